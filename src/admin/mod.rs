@@ -1,0 +1,5 @@
+//! The control plane: API, metrics, readiness, dashboard.
+
+mod settings;
+
+pub use settings::AdminSettings;

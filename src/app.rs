@@ -1,0 +1,1 @@
+//! The only place where channels and tasks are joined.

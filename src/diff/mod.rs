@@ -1,0 +1,9 @@
+//! Two answers and the rules in, differences out: typed, by location. Pure.
+//!
+//! It decides what differs and which rule covers it. It does not know routes' evidence, noise or the gate.
+
+mod finding;
+mod spec;
+
+pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
+pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};

@@ -1,0 +1,40 @@
+//! What the ledger is handed: one mirrored exchange, settled.
+
+use super::Example;
+use crate::diff::Findings;
+use crate::model::{Incomparable, LegRecord, PerLeg, Timestamp};
+use std::sync::Arc;
+
+/// What became of one mirrored exchange.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// Exchange id as people see it.
+    pub id: Arc<str>,
+    /// The final route name (an operation read from the body may have been appended since arrival).
+    pub route: Arc<str>,
+    /// Generation of the rules it was compared under.
+    pub generation: u64,
+    /// The candidate's build as its answer named it.
+    pub build: Option<Arc<str>>,
+    pub arrived: Timestamp,
+    /// What each leg did; `None` for a leg that was not asked.
+    pub legs: PerLeg<Option<LegRecord>>,
+    pub result: Settlement,
+}
+
+#[derive(Debug, Clone)]
+pub enum Settlement {
+    Incomparable(Incomparable),
+    Compared(Compared),
+}
+
+/// A pair after the comparison, still without regard to noise, which depends on the order of arrival.
+#[derive(Debug, Clone, Default)]
+pub struct Compared {
+    /// Candidate against primary.
+    pub candidate: Findings,
+    /// Control against primary, where a control was asked and both answered.
+    pub control: Option<Findings>,
+    /// Kept when something differs: the redacted exchange, for showing.
+    pub example: Option<Arc<Example>>,
+}

@@ -1,0 +1,215 @@
+//! The state: one epoch's routes, their counters and their divergences.
+
+use super::Example;
+use crate::diff::Tier;
+use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All that was accumulated in one epoch.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    pub epoch: EpochInfo,
+    pub routes: BTreeMap<Arc<str>, RouteEvidence>,
+    /// Hits per rule id: exchanges in which the rule covered something.
+    pub rule_hits: BTreeMap<Arc<str>, u64>,
+}
+
+/// What an epoch is called and why it began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochInfo {
+    /// A counter over the life of the store, as text.
+    pub id: String,
+    /// `None` while no build has been named.
+    pub candidate_build: Option<Arc<str>>,
+    /// Digest of the comparison rules in force.
+    pub rules: String,
+    pub started_at: Timestamp,
+    pub reason: EpochReason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EpochReason {
+    Start,
+    Build,
+    Rules,
+    Manual,
+}
+
+/// The law of accounting, as a struct. The same shape for one route and for the totals.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub requests: u64,
+    pub mirrored: u64,
+    pub not_mirrored: NotMirrored,
+    pub pending: u64,
+    pub compared: u64,
+    pub matched: u64,
+    pub excused: u64,
+    pub excused_reasons: ExcusedReasons,
+    pub divergent: u64,
+    pub incomparable: u64,
+    pub incomparable_reasons: IncomparableReasons,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotMirrored {
+    pub method: u64,
+    pub sampled_out: u64,
+    pub shed: u64,
+    pub rate_limited: u64,
+    pub breaker_open: u64,
+    pub disabled: u64,
+    pub upgrade: u64,
+    #[serde(rename = "loop")]
+    pub looped: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExcusedReasons {
+    pub representation: u64,
+    pub noise: u64,
+    pub rule: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncomparableReasons {
+    pub client_aborted: u64,
+    pub primary_failed: u64,
+    pub conditional: u64,
+    pub capture_lost: u64,
+    pub budget: u64,
+    pub shutdown: u64,
+}
+
+impl NotMirrored {
+    pub fn get_mut(&mut self, bucket: Bucket) -> &mut u64 {
+        match bucket {
+            Bucket::Upgrade => &mut self.upgrade,
+            Bucket::Loop => &mut self.looped,
+            Bucket::Disabled => &mut self.disabled,
+            Bucket::Method => &mut self.method,
+            Bucket::SampledOut => &mut self.sampled_out,
+            Bucket::BreakerOpen => &mut self.breaker_open,
+            Bucket::RateLimited => &mut self.rate_limited,
+            Bucket::Shed => &mut self.shed,
+        }
+    }
+
+    pub fn get(mut self, bucket: Bucket) -> u64 {
+        *self.get_mut(bucket)
+    }
+
+    pub fn sum(&self) -> u64 {
+        Bucket::ALL.into_iter().map(|b| self.get(b)).sum()
+    }
+}
+
+impl IncomparableReasons {
+    pub fn get_mut(&mut self, reason: Incomparable) -> &mut u64 {
+        match reason {
+            Incomparable::ClientAborted => &mut self.client_aborted,
+            Incomparable::PrimaryFailed => &mut self.primary_failed,
+            Incomparable::Conditional => &mut self.conditional,
+            Incomparable::CaptureLost => &mut self.capture_lost,
+            Incomparable::Budget => &mut self.budget,
+            Incomparable::Shutdown => &mut self.shutdown,
+        }
+    }
+
+    pub fn get(mut self, reason: Incomparable) -> u64 {
+        *self.get_mut(reason)
+    }
+}
+
+/// Answers by class, of mirrored exchanges that are settled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusCounts {
+    #[serde(rename = "2xx")]
+    pub success: u64,
+    #[serde(rename = "3xx")]
+    pub redirect: u64,
+    #[serde(rename = "4xx")]
+    pub client_error: u64,
+    #[serde(rename = "5xx")]
+    pub server_error: u64,
+    pub failed: u64,
+}
+
+impl StatusCounts {
+    pub fn get_mut(&mut self, class: StatusClass) -> &mut u64 {
+        match class {
+            StatusClass::Success => &mut self.success,
+            StatusClass::Redirect => &mut self.redirect,
+            StatusClass::ClientError => &mut self.client_error,
+            StatusClass::ServerError => &mut self.server_error,
+            StatusClass::Failed => &mut self.failed,
+        }
+    }
+}
+
+/// The four cells of exchanges that all three legs answered (STATISTICS 1.0): first digit candidate, second control.
+/// Without a control leg only `n00` and `n10` grow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cells {
+    pub n00: u64,
+    pub n10: u64,
+    pub n01: u64,
+    pub n11: u64,
+}
+
+impl Cells {
+    pub fn total(&self) -> u64 {
+        self.n00 + self.n10 + self.n01 + self.n11
+    }
+}
+
+/// Latencies in microseconds, 1 us to 1 h, two significant digits; what is above saturates.
+pub type Histogram = hdrhistogram::Histogram<u32>;
+
+/// One route's evidence in one epoch.
+#[derive(Debug, Clone)]
+pub struct RouteEvidence {
+    /// When this route's evidence began.
+    pub since: Timestamp,
+    /// Digest of the rules that apply to this route; when it changes the evidence starts afresh.
+    pub rules: String,
+    pub counts: Counts,
+    /// Exchanges with a control answer, as pairs (candidate differs, control differs).
+    pub paired: Cells,
+    /// Errors (5xx or transport): candidate against primary, over compared exchanges.
+    pub errors: Cells,
+    pub status: PerLeg<StatusCounts>,
+    /// Request start to answer head.
+    pub latency: PerLeg<Histogram>,
+    /// By fingerprint.
+    pub divergences: BTreeMap<Arc<str>, Divergence>,
+    /// Exchanges with findings that had no place in the bounded table.
+    pub divergences_overflow: u64,
+    /// Known noise: `location` then `kind`, each with the value shapes seen on the primary and the control.
+    pub noise: BTreeMap<(Arc<str>, Arc<str>), std::collections::BTreeSet<Arc<str>>>,
+}
+
+/// Differences that look alike: same route, location pattern, kind and classes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Divergence {
+    pub fingerprint: Arc<str>,
+    pub kind: Arc<str>,
+    pub location: Arc<str>,
+    pub tier: Tier,
+    /// Exchanges that showed it.
+    pub count: u64,
+    /// Exchanges in which it counted.
+    pub counted: u64,
+    /// What excused it last: `representation`, `noise` or `rule:ID`; meaningful when `counted` is zero.
+    pub excused_by: Option<Arc<str>>,
+    pub primary_class: Arc<str>,
+    pub candidate_class: Arc<str>,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    /// One sentence with a concrete old and new value, from the latest example kept.
+    pub summary: String,
+    pub examples: Vec<Arc<Example>>,
+}

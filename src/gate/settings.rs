@@ -1,0 +1,143 @@
+//! `[gate]`, checked. Kept in the store too, so that a gate can be asked without a configuration.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Criterion {
+    Divergence,
+    Errors,
+    Latency,
+    Coverage,
+    Unseen,
+    Unjudged,
+    Minimum,
+}
+
+impl Criterion {
+    pub const ALL: [Criterion; 7] = [
+        Criterion::Divergence,
+        Criterion::Errors,
+        Criterion::Latency,
+        Criterion::Coverage,
+        Criterion::Unseen,
+        Criterion::Unjudged,
+        Criterion::Minimum,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Criterion::Divergence => "divergence",
+            Criterion::Errors => "errors",
+            Criterion::Latency => "latency",
+            Criterion::Coverage => "coverage",
+            Criterion::Unseen => "unseen",
+            Criterion::Unjudged => "unjudged",
+            Criterion::Minimum => "minimum",
+        }
+    }
+}
+
+/// Every key of `[gate]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateSettings {
+    /// Which criteria decide; the others are still shown.
+    pub criteria: Vec<Criterion>,
+    pub alpha_pass: f64,
+    pub alpha_fail: f64,
+    pub tolerance: f64,
+    pub critical_tolerance: f64,
+    pub tail_tolerance: f64,
+    pub errors: f64,
+    pub noise_cap: f64,
+    pub latency: LatencySettings,
+    pub coverage: f64,
+    pub unseen: f64,
+    pub max_unjudged: f64,
+    pub min_comparisons: u64,
+    pub min_duration: Duration,
+    pub max_duration: Duration,
+    pub warm_up: Duration,
+    pub warm_up_pairs: u64,
+    pub design_effect: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LatencySettings {
+    pub ratio: f64,
+    pub slack: Duration,
+    pub block: Duration,
+    pub min_blocks: u64,
+    pub p95_ratio: f64,
+    pub p99_ratio: f64,
+    pub quantiles: Quantiles,
+}
+
+/// Whether p95 and p99 decide or are only shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantiles {
+    Report,
+    Gate,
+}
+
+/// The settings for all routes, and for those configured ones that say otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    pub default: GateSettings,
+    /// By configured route name.
+    pub routes: Vec<RoutePolicy>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoutePolicy {
+    pub name: String,
+    pub critical: bool,
+    pub settings: GateSettings,
+}
+
+impl Default for GateSettings {
+    /// The defaults of `config/parallax.toml`; a test of the config room holds the two together.
+    fn default() -> Self {
+        Self {
+            criteria: Criterion::ALL.to_vec(),
+            alpha_pass: 0.01,
+            alpha_fail: 0.01,
+            tolerance: 0.001,
+            critical_tolerance: 0.0001,
+            tail_tolerance: 0.005,
+            errors: 0.001,
+            noise_cap: 0.02,
+            latency: LatencySettings {
+                ratio: 1.10,
+                slack: Duration::from_millis(2),
+                block: Duration::from_secs(60),
+                min_blocks: 30,
+                p95_ratio: 1.20,
+                p99_ratio: 1.25,
+                quantiles: Quantiles::Report,
+            },
+            coverage: 0.99,
+            unseen: 0.001,
+            max_unjudged: 0.01,
+            min_comparisons: 200,
+            min_duration: Duration::from_secs(24 * 3600),
+            max_duration: Duration::from_secs(14 * 24 * 3600),
+            warm_up: Duration::from_secs(60),
+            warm_up_pairs: 500,
+            design_effect: 1.0,
+        }
+    }
+}
+
+impl Policy {
+    /// The settings of a route by its full name (`METHOD name` or `METHOD name Operation`), and whether it is critical.
+    pub fn for_route(&self, route: &str) -> (&GateSettings, bool) {
+        let name = route.split(' ').nth(1).unwrap_or(route);
+        match self.routes.iter().find(|r| r.name == name) {
+            Some(r) => (&r.settings, r.critical),
+            None => (&self.default, false),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the gate says: the contract's JSON, as types.
+
+use super::Criterion;
+use crate::evidence::EpochInfo;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Pass,
+    Fail,
+    Inconclusive,
+}
+
+impl Verdict {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// The verdict over several: fail if any fails, else inconclusive if any is, else pass. Of nothing: inconclusive.
+    pub fn all(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+        let mut result = None;
+        for verdict in verdicts {
+            result = Some(match (result, verdict) {
+                (Some(Verdict::Fail), _) | (_, Verdict::Fail) => Verdict::Fail,
+                (Some(Verdict::Inconclusive), _) | (_, Verdict::Inconclusive) => Verdict::Inconclusive,
+                _ => Verdict::Pass,
+            });
+        }
+        result.unwrap_or(Verdict::Inconclusive)
+    }
+}
+
+/// One criterion, for one route or (`route` is `None`) for all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CriterionResult {
+    pub criterion: Criterion,
+    pub required: bool,
+    pub route: Option<Arc<str>>,
+    pub verdict: Verdict,
+    pub observed: Option<f64>,
+    pub lower: Option<f64>,
+    pub upper: Option<f64>,
+    pub limit: Option<f64>,
+    pub samples: u64,
+    /// Samples needed in all before it can pass at the present rate; `None` when it is hopeless or unknown.
+    pub samples_needed: Option<u64>,
+    /// Seconds until decided, at the present rate of traffic.
+    #[serde(default)]
+    pub eta_seconds: Option<u64>,
+    /// One sentence a person understands.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    pub schema: u32,
+    pub verdict: Verdict,
+    pub epoch: EpochInfo,
+    pub criteria: Vec<CriterionResult>,
+    pub eta_seconds: Option<u64>,
+    pub notices: Vec<crate::model::Notice>,
+}

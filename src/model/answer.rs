@@ -1,0 +1,162 @@
+//! What was asked, and what a leg did with it: a response or a failure, frozen when it is known.
+
+use super::Captured;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A request as the legs got it, hop-by-hop fields removed and forwarding fields set.
+#[derive(Debug, Clone)]
+pub struct RequestHead {
+    pub method: Method,
+    /// Path and query, as sent.
+    pub uri: Uri,
+    /// The authority the client asked for (its Host), without scheme.
+    pub host: Option<Arc<str>>,
+    /// `http` or `https`, as the client connected.
+    pub scheme: &'static str,
+    pub headers: HeaderMap,
+}
+
+/// How the body of an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyEnd {
+    Complete,
+    /// The head came, the body did not come whole.
+    Broken(Failure),
+}
+
+/// A response whose head arrived.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    /// The reason phrase where it is not the usual one.
+    pub reason: Option<Arc<[u8]>>,
+    pub headers: HeaderMap,
+    pub body: Captured,
+    pub trailers: Option<HeaderMap>,
+    pub end: BodyEnd,
+}
+
+/// How a leg failed its users. Each stands for the kind `transport.NAME`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    Refused,
+    Tls,
+    Timeout,
+    Reset,
+    Protocol,
+    /// A reused connection was closed before any byte of the head; tagged, never counted.
+    IdleRace,
+    /// The body ended before its declared length or last chunk.
+    Truncated,
+    LengthMismatch,
+    BadFraming,
+}
+
+impl FailureKind {
+    /// The name behind `transport.`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FailureKind::Refused => "refused",
+            FailureKind::Tls => "tls",
+            FailureKind::Timeout => "timeout",
+            FailureKind::Reset => "reset",
+            FailureKind::Protocol => "protocol",
+            FailureKind::IdleRace => "idle_race",
+            FailureKind::Truncated => "truncated",
+            FailureKind::LengthMismatch => "length_mismatch",
+            FailureKind::BadFraming => "bad_framing",
+        }
+    }
+}
+
+/// A failure as data: what kind, and in a few words what was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub kind: FailureKind,
+    /// Lower case, completes "the leg failed: ...".
+    pub detail: String,
+}
+
+/// What a leg did with the request.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    Answer(Answer),
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// The class under which reports count this outcome; a broken body counts as failed.
+    pub fn class(&self) -> StatusClass {
+        match self {
+            Outcome::Answer(a) if a.end == BodyEnd::Complete => StatusClass::of(a.status),
+            _ => StatusClass::Failed,
+        }
+    }
+}
+
+/// Status classes as reports count them. 1xx never ends an exchange, so it counts as failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum StatusClass {
+    #[serde(rename = "2xx")]
+    Success,
+    #[serde(rename = "3xx")]
+    Redirect,
+    #[serde(rename = "4xx")]
+    ClientError,
+    #[serde(rename = "5xx")]
+    ServerError,
+    #[serde(rename = "failed")]
+    Failed,
+}
+
+impl StatusClass {
+    pub const ALL: [StatusClass; 5] = [
+        StatusClass::Success,
+        StatusClass::Redirect,
+        StatusClass::ClientError,
+        StatusClass::ServerError,
+        StatusClass::Failed,
+    ];
+
+    pub fn of(status: StatusCode) -> Self {
+        match status.as_u16() / 100 {
+            2 => StatusClass::Success,
+            3 => StatusClass::Redirect,
+            4 => StatusClass::ClientError,
+            5 => StatusClass::ServerError,
+            _ => StatusClass::Failed,
+        }
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            StatusClass::Success => "2xx",
+            StatusClass::Redirect => "3xx",
+            StatusClass::ClientError => "4xx",
+            StatusClass::ServerError => "5xx",
+            StatusClass::Failed => "failed",
+        }
+    }
+}
+
+/// When things happened on one leg, measured from when its request was due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// Time spent connecting; zero when a pooled connection was used.
+    pub connect: Duration,
+    /// Until the head of the answer, connect time taken out. `None` when none came.
+    pub first_byte: Option<Duration>,
+    /// Until the last byte of the answer, or until the failure.
+    pub last_byte: Duration,
+}
+
+/// What the evidence needs to know of one leg, whatever the comparison says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LegRecord {
+    pub class: StatusClass,
+    pub timing: Timing,
+}

@@ -1,0 +1,157 @@
+//! What was kept of a body: the bytes themselves, shared with the stream that carried them, or a digest.
+
+use super::Permit;
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3Default;
+
+/// A body as it was kept. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Captured {
+    /// Every byte, in the chunks that carried it. The permit holds their share of the capture budget.
+    Whole { chunks: Arc<[Bytes]>, length: u64, permit: Option<Arc<Permit>> },
+    /// Past a cap: xxh3-128 with seed 0 of all bytes, and how many there were.
+    Digest { xxh3: u128, length: u64 },
+}
+
+impl Captured {
+    pub fn empty() -> Self {
+        Captured::whole(Vec::new(), None)
+    }
+
+    pub fn whole(chunks: Vec<Bytes>, permit: Option<Arc<Permit>>) -> Self {
+        let length = chunks.iter().map(|c| c.len() as u64).sum();
+        Captured::Whole { chunks: chunks.into(), length, permit }
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Captured::Whole { length, .. } | Captured::Digest { length, .. } => *length,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All bytes in one slice, copied only when there is more than one chunk; `None` for a digest.
+    pub fn contiguous(&self) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Captured::Whole { chunks, .. } => Some(match &**chunks {
+                [] => Cow::Borrowed(&[]),
+                [one] => Cow::Borrowed(one),
+                many => Cow::Owned(many.concat()),
+            }),
+            Captured::Digest { .. } => None,
+        }
+    }
+
+    /// xxh3-128 with seed 0 of all bytes.
+    pub fn xxh3(&self) -> u128 {
+        match self {
+            Captured::Whole { chunks, .. } => {
+                let mut hash = Xxh3Default::new();
+                for chunk in chunks.iter() {
+                    hash.update(chunk);
+                }
+                hash.digest128()
+            }
+            Captured::Digest { xxh3, .. } => *xxh3,
+        }
+    }
+
+    /// Whether both carried the same bytes. Plain comparison where both are whole, digests otherwise.
+    pub fn same_bytes(&self, other: &Captured) -> bool {
+        if self.len() != other.len() {
+            return false;
+        }
+        match (self, other) {
+            (Captured::Whole { chunks: a, .. }, Captured::Whole { chunks: b, .. }) => same_chunks(a, b),
+            _ => self.xxh3() == other.xxh3(),
+        }
+    }
+
+    /// The first offset at which two whole bodies differ; `None` where they are equal or one is a digest.
+    pub fn first_difference(&self, other: &Captured) -> Option<u64> {
+        let (a, b) = (self.contiguous()?, other.contiguous()?);
+        let at = a.iter().zip(b.iter()).position(|(x, y)| x != y);
+        at.or((a.len() != b.len()).then(|| a.len().min(b.len()))).map(|i| i as u64)
+    }
+}
+
+/// Compares two runs of chunks of the same total length, wherever their boundaries fall.
+fn same_chunks(a: &[Bytes], b: &[Bytes]) -> bool {
+    let (mut a, mut b) = (a.iter(), b.iter());
+    let (mut x, mut y): (&[u8], &[u8]) = (&[], &[]);
+    loop {
+        if x.is_empty() {
+            x = match a.next() {
+                Some(chunk) => chunk,
+                None => return y.is_empty() && b.all(|c| c.is_empty()),
+            };
+            continue;
+        }
+        if y.is_empty() {
+            y = match b.next() {
+                Some(chunk) => chunk,
+                None => return false,
+            };
+            continue;
+        }
+        let n = x.len().min(y.len());
+        if x[..n] != y[..n] {
+            return false;
+        }
+        (x, y) = (&x[n..], &y[n..]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn chunked(data: &[u8], cuts: &[usize]) -> Captured {
+        let mut chunks = Vec::new();
+        let mut rest = data;
+        for cut in cuts {
+            let (head, tail) = rest.split_at((*cut).min(rest.len()));
+            chunks.push(Bytes::copy_from_slice(head));
+            rest = tail;
+        }
+        chunks.push(Bytes::copy_from_slice(rest));
+        Captured::whole(chunks, None)
+    }
+
+    proptest! {
+        #[test]
+        fn chunk_boundaries_never_matter(
+            data in proptest::collection::vec(any::<u8>(), 0..200),
+            a in proptest::collection::vec(0usize..40, 0..6),
+            b in proptest::collection::vec(0usize..40, 0..6),
+        ) {
+            let (x, y) = (chunked(&data, &a), chunked(&data, &b));
+            prop_assert!(x.same_bytes(&y));
+            prop_assert_eq!(x.xxh3(), y.xxh3());
+            let digest = Captured::Digest { xxh3: y.xxh3(), length: y.len() };
+            prop_assert!(x.same_bytes(&digest));
+            prop_assert_eq!(x.first_difference(&y), None);
+        }
+
+        #[test]
+        fn one_changed_byte_is_found(
+            data in proptest::collection::vec(any::<u8>(), 1..200),
+            at in any::<prop::sample::Index>(),
+            cuts in proptest::collection::vec(0usize..40, 0..6),
+        ) {
+            let at = at.index(data.len());
+            let mut changed = data.clone();
+            changed[at] ^= 1;
+            let (x, y) = (chunked(&data, &cuts), chunked(&changed, &[]));
+            prop_assert!(!x.same_bytes(&y));
+            prop_assert_eq!(x.first_difference(&y), Some(at as u64));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Budgets: a count of something that may exist at once, and the permits that hold a share of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A number of things that may exist at once; taking beyond it fails, never waits.
+#[derive(Debug)]
+pub struct Limit {
+    used: AtomicUsize,
+    max: AtomicUsize,
+}
+
+impl Limit {
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), max: AtomicUsize::new(max) })
+    }
+
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    pub fn max(&self) -> usize {
+        self.max.load(Ordering::Relaxed)
+    }
+
+    /// Changes the limit; what is over it already stays until dropped.
+    pub fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
+    }
+
+    /// Takes `n`, or nothing.
+    pub fn take(self: &Arc<Self>, n: usize) -> Option<Permit> {
+        let before = self.used.fetch_add(n, Ordering::Relaxed);
+        if before.saturating_add(n) > self.max() {
+            self.used.fetch_sub(n, Ordering::Relaxed);
+            return None;
+        }
+        Some(Permit { limit: self.clone(), n })
+    }
+}
+
+/// What was taken from a [`Limit`]; given back on drop.
+#[derive(Debug)]
+pub struct Permit {
+    limit: Arc<Limit>,
+    n: usize,
+}
+
+impl Permit {
+    /// Takes `n` more into the same permit; false, and nothing taken, when the limit is reached.
+    pub fn grow(&mut self, n: usize) -> bool {
+        match self.limit.take(n) {
+            Some(mut more) => {
+                self.n += std::mem::take(&mut more.n);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives back all but nothing: the permit stays, empty.
+    pub fn release(&mut self) {
+        self.limit.used.fetch_sub(std::mem::take(&mut self.n), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.release();
+    }
+}

@@ -1,0 +1,78 @@
+//! The words of the house: what a leg is, what it was asked, what it answered.
+//!
+//! Plain data without I/O. Every other room speaks in these types; this room knows no other.
+
+mod answer;
+mod captured;
+mod limit;
+mod notice;
+mod reasons;
+mod time;
+
+pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, RequestHead, StatusClass, Timing};
+pub use captured::Captured;
+pub use limit::{Limit, Permit};
+pub use notice::{Notice, Severity};
+pub use reasons::{Bucket, Incomparable};
+pub use time::Timestamp;
+
+use serde::{Deserialize, Serialize};
+
+/// One of the up to three systems that are asked the same question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leg {
+    Primary,
+    Candidate,
+    Control,
+}
+
+impl Leg {
+    pub const ALL: [Leg; 3] = [Leg::Primary, Leg::Candidate, Leg::Control];
+
+    /// The leg's name as flags, JSON, metrics and logs spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Leg::Primary => "primary",
+            Leg::Candidate => "candidate",
+            Leg::Control => "control",
+        }
+    }
+}
+
+impl std::fmt::Display for Leg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One value for each leg.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerLeg<T> {
+    pub primary: T,
+    pub candidate: T,
+    pub control: T,
+}
+
+impl<T> PerLeg<T> {
+    pub fn get(&self, leg: Leg) -> &T {
+        match leg {
+            Leg::Primary => &self.primary,
+            Leg::Candidate => &self.candidate,
+            Leg::Control => &self.control,
+        }
+    }
+
+    pub fn get_mut(&mut self, leg: Leg) -> &mut T {
+        match leg {
+            Leg::Primary => &mut self.primary,
+            Leg::Candidate => &mut self.candidate,
+            Leg::Control => &mut self.control,
+        }
+    }
+
+    /// The legs in their fixed order, each with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (Leg, &T)> {
+        Leg::ALL.into_iter().map(|leg| (leg, self.get(leg)))
+    }
+}

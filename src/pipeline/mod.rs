@@ -1,0 +1,1 @@
+//! Comparison workers, and the ledger that alone owns the evidence.

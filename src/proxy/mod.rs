@@ -1,0 +1,7 @@
+//! The data plane: accept, check the wire, route, forward, capture beside the stream.
+//!
+//! It knows nothing of differences, evidence or verdicts.
+
+mod settings;
+
+pub use settings::{ListenSettings, TlsServerSettings};

@@ -1,0 +1,1 @@
+//! Evidence and verdict in, bytes for people and machines out. Pure.

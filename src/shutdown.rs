@@ -1,0 +1,1 @@
+//! Stopping: the signal, the drain, the grace period.

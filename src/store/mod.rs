@@ -1,0 +1,5 @@
+//! Evidence on disk: one file, one transaction a second.
+
+mod settings;
+
+pub use settings::StoreSettings;

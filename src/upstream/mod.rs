@@ -1,0 +1,5 @@
+//! Talking to a leg: connections, their pools, TLS, and failures as data.
+
+mod settings;
+
+pub use settings::{LegSettings, Scheme, TlsClientSettings};
