@@ -25,6 +25,7 @@ pub mod stats;
 pub mod flow;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;
 
 // The shell: sockets, files, clocks.

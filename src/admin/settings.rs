@@ -1,6 +1,6 @@
 //! `[admin]`, checked.
 
-use crate::proxy::TlsServerSettings;
+use crate::tls::TlsServerSettings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -4,4 +4,4 @@
 
 mod settings;
 
-pub use settings::{ListenSettings, TlsServerSettings};
+pub use settings::ListenSettings;

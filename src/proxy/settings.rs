@@ -1,7 +1,7 @@
 //! `[listen]`, checked.
 
+use crate::tls::TlsServerSettings;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,4 @@ pub struct ListenSettings {
     pub max_header_bytes: usize,
     /// HTTP/2 streams at once on a connection.
     pub max_streams: u32,
-}
-
-/// A certificate chain and its key, PEM files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsServerSettings {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
 }

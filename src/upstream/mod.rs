@@ -2,4 +2,4 @@
 
 mod settings;
 
-pub use settings::{LegSettings, Scheme, TlsClientSettings};
+pub use settings::{LegSettings, Scheme};

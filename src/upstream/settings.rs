@@ -1,6 +1,6 @@
 //! Where a leg is and how it is reached.
 
-use std::path::PathBuf;
+use crate::tls::TlsClientSettings;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +28,6 @@ pub struct LegSettings {
     /// Pass the client's Host on; otherwise the leg gets its own.
     pub preserve_host: bool,
     pub tls: TlsClientSettings,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsClientSettings {
-    /// PEM file trusted instead of the system's roots.
-    pub ca: Option<PathBuf>,
-    /// Name that the certificate must carry, where it is not the URL's host.
-    pub server_name: Option<String>,
-    /// Accept any certificate.
-    pub insecure: bool,
 }
 
 impl LegSettings {
