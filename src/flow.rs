@@ -4,6 +4,14 @@
 //! [`Inbox::mirrored`], which gives out a [`Ticket`] that settles the exchange exactly once, even when the task
 //! that holds it panics.
 
+mod exchange;
+mod recorder;
+mod request_body;
+
+pub use exchange::{Admission, Asked, Exchange, Judge, Mirror, PrimaryOutcome};
+pub use recorder::Recorder;
+pub use request_body::{BodyCapture, CaptureError, CaptureReader, RequestBody};
+
 use crate::evidence::{Settled, Settlement};
 use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, RequestHead, Timestamp};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

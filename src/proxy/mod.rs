@@ -2,6 +2,19 @@
 //!
 //! It knows nothing of differences, evidence or verdicts.
 
+mod answers;
+mod body;
+mod connection;
+mod counters;
+pub mod guard;
+mod headers;
+mod server;
+mod service;
 mod settings;
+mod tunnel;
 
+pub use counters::Counters;
+pub use server::Server;
+pub use service::{ExchangeIds, Gateway, Live};
 pub use settings::ListenSettings;
+pub use tunnel::Tunnels;

@@ -1,0 +1,78 @@
+//! One request on its way from the data plane to the mirror, and the question whether it goes there at all.
+
+use super::{RequestBody, Ticket};
+use crate::model::{Answer, Bucket, LegRecord, Permit, RequestHead, Timestamp};
+use http::{HeaderMap, Method};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// What the mirror decides by.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+    pub client: IpAddr,
+    /// Index of the configured route, where one matched.
+    pub configured: Option<usize>,
+    /// The request wants a tunnel (WebSocket, CONNECT).
+    pub upgrade: bool,
+}
+
+/// A place among the mirrored exchanges.
+#[derive(Debug)]
+pub struct Admission {
+    pub permit: Permit,
+    /// Index of the configured route, where one matched.
+    pub configured: Option<usize>,
+    /// Bytes of one body kept whole.
+    pub max_body: usize,
+}
+
+/// What the primary did, as the data plane saw it. Never sent at all when the client went away first.
+#[derive(Debug)]
+pub enum PrimaryOutcome {
+    Answered { answer: Answer, record: LegRecord },
+    Failed { record: LegRecord },
+    /// The client went away while it was being answered.
+    ClientAborted,
+}
+
+/// A mirrored exchange as the data plane hands it over.
+#[derive(Debug)]
+pub struct Exchange {
+    pub ticket: Ticket,
+    pub admission: Admission,
+    pub id: Arc<str>,
+    pub route: Arc<str>,
+    pub arrived: Timestamp,
+    /// When the mirror legs are due: when the primary's request started.
+    pub due: Instant,
+    pub request: RequestHead,
+    /// Case of header names as the client spelt them, and whatever else the wire needs to be faithful.
+    pub extensions: http::Extensions,
+    pub body: RequestBody,
+    /// Set once the head of the primary's answer is there.
+    pub primary_head: Arc<AtomicBool>,
+    pub primary: oneshot::Receiver<PrimaryOutcome>,
+}
+
+/// The mirror, as the data plane knows it: a decision that is one value, and a hand-over that never waits.
+pub trait Mirror: Send + Sync + std::fmt::Debug {
+    /// Takes the exchange, or names the one bucket it falls into.
+    fn decide(&self, asked: &Asked<'_>) -> Result<Admission, Bucket>;
+
+    /// Starts the mirror legs of an admitted exchange in the background.
+    fn start(&self, exchange: Exchange);
+}
+
+/// Where pairs go to be compared, as the mirror knows it.
+pub trait Judge: Send + Sync + std::fmt::Debug {
+    /// Settles the pair: at once where the answers are equal, later and elsewhere where they are not.
+    fn submit(&self, pair: super::Pair);
+
+    /// Generation of the rules in force.
+    fn generation(&self) -> u64;
+}

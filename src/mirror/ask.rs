@@ -1,0 +1,110 @@
+//! Asking one mirror leg: the same request, marked; the answer or the failure, as data.
+
+use crate::flow::{Exchange, Recorder, RequestBody};
+use crate::mirror::MirrorSettings;
+use crate::model::{
+    Answer, BodyEnd, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Timing,
+};
+use crate::upstream::{LegBody, SendOptions, Upstream};
+use bytes::Bytes;
+use http::header::{
+    EXPECT, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+};
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
+
+/// The mark: a request that carries it is served, never mirrored again.
+pub const MARK: HeaderName = HeaderName::from_static("x-parallax-leg");
+
+/// Validators hold against the system that gave them out, so mirror legs are not sent them.
+pub const CONDITIONS: [HeaderName; 5] =
+    [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
+
+/// What a leg did, and its record for the evidence.
+#[derive(Debug)]
+pub struct Asked {
+    pub outcome: Outcome,
+    pub record: LegRecord,
+}
+
+/// Sends the exchange's request to `upstream` and collects the whole answer, until `deadline` at the latest.
+pub async fn ask(
+    upstream: &Upstream,
+    leg: Leg,
+    exchange: &Exchange,
+    settings: &MirrorSettings,
+    budget: &Arc<Limit>,
+    due: Instant,
+) -> Asked {
+    let deadline = due + settings.timeout;
+    let mut timing = Timing::default();
+    let outcome = match timeout_at(deadline, upstream.send(request(leg, exchange, settings), SendOptions::default())).await
+    {
+        Err(_) => Outcome::Failed(timed_out(settings, "no answer")),
+        Ok(Err(error)) => Outcome::Failed(error.failure),
+        Ok(Ok(sent)) => {
+            timing.connect = sent.connect;
+            timing.first_byte = Some(due.elapsed().saturating_sub(sent.connect));
+            let (parts, mut body) = sent.response.into_parts();
+            let mut recorder = Recorder::new(exchange.admission.max_body, budget.clone());
+            let mut trailers = None;
+            let end = loop {
+                match timeout_at(deadline, body.frame()).await {
+                    Err(_) => break BodyEnd::Broken(timed_out(settings, "no end of its answer")),
+                    Ok(None) => break BodyEnd::Complete,
+                    Ok(Some(Err(failure))) => break BodyEnd::Broken(failure),
+                    Ok(Some(Ok(frame))) => take(frame, &mut recorder, &mut trailers),
+                }
+            };
+            let mut headers = parts.headers;
+            crate::upstream::strip_hop_by_hop(&mut headers);
+            Outcome::Answer(Answer {
+                status: parts.status,
+                reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
+                headers,
+                body: recorder.finish(),
+                trailers,
+                end,
+            })
+        }
+    };
+    timing.last_byte = due.elapsed();
+    let class = outcome.class();
+    Asked { outcome, record: LegRecord { class, timing } }
+}
+
+fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut Option<HeaderMap>) {
+    match frame.into_data() {
+        Ok(chunk) => recorder.push(&chunk),
+        Err(frame) => *trailers = frame.into_trailers().ok(),
+    }
+}
+
+fn timed_out(settings: &MirrorSettings, what: &str) -> Failure {
+    Failure { kind: FailureKind::Timeout, detail: format!("gave {what} within {:?}", settings.timeout) }
+}
+
+/// The request as a mirror leg gets it.
+fn request(leg: Leg, exchange: &Exchange, settings: &MirrorSettings) -> Request<LegBody> {
+    let body = match &exchange.body {
+        RequestBody::Empty => LegBody::Empty,
+        RequestBody::Shared(capture) => LegBody::Boxed(Box::pin(capture.reader().map_err(Into::into))),
+    };
+    let mut request = Request::new(body);
+    *request.method_mut() = exchange.request.method.clone();
+    *request.uri_mut() = exchange.request.uri.clone();
+    *request.extensions_mut() = exchange.extensions.clone();
+    let mut headers = exchange.request.headers.clone();
+    headers.remove(EXPECT);
+    for name in CONDITIONS.iter().chain(&settings.remove_headers) {
+        headers.remove(name);
+    }
+    for (name, value) in &settings.set_headers {
+        headers.insert(name, value.clone());
+    }
+    headers.insert(MARK, HeaderValue::from_static(leg.as_str()));
+    *request.headers_mut() = headers;
+    request
+}

@@ -1,0 +1,77 @@
+//! The legs that are mirrored to, each behind its breaker.
+
+use super::MirrorSettings;
+use super::ask::{self, Asked};
+use super::breaker::Breaker;
+use super::exchange::is_transport_failure;
+use crate::flow::Exchange;
+use crate::model::{Answer, Leg, Limit};
+use crate::upstream::Upstream;
+use http::HeaderName;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Candidate and control.
+#[derive(Debug)]
+pub struct Legs {
+    pub candidate: Arc<Upstream>,
+    /// In which header the candidate names its build.
+    pub build_header: HeaderName,
+    pub control: Option<Arc<Upstream>>,
+    /// Share of mirrored exchanges that also ask the control.
+    pub control_sample: f64,
+    /// All captured bodies together.
+    pub capture_budget: Arc<Limit>,
+    breakers: [Breaker; 2],
+}
+
+// === impl Legs ===
+
+impl Legs {
+    pub fn new(
+        candidate: Arc<Upstream>,
+        build_header: HeaderName,
+        control: Option<(Arc<Upstream>, f64)>,
+        capture_budget: Arc<Limit>,
+    ) -> Self {
+        let (control, control_sample) = control.map_or((None, 0.0), |(leg, share)| (Some(leg), share));
+        Self { candidate, build_header, control, control_sample, capture_budget, breakers: Default::default() }
+    }
+
+    /// For how long a leg's breaker has been open, where it is.
+    pub fn breaker_open_for(&self, leg: Leg) -> Option<Duration> {
+        self.breaker(leg).open_for(Instant::now())
+    }
+
+    pub(super) fn breaker(&self, leg: Leg) -> &Breaker {
+        &self.breakers[usize::from(leg == Leg::Control)]
+    }
+
+    /// Whether this exchange asks the control too. Decided from the exchange's id before anything is sent.
+    pub(super) fn control_wanted(&self, exchange: &Exchange) -> bool {
+        let coin = (xxh3_64(exchange.id.as_bytes()) >> 11) as f64 / (1u64 << 53) as f64;
+        self.control.is_some() && coin < self.control_sample && self.breaker(Leg::Control).allows(Instant::now())
+    }
+
+    pub(super) async fn ask(&self, leg: Leg, exchange: &Exchange, settings: &MirrorSettings, due: Instant) -> Asked {
+        let upstream = match (leg, &self.control) {
+            (Leg::Control, Some(control)) => control,
+            _ => &self.candidate,
+        };
+        let asked = ask::ask(upstream, leg, exchange, settings, &self.capture_budget, due).await;
+        // A request body that was cut short is not the leg's fault.
+        if is_transport_failure(&asked.outcome) && !exchange.body.is_cut() {
+            self.breaker(leg).failed(Instant::now());
+        } else {
+            self.breaker(leg).succeeded();
+        }
+        asked
+    }
+
+    pub(super) fn build_of(&self, answer: &Answer) -> Option<Arc<str>> {
+        let build = answer.headers.get(&self.build_header)?.to_str().ok()?.trim();
+        (!build.is_empty()).then(|| build.chars().take(128).collect::<String>().into())
+    }
+}

@@ -1,0 +1,52 @@
+//! The few answers the proxy gives itself, as `application/problem+json` that names the leg and the reason.
+
+use super::body::AnswerBody;
+use crate::model::{Failure, FailureKind, Leg};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+
+/// The primary could not be asked or gave no usable answer: 504 for a time-out, 502 otherwise.
+pub fn leg_failed(leg: Leg, url: &str, failure: &Failure) -> Response<AnswerBody> {
+    let status = match failure.kind {
+        FailureKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    let mut response = problem(status, &format!("the {leg} {url} failed: {}", failure.detail));
+    response.headers_mut().insert("x-parallax-failed-leg", HeaderValue::from_static(leg.as_str()));
+    response
+}
+
+/// The request itself cannot be served.
+pub fn refused(status: StatusCode, detail: &str) -> Response<AnswerBody> {
+    problem(status, detail)
+}
+
+/// What a connection beyond the limit is told.
+pub const TURNED_AWAY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
+    content-type: application/problem+json\r\ncontent-length: 118\r\n\r\n\
+    {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"the proxy is at its limit of connections\"}";
+
+/// A problem document (RFC 9457).
+fn problem(status: StatusCode, detail: &str) -> Response<AnswerBody> {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    let mut response = Response::new(AnswerBody::Own(Full::new(Bytes::from(body.to_string()))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_length_of_the_fixed_answer_is_right() {
+        let (head, body) = super::TURNED_AWAY.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+    }
+}

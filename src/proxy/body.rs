@@ -1,0 +1,300 @@
+//! Bodies on their way through: passed on chunk by chunk, watched beside the stream.
+
+use super::connection::Busy;
+use crate::flow::{BodyCapture, PrimaryOutcome, Recorder};
+use crate::model::{Answer, BodyEnd, Failure, LegRecord, StatusClass};
+use crate::upstream::LegAnswerBody;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, Sleep};
+
+// === Request ===
+
+/// The client's body on its way to the primary. Each chunk is also appended to the capture, where there is one.
+#[derive(Debug)]
+pub struct TeeBody {
+    inner: Incoming,
+    capture: Option<Arc<BodyCapture>>,
+    /// Told when the last byte has been taken, for the response time-out.
+    ended: Option<watch::Sender<bool>>,
+    fault: Arc<OnceLock<BodyFault>>,
+    /// Held back until the primary asks for the body (`Expect: 100-continue`).
+    hold: Option<Hold>,
+    stall: Option<Stall>,
+}
+
+/// Waits for the primary's 100, its final answer, or a second, whichever comes first.
+#[derive(Debug)]
+struct Hold {
+    go: oneshot::Receiver<()>,
+    patience: Pin<Box<Sleep>>,
+}
+
+/// The longest time between two chunks.
+#[derive(Debug)]
+struct Stall {
+    limit: Duration,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// Whose doing it is that a request body did not come whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFault {
+    /// It broke off or broke the protocol.
+    Client,
+    /// Nothing came for too long.
+    Stalled,
+}
+
+/// Why the client's body could not be passed on.
+#[derive(Debug, thiserror::Error)]
+pub enum TeeError {
+    #[error("the client's request body failed: {0}")]
+    Client(#[from] hyper::Error),
+    #[error("the client sent no further part of its body for {0:?}")]
+    Stalled(Duration),
+}
+
+impl TeeBody {
+    /// `stall` is the longest time between two chunks.
+    pub fn new(inner: Incoming, stall: Option<Duration>) -> Self {
+        let stall = stall.map(|limit| Stall { limit, timer: Box::pin(tokio::time::sleep(limit)) });
+        Self { inner, capture: None, ended: None, fault: Arc::default(), hold: None, stall }
+    }
+
+    /// Appends every chunk to `capture` from here on.
+    pub fn capture(&mut self, capture: Arc<BodyCapture>) {
+        self.capture = Some(capture);
+    }
+
+    /// Set when the body fails on the client's side.
+    pub fn fault(&self) -> Arc<OnceLock<BodyFault>> {
+        self.fault.clone()
+    }
+
+    /// Becomes true when the last byte of the body has been taken.
+    pub fn ended(&mut self) -> watch::Receiver<bool> {
+        let (tx, rx) = watch::channel(self.inner.is_end_stream());
+        self.ended = Some(tx);
+        rx
+    }
+
+    /// Reads nothing from the client until `go` is sent or dropped, or `patience` is over.
+    pub fn hold_for(&mut self, go: oneshot::Receiver<()>, patience: Duration) {
+        self.hold = Some(Hold { go, patience: Box::pin(tokio::time::sleep(patience)) });
+    }
+
+    fn end(&mut self, trailers: Option<HeaderMap>) {
+        if let Some(capture) = self.capture.take() {
+            capture.complete(trailers);
+        }
+        if let Some(ended) = self.ended.take() {
+            ended.send_replace(true);
+        }
+    }
+}
+
+impl Body for TeeBody {
+    type Data = Bytes;
+    type Error = TeeError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = &mut *self;
+        if let Some(hold) = &mut this.hold {
+            if Pin::new(&mut hold.go).poll(cx).is_pending() {
+                ready!(hold.patience.as_mut().poll(cx));
+            }
+            this.hold = None;
+        }
+        let frame = match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                if let Some(stall) = &mut this.stall {
+                    ready!(stall.timer.as_mut().poll(cx));
+                    let _ = this.fault.set(BodyFault::Stalled);
+                    return Poll::Ready(Some(Err(TeeError::Stalled(stall.limit))));
+                }
+                return Poll::Pending;
+            }
+        };
+        if let Some(stall) = &mut this.stall {
+            let next = Instant::now() + stall.limit;
+            stall.timer.as_mut().reset(next);
+        }
+        match frame {
+            Some(Ok(frame)) => {
+                if let Some(chunk) = frame.data_ref() {
+                    if let Some(capture) = &this.capture {
+                        capture.push(chunk);
+                    }
+                    if this.inner.is_end_stream() {
+                        this.end(None);
+                    }
+                } else if let Some(trailers) = frame.trailers_ref() {
+                    this.end(Some(trailers.clone()));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(e)) => {
+                let _ = this.fault.set(if is_stall(&e) { BodyFault::Stalled } else { BodyFault::Client });
+                Poll::Ready(Some(Err(e.into())))
+            }
+            None => {
+                this.end(None);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for TeeBody {
+    fn drop(&mut self) {
+        if let Some(capture) = self.capture.take() {
+            capture.abort();
+        }
+    }
+}
+
+/// The guard beneath says so when nothing has come for too long.
+fn is_stall(error: &hyper::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::TimedOut;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+// === Answer ===
+
+/// The answer on its way to the client: the primary's, or one of our own.
+#[derive(Debug)]
+pub enum AnswerBody {
+    Own(Full<Bytes>),
+    Leg(Box<WatchedBody>),
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match &mut *self {
+            AnswerBody::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            AnswerBody::Leg(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            AnswerBody::Own(body) => body.is_end_stream(),
+            AnswerBody::Leg(body) => body.inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Own(body) => body.size_hint(),
+            AnswerBody::Leg(body) => body.inner.size_hint(),
+        }
+    }
+}
+
+/// The primary's body, recorded as it streams to the client. When it ends, however it ends, the promise made to the
+/// mirror is kept; when the client goes away first, the promise is broken, which the mirror understands.
+#[derive(Debug)]
+pub struct WatchedBody {
+    inner: LegAnswerBody,
+    watch: Option<Watch>,
+    /// The connection is not idle as long as the answer is on its way.
+    _busy: Busy,
+}
+
+/// What it takes to tell the mirror of the primary's answer.
+#[derive(Debug)]
+pub struct Watch {
+    pub recorder: Recorder,
+    /// The answer without its body.
+    pub answer: Answer,
+    pub record: LegRecord,
+    pub due: Instant,
+    pub promise: oneshot::Sender<PrimaryOutcome>,
+}
+
+impl WatchedBody {
+    pub fn new(inner: LegAnswerBody, watch: Option<Watch>, busy: Busy) -> Self {
+        let mut body = Self { inner, watch, _busy: busy };
+        if body.inner.is_end_stream() {
+            body.keep_promise(BodyEnd::Complete, None);
+        }
+        body
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(chunk) = frame.data_ref() {
+                    if let Some(watch) = &mut self.watch {
+                        watch.recorder.push(chunk);
+                    }
+                    if self.inner.is_end_stream() {
+                        self.keep_promise(BodyEnd::Complete, None);
+                    }
+                } else if let Some(trailers) = frame.trailers_ref() {
+                    self.keep_promise(BodyEnd::Complete, Some(trailers.clone()));
+                }
+            }
+            Some(Err(failure)) => self.keep_promise(BodyEnd::Broken(failure.clone()), None),
+            None => self.keep_promise(BodyEnd::Complete, None),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn keep_promise(&mut self, end: BodyEnd, trailers: Option<HeaderMap>) {
+        let Some(Watch { recorder, mut answer, mut record, due, promise }) = self.watch.take() else { return };
+        record.timing.last_byte = due.elapsed();
+        if end != BodyEnd::Complete {
+            record.class = StatusClass::Failed;
+        }
+        answer.body = recorder.finish();
+        answer.trailers = trailers;
+        answer.end = end;
+        // The mirror may have given up on this exchange already.
+        let _ = promise.send(PrimaryOutcome::Answered { answer, record });
+    }
+}
+
+impl Drop for WatchedBody {
+    fn drop(&mut self) {
+        if self.inner.is_end_stream() {
+            self.keep_promise(BodyEnd::Complete, None);
+        } else if let Some(watch) = self.watch.take() {
+            let _ = watch.promise.send(PrimaryOutcome::ClientAborted);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! One client connection: which protocol it speaks, its limits and its end.
+
+use super::guard::{Guard, GuardHandle, GuardSettings, InFlight};
+use super::service::Gateway;
+use crate::shutdown::Shutdown;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
+
+/// With what an HTTP/2 connection begins.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a listener's connections have in common.
+#[derive(Debug)]
+pub struct Wire {
+    pub guard: Arc<GuardSettings>,
+    pub http1: hyper::server::conn::http1::Builder,
+    pub http2: hyper::server::conn::http2::Builder<TokioExecutor>,
+    pub header_timeout: Duration,
+    pub idle_timeout: Duration,
+}
+
+/// A client's connection as its requests see it.
+#[derive(Debug)]
+pub struct Connection {
+    pub peer: SocketAddr,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    protocol: Protocol,
+}
+
+#[derive(Debug)]
+enum Protocol {
+    Http1(GuardHandle),
+    Http2 { streams: Arc<AtomicUsize> },
+}
+
+/// A request being answered: as long as it lives, its connection is not idle.
+#[derive(Debug)]
+pub enum Busy {
+    Http1 { _in_flight: InFlight },
+    Http2 { streams: Arc<AtomicUsize> },
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Busy::Http2 { streams } = self {
+            streams.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    pub fn request_started(&self) -> Busy {
+        match &self.protocol {
+            Protocol::Http1(handle) => Busy::Http1 { _in_flight: handle.begin() },
+            Protocol::Http2 { streams } => {
+                streams.fetch_add(1, Ordering::Relaxed);
+                Busy::Http2 { streams: streams.clone() }
+            }
+        }
+    }
+
+    /// Where interim answers can be left; HTTP/2 has no place for them here.
+    pub fn interim(&self) -> Option<&GuardHandle> {
+        match &self.protocol {
+            Protocol::Http1(handle) => Some(handle),
+            Protocol::Http2 { .. } => None,
+        }
+    }
+
+    /// Bytes pass unread from here on.
+    pub fn tunnel(&self) {
+        if let Protocol::Http1(handle) = &self.protocol {
+            handle.tunnel();
+        }
+    }
+}
+
+/// Serves a cleartext or decrypted connection until it ends, or is told to. `http2` where ALPN has said so; otherwise
+/// the first bytes tell.
+pub async fn serve<IO>(
+    io: IO,
+    peer: SocketAddr,
+    scheme: &'static str,
+    http2: bool,
+    wire: Arc<Wire>,
+    gateway: Arc<Gateway>,
+    shutdown: Shutdown,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    if http2 {
+        return serve_http2(Prefixed::new(io, Vec::new()), peer, scheme, &wire, gateway, shutdown).await;
+    }
+    let mut io = io;
+    let sniffed = tokio::select! {
+        sniffed = sniff(&mut io, &wire) => sniffed,
+        () = shutdown.triggered() => return,
+    };
+    match sniffed {
+        Ok((true, read)) => serve_http2(Prefixed::new(io, read), peer, scheme, &wire, gateway, shutdown).await,
+        Ok((false, read)) => serve_http1(io, &read, peer, scheme, &wire, gateway, shutdown).await,
+        Err(_) => {}
+    }
+}
+
+/// Reads as much as it takes to tell the protocols apart, and says whether it is HTTP/2.
+async fn sniff<IO: AsyncRead + Unpin>(io: &mut IO, wire: &Wire) -> io::Result<(bool, Vec<u8>)> {
+    let mut read = Vec::with_capacity(PREFACE.len());
+    let mut patience = wire.idle_timeout;
+    loop {
+        let room = PREFACE.len() - read.len();
+        let n = timeout(patience, (&mut *io).take(room as u64).read_buf(&mut read)).await??;
+        patience = wire.header_timeout;
+        if n == 0 {
+            return if read.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok((false, read)) };
+        }
+        if !PREFACE.starts_with(&read) {
+            return Ok((false, read));
+        }
+        if read.len() == PREFACE.len() {
+            return Ok((true, read));
+        }
+    }
+}
+
+async fn serve_http1<IO>(
+    io: IO,
+    read: &[u8],
+    peer: SocketAddr,
+    scheme: &'static str,
+    wire: &Wire,
+    gateway: Arc<Gateway>,
+    shutdown: Shutdown,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let handle = GuardHandle::new();
+    let guard = Guard::new(io, wire.guard.clone(), handle.clone()).with_prefix(read);
+    let connection = Arc::new(Connection { peer, scheme, protocol: Protocol::Http1(handle) });
+    let service = service_fn(move |request| gateway.clone().serve(connection.clone(), request));
+    let mut serving = pin!(wire.http1.serve_connection(guard, service).with_upgrades());
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = shutdown.triggered() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(e) = ended {
+        tracing::debug!(%peer, error = %e, "a client connection ended with an error");
+    }
+}
+
+async fn serve_http2<IO>(
+    io: Prefixed<IO>,
+    peer: SocketAddr,
+    scheme: &'static str,
+    wire: &Wire,
+    gateway: Arc<Gateway>,
+    shutdown: Shutdown,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let streams = Arc::new(AtomicUsize::new(0));
+    let protocol = Protocol::Http2 { streams: streams.clone() };
+    let connection = Arc::new(Connection { peer, scheme, protocol });
+    let served = Arc::new(AtomicUsize::new(0));
+    let count = served.clone();
+    let service = service_fn(move |request| {
+        count.fetch_add(1, Ordering::Relaxed);
+        gateway.clone().serve(connection.clone(), request)
+    });
+    let mut serving = pin!(wire.http2.serve_connection(TokioIo::new(io), service));
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = idle(&streams, &served, wire.idle_timeout) => {
+            serving.as_mut().graceful_shutdown();
+            // A peer that does not even answer a GOAWAY is not waited for.
+            timeout(wire.header_timeout, serving).await.unwrap_or(Ok(()))
+        }
+        () = shutdown.triggered() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(e) = ended {
+        tracing::debug!(%peer, error = %e, "a client connection ended with an error");
+    }
+}
+
+
+/// Ends when no stream was open and none was opened for a whole `limit`.
+async fn idle(streams: &AtomicUsize, served: &AtomicUsize, limit: Duration) {
+    let mut before = usize::MAX;
+    loop {
+        let now = served.load(Ordering::Relaxed);
+        if streams.load(Ordering::Relaxed) == 0 && now == before {
+            return;
+        }
+        before = now;
+        tokio::time::sleep(limit).await;
+    }
+}
+
+impl Wire {
+    pub fn new(guard: GuardSettings, settings: &super::ListenSettings) -> Self {
+        let mut http1 = hyper::server::conn::http1::Builder::new();
+        // The guard limits heads and times them, so hyper's own limits only have to be wider.
+        http1
+            .preserve_header_case(true)
+            .auto_date_header(false)
+            .half_close(false)
+            .max_headers(settings.max_headers + 1)
+            .max_buf_size((settings.max_header_bytes * 2).max(128 * 1024))
+            .header_read_timeout(None)
+            .timer(TokioTimer::new());
+        let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .auto_date_header(false)
+            .max_concurrent_streams(settings.max_streams)
+            .max_header_list_size(u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX))
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20)
+            .max_send_buf_size(256 * 1024)
+            .keep_alive_interval(settings.idle_timeout)
+            .keep_alive_timeout(settings.header_timeout);
+        Self {
+            guard: Arc::new(guard),
+            http1,
+            http2,
+            header_timeout: settings.header_timeout,
+            idle_timeout: settings.idle_timeout,
+        }
+    }
+}
+
+/// A stream that begins with bytes already read from it.
+#[derive(Debug)]
+struct Prefixed<IO> {
+    read: Vec<u8>,
+    at: usize,
+    io: IO,
+}
+
+impl<IO> Prefixed<IO> {
+    fn new(io: IO, read: Vec<u8>) -> Self {
+        Self { read, at: 0, io }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Prefixed<IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let rest = self.read.get(self.at..).unwrap_or_default();
+        if !rest.is_empty() {
+            let n = rest.len().min(buf.remaining());
+            buf.put_slice(&rest[..n]);
+            self.at += n;
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Prefixed<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}

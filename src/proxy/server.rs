@@ -1,0 +1,154 @@
+//! The accept loop: connections within their limit, each in a task of its own, and their end when the proxy stops.
+
+use super::answers;
+use super::connection::{self, Wire};
+use super::counters::Counters;
+use super::guard::{GuardSettings, Limits, OnRefusal};
+use super::service::Gateway;
+use super::ListenSettings;
+use crate::model::Limit;
+use crate::shutdown::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+/// How long a refused client is read on, so that it sees the answer instead of a reset.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// The data plane on one listener: built first, started by [`Server::run`].
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    tls: Option<Tls>,
+    wire: Arc<Wire>,
+    gateway: Arc<Gateway>,
+    connections: Arc<Limit>,
+    drain_timeout: Duration,
+}
+
+#[derive(Clone)]
+struct Tls(TlsAcceptor);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    pub fn new(
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        settings: &ListenSettings,
+        gateway: Arc<Gateway>,
+    ) -> Self {
+        let counters = gateway.counters.clone();
+        let on_refusal: OnRefusal = Arc::new(move |refusal| counters.refused(refusal.code));
+        let guard = GuardSettings {
+            limits: Limits { max_headers: settings.max_headers, max_header_bytes: settings.max_header_bytes },
+            header_timeout: settings.header_timeout,
+            body_timeout: settings.body_timeout,
+            idle_timeout: settings.idle_timeout,
+            linger: LINGER,
+            on_refusal: Some(on_refusal),
+        };
+        Self {
+            listener,
+            tls: tls.map(Tls),
+            wire: Arc::new(Wire::new(guard, settings)),
+            gateway,
+            connections: Limit::new(settings.max_connections),
+            drain_timeout: settings.drain_timeout,
+        }
+    }
+
+    /// Accepts until `shutdown`, then lets the clients in flight finish. Returns whether all of them did in time.
+    pub async fn run(self, shutdown: Shutdown) -> bool {
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.triggered() => break,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => self.take(stream, &mut tasks, &shutdown),
+                    Err(e) => {
+                        // Out of descriptors or memory: what is open must be allowed to end first.
+                        tracing::warn!(error = %e, "could not accept a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                },
+                Some(_) = tasks.join_next() => {}
+            }
+        }
+        let Self { listener, gateway, drain_timeout, .. } = self;
+        // Nobody new gets in; the queue of those who knocked is gone with the listener.
+        drop(listener);
+        let deadline = Instant::now() + drain_timeout;
+        let all = timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await.is_ok();
+        gateway.tunnels.cut();
+        tasks.shutdown().await;
+        all
+    }
+
+    fn take(&self, stream: TcpStream, tasks: &mut JoinSet<()>, shutdown: &Shutdown) {
+        let counters = self.gateway.counters.clone();
+        counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let Ok(peer) = stream.peer_addr() else { return };
+        let Some(permit) = self.connections.take(1) else {
+            counters.turned_away.fetch_add(1, Ordering::Relaxed);
+            tasks.spawn(turn_away(stream));
+            return;
+        };
+        // An answer that waits for more bytes waits for a timer otherwise.
+        let _ = stream.set_nodelay(true);
+        let (wire, gateway, tls, shutdown) =
+            (self.wire.clone(), self.gateway.clone(), self.tls.clone(), shutdown.clone());
+        let open = Open::new(counters);
+        tasks.spawn(async move {
+            let _held = (permit, open);
+            match tls {
+                None => connection::serve(stream, peer, "http", false, wire, gateway, shutdown).await,
+                Some(Tls(acceptor)) => match timeout(wire.header_timeout, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                        connection::serve(stream, peer, "https", http2, wire, gateway, shutdown).await;
+                    }
+                    Ok(Err(e)) => tracing::debug!(%peer, error = %e, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+                },
+            }
+        });
+    }
+}
+
+/// A connection as long as it is open, for the gauge.
+struct Open(Arc<Counters>);
+
+impl Open {
+    fn new(counters: Arc<Counters>) -> Self {
+        counters.connections.fetch_add(1, Ordering::Relaxed);
+        Self(counters)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Says that there are too many, briefly and without reading what they want.
+async fn turn_away(mut stream: TcpStream) {
+    let _ = timeout(LINGER, async {
+        stream.write_all(answers::TURNED_AWAY.as_bytes()).await?;
+        stream.shutdown().await
+    })
+    .await;
+}

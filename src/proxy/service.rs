@@ -1,0 +1,441 @@
+//! One request: route it, decide about the mirror, forward it, stream the answer back.
+//!
+//! Which leg serves is decided in [`Live::serving`] and nowhere else.
+
+use super::answers;
+use super::body::{AnswerBody, BodyFault, TeeBody, Watch, WatchedBody};
+use super::connection::{Busy, Connection};
+use super::counters::Counters;
+use super::guard::{self, GuardHandle};
+use super::headers;
+use super::tunnel::{self, Tunnels};
+use crate::flow::{Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryOutcome, Recorder, RequestBody, Ticket};
+use crate::model::{
+    Answer, BodyEnd, Captured, Failure, FailureKind, Leg, LegRecord, Limit, RequestHead, StatusClass, Timestamp, Timing,
+};
+use crate::routes::{RouteMatch, RouteTable};
+use crate::upstream::{LegBody, SendOptions, Sent, Upstream};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, UPGRADE};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
+
+/// How long a body is held back for a primary that does not say 100.
+const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What may change while running; a request sees one of these from its beginning to its end.
+#[derive(Debug)]
+pub struct Live {
+    pub routes: Arc<RouteTable>,
+    pub primary: Arc<Upstream>,
+    pub body_timeout: Duration,
+}
+
+impl Live {
+    /// The leg that serves this request.
+    fn serving(&self) -> (Leg, &Arc<Upstream>) {
+        (Leg::Primary, &self.primary)
+    }
+}
+
+/// Everything a request needs, shared by all connections.
+#[derive(Debug)]
+pub struct Gateway {
+    pub live: ArcSwap<Live>,
+    pub mirror: Arc<dyn Mirror>,
+    pub inbox: Arc<Inbox>,
+    /// All captured bodies together.
+    pub capture_budget: Arc<Limit>,
+    pub counters: Arc<Counters>,
+    pub tunnels: Tunnels,
+    pub ids: ExchangeIds,
+}
+
+/// Exchange ids: a counter, mixed with a random start so that ids of two runs do not meet.
+#[derive(Debug)]
+pub struct ExchangeIds {
+    seed: u64,
+    next: AtomicU64,
+}
+
+impl ExchangeIds {
+    pub fn new(seed: u64) -> Self {
+        Self { seed, next: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> Arc<str> {
+        // SplitMix64: a bijection, so that ids never repeat within a run.
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut z = self.seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        let text: [u8; 13] = std::array::from_fn(|i| ALPHABET[(z >> (5 * i)) as usize & 31]);
+        Arc::from(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl Gateway {
+    /// Serves one request. The error type says that the client always gets an answer.
+    pub async fn serve(
+        self: Arc<Self>,
+        connection: Arc<Connection>,
+        request: Request<Incoming>,
+    ) -> Result<Response<AnswerBody>, Infallible> {
+        let busy = connection.request_started();
+        let live = self.live.load_full();
+        let (request, body) = match Inbound::read(&connection, request) {
+            Ok(read) => read,
+            Err(refusal) => {
+                self.counters.refused(refusal.code);
+                return Ok(answers::refused(
+                    StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST),
+                    &refusal.detail,
+                ));
+            }
+        };
+        let route = live.routes.resolve(
+            &request.head.method,
+            request.head.host.as_deref(),
+            request.head.uri.path(),
+            request.head.uri.query(),
+            &request.head.headers,
+        );
+        Ok(self.forward(&live, &connection, busy, request, body, route).await)
+    }
+
+    async fn forward(
+        &self,
+        live: &Live,
+        connection: &Connection,
+        busy: Busy,
+        mut request: Inbound,
+        body: Incoming,
+        route: RouteMatch,
+    ) -> Response<AnswerBody> {
+        let due = Instant::now();
+        // Where the wire is HTTP/1.1 the guard beneath watches the pauses in a body.
+        let stall = request.http2.then_some(live.body_timeout);
+        let mut tee = (!body.is_end_stream()).then(|| TeeBody::new(body, stall));
+        let promise = self.offer(connection, &mut request, &mut tee, route, due);
+        let (leg, upstream) = live.serving();
+
+        let Inbound { head, extensions, upgrade, .. } = request;
+        let handles = BodyHandles::of(&mut tee, &head.headers);
+        let mut message = Request::new(tee.map_or(LegBody::Empty, |tee| LegBody::Boxed(Box::pin(tee.map_err(Into::into)))));
+        *message.method_mut() = head.method;
+        *message.uri_mut() = head.uri;
+        *message.headers_mut() = head.headers;
+        *message.extensions_mut() = extensions;
+        let interim = connection.interim().map(|interim| {
+            let seen = Arc::new(Notify::new());
+            let (notify, go) = (seen.clone(), Mutex::new(handles.go));
+            let queue = GuardHandle::clone(interim);
+            hyper::ext::on_informational(&mut message, move |answer| {
+                if answer.status() == StatusCode::CONTINUE {
+                    if let Some(go) = go.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                        // The body may be gone already.
+                        let _ = go.send(());
+                    }
+                } else {
+                    queue.push_interim(interim_head(answer.status(), answer.headers()));
+                    notify.notify_one();
+                }
+            });
+            (interim, seen)
+        });
+
+        let options = SendOptions { upgrade: upgrade.is_some(), retry: true };
+        let answered = {
+            let send = upstream.send(message, options);
+            let too_late = response_deadline(handles.ended, upstream.settings().response_timeout);
+            tokio::pin!(send, too_late);
+            loop {
+                let interim_seen = async {
+                    match &interim {
+                        Some((_, seen)) => seen.notified().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    answered = &mut send => break answered.map_err(|e| e.failure),
+                    // Polling this connection again is all it takes to have the interim answer written.
+                    () = interim_seen => {}
+                    () = &mut too_late => break Err(Failure {
+                        kind: FailureKind::Timeout,
+                        detail: format!("gave no answer within {:?}", upstream.settings().response_timeout),
+                    }),
+                }
+            }
+        };
+        if let Some((interim, _)) = interim {
+            interim.take_unsent();
+        }
+        match answered {
+            Ok(sent) => self.answer(connection, busy, sent, promise, due, upgrade),
+            Err(failure) => {
+                let fault = handles.fault.as_ref().and_then(|fault| fault.get());
+                if let Some(promise) = promise {
+                    // A broken promise says that the client went away.
+                    if fault.is_none() {
+                        let timing = Timing { last_byte: due.elapsed(), ..Timing::default() };
+                        let record = LegRecord { class: StatusClass::Failed, timing };
+                        let _ = promise.sender.send(PrimaryOutcome::Failed { record });
+                    }
+                }
+                match fault {
+                    Some(BodyFault::Stalled) => {
+                        answers::refused(StatusCode::REQUEST_TIMEOUT, "the request body stopped coming")
+                    }
+                    Some(BodyFault::Client) => {
+                        answers::refused(StatusCode::BAD_REQUEST, "the request body is broken or incomplete")
+                    }
+                    None => {
+                        self.counters.leg_failed(leg);
+                        answers::leg_failed(leg, &upstream.settings().to_string(), &failure)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides about mirroring and starts it. Every request passes here exactly once, and falls into one bucket.
+    fn offer(
+        &self,
+        connection: &Connection,
+        request: &mut Inbound,
+        tee: &mut Option<TeeBody>,
+        route: RouteMatch,
+        due: Instant,
+    ) -> Option<Promise> {
+        let asked = Asked {
+            method: &request.head.method,
+            headers: &request.head.headers,
+            client: connection.peer.ip(),
+            configured: route.configured,
+            upgrade: request.upgrade.is_some(),
+        };
+        let decision = self.mirror.decide(&asked);
+        headers::strip_request(&mut request.head.headers);
+        if let Some(Tunnel { protocol: Some(protocol), .. }) = &request.upgrade {
+            request.head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            request.head.headers.insert(UPGRADE, protocol.clone());
+        }
+        headers::set_forwarded(
+            &mut request.head.headers,
+            connection.peer.ip(),
+            connection.scheme,
+            request.head.host.as_deref(),
+            request.http2,
+        );
+        let admission = match decision {
+            Ok(admission) => admission,
+            Err(bucket) => {
+                self.inbox.skipped(route.name, bucket);
+                return None;
+            }
+        };
+        let arrived = Timestamp::from(SystemTime::now());
+        let id = self.ids.next();
+        let ticket: Ticket = self.inbox.mirrored(id.clone(), route.name.clone(), arrived);
+        let body = match tee {
+            None => RequestBody::Empty,
+            Some(tee) => {
+                let declared = content_length(&request.head.headers);
+                let capture = BodyCapture::new(admission.max_body, declared, self.capture_budget.clone());
+                tee.capture(capture.clone());
+                RequestBody::Shared(capture)
+            }
+        };
+        let recorder = Recorder::new(admission.max_body, self.capture_budget.clone());
+        let (sender, primary) = oneshot::channel();
+        let primary_head = Arc::new(AtomicBool::new(false));
+        self.mirror.start(Exchange {
+            ticket,
+            admission,
+            id,
+            route: route.name,
+            arrived,
+            due,
+            request: request.head.clone(),
+            extensions: request.extensions.clone(),
+            body,
+            primary_head: primary_head.clone(),
+            primary,
+        });
+        Some(Promise { sender, head: primary_head, recorder })
+    }
+
+    fn answer(
+        &self,
+        connection: &Connection,
+        busy: Busy,
+        sent: Sent,
+        promise: Option<Promise>,
+        due: Instant,
+        upgrade: Option<Tunnel>,
+    ) -> Response<AnswerBody> {
+        let Sent { mut response, connect, .. } = sent;
+        let first_byte = due.elapsed().saturating_sub(connect);
+        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if let Some(tunnel) = upgrade
+            && (switched || (tunnel.protocol.is_none() && response.status().is_success()))
+        {
+            let protocol = response.headers().get(UPGRADE).cloned();
+            connection.tunnel();
+            self.tunnels.join(tunnel.client, hyper::upgrade::on(&mut response));
+            let (mut parts, _) = response.into_parts();
+            headers::strip_hop_by_hop(&mut parts.headers);
+            if let Some(protocol) = protocol {
+                parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+                parts.headers.insert(UPGRADE, protocol);
+            }
+            parts.version = Version::HTTP_11;
+            return Response::from_parts(parts, AnswerBody::Own(Default::default()));
+        }
+        let (mut parts, body) = response.into_parts();
+        headers::strip_hop_by_hop(&mut parts.headers);
+        parts.version = Version::HTTP_11;
+        let watch = promise.map(|promise| {
+            promise.head.store(true, Ordering::Relaxed);
+            Watch {
+                recorder: promise.recorder,
+                answer: Answer {
+                    status: parts.status,
+                    reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
+                    headers: parts.headers.clone(),
+                    body: Captured::empty(),
+                    trailers: None,
+                    end: BodyEnd::Complete,
+                },
+                record: LegRecord {
+                    class: StatusClass::of(parts.status),
+                    timing: Timing { connect, first_byte: Some(first_byte), last_byte: first_byte },
+                },
+                due,
+                promise: promise.sender,
+            }
+        });
+        Response::from_parts(parts, AnswerBody::Leg(Box::new(WatchedBody::new(body, watch, busy))))
+    }
+}
+
+/// What the mirror was promised.
+struct Promise {
+    sender: oneshot::Sender<PrimaryOutcome>,
+    head: Arc<AtomicBool>,
+    recorder: Recorder,
+}
+
+/// A request that wants a tunnel.
+#[derive(Debug)]
+struct Tunnel {
+    /// `None` for CONNECT.
+    protocol: Option<HeaderValue>,
+    client: hyper::upgrade::OnUpgrade,
+}
+
+/// A request as it came in, in one form whatever the protocol.
+#[derive(Debug)]
+struct Inbound {
+    head: RequestHead,
+    extensions: http::Extensions,
+    http2: bool,
+    upgrade: Option<Tunnel>,
+}
+
+impl Inbound {
+    fn read(connection: &Connection, mut request: Request<Incoming>) -> Result<(Self, Incoming), guard::Refusal> {
+        let http2 = request.version() == Version::HTTP_2;
+        let protocol = if http2 { None } else { headers::wanted_upgrade(request.headers()) };
+        let upgrade = (request.method() == Method::CONNECT || protocol.is_some())
+            .then(|| Tunnel { protocol, client: hyper::upgrade::on(&mut request) });
+        let (mut parts, body) = request.into_parts();
+        if http2 {
+            guard::check_h2(&parts)?;
+        }
+        // The authority in the target, where there is one, overrides Host (RFC 9112 3.2.2).
+        if let Some(authority) = parts.uri.authority()
+            && parts.method != Method::CONNECT
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            parts.headers.insert(HOST, host);
+        }
+        let host = match parts.headers.get(HOST).and_then(|h| h.to_str().ok()) {
+            Some(host) => Some(Arc::from(host)),
+            None => parts.uri.authority().map(|a| Arc::from(a.as_str())),
+        };
+        let uri = if parts.method == Method::CONNECT { parts.uri } else { origin_form(&parts.uri) };
+        let head =
+            RequestHead { method: parts.method, uri, host, scheme: connection.scheme, headers: parts.headers };
+        Ok((Self { head, extensions: parts.extensions, http2, upgrade }, body))
+    }
+}
+
+/// Path and query alone.
+fn origin_form(uri: &Uri) -> Uri {
+    match uri.path_and_query() {
+        Some(path) if uri.scheme().is_none() && uri.authority().is_none() => Uri::from(path.clone()),
+        Some(path) => Uri::from(path.clone()),
+        None => Uri::from(PathAndQuery::from_static("/")),
+    }
+}
+
+fn content_length(headers: &http::HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// What is kept at hand of a body that has gone on its way.
+#[derive(Default)]
+struct BodyHandles {
+    ended: Option<watch::Receiver<bool>>,
+    fault: Option<Arc<OnceLock<BodyFault>>>,
+    go: Option<oneshot::Sender<()>>,
+}
+
+impl BodyHandles {
+    fn of(tee: &mut Option<TeeBody>, headers: &http::HeaderMap) -> Self {
+        let Some(tee) = tee else { return Self::default() };
+        let expects = headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let go = expects.then(|| {
+            let (go, wait) = oneshot::channel();
+            tee.hold_for(wait, CONTINUE_PATIENCE);
+            go
+        });
+        Self { ended: Some(tee.ended()), fault: Some(tee.fault()), go }
+    }
+}
+
+/// Ends `limit` after the request's last byte has been taken.
+async fn response_deadline(ended: Option<watch::Receiver<bool>>, limit: Duration) {
+    if let Some(mut ended) = ended {
+        // A sender that is gone is as good as an ended body: nothing more will be taken.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+    tokio::time::sleep(limit).await;
+}
+
+/// The head of an interim answer as it goes on the wire.
+fn interim_head(status: StatusCode, headers: &http::HeaderMap) -> Bytes {
+    let mut head = format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("")).into_bytes();
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head.into()
+}
