@@ -1,0 +1,229 @@
+//! The arguments, as clap reads them.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Run an old and a new service side by side on real traffic, compare every answer, and decide when the new one may
+/// take over.
+#[derive(Debug, Parser)]
+#[command(name = "parallax", version, about, long_about = None, propagate_version = true, max_term_width = 100,
+    after_help = "Start here:  parallax demo\nThen yours:  parallax serve --primary http://old:8080 --candidate http://new:8080")]
+pub struct Cli {
+    /// When to colour what is printed.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorWhen,
+    /// Print results and errors only.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the proxy and its admin interface.
+    ///
+    /// Users are served by the primary; every eligible request is mirrored to the candidate and the answers are
+    /// compared. SIGTERM drains, SIGHUP reloads the configuration.
+    #[command(after_help = "Example:  parallax serve --primary http://old:8080 --candidate http://new:8080")]
+    Serve(ServeArgs),
+    /// Check a configuration file and print what it amounts to.
+    #[command(after_help = "Example:  parallax check --config parallax.toml\n          parallax check --defaults > parallax.toml")]
+    Check(CheckArgs),
+    /// Print the divergence report.
+    #[command(after_help = "Example:  parallax report --format html --output report.html")]
+    Report(ReportArgs),
+    /// Ask for the verdict: exit code 0 pass, 1 fail, 3 inconclusive, 2 could not ask.
+    #[command(after_help = "Example:  parallax gate --wait 30m --candidate-build \"$GIT_SHA\"")]
+    Gate(GateArgs),
+    /// Compare two stored answers with the rules that `serve` would use: exit code 0 alike, 1 divergent, 2 could not.
+    #[command(after_help = "Example:  parallax diff old.http new.http\n          parallax diff old.json new.json --content-type application/json")]
+    Diff(DiffArgs),
+    /// Propose comparison rules, or try others on what is stored.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Show the whole product in one command: two built-in services with known differences, traffic, the proxy, the verdict.
+    #[command(after_help = "Example:  parallax demo --seconds 10")]
+    Demo(DemoArgs),
+    /// Say whether a proxy is ready, mirrors, and keeps its evidence: exit code 0 ready, 1 not, 2 could not ask.
+    #[command(after_help = "Example:  parallax status --quiet   (a health check without a shell)")]
+    Status(StatusArgs),
+    /// Print a completion script.
+    #[command(after_help = "Example:  parallax completions bash > /etc/bash_completion.d/parallax")]
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    #[command(after_help = "Example:  parallax manpage > parallax.1")]
+    Manpage,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The old service: http://, https:// or h2c://.
+    #[arg(long, value_name = "URL")]
+    pub primary: Option<String>,
+    /// The new service.
+    #[arg(long, value_name = "URL")]
+    pub candidate: Option<String>,
+    /// A second instance of the old service: what differs between the two is noise.
+    #[arg(long, value_name = "URL")]
+    pub control: Option<String>,
+    /// Where clients connect; port 0 picks a free one. [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Where the admin interface listens. [default: 127.0.0.1:9900]
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<String>,
+    /// The folder that keeps the evidence. [default: parallax-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Configuration file: TOML, YAML or JSON by its ending.
+    #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Written once connections are accepted: {"listen":…,"admin":…,"pid":…}.
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// The candidate's build, where it does not name it itself.
+    #[arg(long, value_name = "LABEL")]
+    pub candidate_build: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The file to check.
+    #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG", required_unless_present_any = ["defaults", "schema"])]
+    pub config: Option<PathBuf>,
+    /// Print the commented default file instead.
+    #[arg(long, conflicts_with = "schema")]
+    pub defaults: bool,
+    /// Print the JSON Schema instead.
+    #[arg(long)]
+    pub schema: bool,
+}
+
+/// Whom to ask: a running proxy, or the folder it keeps its evidence in.
+#[derive(Debug, Clone, Args)]
+pub struct Source {
+    /// The admin interface of a running proxy. [default: http://127.0.0.1:9900]
+    #[arg(long, value_name = "URL", env = "PARALLAX_ADMIN", conflicts_with = "data")]
+    pub admin: Option<String>,
+    /// Read the evidence from this folder; where a proxy holds it, that proxy is asked.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub source: Source,
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ReportFormat,
+    /// Write to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Text,
+    Json,
+    Markdown,
+    Html,
+}
+
+#[derive(Debug, Args)]
+pub struct GateArgs {
+    #[command(flatten)]
+    pub source: Source,
+    /// Judge this build only: while the newest epoch is another build's the verdict is inconclusive.
+    #[arg(long, value_name = "LABEL")]
+    pub candidate_build: Option<String>,
+    /// Keep asking until it is decided or the time is up, e.g. 30m.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub wait: Option<Duration>,
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: GateFormat,
+    /// With --data: judge by this file's gate settings instead of those the store kept.
+    #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GateFormat {
+    Text,
+    Json,
+    Markdown,
+    Junit,
+    Github,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The primary's answer: a raw HTTP message, or a bare body with --content-type.
+    pub primary: PathBuf,
+    /// The candidate's answer.
+    pub candidate: PathBuf,
+    /// Configuration whose rules apply.
+    #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The route whose rules apply, e.g. "GET /users/{id}".
+    #[arg(long, value_name = "NAME")]
+    pub route: Option<String>,
+    /// The files hold bare bodies of this type.
+    #[arg(long, value_name = "TYPE")]
+    pub content_type: Option<String>,
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Propose rules for what looks volatile, each with its evidence, as TOML ready to paste.
+    Suggest {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Replay the stored examples through other rules: what they would excuse and what would still diverge.
+    Test {
+        /// The configuration with the rules to try.
+        #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG")]
+        config: PathBuf,
+        #[command(flatten)]
+        source: Source,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// End by itself after this long. Without it the dashboard stays until Ctrl-C where there is a terminal.
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub source: Source,
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+/// `500ms`, `30s`, `10m`, `2h`, `14d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::config::parse_duration(text).map_err(|e| e.to_string())
+}

@@ -1,0 +1,171 @@
+//! Whom a command asks: a running proxy over its admin interface, or the store it left behind.
+
+use super::args::Source;
+use super::exit::Failure;
+use crate::model::{FailureKind, Leg};
+use crate::upstream::{LegBody, LegSettings, SendOptions, Upstream, UpstreamOptions};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::BodyExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Where an admin interface is expected when nothing says otherwise.
+pub const DEFAULT_ADMIN: &str = "http://127.0.0.1:9900";
+/// The folder `serve` keeps its evidence in when nothing says otherwise.
+pub const DEFAULT_DATA: &str = "parallax-data";
+const PATIENCE: Duration = Duration::from_secs(10);
+/// More than any report takes.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// Whom to ask.
+#[derive(Debug)]
+pub enum Found {
+    Proxy(AdminClient),
+    Store(PathBuf),
+}
+
+/// An admin interface.
+#[derive(Debug, Clone)]
+pub struct AdminClient {
+    url: String,
+    upstream: Arc<Upstream>,
+    token: Option<HeaderValue>,
+}
+
+/// An answer of the admin interface.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub body: Bytes,
+}
+
+/// What could not be asked.
+#[derive(Debug)]
+pub struct Unreachable {
+    pub url: String,
+    pub kind: FailureKind,
+    pub detail: String,
+}
+
+/// Finds whom `source` means: the URL it names; the proxy that holds the folder it names, else that folder; or, when
+/// it names nothing, the proxy at the default address, else the folder by the default name.
+pub async fn find(source: &Source) -> Result<Found, Failure> {
+    if let Some(url) = &source.admin {
+        return Ok(Found::Proxy(AdminClient::new(url)?));
+    }
+    if let Some(folder) = &source.data {
+        return at_folder(folder).await;
+    }
+    let client = AdminClient::new(DEFAULT_ADMIN)?;
+    match client.request(Method::GET, "/healthz", None).await {
+        Ok(_) => Ok(Found::Proxy(client)),
+        Err(unreachable) => {
+            let folder = Path::new(DEFAULT_DATA);
+            if folder.is_dir() {
+                return at_folder(folder).await;
+            }
+            Err(Failure::new(format!(
+                "no proxy at {DEFAULT_ADMIN} ({}) and no store in ./{DEFAULT_DATA}",
+                unreachable.detail
+            ))
+            .help("name one with `--admin URL` or `--data DIR`"))
+        }
+    }
+}
+
+async fn at_folder(folder: &Path) -> Result<Found, Failure> {
+    if !folder.is_dir() {
+        return Err(Failure::new(format!("there is no folder {}", folder.display()))
+            .help("name the folder that `serve --data` was given; reading never creates one"));
+    }
+    if let Some(url) = crate::store::find_proxy(folder) {
+        let client = AdminClient::new(&url)?;
+        if client.request(Method::GET, "/healthz", None).await.is_ok() {
+            return Ok(Found::Proxy(client));
+        }
+    }
+    Ok(Found::Store(folder.to_owned()))
+}
+
+// === impl AdminClient ===
+
+impl AdminClient {
+    pub fn new(url: &str) -> Result<Self, Failure> {
+        let base = crate::config::parse_url(url)
+            .map_err(|hint| Failure::new(format!("`{url}` is not the URL of an admin interface")).help(hint))?;
+        let settings = LegSettings { preserve_host: false, ..base };
+        let upstream = Upstream::new(Leg::Primary, settings, UpstreamOptions::default())?;
+        let token = match std::env::var("PARALLAX_TOKEN") {
+            Ok(token) => Some(
+                HeaderValue::from_str(&format!("Bearer {}", token.trim()))
+                    .map_err(|_| Failure::new("PARALLAX_TOKEN holds characters that no token has"))?,
+            ),
+            Err(_) => None,
+        };
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), upstream, token })
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// One request; `json` makes it carry a body.
+    pub async fn request(&self, method: Method, path: &str, json: Option<String>) -> Result<Reply, Unreachable> {
+        let unreachable = |kind, detail: String| Unreachable { url: self.url.clone(), kind, detail };
+        let uri: Uri = path.parse().map_err(|_| unreachable(FailureKind::Protocol, format!("bad path {path}")))?;
+        let mut request = Request::new(json.map_or(LegBody::Empty, |json| LegBody::Full(Bytes::from(json))));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        if let Ok(host) = HeaderValue::from_str(&self.upstream.settings().authority()) {
+            headers.insert(HOST, host);
+        }
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(token) = &self.token {
+            headers.insert(AUTHORIZATION, token.clone());
+        }
+        let ask = async {
+            let sent = self.upstream.send(request, SendOptions::default()).await.map_err(|e| e.failure)?;
+            let status = sent.response.status();
+            let body = http_body_util::Limited::new(sent.response.into_body(), MAX_ANSWER).collect().await;
+            let body = body.map_err(|e| crate::model::Failure { kind: FailureKind::Reset, detail: e.to_string() })?;
+            Ok::<_, crate::model::Failure>(Reply { status, body: body.to_bytes() })
+        };
+        match timeout(PATIENCE, ask).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(failure)) => Err(unreachable(failure.kind, failure.detail)),
+            Err(_) => Err(unreachable(FailureKind::Timeout, format!("no answer within {PATIENCE:?}"))),
+        }
+    }
+
+    /// A document; anything but 200 is an error that says what to do.
+    pub async fn get(&self, path: &str) -> Result<Bytes, Failure> {
+        let reply = self.request(Method::GET, path, None).await?;
+        match reply.status {
+            StatusCode::OK => Ok(reply.body),
+            StatusCode::UNAUTHORIZED => Err(Failure::new(format!("the admin interface at {} wants a token", self.url))
+                .help("PARALLAX_TOKEN=$(cat FILE) parallax …")),
+            status => {
+                let detail = serde_json::from_slice::<serde_json::Value>(&reply.body)
+                    .ok()
+                    .and_then(|problem| problem.get("detail")?.as_str().map(str::to_owned));
+                Err(Failure::new(match detail {
+                    Some(detail) => format!("{}{path} answered {status}: {detail}", self.url),
+                    None => format!("{}{path} answered {status}", self.url),
+                }))
+            }
+        }
+    }
+}
+
+impl From<Unreachable> for Failure {
+    fn from(unreachable: Unreachable) -> Self {
+        Failure::new(format!("no proxy answers at {} ({})", unreachable.url, unreachable.detail))
+            .help("name the admin interface with `--admin URL`, or read the evidence with `--data DIR`")
+    }
+}

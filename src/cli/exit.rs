@@ -1,0 +1,99 @@
+//! The exit codes: one documented type, and errors that know theirs.
+
+use std::process::ExitCode;
+
+/// What a command ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what was asked; for `gate`: pass; for `diff`: match or excused; for `status`: ready.
+    Ok,
+    /// For `gate`: fail; for `diff`: divergent; for `status`: not ready.
+    No,
+    /// It could not be asked or done: unreachable, bad usage, bad configuration.
+    Error,
+    /// For `gate`: not decided. Never a pass.
+    Inconclusive,
+    /// Ctrl-C while waiting.
+    Interrupted,
+}
+
+impl Exit {
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::No => 1,
+            Exit::Error => 2,
+            Exit::Inconclusive => 3,
+            Exit::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Why a command could not do what was asked. Always ends in [`Exit::Error`].
+#[derive(Debug)]
+pub struct Failure {
+    /// A lower-case sentence; or a whole drawn report where `drawn` is set.
+    pub message: String,
+    pub help: Option<String>,
+    pub tried: Vec<String>,
+    pub drawn: bool,
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, tried: Vec::new(), drawn: false }
+    }
+
+    /// An error that is drawn already, config errors with their lines.
+    pub fn drawn(text: impl Into<String>) -> Self {
+        Self { drawn: true, ..Self::new(text) }
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub fn tried(mut self, tried: impl Into<String>) -> Self {
+        self.tried.push(tried.into());
+        self
+    }
+
+    /// The text for standard error, ending in a line feed.
+    pub fn render(&self, color: bool) -> String {
+        if self.drawn {
+            return format!("{}\n", self.message.trim_end());
+        }
+        let (red, cyan, off) = if color { ("\x1b[1;31m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
+        let mut text = format!("{red}error:{off} {}\n", self.message);
+        for tried in &self.tried {
+            text.push_str(&format!("  tried: {tried}\n"));
+        }
+        if let Some(help) = &self.help {
+            text.push_str(&format!("  {cyan}help:{off} {}\n", help.replace('\n', "\n        ")));
+        }
+        text
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !message.contains(&cause_text) {
+                message.push_str(": ");
+                message.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        Self::new(message)
+    }
+}
