@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of differences, evidence or verdicts.
 
+pub mod guard;
 mod settings;
 
 pub use settings::ListenSettings;
