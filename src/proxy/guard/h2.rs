@@ -1,0 +1,70 @@
+//! The same hygiene for a decoded HTTP/2 request, whose framing the `h2` crate has checked already.
+
+use super::Refusal;
+use super::scan::digits;
+use super::target::is_host;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{HeaderName, Method};
+
+/// Checks what identifies and frames a request: authority and Host, path, lengths, connection-specific fields.
+pub fn check_h2(parts: &Parts) -> Result<(), Refusal> {
+    check_authority(parts)?;
+    let path = parts.uri.path();
+    match parts.method {
+        Method::CONNECT => {}
+        Method::OPTIONS if path == "*" => {}
+        _ if path.starts_with('/') => {}
+        _ => return Err(Refusal::bad("target_form", ":path must begin with /, or be * for OPTIONS")),
+    }
+    for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE]
+        .into_iter()
+        .chain([HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")])
+    {
+        if parts.headers.contains_key(&name) {
+            return Err(Refusal::bad("connection_field", format!("{name} has no place in HTTP/2")));
+        }
+    }
+    if parts.headers.get_all(TE).iter().any(|v| !v.as_bytes().trim_ascii().eq_ignore_ascii_case(b"trailers")) {
+        return Err(Refusal::bad("te", "te may only be trailers in HTTP/2"));
+    }
+    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next() {
+        if lengths.next().is_some() {
+            return Err(Refusal::bad("content_length_twice", "a second content-length"));
+        }
+        if digits(length.as_bytes()).is_none() {
+            return Err(Refusal::bad("content_length", "content-length is not one number"));
+        }
+    }
+    let look_alike = |n: &HeaderName| matches!(n.as_str(), "content_length" | "transfer_encoding");
+    if parts.headers.keys().any(look_alike) {
+        return Err(Refusal::bad("look_alike", "a name that some servers read as a framing field"));
+    }
+    Ok(())
+}
+
+fn check_authority(parts: &Parts) -> Result<(), Refusal> {
+    let authority = parts.uri.authority().map(|a| a.as_str());
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Refusal::bad("host_twice", "a second host"));
+    }
+    if host.is_some_and(|h| !is_host(h.as_bytes())) {
+        return Err(Refusal::bad("host", "host is not host or host:port"));
+    }
+    if authority.is_some_and(|a| !is_host(a.as_bytes())) {
+        return Err(Refusal::bad("target_authority", ":authority is not host or host:port"));
+    }
+    match (authority, host) {
+        (None, None) => Err(Refusal::bad("host_missing", "the request has neither :authority nor host")),
+        (None, Some(_)) if parts.method == Method::CONNECT => {
+            Err(Refusal::bad("connect_target", "CONNECT wants :authority"))
+        }
+        (Some(a), Some(h)) if !a.as_bytes().eq_ignore_ascii_case(h.as_bytes()) => {
+            Err(Refusal::bad("host_differs", ":authority and host differ"))
+        }
+        _ => Ok(()),
+    }
+}

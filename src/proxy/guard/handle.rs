@@ -1,0 +1,96 @@
+//! What the service that answers requests shares with the guard beneath it.
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A handle on one connection's guard. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct GuardHandle(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    in_flight: AtomicUsize,
+    tunnel: AtomicBool,
+    refused: AtomicBool,
+    /// Whether `interim` holds anything, so that a write need not take the lock to know.
+    waiting: AtomicBool,
+    interim: Mutex<VecDeque<Bytes>>,
+}
+
+/// A request being answered; until it is dropped no timer of the guard runs but that of the request's own body.
+#[derive(Debug)]
+pub struct InFlight(GuardHandle);
+
+// === impl GuardHandle ===
+
+impl GuardHandle {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says that a request is being answered, until what is returned is dropped (with the answer's body).
+    pub fn begin(&self) -> InFlight {
+        self.0.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self.clone())
+    }
+
+    /// Queues a whole interim response such as `HTTP/1.1 103 Early Hints\r\n...\r\n\r\n`. It goes out when hyper next
+    /// flushes, which it does after every poll of the service's future: push from within that future.
+    pub fn push_interim(&self, response: Bytes) {
+        let mut queue = self.queue();
+        queue.push_back(response);
+        self.0.waiting.store(true, Ordering::Release);
+    }
+
+    /// Drops what has not begun to be written, and says how many that were. To be called before the final answer is
+    /// handed to hyper.
+    pub fn take_unsent(&self) -> usize {
+        let mut queue = self.queue();
+        self.0.waiting.store(false, Ordering::Release);
+        std::mem::take(&mut *queue).len()
+    }
+
+    /// From here on bytes pass unread in both directions: an upgrade or CONNECT is about to be granted.
+    pub fn tunnel(&self) {
+        self.0.tunnel.store(true, Ordering::Release);
+    }
+
+    /// Whether the guard refused something on this connection.
+    pub fn refused(&self) -> bool {
+        self.0.refused.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_refused(&self) {
+        self.0.refused.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.0.tunnel.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.0.in_flight.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn next_interim(&self) -> Option<Bytes> {
+        if !self.0.waiting.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut queue = self.queue();
+        let next = queue.pop_front();
+        self.0.waiting.store(!queue.is_empty(), Ordering::Release);
+        next
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Bytes>> {
+        self.0.interim.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
