@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 // === Request ===
@@ -23,8 +23,6 @@ use tokio::time::{Instant, Sleep};
 pub struct TeeBody {
     inner: Incoming,
     capture: Option<Arc<BodyCapture>>,
-    /// Told when the last byte has been taken, for the response time-out.
-    ended: Option<watch::Sender<bool>>,
     fault: Arc<OnceLock<BodyFault>>,
     /// Held back until the primary asks for the body (`Expect: 100-continue`).
     hold: Option<Hold>,
@@ -67,7 +65,7 @@ impl TeeBody {
     /// `stall` is the longest time between two chunks.
     pub fn new(inner: Incoming, stall: Option<Duration>) -> Self {
         let stall = stall.map(|limit| Stall { limit, timer: Box::pin(tokio::time::sleep(limit)) });
-        Self { inner, capture: None, ended: None, fault: Arc::default(), hold: None, stall }
+        Self { inner, capture: None, fault: Arc::default(), hold: None, stall }
     }
 
     /// Appends every chunk to `capture` from here on.
@@ -80,13 +78,6 @@ impl TeeBody {
         self.fault.clone()
     }
 
-    /// Becomes true when the last byte of the body has been taken.
-    pub fn ended(&mut self) -> watch::Receiver<bool> {
-        let (tx, rx) = watch::channel(self.inner.is_end_stream());
-        self.ended = Some(tx);
-        rx
-    }
-
     /// Reads nothing from the client until `go` is sent or dropped, or `patience` is over.
     pub fn hold_for(&mut self, go: oneshot::Receiver<()>, patience: Duration) {
         self.hold = Some(Hold { go, patience: Box::pin(tokio::time::sleep(patience)) });
@@ -95,9 +86,6 @@ impl TeeBody {
     fn end(&mut self, trailers: Option<HeaderMap>) {
         if let Some(capture) = self.capture.take() {
             capture.complete(trailers);
-        }
-        if let Some(ended) = self.ended.take() {
-            ended.send_replace(true);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::headers;
 use super::tunnel::{self, Tunnels};
 use crate::flow::{Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryOutcome, Recorder, RequestBody, Ticket};
 use crate::model::{
-    Answer, BodyEnd, Captured, Failure, FailureKind, Leg, LegRecord, Limit, RequestHead, StatusClass, Timestamp, Timing,
+    Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Timestamp, Timing,
 };
 use crate::routes::{RouteMatch, RouteTable};
 use crate::upstream::{LegBody, SendOptions, Sent, Upstream};
@@ -27,7 +27,7 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// How long a body is held back for a primary that does not say 100.
@@ -126,19 +126,19 @@ impl Gateway {
     ) -> Response<AnswerBody> {
         let due = Instant::now();
         // Where the wire is HTTP/1.1 the guard beneath watches the pauses in a body.
-        let stall = request.http2.then_some(live.body_timeout);
+        let stall = (request.version == Version::HTTP_2).then_some(live.body_timeout);
         let mut tee = (!body.is_end_stream()).then(|| TeeBody::new(body, stall));
         let promise = self.offer(connection, &mut request, &mut tee, route, due);
         let (leg, upstream) = live.serving();
 
-        let Inbound { head, extensions, upgrade, .. } = request;
+        let Inbound { head, extensions, version, upgrade } = request;
         let handles = BodyHandles::of(&mut tee, &head.headers);
         let mut message = Request::new(tee.map_or(LegBody::Empty, |tee| LegBody::Boxed(Box::pin(tee.map_err(Into::into)))));
         *message.method_mut() = head.method;
         *message.uri_mut() = head.uri;
         *message.headers_mut() = head.headers;
         *message.extensions_mut() = extensions;
-        let interim = connection.interim().map(|interim| {
+        let interim = connection.interim().filter(|_| version == Version::HTTP_11).map(|interim| {
             let seen = Arc::new(Notify::new());
             let (notify, go) = (seen.clone(), Mutex::new(handles.go));
             let queue = GuardHandle::clone(interim);
@@ -159,8 +159,7 @@ impl Gateway {
         let options = SendOptions { upgrade: upgrade.is_some(), retry: true };
         let answered = {
             let send = upstream.send(message, options);
-            let too_late = response_deadline(handles.ended, upstream.settings().response_timeout);
-            tokio::pin!(send, too_late);
+            tokio::pin!(send);
             loop {
                 let interim_seen = async {
                     match &interim {
@@ -173,10 +172,6 @@ impl Gateway {
                     answered = &mut send => break answered.map_err(|e| e.failure),
                     // Polling this connection again is all it takes to have the interim answer written.
                     () = interim_seen => {}
-                    () = &mut too_late => break Err(Failure {
-                        kind: FailureKind::Timeout,
-                        detail: format!("gave no answer within {:?}", upstream.settings().response_timeout),
-                    }),
                 }
             }
         };
@@ -238,7 +233,7 @@ impl Gateway {
             connection.peer.ip(),
             connection.scheme,
             request.head.host.as_deref(),
-            request.http2,
+            request.version == Version::HTTP_2,
         );
         let admission = match decision {
             Ok(admission) => admission,
@@ -352,7 +347,7 @@ struct Tunnel {
 struct Inbound {
     head: RequestHead,
     extensions: http::Extensions,
-    http2: bool,
+    version: Version,
     upgrade: Option<Tunnel>,
 }
 
@@ -380,7 +375,7 @@ impl Inbound {
         let uri = if parts.method == Method::CONNECT { parts.uri } else { origin_form(&parts.uri) };
         let head =
             RequestHead { method: parts.method, uri, host, scheme: connection.scheme, headers: parts.headers };
-        Ok((Self { head, extensions: parts.extensions, http2, upgrade }, body))
+        Ok((Self { head, extensions: parts.extensions, version: parts.version, upgrade }, body))
     }
 }
 
@@ -400,7 +395,6 @@ fn content_length(headers: &http::HeaderMap) -> Option<u64> {
 /// What is kept at hand of a body that has gone on its way.
 #[derive(Default)]
 struct BodyHandles {
-    ended: Option<watch::Receiver<bool>>,
     fault: Option<Arc<OnceLock<BodyFault>>>,
     go: Option<oneshot::Sender<()>>,
 }
@@ -414,17 +408,8 @@ impl BodyHandles {
             tee.hold_for(wait, CONTINUE_PATIENCE);
             go
         });
-        Self { ended: Some(tee.ended()), fault: Some(tee.fault()), go }
+        Self { fault: Some(tee.fault()), go }
     }
-}
-
-/// Ends `limit` after the request's last byte has been taken.
-async fn response_deadline(ended: Option<watch::Receiver<bool>>, limit: Duration) {
-    if let Some(mut ended) = ended {
-        // A sender that is gone is as good as an ended body: nothing more will be taken.
-        let _ = ended.wait_for(|ended| *ended).await;
-    }
-    tokio::time::sleep(limit).await;
 }
 
 /// The head of an interim answer as it goes on the wire.

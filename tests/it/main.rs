@@ -1,0 +1,18 @@
+//! The promises, each in a file of its own, held against the real binary over loopback.
+//!
+//! Only the outward interface is used: flags, configuration, the wire, the report, exit codes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod harness;
+
+mod accounting;
+mod commands;
+mod comparing;
+mod durability;
+mod forwarding;
+mod hygiene;
+mod isolation;
+mod mirroring;
+mod protocols;
+mod stopping;

@@ -1,0 +1,141 @@
+//! Who is mirrored and who is not, and that each request says why.
+
+use crate::harness::*;
+use serde_json::json;
+
+fn pair() -> (Upstream, Upstream) {
+    (Upstream::json("{\"a\":1}"), Upstream::json("{\"a\":1}"))
+}
+
+#[test]
+fn only_safe_methods_by_default() {
+    let (primary, candidate) = pair();
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"] {
+        let length = if ["POST", "PUT", "PATCH"].contains(&method) { "Content-Length: 2\r\n" } else { "" };
+        let body = if length.is_empty() { "" } else { "{}" };
+        let request = format!("{method} /x HTTP/1.1\r\nHost: a\r\n{length}Connection: close\r\n\r\n{body}");
+        assert_eq!(proxy.send(&request).status, 200, "{method}");
+    }
+    let report = proxy.settled(8);
+    assert_eq!(report["totals"]["mirrored"], 3);
+    assert_eq!(report["totals"]["not_mirrored"]["method"], 5);
+    let seen: Vec<String> = candidate.seen().iter().map(|s| s.method().to_owned()).collect();
+    assert!(seen.iter().all(|m| ["GET", "HEAD", "OPTIONS"].contains(&m.as_str())), "{seen:?}");
+}
+
+#[test]
+fn writes_are_mirrored_where_a_route_says_so_with_their_body() {
+    let (primary, candidate) = pair();
+    let proxy = Proxy::between(&primary.url(), &candidate.url())
+        .config("[[route]]\nname = \"orders\"\npath = \"/orders/{id}\"\nmethods = [\"GET\", \"POST\"]\n")
+        .start();
+    let post = |path: &str| {
+        proxy.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nConnection: close\r\n\r\nhello world"))
+    };
+    assert_eq!(post("/orders/7").status, 200);
+    assert_eq!(post("/carts/7").status, 200);
+    let report = proxy.settled(2);
+    assert_eq!(report["totals"]["mirrored"], 1);
+    let seen = candidate.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].body, b"hello world");
+    let routes: Vec<&str> = report["routes"].as_array().unwrap().iter().map(|r| r["route"].as_str().unwrap()).collect();
+    assert!(routes.contains(&"POST orders") && routes.contains(&"POST /carts/{id}"), "{routes:?}");
+}
+
+#[test]
+fn the_kill_switch_works_at_once_and_survives_a_restart() {
+    let (primary, candidate) = pair();
+    let folder = tempfile::tempdir().unwrap();
+    let mut proxy = Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).start();
+    proxy.get("/1");
+    assert_eq!(proxy.admin("/api/v1/mirror").1["enabled"], true);
+    assert_eq!(proxy.post("/api/v1/mirror", &json!({"enabled": false})).0, 200);
+    proxy.get("/2");
+    assert_eq!(proxy.settled(2)["totals"]["not_mirrored"]["disabled"], 1);
+    proxy.signal("-TERM");
+    assert_eq!(proxy.wait(), Some(0));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).start();
+    proxy.get("/3");
+    assert_eq!(proxy.settled(3)["totals"]["not_mirrored"]["disabled"], 2, "it stays off until switched on");
+    proxy.post("/api/v1/mirror", &json!({"enabled": true}));
+    proxy.get("/4");
+    assert_eq!(proxy.settled(4)["totals"]["mirrored"], 2);
+}
+
+#[test]
+fn a_marked_request_is_served_and_not_mirrored_again() {
+    let (primary, candidate) = pair();
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let reply = proxy.send("GET / HTTP/1.1\r\nHost: a\r\nX-Parallax-Leg: candidate\r\nConnection: close\r\n\r\n");
+    assert_eq!(reply.status, 200);
+    assert_eq!(proxy.settled(1)["totals"]["not_mirrored"]["loop"], 1);
+    assert!(candidate.seen().is_empty());
+}
+
+#[test]
+fn a_sample_of_callers_is_always_the_same_callers() {
+    let (primary, candidate) = pair();
+    let proxy = Proxy::between(&primary.url(), &candidate.url())
+        .config("[mirror]\nsample = \"30%\"\nsample_by = \"header:x-user\"\n")
+        .start();
+    for round in 0..2 {
+        for user in 0..60 {
+            proxy.send(format!("GET /{round} HTTP/1.1\r\nHost: a\r\nX-User: u{user}\r\nConnection: close\r\n\r\n"));
+        }
+    }
+    let report = proxy.settled(120);
+    let mirrored = report["totals"]["mirrored"].as_u64().unwrap();
+    assert_eq!(mirrored + report["totals"]["not_mirrored"]["sampled_out"].as_u64().unwrap(), 120);
+    let users = |path: &str| {
+        let mut users: Vec<String> = candidate
+            .seen()
+            .iter()
+            .filter(|s| s.path() == path)
+            .map(|s| s.header("x-user").unwrap().to_owned())
+            .collect();
+        users.sort();
+        users
+    };
+    assert_eq!(users("/0"), users("/1"));
+    assert!((5..40).contains(&users("/0").len()), "{mirrored}");
+}
+
+#[test]
+fn rate_and_permits_have_their_buckets() {
+    let (primary, candidate) = pair();
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config("[mirror]\nmax_rate = 1\n").start();
+    for _ in 0..20 {
+        proxy.get("/");
+    }
+    let limited = proxy.settled(20)["totals"]["not_mirrored"]["rate_limited"].as_u64().unwrap();
+    assert!(limited >= 15, "{limited}");
+
+    let stalled = Upstream::stalled();
+    let proxy = Proxy::between(&primary.url(), &stalled.url())
+        .config("[mirror]\nmax_in_flight = 3\ntimeout = \"400ms\"\n")
+        .start();
+    for _ in 0..10 {
+        assert_eq!(proxy.get("/").status, 200);
+    }
+    let report = proxy.settled(10);
+    assert!(report["totals"]["not_mirrored"]["shed"].as_u64().unwrap() >= 5, "{report:#}");
+    assert_eq!(report["divergences"][0]["kind"], "transport.timeout");
+}
+
+#[test]
+fn conditions_are_withheld_from_mirror_legs() {
+    let primary = Upstream::answering(|seen| match seen.header("if-none-match") {
+        Some(_) => b"HTTP/1.1 304 Not Modified\r\nETag: \"old\"\r\n\r\n".to_vec(),
+        None => json(200, "{}"),
+    });
+    let candidate = Upstream::json("{}");
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let mut client = proxy.connect();
+    client.write(b"GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"old\"\r\nConnection: close\r\n\r\n");
+    assert_eq!(client.read_reply().status, 304);
+    let report = proxy.settled(1);
+    assert_eq!(report["totals"]["incomparable_reasons"]["conditional"], 1);
+    assert_eq!(candidate.seen()[0].header("if-none-match"), None);
+}
