@@ -1,1 +1,217 @@
 //! Stopping: the signal, the drain, the grace period.
+//!
+//! It only tells and counts; who stops what, and in which order, is the wiring's business.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// What the operating system asks of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM or SIGINT (Ctrl-C): stop accepting, let clients in flight finish, leave.
+    Drain,
+    /// SIGHUP: read the configuration again.
+    Reload,
+}
+
+/// The signals of the process, in the order in which they come.
+#[derive(Debug)]
+pub struct Signals {
+    #[cfg(unix)]
+    term: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    int: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hup: tokio::signal::unix::Signal,
+}
+
+/// The word to stop: given once, heard by every clone, also by those who ask later.
+#[derive(Debug, Clone)]
+pub struct Shutdown(Arc<watch::Sender<bool>>);
+
+/// How many tasks are in flight, and a way to wait until none is. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Tracker(Arc<Count>);
+
+/// One task in flight, until it is dropped.
+#[derive(Debug)]
+pub struct InFlight(Arc<Count>);
+
+#[derive(Debug, Default)]
+struct Count {
+    now: AtomicUsize,
+    none: Notify,
+}
+
+// === impl Signals ===
+
+impl Signals {
+    /// Takes the signals over; from here on they no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// The operating system's, when handlers cannot be installed.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[cfg(unix)]
+    pub fn install() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    #[cfg(not(unix))]
+    pub fn install() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// The next one. Loses none when its future is dropped.
+    #[cfg(unix)]
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            biased;
+            Some(()) = self.term.recv() => Signal::Drain,
+            Some(()) = self.int.recv() => Signal::Drain,
+            Some(()) = self.hup.recv() => Signal::Reload,
+            else => std::future::pending().await,
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub async fn next(&mut self) -> Signal {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Signal::Drain,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+// === impl Shutdown ===
+
+impl Shutdown {
+    pub fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    pub fn trigger(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub fn is_triggered(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns once [`trigger`](Self::trigger) was called, at once when it already was.
+    pub async fn triggered(&self) {
+        // The sender lives in `self`, so this cannot end in an error.
+        let _ = self.0.subscribe().wait_for(|triggered| *triggered).await;
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// === impl Tracker ===
+
+impl Tracker {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts one task until what is returned is dropped, which a panic does too.
+    pub fn enter(&self) -> InFlight {
+        self.0.now.fetch_add(1, Ordering::Relaxed);
+        InFlight(self.0.clone())
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.0.now.load(Ordering::Acquire)
+    }
+
+    /// Waits until nothing is in flight, at most `grace`. Returns how many were left.
+    pub async fn drained(&self, grace: Duration) -> usize {
+        match tokio::time::timeout(grace, self.empty()).await {
+            Ok(()) => 0,
+            Err(_) => self.in_flight(),
+        }
+    }
+
+    async fn empty(&self) {
+        loop {
+            let mut none = std::pin::pin!(self.0.none.notified());
+            // Registered before looking, or the last drop could fall between the two.
+            none.as_mut().enable();
+            if self.in_flight() == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
+}
+
+// === impl InFlight ===
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.now.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.none.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_word_reaches_who_waits_and_who_asks_later() {
+        let shutdown = Shutdown::new();
+        let waiting = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.triggered().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!shutdown.is_triggered() && !waiting.is_finished());
+        shutdown.trigger();
+        waiting.await.unwrap();
+        shutdown.clone().triggered().await;
+        assert!(shutdown.is_triggered());
+    }
+
+    #[tokio::test]
+    async fn drained_waits_for_the_last_task_even_if_it_panics() {
+        let tracker = Tracker::new();
+        let first = tracker.enter();
+        let second = tracker.enter();
+        assert_eq!(tracker.in_flight(), 2);
+        let draining = tokio::spawn({
+            let tracker = tracker.clone();
+            async move { tracker.drained(Duration::from_secs(60)).await }
+        });
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!draining.is_finished());
+        let failed = tokio::spawn(async move {
+            let _second = second;
+            panic!("on purpose");
+        });
+        assert!(failed.await.is_err());
+        assert_eq!(draining.await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn drained_gives_up_after_the_grace_period_and_says_how_many() {
+        let tracker = Tracker::new();
+        let _held = (tracker.enter(), tracker.enter());
+        assert_eq!(tracker.drained(Duration::from_secs(2)).await, 2);
+    }
+}

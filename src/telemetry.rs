@@ -1,4 +1,11 @@
-//! Logs.
+//! Logs: one subscriber for the process, to standard error.
+//!
+//! Nothing here decides what is worth a line, and no body or header ever belongs in one.
+
+use std::io::IsTerminal;
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetrySettings {
@@ -11,4 +18,102 @@ pub struct TelemetrySettings {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("log.level `{level}` is no filter: write trace, debug, info, warn or error, or parts like parallax=debug")]
+    Level { level: String, source: tracing_subscriber::filter::ParseError },
+    #[error("could not start logging")]
+    Installed(#[source] tracing::subscriber::SetGlobalDefaultError),
+}
+
+/// Starts logging to standard error, coloured where [`stderr_takes_color`].
+///
+/// # Errors
+/// A level that is no filter; logging that was already started.
+pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
+    let subscriber = subscriber(settings, stderr_takes_color(), std::io::stderr)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::Installed)
+}
+
+/// Whether standard error is a terminal that wants colour: `NO_COLOR` set to anything but nothing says no.
+pub fn stderr_takes_color() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Reads a level as [`init`] would, so that a configuration can be checked without starting anything.
+pub fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::builder().parse(level).map_err(|source| TelemetryError::Level { level: level.to_owned(), source })
+}
+
+fn subscriber<W>(
+    settings: &TelemetrySettings,
+    color: bool,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, TelemetryError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter(&settings.level)?).with_writer(writer).with_ansi(color);
+    Ok(match settings.format {
+        LogFormat::Text => Box::new(builder.finish()),
+        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_ansi(false).finish()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: &str, color: bool) -> String {
+        let page = Page::default();
+        let settings = TelemetrySettings { format, level: level.to_owned() };
+        let writer = page.clone();
+        let subscriber = subscriber(&settings, color, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(port = 8080, "listening");
+            tracing::debug!("left out");
+        });
+        let bytes = page.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn text_is_plain_unless_colour_is_wanted() {
+        let plain = logged(LogFormat::Text, "info", false);
+        assert!(plain.contains("INFO") && plain.trim_end().ends_with("listening port=8080"), "{plain}");
+        assert!(!plain.contains('\u{1b}') && !plain.contains("left out"), "{plain}");
+        assert!(logged(LogFormat::Text, "info", true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn json_is_one_object_a_line_and_never_coloured() {
+        let text = logged(LogFormat::Json, "parallax=info", true);
+        let line: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
+        assert_eq!(line["message"], "listening");
+        assert_eq!(line["port"], 8080);
+    }
+
+    #[test]
+    fn a_level_that_is_none_names_itself() {
+        let error = filter("parallax=loud").unwrap_err().to_string();
+        assert!(error.starts_with("log.level `parallax=loud`"), "{error}");
+    }
 }

@@ -81,6 +81,14 @@ pub struct Failure {
     pub detail: String,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind.as_str(), self.detail)
+    }
+}
+
+impl std::error::Error for Failure {}
+
 /// What a leg did with the request.
 #[derive(Debug, Clone)]
 pub enum Outcome {

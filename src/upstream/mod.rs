@@ -1,7 +1,464 @@
 //! Talking to a leg: connections, their pools, TLS, and failures as data.
+//!
+//! One [`Upstream`] for each leg. It retries nothing but what a connection gone stale in the pool swallowed, follows
+//! no redirects, and knows nothing of comparing.
 
+mod body;
+mod connect;
+mod failure;
+mod form;
 mod hop;
+mod idle;
+mod io;
+mod multiplexed;
 mod settings;
+#[cfg(test)]
+mod tests;
 
+pub use body::{BoxError, LegAnswerBody, LegBody};
+pub use failure::Fault;
 pub use hop::strip_hop_by_hop;
 pub use settings::{LegSettings, Scheme};
+
+use crate::model::{Failure, FailureKind, Leg};
+use crate::tls::TlsError;
+use body::{Line, Upload};
+use connect::{Connected, Connector, Offer};
+use failure::Trouble;
+use form::Form;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use idle::{H1Line, IdleStack, Return};
+use multiplexed::{H2Line, Load, Multiplexed, Opened, Step};
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How many new HTTP/2 connections a request waits for, each closed or filled by others before it got a stream.
+const OPENINGS: usize = 4;
+
+/// Limits on what a leg may send, and how its connections are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamOptions {
+    /// Header fields of an answer.
+    pub max_headers: usize,
+    /// Bytes of an answer's head.
+    pub max_header_bytes: usize,
+    /// A connection unused for so long is closed.
+    pub idle_timeout: Duration,
+    /// Idle HTTP/1.1 connections kept.
+    pub max_idle: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SendOptions {
+    /// The answer may take the connection over (`Upgrade`, CONNECT): HTTP/1.1 only.
+    pub upgrade: bool,
+    /// Send again, once and on a fresh connection, what a reused one swallowed, where that is harmless.
+    pub retry: bool,
+}
+
+/// A head that came.
+#[derive(Debug)]
+pub struct Sent {
+    pub response: Response<LegAnswerBody>,
+    /// Time spent getting a connection, waiting for one that another request opened included; zero when pooled.
+    pub connect: Duration,
+    pub reused: bool,
+    /// It took a second attempt, because a reused connection had been closed.
+    pub idle_race: bool,
+}
+
+/// A head that did not come.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{failure}")]
+pub struct SendError {
+    pub failure: Failure,
+    pub fault: Fault,
+    pub connect: Duration,
+    /// There was a second attempt, because a reused connection had been closed.
+    pub idle_race: bool,
+}
+
+/// Connections at this moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Open ones, idle and upgraded ones included.
+    pub open: usize,
+    /// Idle HTTP/1.1 ones.
+    pub idle: usize,
+}
+
+/// One leg, as requests are sent to it.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    leg: Leg,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    connector: Connector,
+    form: Form,
+    idle: Arc<IdleStack>,
+    multiplexed: Multiplexed,
+    /// The last TLS handshake agreed on HTTP/1.1, so connections are opened one for each request.
+    speaks_http1: AtomicBool,
+}
+
+/// A connection to send one request on.
+struct Lease {
+    line: LeasedLine,
+    connect: Duration,
+    reused: bool,
+}
+
+enum LeasedLine {
+    H1(H1Line),
+    H2(H2Line, Load),
+}
+
+/// Why an attempt gave no head.
+struct Missed {
+    trouble: Trouble,
+    /// The request itself, when no byte of it went out.
+    unsent: Option<Request<LegBody>>,
+}
+
+// === impl UpstreamOptions ===
+
+impl Default for UpstreamOptions {
+    fn default() -> Self {
+        Self { max_headers: 256, max_header_bytes: 64 * 1024, idle_timeout: Duration::from_secs(30), max_idle: 512 }
+    }
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    /// Opens nothing yet.
+    ///
+    /// # Errors
+    /// Those of the leg's TLS settings.
+    pub fn new(leg: Leg, settings: LegSettings, options: UpstreamOptions) -> Result<Arc<Self>, TlsError> {
+        let form = Form::new(&settings).ok_or_else(|| TlsError::BadName { name: settings.host.clone() })?;
+        let speaks_http1 = AtomicBool::new(settings.scheme == Scheme::Http);
+        let shared = Shared {
+            connector: Connector::new(settings, &options)?,
+            form,
+            idle: IdleStack::new(options.idle_timeout, options.max_idle),
+            multiplexed: Multiplexed::new(options.idle_timeout),
+            speaks_http1,
+        };
+        Ok(Arc::new(Self { leg, shared: Arc::new(shared) }))
+    }
+
+    pub fn leg(&self) -> Leg {
+        self.leg
+    }
+
+    pub fn settings(&self) -> &LegSettings {
+        &self.shared.connector.settings
+    }
+
+    pub fn connections(&self) -> Connections {
+        Connections { open: self.shared.connector.open(), idle: self.shared.idle.len() }
+    }
+
+    /// One TCP connection, closed at once: whether anybody listens there.
+    pub async fn check(&self) -> Result<(), Failure> {
+        let deadline = tokio::time::Instant::now() + self.settings().connect_timeout;
+        self.shared.connector.tcp(deadline).await.map(drop).map_err(|trouble| trouble.failure)
+    }
+
+    /// Sends a request and waits for the head of its answer, within the leg's `connect_timeout` and, from the
+    /// request's last byte on, its `response_timeout`. Dropping the future cancels the request.
+    ///
+    /// The target is path and query (an authority for CONNECT, `*` for OPTIONS), the client's name for the server in
+    /// Host; hop-by-hop fields have been removed by the caller, except what an upgrade needs.
+    ///
+    /// # Errors
+    /// No head came: why, as data.
+    pub async fn send(&self, req: Request<LegBody>, how: SendOptions) -> Result<Sent, SendError> {
+        let (parts, body) = req.into_parts();
+        let (body, mut upload) = body.watch();
+        let mut req = Request::from_parts(parts, body);
+        let bad = |trouble: Trouble, connect, idle_race| SendError {
+            failure: trouble.failure,
+            fault: trouble.fault,
+            connect,
+            idle_race,
+        };
+        if self.shared.form.prepare(&mut req).is_err() {
+            let long = Trouble::proxy("the target is too long behind the leg's base path");
+            return Err(bad(long, Duration::ZERO, false));
+        }
+        let asked = Asked { method: req.method().clone(), upgrade: how.upgrade };
+        let harmless = how.retry && asked.method.is_idempotent() && matches!(req.body(), LegBody::Empty);
+
+        let mut idle_race = false;
+        let mut connect = Duration::ZERO;
+        loop {
+            let lease = match self.shared.lease(&asked, idle_race).await {
+                Ok(lease) => lease,
+                Err((trouble, waited)) => return Err(bad(trouble, connect + waited, idle_race)),
+            };
+            connect += lease.connect;
+            let reused = lease.reused;
+            let spare = if reused && harmless && !idle_race { Some(copy(&req)) } else { None };
+            match self.shared.attempt(lease.line, req, &asked, &mut upload).await {
+                Ok(response) => return Ok(Sent { response, connect, reused, idle_race }),
+                Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => req = unsent,
+                Err(Missed { trouble, .. }) if reused && !idle_race && trouble.unanswered => match spare {
+                    Some(spare) => req = spare,
+                    None => {
+                        let mut trouble = trouble;
+                        if trouble.fault == Fault::Leg {
+                            trouble.failure.kind = FailureKind::IdleRace;
+                        }
+                        return Err(bad(trouble, connect, false));
+                    }
+                },
+                Err(Missed { trouble, .. }) => return Err(bad(trouble, connect, idle_race)),
+            }
+            idle_race = true;
+        }
+    }
+}
+
+/// What an attempt needs to know of the request once it is gone.
+struct Asked {
+    method: Method,
+    upgrade: bool,
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// A connection, `fresh` where a pooled one has just failed. With an error comes the time it took.
+    async fn lease(self: &Arc<Self>, asked: &Asked, fresh: bool) -> Result<Lease, (Trouble, Duration)> {
+        let started = Instant::now();
+        let failed = |trouble| (trouble, started.elapsed());
+        let tunnel = asked.upgrade && self.connector.settings.scheme != Scheme::H2c;
+        if tunnel || self.speaks_http1.load(Ordering::Relaxed) {
+            if !fresh && let Some(line) = self.idle.take().await {
+                return Ok(Lease::pooled(LeasedLine::H1(line)));
+            }
+            let offer = if tunnel { Offer::Http1 } else { Offer::Any };
+            let line = self.open_one(offer).await.map_err(failed)?;
+            return Ok(Lease { line, connect: started.elapsed(), reused: false });
+        }
+        let mut waited = false;
+        for _ in 0..OPENINGS {
+            let opening = match self.multiplexed.step() {
+                Step::Use(line, load) if !waited => return Ok(Lease::pooled(LeasedLine::H2(line, load))),
+                Step::Use(line, load) => {
+                    let line = LeasedLine::H2(line, load);
+                    return Ok(Lease { line, connect: started.elapsed(), reused: false });
+                }
+                Step::Wait(opening) => opening,
+                Step::Open(report, opening) => {
+                    // On its own: who asked first may go away, and the others wait for the same connection.
+                    let shared = self.clone();
+                    tokio::spawn(async move {
+                        let outcome = shared.open_shared().await;
+                        shared.multiplexed.opened(&report, outcome);
+                    });
+                    opening
+                }
+            };
+            waited = true;
+            let mut opening = opening;
+            let outcome = match opening.wait_for(Option::is_some).await {
+                Ok(outcome) => outcome.clone(),
+                Err(_) => None,
+            };
+            match outcome {
+                Some(Opened::H2) => {}
+                Some(Opened::H1) => {
+                    let line = match self.idle.take().await {
+                        Some(line) => LeasedLine::H1(line),
+                        None => self.open_one(Offer::Any).await.map_err(failed)?,
+                    };
+                    return Ok(Lease { line, connect: started.elapsed(), reused: false });
+                }
+                Some(Opened::Failed(trouble)) => match self.multiplexed.crowd() {
+                    Some((line, load)) => {
+                        let line = LeasedLine::H2(line, load);
+                        return Ok(Lease { line, connect: started.elapsed(), reused: true });
+                    }
+                    None => return Err(failed(trouble)),
+                },
+                None => return Err(failed(Trouble::proxy("connecting was cancelled"))),
+            }
+        }
+        Err(failed(Trouble::leg(FailureKind::Reset, "connections closed as soon as they were open".to_owned())))
+    }
+
+    /// A connection for one request alone, unless the leg turns out to speak HTTP/2.
+    async fn open_one(self: &Arc<Self>, offer: Offer) -> Result<LeasedLine, Trouble> {
+        match self.connector.connect(offer).await? {
+            Connected::H1(io) => Ok(LeasedLine::H1(self.start_h1(io).await?)),
+            Connected::H2(io) => {
+                self.start_h2(io).await?;
+                self.speaks_http1.store(false, Ordering::Relaxed);
+                let (line, load) =
+                    self.multiplexed.crowd().ok_or_else(|| Trouble::proxy("the connection was gone at once"))?;
+                Ok(LeasedLine::H2(line, load))
+            }
+        }
+    }
+
+    async fn open_shared(self: &Arc<Self>) -> Opened {
+        let opened = match self.connector.connect(Offer::Any).await {
+            Ok(Connected::H2(io)) => self.start_h2(io).await.map(|()| Opened::H2),
+            Ok(Connected::H1(io)) => self.start_h1(io).await.map(|line| {
+                self.speaks_http1.store(true, Ordering::Relaxed);
+                self.idle.put(line);
+                Opened::H1
+            }),
+            Err(trouble) => Err(trouble),
+        };
+        opened.unwrap_or_else(Opened::Failed)
+    }
+
+    async fn start_h1(&self, io: io::Io) -> Result<H1Line, Trouble> {
+        let ear = io.ear();
+        let (sender, connection) =
+            self.connector.h1().handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e, false))?;
+        let leg = self.connector.settings.to_string();
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%leg, %error, "connection ended");
+            }
+        });
+        Ok(H1Line { sender, ear })
+    }
+
+    async fn start_h2(&self, io: io::Io) -> Result<(), Trouble> {
+        let (sender, connection) =
+            self.connector.h2().handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e, false))?;
+        let max_streams = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
+        self.multiplexed.add(sender, max_streams.clone());
+        let leg = self.connector.settings.to_string();
+        tokio::spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            let ended = poll_fn(|cx| {
+                let polled = connection.as_mut().poll(cx);
+                max_streams.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                polled
+            });
+            if let Err(error) = ended.await {
+                tracing::debug!(%leg, %error, "connection ended");
+            }
+        });
+        Ok(())
+    }
+
+    /// Sends on one connection and waits for the head.
+    async fn attempt(
+        &self,
+        line: LeasedLine,
+        mut req: Request<LegBody>,
+        asked: &Asked,
+        upload: &mut Upload,
+    ) -> Result<Response<LegAnswerBody>, Missed> {
+        let sent_whole = req.body().is_end_stream();
+        let patience = self.connector.settings.response_timeout;
+        match line {
+            LeasedLine::H1(mut line) => {
+                self.form.to_h1(&mut req);
+                line.ear.reset();
+                let answer = within(patience, line.sender.try_send_request(req), upload).await;
+                let response = answer.map_err(|missed| missed.into_missed(upload, line.ear.heard()))?;
+                let tunnel = asked.takes_over(&response)?;
+                let line = (!tunnel).then(|| Line::H1(Return { line, stack: self.idle.clone(), sent_whole }));
+                Ok(asked.wrap(response, line))
+            }
+            LeasedLine::H2(mut line, load) => {
+                self.form.to_h2(&mut req);
+                let answer = within(patience, line.sender.try_send_request(req), upload).await;
+                let response = answer.map_err(|missed| {
+                    let missed = missed.into_missed(upload, false);
+                    if missed.trouble.unanswered || missed.unsent.is_some() {
+                        self.multiplexed.forget(line.id);
+                    }
+                    missed
+                })?;
+                Ok(asked.wrap(response, Some(Line::H2 { _load: load })))
+            }
+        }
+    }
+}
+
+// === impl Lease ===
+
+impl Lease {
+    fn pooled(line: LeasedLine) -> Self {
+        Self { line, connect: Duration::ZERO, reused: true }
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// Whether the answer turns the connection into a tunnel.
+    fn takes_over(&self, response: &Response<Incoming>) -> Result<bool, Missed> {
+        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if switched && !self.upgrade {
+            let detail = "101 Switching Protocols, which nobody had asked for".to_owned();
+            return Err(Missed { trouble: Trouble::leg(FailureKind::Protocol, detail), unsent: None });
+        }
+        Ok(switched || (self.method == Method::CONNECT && response.status().is_success()))
+    }
+
+    fn wrap(&self, response: Response<Incoming>, line: Option<Line>) -> Response<LegAnswerBody> {
+        let bodiless = self.method == Method::HEAD
+            || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        response.map(|body| LegAnswerBody::new(body, line, bodiless))
+    }
+}
+
+enum NoHead {
+    Late(Duration),
+    Failed(Box<hyper::client::conn::TrySendError<Request<LegBody>>>),
+}
+
+/// Waits for the head, and no longer than `patience` once the request is out.
+async fn within<F>(patience: Duration, answer: F, upload: &mut Upload) -> Result<Response<Incoming>, NoHead>
+where
+    F: Future<Output = Result<Response<Incoming>, hyper::client::conn::TrySendError<Request<LegBody>>>>,
+{
+    tokio::select! {
+        biased;
+        answer = answer => answer.map_err(|error| NoHead::Failed(Box::new(error))),
+        () = async { upload.sent().await; tokio::time::sleep(patience).await } => Err(NoHead::Late(patience)),
+    }
+}
+
+// === impl NoHead ===
+
+impl NoHead {
+    fn into_missed(self, upload: &Upload, heard: bool) -> Missed {
+        let (trouble, unsent) = match self {
+            NoHead::Late(patience) => (failure::no_answer(patience), None),
+            NoHead::Failed(mut error) => (failure::of_send(error.error(), heard), error.take_message()),
+        };
+        let fault = if upload.broke() { Fault::RequestBody } else { trouble.fault };
+        Missed { trouble: Trouble { fault, ..trouble }, unsent }
+    }
+}
+
+/// The same request again; only for those without a body.
+fn copy(req: &Request<LegBody>) -> Request<LegBody> {
+    let mut copy = Request::new(LegBody::Empty);
+    *copy.method_mut() = req.method().clone();
+    *copy.uri_mut() = req.uri().clone();
+    *copy.version_mut() = req.version();
+    *copy.headers_mut() = req.headers().clone();
+    *copy.extensions_mut() = req.extensions().clone();
+    copy
+}

@@ -1,0 +1,173 @@
+//! Getting a connection: name, address, TCP, TLS, all within the leg's `connect_timeout`.
+
+use super::failure::{self, Trouble};
+use super::io::{Io, Stream};
+use super::{LegSettings, Scheme, UpstreamOptions};
+use crate::tls::{self, ALPN_H2, ALPN_HTTP1, TlsError};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::ServerName;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+
+/// Flow control windows of HTTP/2: how far an answer may run ahead of its reader.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// A busy HTTP/2 connection is asked for a sign of life this often.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Read and write buffers of HTTP/1.1 grow up to this where heads need no more.
+const BUFFER: usize = 128 * 1024;
+
+/// Everything needed to open a connection to one leg.
+#[derive(Debug)]
+pub(super) struct Connector {
+    pub(super) settings: LegSettings,
+    tls: Option<Tls>,
+    open: Arc<AtomicUsize>,
+    h1: http1::Builder,
+    h2: http2::Builder<TokioExecutor>,
+}
+
+/// A connection on which the protocol has been agreed.
+#[derive(Debug)]
+pub(super) enum Connected {
+    H1(Io),
+    H2(Io),
+}
+
+/// Which protocols to offer where TLS lets us choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    Any,
+    /// Upgrades live in HTTP/1.1 only.
+    Http1,
+}
+
+struct Tls {
+    any: TlsConnector,
+    http1: TlsConnector,
+    name: ServerName<'static>,
+}
+
+// === impl Connector ===
+
+impl Connector {
+    pub(super) fn new(settings: LegSettings, options: &UpstreamOptions) -> Result<Self, TlsError> {
+        let tls = match settings.scheme {
+            Scheme::Http | Scheme::H2c => None,
+            Scheme::Https => {
+                let any = tls::client_config(&settings.tls, &[ALPN_H2, ALPN_HTTP1])?;
+                let mut http1 = (*any).clone();
+                http1.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+                Some(Tls {
+                    any: TlsConnector::from(any),
+                    http1: TlsConnector::from(Arc::new(http1)),
+                    name: tls::server_name(&settings.tls, &settings.host)?,
+                })
+            }
+        };
+        let mut h1 = http1::Builder::new();
+        h1.preserve_header_case(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .max_headers(options.max_headers)
+            .max_header_size(options.max_header_bytes)
+            .max_buf_size(options.max_header_bytes.max(BUFFER));
+        let mut h2 = http2::Builder::new(TokioExecutor::new());
+        h2.timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(options.max_header_bytes).unwrap_or(u32::MAX))
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT);
+        Ok(Self { settings, tls, open: Arc::default(), h1, h2 })
+    }
+
+    pub(super) fn h1(&self) -> &http1::Builder {
+        &self.h1
+    }
+
+    pub(super) fn h2(&self) -> &http2::Builder<TokioExecutor> {
+        &self.h2
+    }
+
+    /// Connections open now, upgraded ones included.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn connect(&self, offer: Offer) -> Result<Connected, Trouble> {
+        let deadline = Instant::now() + self.settings.connect_timeout;
+        let tcp = self.tcp(deadline).await?;
+        let Some(tls) = &self.tls else {
+            let io = Io::new(Stream::Tcp(tcp), self.open.clone());
+            return Ok(match self.settings.scheme {
+                Scheme::H2c => Connected::H2(io),
+                Scheme::Http | Scheme::Https => Connected::H1(io),
+            });
+        };
+        let connector = match offer {
+            Offer::Any => &tls.any,
+            Offer::Http1 => &tls.http1,
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let stream = match timeout(left, connector.connect(tls.name.clone(), tcp)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(failure::of_handshake(&error)),
+            Err(_) => return Err(failure::connect_timed_out("the TLS handshake", self.settings.connect_timeout)),
+        };
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_H2);
+        let io = Io::new(Stream::Tls(Box::new(stream)), self.open.clone());
+        Ok(if h2 { Connected::H2(io) } else { Connected::H1(io) })
+    }
+
+    /// Tries every address the name has, each with its share of the time that is left.
+    pub(super) async fn tcp(&self, deadline: Instant) -> Result<TcpStream, Trouble> {
+        let all = self.settings.connect_timeout;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let addresses = match timeout(left, self.addresses()).await {
+            Ok(Ok(addresses)) => addresses,
+            Ok(Err(error)) => return Err(failure::of_lookup(&self.settings.host, &error)),
+            Err(_) => return Err(failure::connect_timed_out("the name lookup", all)),
+        };
+        let mut seen = None;
+        for (at, address) in addresses.iter().enumerate() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = left / u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    // A socket that refuses this option still carries bytes.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => seen = Some(failure::of_connect(*address, &error)),
+                Err(_) => {
+                    seen.get_or_insert_with(|| failure::connect_timed_out("connect", all));
+                }
+            }
+        }
+        Err(seen.unwrap_or_else(|| {
+            failure::of_lookup(&self.settings.host, &io::Error::new(io::ErrorKind::NotFound, "no address"))
+        }))
+    }
+
+    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((self.settings.host.as_str(), self.settings.port)).await?.collect())
+    }
+}
+
+// === impl Tls ===
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("name", &self.name).finish_non_exhaustive()
+    }
+}

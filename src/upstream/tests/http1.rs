@@ -1,0 +1,355 @@
+use super::*;
+use http_body::Frame;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
+/// Sends GET / to a server that reads the head, says `text` and closes.
+async fn against(text: &'static str) -> Result<Sent, SendError> {
+    let (listener, address) = listen().await;
+    tokio::spawn(async move {
+        let mut peer = Peer::accept(&listener).await;
+        peer.head().await;
+        peer.say(text).await;
+    });
+    upstream(Scheme::Http, address).send(get("/"), GET).await
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_once_its_answer_is_read() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    let server = tokio::spawn(async move {
+        let mut peer = Peer::accept(&listener).await;
+        let first = peer.answer("one").await;
+        peer.head().await;
+        peer.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n").await;
+        peer.head().await;
+        peer.say("HTTP/1.1 204 No Content\r\n\r\n").await;
+        peer.answer("four").await;
+        first
+    });
+    let first = up.send(get("/a?b=c"), GET).await.unwrap();
+    assert!(!first.reused && first.connect > Duration::ZERO);
+    assert_eq!(text(first).await, "one");
+    for expected in ["two", "", "four"] {
+        let next = up.send(get("/"), GET).await.unwrap();
+        assert!(next.reused && !next.idle_race && next.connect == Duration::ZERO);
+        assert_eq!(text(next).await, expected);
+    }
+    assert_eq!(server.await.unwrap(), "GET /a?b=c HTTP/1.1\r\nhost: shop.test\r\n\r\n");
+    assert_eq!(up.connections(), Connections { open: 1, idle: 1 });
+}
+
+#[tokio::test]
+async fn the_connection_used_last_is_used_first() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    let older = spawn_send(&up, get("/"), GET);
+    let mut a = Peer::accept(&listener).await;
+    let newer = spawn_send(&up, get("/"), GET);
+    let mut b = Peer::accept(&listener).await;
+    a.answer("a").await;
+    b.answer("b").await;
+    assert_eq!(text(newer.await.unwrap().unwrap()).await, "b");
+    assert_eq!(text(older.await.unwrap().unwrap()).await, "a");
+    assert_eq!(up.connections().idle, 2);
+    let next = spawn_send(&up, get("/next"), GET);
+    assert!(a.answer("again").await.starts_with("GET /next"));
+    assert!(next.await.unwrap().unwrap().reused);
+}
+
+#[tokio::test]
+async fn connections_expire_and_are_capped() {
+    let (listener, address) = listen().await;
+    for options in [
+        UpstreamOptions { idle_timeout: Duration::ZERO, ..UpstreamOptions::default() },
+        UpstreamOptions { max_idle: 0, ..UpstreamOptions::default() },
+    ] {
+        let up = Upstream::new(Leg::Primary, settings(Scheme::Http, address), options).unwrap();
+        for _ in 0..2 {
+            let sending = spawn_send(&up, get("/"), GET);
+            Peer::accept(&listener).await.answer("x").await;
+            let sent = sending.await.unwrap().unwrap();
+            assert!(!sent.reused);
+            text(sent).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_dropped_before_its_end_closes_the_connection() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    let sending = spawn_send(&up, get("/"), GET);
+    let mut peer = Peer::accept(&listener).await;
+    peer.head().await;
+    peer.say("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nstart").await;
+    drop(sending.await.unwrap().unwrap());
+    assert_eq!(peer.0.read(&mut [0; 16]).await.unwrap(), 0);
+    assert_eq!(up.connections().idle, 0);
+}
+
+/// One request is answered; the next one is read and the connection closed without a byte; a third connection answers.
+async fn stale(req: Request<LegBody>, how: SendOptions) -> (Result<Sent, SendError>, TcpListener) {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    let warm = spawn_send(&up, get("/"), GET);
+    let mut peer = Peer::accept(&listener).await;
+    peer.answer("warm").await;
+    text(warm.await.unwrap().unwrap()).await;
+    let sending = spawn_send(&up, req, how);
+    peer.head().await;
+    drop(peer);
+    let fresh = async {
+        let mut peer = Peer::accept(&listener).await;
+        peer.answer("fresh").await;
+        std::future::pending::<()>().await;
+    };
+    let sent = tokio::select! { sent = sending => sent.unwrap(), () = fresh => unreachable!() };
+    (sent, listener)
+}
+
+#[tokio::test]
+async fn what_a_stale_connection_swallowed_is_sent_again_where_that_is_harmless() {
+    let (sent, _listener) = stale(get("/"), GET).await;
+    let sent = sent.unwrap();
+    assert!(sent.idle_race && !sent.reused);
+
+    let (told_not_to, _listener) = stale(get("/"), SendOptions::default()).await;
+    let (not_idempotent, _listener) = stale(post(LegBody::Empty), GET).await;
+    let put = Request::builder().method("PUT").uri("/").body(LegBody::Full("x".into())).unwrap();
+    let (with_a_body, _listener) = stale(put, GET).await;
+    for error in [told_not_to.unwrap_err(), not_idempotent.unwrap_err(), with_a_body.unwrap_err()] {
+        assert_eq!(error.failure.to_string(), "idle_race: connection closed before the head");
+        assert!(!error.idle_race);
+    }
+}
+
+#[tokio::test]
+async fn a_second_connection_that_closes_too_is_the_legs_failure() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    let warm = spawn_send(&up, get("/"), GET);
+    let mut peer = Peer::accept(&listener).await;
+    peer.answer("warm").await;
+    text(warm.await.unwrap().unwrap()).await;
+    let sending = spawn_send(&up, get("/"), GET);
+    peer.head().await;
+    drop(peer);
+    Peer::accept(&listener).await.head().await;
+    let error = sending.await.unwrap().unwrap_err();
+    assert_eq!(error.failure.to_string(), "reset: connection closed before the head");
+    assert!(error.idle_race && error.fault == Fault::Leg);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_says_why() {
+    let (listener, address) = listen().await;
+    drop(listener);
+    let up = upstream(Scheme::Http, address);
+    let refused = format!("refused: connection refused ({address})");
+    assert_eq!(up.send(get("/"), GET).await.unwrap_err().failure.to_string(), refused);
+    assert_eq!(up.check().await.unwrap_err().to_string(), refused);
+
+    for (said, expected) in [
+        ("", "reset: connection closed before the head"),
+        ("HTTP/1.1 200 OK\r\nContent-", "reset: connection closed inside the head"),
+        ("SSH-2.0-OpenSSH\r\n\r\n", "protocol: unreadable head: invalid HTTP version parsed"),
+        ("HTTP/1.1 abc\r\n\r\n", "protocol: unreadable head: invalid HTTP status-code parsed"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n", "protocol: unreadable head: invalid content-length parsed"),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", "protocol: 101 Switching Protocols, which nobody had asked for"),
+    ] {
+        assert_eq!(against(said).await.unwrap_err().failure.to_string(), expected, "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_says_how_far_it_came() {
+    for (said, expected) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345", "truncated: body ended after 5 of 10 bytes"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n", "truncated: body ended after 5 bytes"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n12345", "truncated: body ended after 5 bytes"),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n12345",
+            "bad_framing: invalid chunk size line: Invalid Size after 0 bytes",
+        ),
+    ] {
+        let failure = broken(against(said).await.unwrap()).await;
+        assert_eq!(failure.to_string(), expected, "{said:?}");
+    }
+    // Without a length the close is the end.
+    assert_eq!(text(against("HTTP/1.1 200 OK\r\n\r\n12345").await.unwrap()).await, "12345");
+    // A HEAD's or 304's length declares nothing about this answer.
+    assert_eq!(text(against("HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n").await.unwrap()).await, "");
+}
+
+#[tokio::test]
+async fn a_leg_that_stays_silent_times_out() {
+    let (listener, address) = listen().await;
+    let patient = LegSettings { response_timeout: Duration::from_millis(20), ..settings(Scheme::Http, address) };
+    let up = Upstream::new(Leg::Primary, patient, UpstreamOptions::default()).unwrap();
+    let sending = spawn_send(&up, get("/"), GET);
+    let mut peer = Peer::accept(&listener).await;
+    peer.head().await;
+    let error = sending.await.unwrap().unwrap_err();
+    assert_eq!(error.failure.to_string(), "timeout: no answer within 20ms");
+    assert_eq!(peer.0.read(&mut [0; 16]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn request_bodies_keep_their_framing() {
+    let chunks = || LegBody::Boxed(Box::pin(Chunks(vec!["lo", "hel"])));
+    let get_with_body = Request::builder().uri("/").header("host", "h").body(chunks()).unwrap();
+    for (req, expected) in [
+        (post(LegBody::Full("hello".into())), "POST / HTTP/1.1\r\nhost: shop.test\r\ncontent-length: 5\r\n\r\nhello"),
+        (
+            post(chunks()),
+            "POST / HTTP/1.1\r\nhost: shop.test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+        ),
+        (
+            get_with_body,
+            "GET / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+        ),
+        (post(LegBody::Empty), "POST / HTTP/1.1\r\nhost: shop.test\r\n\r\n"),
+    ] {
+        let (listener, address) = listen().await;
+        let sending = spawn_send(&upstream(Scheme::Http, address), req, GET);
+        let mut peer = Peer::accept(&listener).await;
+        assert_eq!(
+            peer.until(expected.rsplit("\r\n").next().filter(|s| !s.is_empty()).unwrap_or("\r\n\r\n")).await,
+            expected
+        );
+        peer.say("HTTP/1.1 204 No Content\r\n\r\n").await;
+        sending.await.unwrap().unwrap();
+    }
+}
+
+/// Chunks from the end of the list.
+struct Chunks(Vec<&'static str>);
+
+impl Body for Chunks {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(self.0.pop().map(|chunk| Ok(Frame::data(chunk.into()))))
+    }
+}
+
+/// One chunk, then an error.
+struct Breaks(bool);
+
+impl Body for Breaks {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let first = !std::mem::replace(&mut self.0, true);
+        Poll::Ready(Some(if first { Ok(Frame::data("start".into())) } else { Err("client went away".into()) }))
+    }
+}
+
+#[tokio::test]
+async fn a_request_body_that_breaks_off_is_not_the_legs_fault() {
+    let (_listener, address) = listen().await;
+    let error =
+        upstream(Scheme::Http, address).send(post(LegBody::Boxed(Box::pin(Breaks(false)))), GET).await.unwrap_err();
+    assert_eq!(error.fault, Fault::RequestBody);
+}
+
+#[tokio::test]
+async fn informational_answers_are_told_at_once() {
+    let (listener, address) = listen().await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let mut req = get("/");
+    let sink = seen.clone();
+    hyper::ext::on_informational(&mut req, move |early| {
+        sink.lock().unwrap().push((early.status().as_u16(), early.headers()["link"].clone()));
+    });
+    let sending = spawn_send(&upstream(Scheme::Http, address), req, GET);
+    let mut peer = Peer::accept(&listener).await;
+    peer.head().await;
+    peer.say("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n").await;
+    peer.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    assert_eq!(text(sending.await.unwrap().unwrap()).await, "ok");
+    assert_eq!(*seen.lock().unwrap(), [(103, "</a.css>".parse().unwrap())]);
+}
+
+#[tokio::test]
+async fn an_upgrade_hands_the_connection_over() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    let mut req = get("/chat");
+    req.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    req.headers_mut().insert("upgrade", "echo".parse().unwrap());
+    let sending = spawn_send(&up, req, SendOptions { upgrade: true, retry: false });
+    let mut peer = Peer::accept(&listener).await;
+    assert!(peer.head().await.contains("upgrade: echo\r\n"));
+    peer.say("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nearly").await;
+    let sent = sending.await.unwrap().unwrap();
+    let mut tunnel = TokioIo::new(hyper::upgrade::on(sent.response).await.unwrap());
+    let mut read = [0; 5];
+    tunnel.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"early");
+    tunnel.write_all(b"there").await.unwrap();
+    peer.0.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"there");
+    assert_eq!(up.connections(), Connections { open: 1, idle: 0 });
+    drop(tunnel);
+    assert_eq!(up.connections().open, 0);
+}
+
+#[tokio::test]
+async fn header_case_passes_in_both_directions() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    let (front, front_address) = listen().await;
+    tokio::spawn(async move {
+        let io = TokioIo::new(front.accept().await.unwrap().0);
+        let service = hyper::service::service_fn(move |req: Request<Incoming>| {
+            let up = up.clone();
+            async move { up.send(req.map(|_| LegBody::Empty), GET).await.map(|sent| sent.response) }
+        });
+        hyper::server::conn::http1::Builder::new().preserve_header_case(true).serve_connection(io, service).await
+    });
+    let mut client = Peer(TcpStream::connect(front_address).await.unwrap());
+    client.say("GET / HTTP/1.1\r\nHOST: x\r\nX-OdD: 1\r\n\r\n").await;
+    let mut peer = Peer::accept(&listener).await;
+    assert_eq!(peer.head().await, "GET / HTTP/1.1\r\nHOST: x\r\nX-OdD: 1\r\n\r\n");
+    peer.say("HTTP/1.1 200 OK\r\nCONTENT-length: 0\r\nETag: a\r\nX-WhaT: 2\r\nX-fold: a\r\n b\r\n\r\n").await;
+    let head = client.head().await;
+    assert!(head.contains("\r\nCONTENT-length: 0\r\nETag: a\r\nX-WhaT: 2\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn a_name_with_several_addresses_is_tried_through() {
+    let (listener, address) = listen().await;
+    let named = LegSettings { host: "localhost".to_owned(), ..settings(Scheme::Http, address) };
+    let up = Upstream::new(Leg::Control, named, UpstreamOptions::default()).unwrap();
+    up.check().await.unwrap();
+    drop(Peer::accept(&listener).await);
+    let sending = spawn_send(&up, get("/"), GET);
+    Peer::accept(&listener).await.answer("here").await;
+    assert_eq!(text(sending.await.unwrap().unwrap()).await, "here");
+}
+
+#[tokio::test]
+async fn limits_on_heads_are_the_options() {
+    let (listener, address) = listen().await;
+    let options = UpstreamOptions { max_headers: 200, max_header_bytes: 4096, ..UpstreamOptions::default() };
+    let up = Upstream::new(Leg::Primary, settings(Scheme::Http, address), options).unwrap();
+    let many: String = (0..150).map(|i| format!("x-{i}: {i}\r\n")).collect();
+    let big = format!("x-big: {}\r\n", "x".repeat(5000));
+    for (headers, taken) in [(many, true), (big, false)] {
+        let sending = spawn_send(&up, get("/"), SendOptions::default());
+        let mut peer = Peer::accept(&listener).await;
+        peer.head().await;
+        peer.say(&format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{headers}\r\n")).await;
+        let sent = sending.await.unwrap();
+        assert_eq!(sent.is_ok(), taken, "{sent:?}");
+        if let Err(error) = sent {
+            assert_eq!(error.failure.to_string(), "protocol: unreadable head: message head is too large");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Upstreams against servers on the loopback interface: written by hand where the bytes matter, hyper's otherwise.
+
+mod http1;
+mod http2;
+mod tls;
+
+use super::*;
+use crate::tls::TlsClientSettings;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const GET: SendOptions = SendOptions { upgrade: false, retry: true };
+
+fn settings(scheme: Scheme, address: SocketAddr) -> LegSettings {
+    LegSettings {
+        scheme,
+        host: address.ip().to_string(),
+        port: address.port(),
+        base_path: String::new(),
+        connect_timeout: Duration::from_secs(5),
+        response_timeout: Duration::from_secs(5),
+        preserve_host: true,
+        tls: TlsClientSettings::default(),
+    }
+}
+
+fn upstream(scheme: Scheme, address: SocketAddr) -> Arc<Upstream> {
+    Upstream::new(Leg::Candidate, settings(scheme, address), UpstreamOptions::default()).unwrap()
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn get(path: &str) -> Request<LegBody> {
+    Request::builder().uri(path).header("host", "shop.test").body(LegBody::Empty).unwrap()
+}
+
+fn post(body: LegBody) -> Request<LegBody> {
+    Request::builder().method("POST").uri("/").header("host", "shop.test").body(body).unwrap()
+}
+
+fn spawn_send(
+    up: &Arc<Upstream>,
+    req: Request<LegBody>,
+    how: SendOptions,
+) -> tokio::task::JoinHandle<Result<Sent, SendError>> {
+    let up = up.clone();
+    tokio::spawn(async move { up.send(req, how).await })
+}
+
+async fn text(sent: Sent) -> String {
+    String::from_utf8(sent.response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+async fn broken(sent: Sent) -> Failure {
+    sent.response.into_body().collect().await.map(|_| ()).unwrap_err()
+}
+
+/// The server's end of one connection, spoken by hand.
+struct Peer(TcpStream);
+
+impl Peer {
+    async fn accept(listener: &TcpListener) -> Self {
+        Self(listener.accept().await.unwrap().0)
+    }
+
+    /// Reads up to the empty line.
+    async fn head(&mut self) -> String {
+        self.until("\r\n\r\n").await
+    }
+
+    async fn until(&mut self, end: &str) -> String {
+        let mut read = Vec::new();
+        while !read.ends_with(end.as_bytes()) {
+            let byte = self.0.read_u8().await.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&read)));
+            read.push(byte);
+        }
+        String::from_utf8(read).unwrap()
+    }
+
+    async fn say(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    async fn answer(&mut self, body: &str) -> String {
+        let head = self.head().await;
+        self.say(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        head
+    }
+}
