@@ -12,7 +12,7 @@ use crate::telemetry::TelemetrySettings;
 use crate::upstream::LegSettings;
 
 /// Everything `serve` needs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     pub listen: ListenSettings,
     pub admin: AdminSettings,
@@ -32,10 +32,14 @@ pub struct Checked {
     pub store: StoreSettings,
     pub gate: Policy,
     pub telemetry: TelemetrySettings,
+    /// What is allowed but likely not meant, a sentence each.
+    pub warnings: Vec<String>,
+    /// The effective configuration; see [`super::effective`].
+    pub written: String,
 }
 
 /// One `[[route]]`: which requests, and how they are mirrored. Its gate settings are in the policy.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     pub spec: RouteSpec,
     pub mirror: MirrorSettings,

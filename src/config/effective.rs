@@ -1,0 +1,133 @@
+//! The configuration that results from file, flags and defaults, as TOML in the same keys, without secrets.
+//!
+//! Strings are given as they were written: `${NAME}` stays `${NAME}`, so what came from the environment is not shown,
+//! and the text loads again to the same settings in the same environment.
+
+use super::checked::Checked;
+use super::keys::{Kind, SECTIONS, Section};
+use super::node::{Node, Table, Text, Value};
+use std::fmt::Write;
+
+/// Stands for a header's value that is not shown.
+const HIDDEN: &str = "<hidden>";
+
+/// As `check` prints it.
+pub fn effective(checked: &Checked) -> String {
+    checked.written.clone()
+}
+
+/// Whether a header of this name is likely to hold a secret.
+pub(super) fn sensitive(header: &str) -> bool {
+    let name = header.to_ascii_lowercase();
+    ["auth", "cookie", "token", "secret", "key", "password", "credential", "session", "signature"]
+        .iter()
+        .any(|part| name.contains(part))
+}
+
+/// What the file says over the defaults.
+pub(super) fn write(file: &Table, defaults: &Table) -> String {
+    let mut out = String::new();
+    for section in SECTIONS {
+        if section.repeated {
+            for node in file.get(section.name).and_then(Node::as_array).unwrap_or_default() {
+                let Some(table) = node.as_table() else { continue };
+                let _ = writeln!(out, "[[{}]]", section.name);
+                keys(&mut out, section, &[table]);
+                out.push('\n');
+            }
+            continue;
+        }
+        let layers: Vec<&Table> = [file, defaults].iter().filter_map(|t| t.get(section.name)?.as_table()).collect();
+        if layers.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "[{}]", section.name);
+        keys(&mut out, section, &layers);
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+fn keys(out: &mut String, section: &Section, layers: &[&Table]) {
+    for key in section.keys() {
+        let found: Vec<&Node> =
+            layers.iter().filter_map(|l| l.get(key.name)).filter(|n| !matches!(n.value, Value::Null)).collect();
+        let Some(first) = found.first() else { continue };
+        if let Kind::Table(inner) = key.kind {
+            let tables: Vec<&Table> = found.iter().filter_map(|n| n.as_table()).collect();
+            for key_inside in inner {
+                if let Some(node) = tables.iter().find_map(|t| t.get(key_inside.name)) {
+                    let _ = writeln!(out, "{}.{} = {}", key.name, key_inside.name, literal(node));
+                }
+            }
+            continue;
+        }
+        let shown = match key.kind {
+            Kind::HeaderMap => headers(first),
+            _ => literal(first),
+        };
+        let _ = writeln!(out, "{} = {shown}", key.name);
+    }
+}
+
+fn headers(node: &Node) -> String {
+    let Some(table) = node.as_table() else { return literal(node) };
+    let mut table = table.clone();
+    for entry in &mut table.0 {
+        // A reference to the environment shows no secret.
+        if let Value::Text(text) = &mut entry.node.value
+            && sensitive(&entry.key)
+            && !text.written.starts_with("${")
+        {
+            *text = Text { value: HIDDEN.to_owned(), written: HIDDEN.to_owned() };
+        }
+    }
+    literal(&Node { place: node.place.clone(), value: Value::Table(table) })
+}
+
+fn literal(node: &Node) -> String {
+    match &node.value {
+        // TOML has no null; the one place where it means something takes it as a word.
+        Value::Null => quoted("null"),
+        Value::Bool(b) => b.to_string(),
+        Value::Int(i) => i.to_string(),
+        Value::Float(f) if f.is_nan() => "nan".to_owned(),
+        Value::Float(f) if f.is_infinite() => if *f > 0.0 { "inf" } else { "-inf" }.to_owned(),
+        Value::Float(f) => format!("{f:?}"),
+        Value::Text(text) => quoted(&text.written),
+        Value::Date(date) => date.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Value::Table(table) if table.0.is_empty() => "{}".to_owned(),
+        Value::Table(table) => {
+            let members: Vec<String> =
+                table.0.iter().map(|e| format!("{} = {}", name(&e.key), literal(&e.node))).collect();
+            format!("{{ {} }}", members.join(", "))
+        }
+    }
+}
+
+fn name(key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if bare { key.to_owned() } else { quoted(key) }
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
