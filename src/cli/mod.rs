@@ -1,1 +1,116 @@
 //! Arguments, one file per command, the exit codes.
+//!
+//! Results go to standard output, everything else to standard error.
+
+mod args;
+mod asked;
+mod check;
+mod client;
+mod demo;
+mod diff;
+mod exit;
+mod gate;
+mod report;
+mod rules;
+mod serve;
+mod status;
+mod terminal;
+
+pub use exit::{Exit, Failure};
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use std::ffi::OsString;
+use std::io::Write;
+use terminal::Look;
+
+/// Runs the command that `args` (the program's name first) asks for, and says what the process ends with.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, everything else is bad usage.
+            let exit = if error.use_stderr() { Exit::Error } else { Exit::Ok };
+            return if error.print().is_ok() { exit } else { Exit::Error };
+        }
+    };
+    let Cli { color, quiet, command } = cli;
+    let ended = match command {
+        Command::Serve(args) => serve::run(args, color, quiet),
+        Command::Check(args) => check::run(args, color),
+        Command::Report(args) => report::run(args, color),
+        Command::Gate(args) => gate::run(args, color, quiet),
+        Command::Diff(args) => diff::run(args, color),
+        Command::Rules(command) => rules::run(command),
+        Command::Demo(args) => demo::run(args, color),
+        Command::Status(args) => status::run(args, quiet),
+        Command::Completions { shell } => completions(shell),
+        Command::Manpage => manpage(),
+    };
+    ended.unwrap_or_else(|failure| {
+        say(&failure.render(Look::stderr(color).color));
+        Exit::Error
+    })
+}
+
+/// Prints a result. A reader that has gone away (`| head`) is not an error worth telling.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Tells a person something beside the result.
+fn say(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// A runtime for a command that asks and ends.
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(format!("could not start: {e}")))?;
+    runtime.block_on(future)
+}
+
+fn now() -> crate::model::Timestamp {
+    std::time::SystemTime::now().into()
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "parallax", &mut script);
+    print(&String::from_utf8_lossy(&script));
+    Ok(Exit::Ok)
+}
+
+fn manpage() -> Result<Exit, Failure> {
+    let mut page = Vec::new();
+    let command = Cli::command();
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    for sub in command.get_subcommands() {
+        page.extend_from_slice(format!(".SH \"PARALLAX {}\"\n", sub.get_name().to_uppercase()).as_bytes());
+        let man = clap_mangen::Man::new(sub.clone());
+        man.render_description_section(&mut page)?;
+        man.render_options_section(&mut page)?;
+    }
+    print(&String::from_utf8_lossy(&page));
+    Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_usage_is_not_a_verdict() {
+        assert_eq!(run(["parallax".into(), "gate".into(), "--no-such-flag".into()]), Exit::Error);
+        assert_eq!(run(["parallax".into(), "gate".into(), "--wait".into(), "soon".into()]), Exit::Error);
+    }
+}

@@ -65,6 +65,7 @@ impl Breaker {
     pub fn failed(&self, now: Instant) {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
+        let run = state.failures;
         match &mut state.open {
             Some(open) if open.probing => {
                 open.pause = (open.pause * 2).min(LONGEST_PAUSE);
@@ -73,7 +74,7 @@ impl Breaker {
             }
             // Exchanges that were under way when it opened say nothing new.
             Some(_) => {}
-            None if state.failures >= THRESHOLD => {
+            None if run >= THRESHOLD => {
                 state.open = Some(Open { since: now, until: now + FIRST_PAUSE, pause: FIRST_PAUSE, probing: false });
             }
             None => {}

@@ -8,7 +8,7 @@ use super::connection::{Busy, Connection};
 use super::counters::Counters;
 use super::guard::{self, GuardHandle};
 use super::headers;
-use super::tunnel::{self, Tunnels};
+use super::tunnel::Tunnels;
 use crate::flow::{Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryOutcome, Recorder, RequestBody, Ticket};
 use crate::model::{
     Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Timestamp, Timing,

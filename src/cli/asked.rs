@@ -1,0 +1,90 @@
+//! What `report` and `gate` want to know, from a running proxy or from the store: the same types either way.
+
+use super::args::Source;
+use super::client::{AdminClient, Found, find};
+use super::exit::Failure;
+use super::now;
+use crate::app::Offline;
+use crate::gate::{Judgement, Policy};
+use crate::report::{Examples, Report};
+use std::path::Path;
+
+/// Somebody who can be asked, several times.
+#[derive(Debug)]
+pub enum Asked {
+    Proxy(AdminClient),
+    Store(Box<Offline>),
+}
+
+impl Asked {
+    /// Finds whom `source` means. A store is judged by `policy` where one is given, else by what it kept.
+    pub async fn find(source: &Source, policy: Option<Policy>) -> Result<Self, Failure> {
+        match find(source).await? {
+            Found::Proxy(client) => Ok(Asked::Proxy(client)),
+            Found::Store(folder) => Ok(Asked::Store(Box::new(open(&folder, policy)?))),
+        }
+    }
+
+    pub async fn report(&self) -> Result<Report, Failure> {
+        match self {
+            Asked::Proxy(client) => parse(&client.get("/api/v1/report").await?, client.url()),
+            Asked::Store(store) => Ok(store.report(now())),
+        }
+    }
+
+    pub async fn judgement(&self, build: Option<&str>) -> Result<Judgement, Failure> {
+        match self {
+            Asked::Proxy(client) => {
+                let path = match build {
+                    Some(build) => format!("/api/v1/gate?candidate_build={}", encode(build)),
+                    None => "/api/v1/gate".to_owned(),
+                };
+                parse(&client.get(&path).await?, client.url())
+            }
+            Asked::Store(store) => Ok(store.judgement(now(), build)),
+        }
+    }
+
+    /// The examples of the report's first divergences, as many as are worth writing out.
+    pub async fn examples(&self, report: &Report) -> Result<Examples, Failure> {
+        const MOST: usize = 100;
+        let mut examples = Examples::new();
+        for divergence in report.divergences.iter().take(MOST) {
+            let fingerprint = divergence.fingerprint.to_string();
+            let detail = match self {
+                Asked::Proxy(client) => {
+                    let Ok(body) = client.get(&format!("/api/v1/divergences/{fingerprint}")).await else { continue };
+                    parse::<crate::report::DivergenceDetail>(&body, client.url())?
+                }
+                Asked::Store(store) => match store.divergence(&fingerprint) {
+                    Some(detail) => detail,
+                    None => continue,
+                },
+            };
+            examples.insert(divergence.fingerprint.clone(), detail.examples.iter().cloned().map(Into::into).collect());
+        }
+        Ok(examples)
+    }
+}
+
+fn open(folder: &Path, policy: Option<Policy>) -> Result<Offline, Failure> {
+    Ok(Offline::open(folder, policy)?)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8], url: &str) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|e| {
+        Failure::new(format!("what answers at {url} is not a Parallax of this version: {e}"))
+            .help("is this the admin address? `parallax status --admin URL` tells")
+    })
+}
+
+fn encode(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

@@ -1,0 +1,57 @@
+//! `parallax status`: also the health check of an image without a shell.
+
+use super::args::{StatusArgs, TextOrJson};
+use super::client::{Found, find};
+use super::exit::{Exit, Failure};
+use super::{block_on, print};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+pub fn run(args: StatusArgs, quiet: bool) -> Result<Exit, Failure> {
+    let (status, ready) = block_on(async {
+        let client = match find(&args.source).await? {
+            Found::Proxy(client) => client,
+            Found::Store(folder) => {
+                return Err(Failure::new(format!("no proxy runs on {}", folder.display()))
+                    .help("start one with `parallax serve --data …`, or read the evidence with `parallax report --data …`"));
+            }
+        };
+        let ready = client.request(Method::GET, "/readyz", None).await?;
+        let ready_now = ready.status == StatusCode::OK;
+        // Without a token this is all that may be known, and it is enough for a health check.
+        let mirror = client.request(Method::GET, "/api/v1/mirror", None).await?;
+        let mirror: Value = serde_json::from_slice(&mirror.body).unwrap_or(Value::Null);
+        let detail: Value = serde_json::from_slice(&ready.body).unwrap_or(Value::Null);
+        let status = json!({
+            "ready": ready_now,
+            "mirroring": mirror.get("enabled"),
+            "durable": mirror.get("durable"),
+            "detail": detail.get("detail"),
+            "admin": client.url(),
+        });
+        Ok((status, ready_now))
+    })?;
+    if !quiet {
+        match args.format {
+            TextOrJson::Json => print(&format!("{status:#}\n")),
+            TextOrJson::Text => print(&text(&status)),
+        }
+    }
+    Ok(if ready { Exit::Ok } else { Exit::No })
+}
+
+fn text(status: &Value) -> String {
+    let word = |key: &str, yes: &'static str, no: &'static str| match status[key].as_bool() {
+        Some(true) => yes,
+        Some(false) => no,
+        None => "not known without a token",
+    };
+    let ready = if status["ready"] == true { "ready" } else { "not ready" };
+    let detail = status["detail"].as_str().map(|d| format!(": {d}")).unwrap_or_default();
+    format!(
+        "{ready}{detail}\nmirroring  {}\nevidence   {}\nadmin      {}\n",
+        word("mirroring", "on", "off: switched off by hand"),
+        word("durable", "kept on disk", "not kept on disk: see the log"),
+        status["admin"].as_str().unwrap_or("")
+    )
+}
