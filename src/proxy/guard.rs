@@ -19,6 +19,8 @@ mod scan;
 mod target;
 
 #[cfg(test)]
+mod e2e;
+#[cfg(test)]
 mod tests;
 
 pub use h2::check_h2;

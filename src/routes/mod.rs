@@ -1,5 +1,283 @@
 //! Method and path in, a route name out, bounded in number.
+//!
+//! Configured routes come first, in the order of the file; what none of them takes is named by its own path, with ids
+//! turned into placeholders. Whatever clients ask for, the number of names and the memory behind them are bounded.
+//!
+//! The room does not decide what a route means for mirroring or the gate; it only finds the name.
 
+mod automatic;
+mod classify;
+mod collapse;
+mod operation;
 mod spec;
+mod template;
 
+pub use classify::{Class, classify_segment, looks_like_id};
+pub use collapse::collapse;
+pub use operation::operation_from_json;
 pub use spec::{OperationFrom, RouteSpec};
+
+use automatic::Automatic;
+use http::{HeaderMap, Method};
+use operation::Operations;
+use std::sync::Arc;
+use template::{HostPattern, Template};
+
+/// All routes of one configuration, and the automatic ones met so far. Shared by reference between threads.
+#[derive(Debug)]
+pub struct RouteTable {
+    configured: Vec<Configured>,
+    automatic: Automatic,
+}
+
+/// The route of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteMatch {
+    /// `METHOD template`, `METHOD name` or `METHOD name Operation`.
+    pub name: Arc<str>,
+    /// The index of the `[[route]]` that took it.
+    pub configured: Option<usize>,
+}
+
+/// A `[[route]]` that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("route {index}: {key}: {message}")]
+pub struct RouteError {
+    /// Which one, counted from 0.
+    pub index: usize,
+    /// The key at fault.
+    pub key: &'static str,
+    pub message: String,
+}
+
+#[derive(Debug)]
+struct Configured {
+    template: Template,
+    methods: Vec<Method>,
+    host: Option<HostPattern>,
+    /// `METHOD name` for each [`Verb`].
+    names: [Arc<str>; Verb::COUNT],
+    operation_from: Option<OperationFrom>,
+    operations: Operations,
+}
+
+/// The methods that names tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Verb(u8);
+
+// === impl RouteTable ===
+
+impl RouteTable {
+    /// Compiles the configured routes; on failure all that is wrong with any of them.
+    pub fn new(specs: &[RouteSpec]) -> Result<Self, Vec<RouteError>> {
+        let mut errors = Vec::new();
+        let mut configured = Vec::with_capacity(specs.len());
+        for (index, spec) in specs.iter().enumerate() {
+            let mut fail = |key, message| errors.push(RouteError { index, key, message });
+            if spec.name.is_empty() || spec.name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                fail("name", "must be one word without white space".to_owned());
+            }
+            let template = Template::parse(&spec.path).map_err(|m| fail("path", m)).ok();
+            let host = spec.host.as_deref().map(|h| HostPattern::parse(h).map_err(|m| fail("host", m)));
+            if let Some(OperationFrom::Json(path)) = &spec.operation_from {
+                if operation::parse_path(path).is_none() {
+                    fail("operation_from", "a JSON path such as $.method is expected".to_owned());
+                }
+            }
+            let Some(template) = template else { continue };
+            configured.push(Configured {
+                template,
+                methods: spec.methods.clone(),
+                host: host.and_then(Result::ok),
+                names: Verb::all(|verb| format!("{verb} {}", spec.name).into()),
+                operation_from: spec.operation_from.clone(),
+                operations: Operations::default(),
+            });
+        }
+        if errors.is_empty() { Ok(RouteTable { configured, automatic: Automatic::new() }) } else { Err(errors) }
+    }
+
+    /// The route of a request. `path` is as sent, without its query; `host` may carry a port.
+    ///
+    /// Where the route's operation is in the request body the name comes without it; see [`RouteTable::operation_path`].
+    pub fn resolve(
+        &self,
+        method: &Method,
+        host: Option<&str>,
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> RouteMatch {
+        let verb = Verb::of(method);
+        let Some(index) = self.configured.iter().position(|c| c.takes(method, host, path)) else {
+            return RouteMatch { name: self.automatic.name(verb, path), configured: None };
+        };
+        let route = &self.configured[index];
+        let name = match &route.operation_from {
+            Some(OperationFrom::Header(name)) => {
+                let value = headers.get(name).and_then(|v| v.to_str().ok());
+                value.map(|v| route.operation(verb, v))
+            }
+            Some(OperationFrom::Query(key)) => {
+                let value = query.and_then(|q| operation::query_value(q, key));
+                value.map(|v| route.operation(verb, &v))
+            }
+            Some(OperationFrom::Json(_)) | None => None,
+        };
+        RouteMatch { name: name.unwrap_or_else(|| route.names[verb.index()].clone()), configured: Some(index) }
+    }
+
+    /// The JSON path of the route's operation, where it is in the request body.
+    pub fn operation_path(&self, configured: usize) -> Option<&str> {
+        match &self.configured.get(configured)?.operation_from {
+            Some(OperationFrom::Json(path)) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The name of a configured route with an operation found by [`operation_from_json`].
+    pub fn with_operation(&self, configured: usize, method: &Method, operation: &str) -> Option<Arc<str>> {
+        Some(self.configured.get(configured)?.operation(Verb::of(method), operation))
+    }
+}
+
+// === impl Configured ===
+
+impl Configured {
+    fn takes(&self, method: &Method, host: Option<&str>, path: &str) -> bool {
+        (self.methods.is_empty() || self.methods.contains(method))
+            && self.template.matches(path)
+            && self.host.as_ref().is_none_or(|pattern| host.is_some_and(|h| pattern.matches(h)))
+    }
+
+    fn operation(&self, verb: Verb, value: &str) -> Arc<str> {
+        let base = &self.names[verb.index()];
+        self.operations.name(verb, base, value)
+    }
+}
+
+// === impl Verb ===
+
+impl Verb {
+    const NAMES: [&'static str; 10] =
+        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "{other}"];
+    const COUNT: usize = Self::NAMES.len();
+    const CONNECT: Verb = Verb(5);
+    const OTHER: u8 = 9;
+
+    fn of(method: &Method) -> Verb {
+        Verb(match *method {
+            Method::GET => 0,
+            Method::HEAD => 1,
+            Method::POST => 2,
+            Method::PUT => 3,
+            Method::DELETE => 4,
+            Method::CONNECT => 5,
+            Method::OPTIONS => 6,
+            Method::TRACE => 7,
+            Method::PATCH => 8,
+            _ => Self::OTHER,
+        })
+    }
+
+    fn all<T>(each: impl Fn(Verb) -> T) -> [T; Self::COUNT] {
+        std::array::from_fn(|i| each(Verb(i as u8)))
+    }
+
+    fn index(self) -> usize {
+        usize::from(self.0.min(Self::OTHER))
+    }
+}
+
+impl std::fmt::Display for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(Self::NAMES[self.index()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(name: &str, path: &str) -> RouteSpec {
+        RouteSpec { name: name.into(), path: path.into(), methods: vec![], host: None, operation_from: None }
+    }
+
+    fn name(table: &RouteTable, method: &str, host: &str, uri: &str, headers: &[(&str, &str)]) -> String {
+        let (path, query) = uri.split_once('?').map_or((uri, None), |(p, q)| (p, Some(q)));
+        let mut map = HeaderMap::new();
+        for (k, v) in headers {
+            map.append(http::HeaderName::try_from(*k).unwrap(), v.parse().unwrap());
+        }
+        table.resolve(&method.parse().unwrap(), Some(host), path, query, &map).name.to_string()
+    }
+
+    #[test]
+    fn the_first_configured_route_wins() {
+        let mut post = spec("post", "/orders/{id}");
+        post.methods = vec![Method::POST];
+        let mut host = spec("hosted", "/h/{x}");
+        host.host = Some("*.example.com".into());
+        let table = RouteTable::new(&[
+            post,
+            spec("orders", "/orders/{id}"),
+            spec("special", "/orders/special"),
+            spec("files", "/files/{*rest}"),
+            host,
+        ])
+        .unwrap();
+        for (expected, method, host, path) in [
+            ("POST post", "POST", "a", "/orders/1"),
+            ("GET orders", "GET", "a", "/orders/1"),
+            ("GET orders", "GET", "a", "/orders/special"),
+            ("GET orders", "GET", "a", "/%6frders/x%2Fy"),
+            ("{other} orders", "PROPFIND", "a", "/orders/1"),
+            ("GET files", "GET", "a", "/files/a/b/"),
+            ("GET /files/", "GET", "a", "/files/"),
+            ("GET /files", "GET", "a", "/files"),
+            ("GET /orders/{id}/", "GET", "a", "/orders/1/"),
+            ("GET hosted", "GET", "X.Example.com:8080", "/h/1"),
+            ("GET /h/{id}", "GET", "example.com", "/h/1"),
+            ("GET /h/{id}", "GET", "a.example.org", "/h/1"),
+        ] {
+            assert_eq!(name(&table, method, host, path, &[]), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn operations_are_appended_and_bounded() {
+        let mut api = spec("api", "/");
+        api.operation_from = Some(OperationFrom::Header("x-amz-target".parse().unwrap()));
+        let mut query = spec("query", "/q");
+        query.operation_from = Some(OperationFrom::Query("Action".into()));
+        let mut rpc = spec("rpc", "/rpc");
+        rpc.operation_from = Some(OperationFrom::Json("$.method".into()));
+        let table = RouteTable::new(&[api, query, rpc]).unwrap();
+        let amz = |v: &str| name(&table, "POST", "a", "/", &[("x-amz-target", v)]);
+        assert_eq!(amz("DynamoDB_20120810.GetItem"), "POST api GetItem");
+        assert_eq!(amz("urn:x#Op"), "POST api Op");
+        assert_eq!(amz("a/b/C"), "POST api C");
+        assert_eq!(amz("a b"), "POST api {other}");
+        assert_eq!(amz("x."), "POST api");
+        assert_eq!(name(&table, "POST", "a", "/", &[]), "POST api");
+        assert_eq!(name(&table, "GET", "a", "/q?x=1&Action=List%42uckets", &[]), "GET query ListBuckets");
+        assert_eq!(name(&table, "POST", "a", "/rpc", &[]), "POST rpc");
+        assert_eq!(table.operation_path(2), Some("$.method"));
+        assert_eq!(table.with_operation(2, &Method::POST, "a.add").as_deref(), Some("POST rpc add"));
+        let distinct: std::collections::HashSet<_> = (0..2000).map(|i| amz(&format!("Op{i}"))).collect();
+        // Four were met before, one of them what stands for the rest.
+        assert_eq!(distinct.len(), 256 - 4 + 1);
+        assert_eq!(amz("DynamoDB_20120810.GetItem"), "POST api GetItem");
+        assert_eq!(amz("Op1999"), "POST api {other}");
+    }
+
+    #[test]
+    fn everything_wrong_is_reported_at_once() {
+        let mut bad = spec("a b", "orders");
+        bad.host = Some("*".into());
+        bad.operation_from = Some(OperationFrom::Json("method".into()));
+        let errors = RouteTable::new(&[spec("x", "/x"), bad, spec("y", "/{*a}/b"), spec("z", "/a{b}")]).unwrap_err();
+        let keys: Vec<_> = errors.iter().map(|e| (e.index, e.key)).collect();
+        assert_eq!(keys, [(1, "name"), (1, "path"), (1, "host"), (1, "operation_from"), (2, "path"), (3, "path")]);
+    }
+}
