@@ -233,8 +233,11 @@ fn twenty_busy_routes_fit_in_five_mebibytes_of_histograms() {
         evidence.begin(&settled.route, keep);
         evidence.apply(&settled, keep);
     }
-    let bytes: usize =
-        evidence.routes.values().flat_map(|r| r.latency.iter().map(|(_, h)| h.distinct_values() * 4).collect::<Vec<_>>()).sum();
+    let bytes: usize = evidence
+        .routes
+        .values()
+        .flat_map(|r| r.latency.iter().map(|(_, h)| h.distinct_values() * 4).collect::<Vec<_>>())
+        .sum();
     assert!(bytes < 5 << 20, "{bytes}");
     let slowest = &evidence.routes["GET /0"].latency.candidate;
     assert!(slowest.max() >= super::super::LATENCY_MAX_US && slowest.len() == 1);

@@ -66,11 +66,7 @@ pub(crate) fn compared(id: &str, route: &str, second: u64, list: Vec<Finding>) -
         generation: 1,
         build: None,
         arrived: at(second),
-        legs: PerLeg {
-            primary: leg(StatusClass::Success, 5),
-            candidate: leg(StatusClass::Success, 6),
-            control: None,
-        },
+        legs: PerLeg { primary: leg(StatusClass::Success, 5), candidate: leg(StatusClass::Success, 6), control: None },
         result: Settlement::Compared(Compared { candidate: findings(list), control: None, example }),
     }
 }
