@@ -12,7 +12,8 @@ pub use exchange::{Admission, Asked, Exchange, Judge, Mirror, PrimaryOutcome};
 pub use recorder::Recorder;
 pub use request_body::{BodyCapture, CaptureError, CaptureReader, RequestBody};
 
-use crate::evidence::{Settled, Settlement};
+use crate::evidence::{Book, Settled, Settlement};
+use crate::gate::Policy;
 use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, RequestHead, Timestamp};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,6 +54,30 @@ pub struct Pair {
     pub control: Option<Outcome>,
     /// Dropped when the exchange is settled: it holds the exchange's place among those in flight.
     pub permit: Permit,
+}
+
+/// Everything the ledger wants on disk, once a second.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    pub book: &'a Book,
+    pub mirroring: bool,
+    pub policy: Option<&'a Policy>,
+    pub now: Timestamp,
+}
+
+/// What keeping a batch came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Size of what is kept, on disk.
+    pub bytes: u64,
+    /// Examples that had to go: epoch, route, exchange id.
+    pub evicted: Vec<(u64, Arc<str>, String)>,
+}
+
+/// Whoever makes evidence durable. All of a batch is kept, or nothing of it.
+pub trait Keeper: Send {
+    /// The error completes "the evidence is not durable: ...".
+    fn keep(&mut self, batch: Batch<'_>) -> Result<Kept, String>;
 }
 
 // === Inbox ===

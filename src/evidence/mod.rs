@@ -3,13 +3,25 @@
 //! Everything here merges by addition. It is handed the time; it reads no clock. Who owns an [`Evidence`] and when
 //! it is applied to is the pipeline's business; what it means is the gate's.
 
+mod apply;
+mod book;
 mod example;
+mod judge;
+mod law;
+mod merge;
+mod seam;
 mod settled;
+mod table;
 mod tally;
+#[cfg(test)]
+pub(crate) mod testing;
 
+pub use apply::{Keep, histogram};
+pub use book::{Begun, Book, Dirt, Epoch, PastEpoch, Rules};
 pub use example::{Example, ExampleMessage};
 pub use settled::{Compared, Settled, Settlement};
+pub use table::MAX_DIVERGENCES;
 pub use tally::{
-    Cells, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram, IncomparableReasons,
-    NotMirrored, RouteEvidence, StatusCounts,
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram,
+    IncomparableReasons, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, NotMirrored, RouteEvidence, StatusCounts,
 };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// All that was accumulated in one epoch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     pub epoch: EpochInfo,
     pub routes: BTreeMap<Arc<str>, RouteEvidence>,
@@ -150,8 +150,7 @@ impl StatusCounts {
     }
 }
 
-/// The four cells of exchanges that all three legs answered (STATISTICS 1.0): first digit candidate, second control.
-/// Without a control leg only `n00` and `n10` grow.
+/// The four cells of paired exchanges: first digit candidate, second its pair (the control; for errors the primary).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cells {
     pub n00: u64,
@@ -161,16 +160,47 @@ pub struct Cells {
 }
 
 impl Cells {
+    pub fn record(&mut self, candidate: bool, pair: bool) {
+        *match (candidate, pair) {
+            (false, false) => &mut self.n00,
+            (true, false) => &mut self.n10,
+            (false, true) => &mut self.n01,
+            (true, true) => &mut self.n11,
+        } += 1;
+    }
+
     pub fn total(&self) -> u64 {
         self.n00 + self.n10 + self.n01 + self.n11
     }
 }
 
-/// Latencies in microseconds, 1 us to 1 h, two significant digits; what is above saturates.
+/// Latencies in microseconds, [`LATENCY_MIN_US`] to [`LATENCY_MAX_US`], [`LATENCY_DIGITS`] significant digits; what
+/// is outside saturates. Grows with what is recorded, so that a thousand quiet routes cost little.
 pub type Histogram = hdrhistogram::Histogram<u32>;
 
+/// One microsecond.
+pub const LATENCY_MIN_US: u64 = 1;
+/// One hour.
+pub const LATENCY_MAX_US: u64 = 3_600_000_000;
+pub const LATENCY_DIGITS: u8 = 2;
+
+/// Exchanges whose control was compared, before noise is taken out: the route's noise as people understand it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlCounts {
+    pub compared: u64,
+    /// The control had a finding that would count if it were the candidate's: tier counts, no rule covers it.
+    pub differed: u64,
+}
+
+impl ControlCounts {
+    /// Share of exchanges in which the control differed; zero of none.
+    pub fn noise(&self) -> f64 {
+        if self.compared == 0 { 0.0 } else { self.differed as f64 / self.compared as f64 }
+    }
+}
+
 /// One route's evidence in one epoch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RouteEvidence {
     /// When this route's evidence began.
     pub since: Timestamp,
@@ -178,7 +208,9 @@ pub struct RouteEvidence {
     pub rules: String,
     pub counts: Counts,
     /// Exchanges with a control answer, as pairs (candidate differs, control differs).
+    /// Empty where there is no control: `counts.divergent` of `counts.compared` is the whole story then.
     pub paired: Cells,
+    pub control: ControlCounts,
     /// Errors (5xx or transport): candidate against primary, over compared exchanges.
     pub errors: Cells,
     pub status: PerLeg<StatusCounts>,
@@ -186,7 +218,7 @@ pub struct RouteEvidence {
     pub latency: PerLeg<Histogram>,
     /// By fingerprint.
     pub divergences: BTreeMap<Arc<str>, Divergence>,
-    /// Exchanges with findings that had no place in the bounded table.
+    /// Sightings (once an exchange and fingerprint) that had no place in the bounded table.
     pub divergences_overflow: u64,
     /// Known noise: `location` then `kind`, each with the value shapes seen on the primary and the control.
     pub noise: BTreeMap<(Arc<str>, Arc<str>), std::collections::BTreeSet<Arc<str>>>,

@@ -1,1 +1,11 @@
-//! Comparison workers, and the ledger that alone owns the evidence.
+//! Pairs in, snapshots out: worker threads that compare, and the ledger that alone owns the evidence.
+//!
+//! It decides neither what differs (`diff`) nor what it means (`evidence`, `gate`); it keeps order, time and bounds.
+
+mod compare;
+mod core;
+mod ledger;
+
+pub use compare::{CompareConfig, CompareStats, Comparer, Examine};
+pub use core::{Core, LedgerOptions, Snapshot, StoreStatus};
+pub use ledger::{LedgerHandle, start};

@@ -1,0 +1,265 @@
+//! Events in, tallies out: one request after the other.
+
+use super::judge::{Decision, Excuse, Judged, Needed, judge};
+use super::table::{MAX_DIVERGENCES, add_example};
+use super::{Compared, Divergence, EpochInfo, Evidence, Histogram, RouteEvidence, Settled, Settlement, seam};
+use super::{LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US};
+use crate::diff::{Cover, Finding};
+use crate::model::{Bucket, Incomparable, Leg, LegRecord, StatusClass, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What applying an event takes beside the event.
+#[derive(Clone, Copy)]
+pub struct Keep<'a> {
+    /// Digest of the rules that apply to a route by name, for routes that are new.
+    pub rules: &'a dyn Fn(&str) -> String,
+    /// Per divergence.
+    pub examples: usize,
+    pub now: Timestamp,
+}
+
+impl std::fmt::Debug for Keep<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keep").field("examples", &self.examples).field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// An empty latency histogram.
+pub fn histogram() -> Histogram {
+    #[expect(clippy::expect_used, reason = "a constant: between 0 and 5")]
+    Histogram::new(LATENCY_DIGITS).expect("two digits are allowed")
+}
+
+// === impl Evidence ===
+
+impl Evidence {
+    pub fn new(epoch: EpochInfo) -> Self {
+        Self { epoch, routes: BTreeMap::new(), rule_hits: BTreeMap::new() }
+    }
+
+    /// A request that was not mirrored.
+    pub fn skipped(&mut self, route: &Arc<str>, bucket: Bucket, keep: Keep<'_>) {
+        let counts = &mut self.route(route, keep).counts;
+        counts.requests += 1;
+        *counts.not_mirrored.get_mut(bucket) += 1;
+    }
+
+    /// A request whose mirroring began: pending from here on.
+    pub fn begin(&mut self, route: &Arc<str>, keep: Keep<'_>) {
+        let counts = &mut self.route(route, keep).counts;
+        counts.requests += 1;
+        counts.mirrored += 1;
+        counts.pending += 1;
+    }
+
+    /// Takes a pending exchange out again, from `requests` on: it belongs to another epoch or route, or nowhere.
+    pub fn retract(&mut self, route: &str) {
+        let Some(evidence) = self.routes.get_mut(route) else { return };
+        let counts = &mut evidence.counts;
+        if counts.pending > 0 {
+            counts.requests -= 1;
+            counts.mirrored -= 1;
+            counts.pending -= 1;
+        }
+        if counts.requests == 0 {
+            self.routes.remove(route);
+        }
+    }
+
+    /// An exchange that is pending in its route is settled.
+    pub fn apply(&mut self, settled: &Settled, keep: Keep<'_>) {
+        let route = self.route(&settled.route, keep);
+        if route.counts.pending == 0 {
+            // Its beginning was never seen: count it from there, so that the law holds.
+            route.counts.requests += 1;
+            route.counts.mirrored += 1;
+        } else {
+            route.counts.pending -= 1;
+        }
+        for (leg, record) in settled.legs.iter() {
+            if let Some(record) = record {
+                *route.status.get_mut(leg).get_mut(record.class) += 1;
+            }
+        }
+        match &settled.result {
+            Settlement::Incomparable(reason) => route.incomparable(*reason),
+            Settlement::Compared(compared) => {
+                let judged = route.compared(settled, compared, keep);
+                if !matches!(judged.decision, Decision::Incomparable(_)) {
+                    self.count_rules(&compared.candidate.list);
+                }
+            }
+        }
+    }
+
+    /// Starts a route's evidence afresh under other rules. What is in flight stays pending in it.
+    pub fn restart_route(&mut self, route: &str, rules: String, now: Timestamp) {
+        if let Some(evidence) = self.routes.get_mut(route) {
+            let pending = evidence.counts.pending;
+            *evidence = RouteEvidence::new(now, rules);
+            evidence.counts.requests = pending;
+            evidence.counts.mirrored = pending;
+            evidence.counts.pending = pending;
+        }
+    }
+
+    fn route(&mut self, name: &Arc<str>, keep: Keep<'_>) -> &mut RouteEvidence {
+        if !self.routes.contains_key(name) {
+            self.routes.insert(name.clone(), RouteEvidence::new(keep.now, (keep.rules)(name)));
+        }
+        self.routes.entry(name.clone()).or_insert_with(|| RouteEvidence::new(keep.now, String::new()))
+    }
+
+    fn count_rules(&mut self, findings: &[Finding]) {
+        let covers: BTreeSet<&Arc<str>> =
+            findings.iter().filter_map(|f| f.cover.as_ref()).map(|Cover::Rule(id)| id).collect();
+        for id in covers {
+            match self.rule_hits.get_mut(id) {
+                Some(hits) => *hits += 1,
+                None => {
+                    self.rule_hits.insert(id.clone(), 1);
+                }
+            }
+        }
+    }
+}
+
+// === impl RouteEvidence ===
+
+impl RouteEvidence {
+    /// Nothing yet, since `since`, under the rules of that digest.
+    pub fn new(since: Timestamp, rules: String) -> Self {
+        Self {
+            since,
+            rules,
+            counts: Default::default(),
+            paired: Default::default(),
+            control: Default::default(),
+            errors: Default::default(),
+            status: Default::default(),
+            latency: crate::model::PerLeg { primary: histogram(), candidate: histogram(), control: histogram() },
+            divergences: BTreeMap::new(),
+            divergences_overflow: 0,
+            noise: BTreeMap::new(),
+        }
+    }
+
+    fn incomparable(&mut self, reason: Incomparable) {
+        self.counts.incomparable += 1;
+        *self.counts.incomparable_reasons.get_mut(reason) += 1;
+    }
+
+    fn compared(&mut self, settled: &Settled, compared: &Compared, keep: Keep<'_>) -> Judged {
+        let judged = judge(&mut self.noise, compared);
+        match judged.decision {
+            Decision::Incomparable(reason) => {
+                self.incomparable(reason);
+                return judged;
+            }
+            Decision::Matched => self.counts.matched += 1,
+            Decision::Divergent => self.counts.divergent += 1,
+            Decision::Excused(needed) => {
+                self.counts.excused += 1;
+                let reasons = &mut self.counts.excused_reasons;
+                *match needed {
+                    Needed::Representation => &mut reasons.representation,
+                    Needed::Noise => &mut reasons.noise,
+                    Needed::Rule => &mut reasons.rule,
+                } += 1;
+            }
+        }
+        self.counts.compared += 1;
+        if let Some(control) = judged.control {
+            self.paired.record(judged.decision == Decision::Divergent, control.counts);
+            self.control.compared += 1;
+            self.control.differed += u64::from(control.differed);
+        }
+        if let (Some(primary), Some(candidate)) = (settled.legs.primary, settled.legs.candidate) {
+            self.errors.record(is_error(&candidate), is_error(&primary));
+        }
+        for leg in Leg::ALL {
+            if let Some(took) = settled.legs.get(leg).and_then(|record| record.timing.first_byte) {
+                record(self.latency.get_mut(leg), took);
+            }
+        }
+        self.sightings(settled, compared, &judged, keep);
+        judged
+    }
+
+    /// Enters the candidate's findings into the table, each fingerprint once. Secondary ones are told by examples only.
+    fn sightings(&mut self, settled: &Settled, compared: &Compared, judged: &Judged, keep: Keep<'_>) {
+        let mut seen: BTreeMap<Arc<str>, (&Finding, Option<&Excuse>)> = BTreeMap::new();
+        for (finding, excuse) in compared.candidate.list.iter().zip(&judged.excuses) {
+            if excuse == &Some(Excuse::Secondary) {
+                continue;
+            }
+            let print = seam::fingerprint(
+                &settled.route,
+                &finding.kind,
+                &finding.location,
+                &finding.primary_class,
+                &finding.candidate_class,
+            );
+            // The one that counts speaks for its group.
+            let shown = seen.entry(print.into()).or_insert((finding, excuse.as_ref()));
+            if shown.1.is_some() && excuse.is_none() {
+                *shown = (finding, None);
+            }
+        }
+        for (print, (finding, excuse)) in seen {
+            if !self.divergences.contains_key(&print) {
+                if self.divergences.len() >= MAX_DIVERGENCES {
+                    self.divergences_overflow += 1;
+                    continue;
+                }
+                self.divergences.insert(print.clone(), fresh(print.clone(), finding, settled.arrived));
+            }
+            let Some(row) = self.divergences.get_mut(&print) else { continue };
+            row.count += 1;
+            match excuse {
+                None => row.counted += 1,
+                Some(excuse) => row.excused_by = excuse.text(),
+            }
+            row.tier = row.tier.min(finding.tier);
+            row.first_seen = row.first_seen.min(settled.arrived);
+            // What is told is the latest; once one has counted, the latest that counted.
+            if settled.arrived >= row.last_seen && (excuse.is_none() || row.counted == 0) {
+                row.summary = seam::summarize(finding);
+            }
+            row.last_seen = row.last_seen.max(settled.arrived);
+            if let Some(example) = &compared.example {
+                add_example(&mut row.examples, example, keep.examples);
+            }
+        }
+    }
+}
+
+fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Divergence {
+    Divergence {
+        fingerprint,
+        kind: finding.kind.clone(),
+        location: finding.location.clone(),
+        tier: finding.tier,
+        count: 0,
+        counted: 0,
+        excused_by: None,
+        primary_class: finding.primary_class.clone(),
+        candidate_class: finding.candidate_class.clone(),
+        first_seen: arrived,
+        last_seen: arrived,
+        summary: seam::summarize(finding),
+        examples: Vec::new(),
+    }
+}
+
+fn is_error(record: &LegRecord) -> bool {
+    matches!(record.class, StatusClass::ServerError | StatusClass::Failed)
+}
+
+fn record(histogram: &mut Histogram, took: std::time::Duration) {
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).clamp(LATENCY_MIN_US, LATENCY_MAX_US);
+    if histogram.record(micros).is_err() {
+        histogram.saturating_record(micros);
+    }
+}

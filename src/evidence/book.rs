@@ -1,0 +1,420 @@
+//! Epochs: which one an exchange belongs to, when a new one begins, and what of the old ones is kept.
+//!
+//! - The first build ever seen is adopted by the epoch that has none; another label starts an epoch (`build`).
+//! - An answer of a build that is known counts in that build's epoch, from `requests` on. One without a label counts
+//!   in the newest, except that what was in flight when an epoch was begun by hand stays where it began.
+//! - Rules that change for every route start an epoch (`rules`); rules that change for some restart those.
+//! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
+//!   in the epoch whose rules it was compared under, or is taken out where there is none.
+
+use super::{Counts, EpochInfo, EpochReason, Evidence, Keep, Settled};
+use crate::model::{Bucket, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Older epochs whose evidence can still grow.
+const MAX_OLDER: usize = 4;
+/// Older epochs whose totals are still told.
+const MAX_HISTORY: usize = 100;
+
+/// Rules as far as evidence knows them: digests, and which generation of the configuration they are.
+#[derive(Clone)]
+pub struct Rules {
+    /// Grows with every change of rules within a process; what is compared carries it.
+    pub generation: u64,
+    /// Of all rules together.
+    pub digest: String,
+    /// Of the rules that apply to a route, by its name.
+    pub route: Arc<dyn Fn(&str) -> String + Send + Sync>,
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rules").field("generation", &self.generation).field("digest", &self.digest).finish()
+    }
+}
+
+/// An older epoch as history tells it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PastEpoch {
+    pub number: u64,
+    pub info: EpochInfo,
+    pub ended_at: Timestamp,
+    /// Whole exchanges only.
+    pub totals: Counts,
+}
+
+/// One epoch and what is known about it beside its evidence.
+#[derive(Debug, Clone)]
+pub struct Epoch {
+    pub number: u64,
+    pub evidence: Evidence,
+    /// When it was superseded.
+    pub ended_at: Option<Timestamp>,
+    /// Comparisons of earlier generations do not belong here.
+    generation: u64,
+    /// The same for routes that were restarted.
+    restarted: BTreeMap<Arc<str>, u64>,
+    dirt: Dirt,
+}
+
+/// What changed since it was last kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Dirt {
+    /// Routes whose numbers changed.
+    pub routes: BTreeSet<Arc<str>>,
+    /// Routes of which everything kept before is void.
+    pub cleared: BTreeSet<Arc<str>>,
+    /// The epoch itself changed.
+    pub epoch: bool,
+}
+
+/// Where a mirrored exchange was counted as pending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    pub epoch: u64,
+    pub route: Arc<str>,
+}
+
+/// The newest epoch, a few older ones, and the totals of more.
+#[derive(Debug)]
+pub struct Book {
+    /// Oldest first; never empty.
+    older: Vec<Epoch>,
+    newest: Epoch,
+    history: Vec<PastEpoch>,
+    next: u64,
+    rules: Rules,
+    keep_examples: usize,
+    forgotten: Vec<u64>,
+}
+
+impl Dirt {
+    pub fn is_clean(&self) -> bool {
+        self.routes.is_empty() && self.cleared.is_empty() && !self.epoch
+    }
+}
+
+impl Epoch {
+    /// An epoch as it was kept.
+    pub fn kept(number: u64, evidence: Evidence, ended_at: Option<Timestamp>) -> Self {
+        Self { number, evidence, ended_at, generation: 0, restarted: BTreeMap::new(), dirt: Dirt::default() }
+    }
+
+    pub fn dirt(&self) -> &Dirt {
+        &self.dirt
+    }
+
+    fn touch(&mut self, route: &Arc<str>) {
+        if !self.dirt.routes.contains(route) {
+            self.dirt.routes.insert(route.clone());
+        }
+        self.dirt.epoch = true;
+    }
+
+    fn build(&self) -> Option<&Arc<str>> {
+        self.evidence.epoch.candidate_build.as_ref()
+    }
+
+    fn least_generation(&self, route: &str) -> u64 {
+        self.restarted.get(route).copied().unwrap_or(0).max(self.generation)
+    }
+}
+
+// === impl Book ===
+
+impl Book {
+    /// Begins with nothing: the first epoch, reason `start`.
+    pub fn new(rules: Rules, build: Option<Arc<str>>, keep_examples: usize, now: Timestamp) -> Self {
+        let info = EpochInfo {
+            id: "1".into(),
+            candidate_build: build,
+            rules: rules.digest.clone(),
+            started_at: now,
+            reason: EpochReason::Start,
+        };
+        let mut newest = Epoch::kept(1, Evidence::new(info), None);
+        newest.dirt.epoch = true;
+        Self { older: Vec::new(), newest, history: Vec::new(), next: 2, rules, keep_examples, forgotten: Vec::new() }
+    }
+
+    /// Goes on with what was kept: epochs by number, totals of older ones, the next free number. A build declared at
+    /// start that is not the newest epoch's begins a new one, or is adopted; rules that differ restart what they
+    /// apply to.
+    pub fn resume(
+        mut epochs: Vec<Epoch>,
+        history: Vec<PastEpoch>,
+        next: u64,
+        rules: Rules,
+        build: Option<Arc<str>>,
+        keep_examples: usize,
+        now: Timestamp,
+    ) -> Self {
+        epochs.sort_by_key(|e| e.number);
+        let Some(mut newest) = epochs.pop() else {
+            let mut book = Book::new(rules, build, keep_examples, now);
+            book.renumber(next.max(1));
+            book.history = history;
+            return book;
+        };
+        newest.ended_at = None;
+        let next = next.max(newest.number + 1);
+        let mut book =
+            Self { older: epochs, newest, history, next, rules: rules.clone(), keep_examples, forgotten: Vec::new() };
+        book.set_rules(rules, now);
+        if let Some(label) = build {
+            book.declare(label, now);
+        }
+        book
+    }
+
+    pub fn newest(&self) -> &Epoch {
+        &self.newest
+    }
+
+    /// All epochs with evidence, oldest first.
+    pub fn epochs(&self) -> impl Iterator<Item = &Epoch> {
+        self.older.iter().chain([&self.newest])
+    }
+
+    /// Older epochs, oldest first, with their totals up to date.
+    pub fn history(&self) -> Vec<PastEpoch> {
+        let mut all = self.history.clone();
+        for epoch in &self.older {
+            all.retain(|past| past.number != epoch.number);
+            all.push(PastEpoch {
+                number: epoch.number,
+                info: epoch.evidence.epoch.clone(),
+                ended_at: epoch.ended_at.unwrap_or(epoch.evidence.epoch.started_at),
+                totals: epoch.evidence.totals().settled(),
+            });
+        }
+        all.sort_by_key(|past| past.number);
+        all
+    }
+
+    /// The number the next epoch will have.
+    pub fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// Epochs dropped since [`Book::kept`] was last called; what is kept of them can go.
+    pub fn forgotten(&self) -> &[u64] {
+        &self.forgotten
+    }
+
+    /// Whether anything changed since [`Book::kept`] was last called.
+    pub fn is_dirty(&self) -> bool {
+        !self.forgotten.is_empty() || self.epochs().any(|e| !e.dirt.is_clean())
+    }
+
+    /// Everything has been written down.
+    pub fn kept(&mut self) {
+        self.forgotten.clear();
+        for epoch in self.older.iter_mut().chain([&mut self.newest]) {
+            epoch.dirt = Dirt::default();
+        }
+    }
+
+    /// Lets go of one exchange's example that the store had no room for.
+    pub fn drop_example(&mut self, number: u64, route: &str, id: &str) {
+        for epoch in self.older.iter_mut().chain([&mut self.newest]).filter(|e| e.number == number) {
+            if let Some(evidence) = epoch.evidence.routes.get_mut(route) {
+                for row in evidence.divergences.values_mut() {
+                    row.examples.retain(|e| e.id != id);
+                }
+            }
+        }
+    }
+
+    /// Drops epochs that ended longer than `keep_for` ago, and the oldest one more when `tight`.
+    pub fn forget(&mut self, keep_for: Duration, tight: bool, now: Timestamp) {
+        let too_old = |ended: Timestamp| now.since(ended) > keep_for;
+        let mut drop: BTreeSet<u64> = self.history.iter().filter(|p| too_old(p.ended_at)).map(|p| p.number).collect();
+        drop.extend(self.older.iter().filter(|e| e.ended_at.is_some_and(too_old)).map(|e| e.number));
+        if tight {
+            let oldest = self.history.iter().map(|p| p.number).chain(self.older.iter().map(|e| e.number)).min();
+            drop.extend(oldest);
+        }
+        self.history.retain(|p| !drop.contains(&p.number));
+        self.older.retain(|e| !drop.contains(&e.number));
+        self.forgotten.extend(drop);
+    }
+
+    /// A request that was not mirrored.
+    pub fn skipped(&mut self, route: &Arc<str>, bucket: Bucket, now: Timestamp) {
+        let digest = self.rules.route.clone();
+        let keep = Keep { rules: &*digest, examples: self.keep_examples, now };
+        self.newest.evidence.skipped(route, bucket, keep);
+        self.newest.touch(route);
+    }
+
+    /// A mirrored exchange begins: pending in the newest epoch.
+    pub fn begin(&mut self, route: &Arc<str>, now: Timestamp) -> Begun {
+        let digest = self.rules.route.clone();
+        let keep = Keep { rules: &*digest, examples: self.keep_examples, now };
+        self.newest.evidence.begin(route, keep);
+        Begun { epoch: self.newest.number, route: route.clone() }
+    }
+
+    /// A mirrored exchange is settled. To be called in order of arrival.
+    pub fn settle(&mut self, begun: &Begun, settled: &Settled, now: Timestamp) {
+        if let Some(label) = &settled.build {
+            if self.newest.build().is_none() && self.epochs().all(|e| e.build().is_none()) {
+                self.newest.evidence.epoch.candidate_build = Some(label.clone());
+                self.newest.dirt.epoch = true;
+            } else if self.epochs().all(|e| e.build() != Some(label)) {
+                self.start(Some(label.clone()), EpochReason::Build, now);
+            }
+        }
+        let target = self.belongs(begun, settled);
+        let here = target == Some(begun.epoch) && begun.route == settled.route;
+        if !here {
+            self.retract(begun);
+        }
+        let Some(number) = target else { return };
+        let digest = self.rules.route.clone();
+        let keep = Keep { rules: &*digest, examples: self.keep_examples, now };
+        if let Some(epoch) = self.epoch_mut(number) {
+            if !here {
+                epoch.evidence.begin(&settled.route, keep);
+            }
+            epoch.evidence.apply(settled, keep);
+            epoch.touch(&settled.route);
+        }
+    }
+
+    /// Begins a new epoch by hand; without a label it is the same build's.
+    pub fn new_epoch(&mut self, build: Option<Arc<str>>, now: Timestamp) {
+        let build = build.or_else(|| self.newest.build().cloned());
+        self.start(build, EpochReason::Manual, now);
+    }
+
+    /// The operator says which build is deployed: adopted by an epoch that has none, otherwise a new one unless it
+    /// is the newest epoch's.
+    pub fn declare(&mut self, label: Arc<str>, now: Timestamp) {
+        match self.newest.build() {
+            Some(current) if *current == label => {}
+            Some(_) => self.start(Some(label), EpochReason::Build, now),
+            None => {
+                self.newest.evidence.epoch.candidate_build = Some(label);
+                self.newest.dirt.epoch = true;
+            }
+        }
+    }
+
+    /// Other rules are in force from their generation on.
+    pub fn set_rules(&mut self, rules: Rules, now: Timestamp) {
+        self.rules = rules.clone();
+        let routes = &self.newest.evidence.routes;
+        let changed: Vec<(Arc<str>, String)> = routes
+            .iter()
+            .map(|(name, route)| (name, route, (rules.route)(name)))
+            .filter(|(_, route, digest)| route.rules != *digest)
+            .map(|(name, _, digest)| (name.clone(), digest))
+            .collect();
+        if !changed.is_empty() && changed.len() == routes.len() {
+            let build = self.newest.build().cloned();
+            self.start(build, EpochReason::Rules, now);
+            self.newest.generation = rules.generation;
+            return;
+        }
+        for (name, digest) in changed {
+            self.newest.evidence.restart_route(&name, digest, now);
+            self.newest.restarted.insert(name.clone(), rules.generation);
+            self.newest.dirt.cleared.insert(name.clone());
+            self.newest.touch(&name);
+        }
+        if self.newest.evidence.epoch.rules != rules.digest {
+            self.newest.evidence.epoch.rules = rules.digest;
+            self.newest.dirt.epoch = true;
+        }
+    }
+
+    fn start(&mut self, build: Option<Arc<str>>, reason: EpochReason, now: Timestamp) {
+        let number = self.next;
+        let info = EpochInfo {
+            id: number.to_string(),
+            candidate_build: build,
+            rules: self.rules.digest.clone(),
+            started_at: now,
+            reason,
+        };
+        let mut fresh = Epoch::kept(number, Evidence::new(info), None);
+        fresh.dirt.epoch = true;
+        // A build's epoch takes what is already in flight; its comparisons may be of any generation in force.
+        fresh.generation = self.newest.generation;
+        if reason == EpochReason::Build {
+            fresh.restarted = self.newest.restarted.clone();
+        }
+        let mut old = std::mem::replace(&mut self.newest, fresh);
+        self.next = number + 1;
+        old.ended_at = Some(now);
+        // Examples are for the newest only: they are what is large.
+        let lightened: Vec<Arc<str>> = old.evidence.routes.keys().cloned().collect();
+        for route in old.evidence.routes.values_mut() {
+            route.divergences.values_mut().for_each(|row| row.examples.clear());
+        }
+        old.dirt.routes.extend(lightened);
+        old.dirt.epoch = true;
+        self.older.push(old);
+        if self.older.len() > MAX_OLDER {
+            let gone = self.older.remove(0);
+            // What is in flight there will be taken out when it settles; its totals are whole exchanges.
+            self.history.push(PastEpoch {
+                number: gone.number,
+                ended_at: gone.ended_at.unwrap_or(now),
+                totals: gone.evidence.totals().settled(),
+                info: gone.evidence.epoch,
+            });
+        }
+        if self.history.len() > MAX_HISTORY {
+            let gone = self.history.remove(0);
+            self.forgotten.push(gone.number);
+        }
+    }
+
+    /// The epoch an exchange counts in, or none.
+    fn belongs(&self, begun: &Begun, settled: &Settled) -> Option<u64> {
+        let label_fits = |e: &Epoch| match &settled.build {
+            Some(label) => e.build() == Some(label),
+            None => true,
+        };
+        let rules_fit = |e: &Epoch| settled.generation >= e.least_generation(&settled.route);
+        let in_time = |e: &Epoch| e.evidence.epoch.reason != EpochReason::Manual || begun.epoch >= e.number;
+        let newest_first = || [&self.newest].into_iter().chain(self.older.iter().rev());
+        // A restarted route is taken out of its own epoch, not moved to the one before.
+        let first = newest_first().find(|e| label_fits(e) && in_time(e) && settled.generation >= e.generation);
+        first
+            .or_else(|| newest_first().find(|e| label_fits(e) && settled.generation >= e.generation))
+            .filter(|e| rules_fit(e))
+            .map(|e| e.number)
+    }
+
+    fn retract(&mut self, begun: &Begun) {
+        if let Some(epoch) = self.epoch_mut(begun.epoch) {
+            epoch.evidence.retract(&begun.route);
+            if !epoch.evidence.routes.contains_key(&begun.route) {
+                epoch.dirt.routes.remove(&begun.route);
+                epoch.dirt.cleared.insert(begun.route.clone());
+            }
+            epoch.dirt.epoch = true;
+        }
+    }
+
+    fn epoch_mut(&mut self, number: u64) -> Option<&mut Epoch> {
+        self.older.iter_mut().chain([&mut self.newest]).find(|e| e.number == number)
+    }
+
+    fn renumber(&mut self, number: u64) {
+        self.newest.number = number;
+        self.newest.evidence.epoch.id = number.to_string();
+        self.next = number + 1;
+    }
+}
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

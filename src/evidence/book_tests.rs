@@ -1,0 +1,260 @@
+use super::super::testing::{at, compared, finding};
+use super::*;
+use crate::diff::Tier;
+use crate::evidence::Settlement;
+use crate::model::Incomparable;
+use proptest::prelude::*;
+
+fn rules(generation: u64, of: impl Fn(&str) -> String + Send + Sync + 'static) -> Rules {
+    Rules { generation, digest: format!("all-{generation}"), route: Arc::new(of) }
+}
+
+fn same(generation: u64) -> Rules {
+    rules(generation, |_| "r1".into())
+}
+
+fn book() -> Book {
+    Book::new(same(1), None, 5, at(0))
+}
+
+fn exchange(book: &mut Book, route: &str, build: Option<&str>) {
+    let begun = book.begin(&route.into(), at(1));
+    settle(book, &begun, build, 1);
+}
+
+fn settle(book: &mut Book, begun: &Begun, build: Option<&str>, generation: u64) {
+    let mut settled = compared("x", &begun.route, 1, vec![]);
+    settled.build = build.map(Into::into);
+    settled.generation = generation;
+    book.settle(begun, &settled, at(2));
+}
+
+fn requests(book: &Book) -> Vec<(String, Option<String>, u64, u64)> {
+    let row = |e: &Epoch| {
+        let totals = e.evidence.totals();
+        let build = e.evidence.epoch.candidate_build.as_ref().map(|b| b.to_string());
+        (e.evidence.epoch.id.clone(), build, totals.requests, totals.pending)
+    };
+    book.epochs().map(row).collect()
+}
+
+fn row(id: &str, build: Option<&str>, requests: u64, pending: u64) -> (String, Option<String>, u64, u64) {
+    (id.into(), build.map(Into::into), requests, pending)
+}
+
+#[test]
+fn the_first_build_is_adopted_and_the_next_starts_an_epoch() {
+    let mut book = book();
+    exchange(&mut book, "GET /a", None);
+    exchange(&mut book, "GET /a", Some("1"));
+    assert_eq!(requests(&book), [row("1", Some("1"), 2, 0)]);
+    let late = book.begin(&"GET /a".into(), at(1));
+    let unlabelled = book.begin(&"GET /a".into(), at(1));
+    exchange(&mut book, "GET /a", Some("2"));
+    assert_eq!(requests(&book), [row("1", Some("1"), 4, 2), row("2", Some("2"), 1, 0)]);
+    assert_eq!(book.newest().evidence.epoch.reason, EpochReason::Build);
+    // Answered by the old build: counted there. Answered by nobody: the newest's.
+    settle(&mut book, &late, Some("1"), 1);
+    settle(&mut book, &unlabelled, None, 1);
+    assert_eq!(requests(&book), [row("1", Some("1"), 3, 0), row("2", Some("2"), 2, 0)]);
+    exchange(&mut book, "GET /a", Some("1"));
+    assert_eq!(requests(&book), [row("1", Some("1"), 4, 0), row("2", Some("2"), 2, 0)]);
+}
+
+#[test]
+fn an_epoch_begun_by_hand_takes_nothing_that_was_in_flight() {
+    let mut book = book();
+    exchange(&mut book, "GET /a", Some("1"));
+    let flying = book.begin(&"GET /a".into(), at(1));
+    book.new_epoch(None, at(2));
+    assert_eq!(book.newest().evidence.epoch.candidate_build.as_deref(), Some("1"));
+    settle(&mut book, &flying, None, 1);
+    exchange(&mut book, "GET /a", Some("1"));
+    assert_eq!(requests(&book), [row("1", Some("1"), 2, 0), row("2", Some("1"), 1, 0)]);
+}
+
+#[test]
+fn rules_of_one_route_restart_that_route_only() {
+    let mut book = book();
+    exchange(&mut book, "GET /a", None);
+    exchange(&mut book, "GET /b", None);
+    let old = book.begin(&"GET /a".into(), at(2));
+    let new = book.begin(&"GET /a".into(), at(2));
+    book.set_rules(rules(2, |r| if r == "GET /a" { "r2".into() } else { "r1".into() }), at(3));
+    assert_eq!(requests(&book), [row("1", None, 3, 2)]);
+    settle(&mut book, &old, None, 1);
+    settle(&mut book, &new, None, 2);
+    assert_eq!(requests(&book), [row("1", None, 2, 0)]);
+    let a = &book.newest().evidence.routes["GET /a"];
+    assert_eq!((a.since, a.rules.as_str(), a.counts.matched), (at(3), "r2", 1));
+    assert_eq!(book.newest().evidence.epoch.rules, "all-2");
+}
+
+#[test]
+fn rules_of_every_route_start_an_epoch() {
+    let mut book = book();
+    exchange(&mut book, "GET /a", None);
+    let old = book.begin(&"GET /a".into(), at(2));
+    let new = book.begin(&"GET /a".into(), at(2));
+    book.set_rules(rules(2, |_| "r2".into()), at(3));
+    assert_eq!(book.newest().evidence.epoch.reason, EpochReason::Rules);
+    settle(&mut book, &old, None, 1);
+    settle(&mut book, &new, None, 2);
+    assert_eq!(requests(&book), [row("1", None, 2, 0), row("2", None, 1, 0)]);
+}
+
+#[test]
+fn an_operation_found_in_the_body_moves_the_exchange() {
+    let mut book = book();
+    let begun = book.begin(&"POST api".into(), at(1));
+    book.settle(&begun, &compared("x", "POST api GetItem", 1, vec![]), at(2));
+    let names: Vec<&str> = book.newest().evidence.routes.keys().map(|k| &**k).collect();
+    assert_eq!(names, ["POST api GetItem"]);
+    assert_eq!(book.newest().evidence.law(), Ok(()));
+}
+
+#[test]
+fn going_on_with_the_same_build_and_rules_keeps_the_epoch() {
+    let mut book = book();
+    exchange(&mut book, "GET /a", Some("1"));
+    let kept = || vec![Epoch::kept(1, book.newest().evidence.clone(), None)];
+    let resume = |build: Option<&str>| {
+        Book::resume(kept(), vec![], 2, same(1), build.map(Into::into), 5, at(9)).newest().evidence.epoch.clone()
+    };
+    assert_eq!(resume(None).id, "1");
+    assert_eq!(resume(Some("1")).id, "1");
+    assert_eq!((resume(Some("2")).id.as_str(), resume(Some("2")).reason), ("2", EpochReason::Build));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Skip(u8, u8),
+    Begin(u8),
+    Settle { pick: prop::sample::Index, build: Option<u8>, generation: u64, what: u8, route: u8 },
+    Manual,
+    Rules(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (0u8..3, 0u8..8).prop_map(|(r, b)| Step::Skip(r, b)),
+        6 => (0u8..3).prop_map(Step::Begin),
+        6 => (any::<prop::sample::Index>(), prop::option::of(0u8..4), 0u64..3, 0u8..9, 0u8..9).prop_map(
+            |(pick, build, back, what, route)| Step::Settle { pick, build, generation: back, what, route }
+        ),
+        1 => Just(Step::Manual),
+        1 => (0u8..8).prop_map(Step::Rules),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_law_holds_after_any_sequence(steps in proptest::collection::vec(step(), 0..120)) {
+        let mut book = book();
+        let mut open = Vec::new();
+        let mut generation = 1;
+        let name = |r: u8| -> Arc<str> { format!("GET /{r}").into() };
+        for step in steps {
+            match step {
+                Step::Skip(r, b) => book.skipped(&name(r), Bucket::ALL[b as usize], at(1)),
+                Step::Begin(r) => open.push(book.begin(&name(r), at(1))),
+                Step::Settle { pick, build, generation: back, what, route } => {
+                    if open.is_empty() { continue }
+                    let begun = open.swap_remove(pick.index(open.len()));
+                    let list = match what { 0 => vec![finding("json.value", "json:$.a", Tier::Value)],
+                        1 => vec![finding("json.key_order", "body", Tier::Repr)], _ => vec![] };
+                    let mut s = compared("x", &begun.route, 1, list.clone());
+                    if what == 2 { s.result = Settlement::Incomparable(Incomparable::Budget); }
+                    if let (3, Settlement::Compared(c)) = (what, &mut s.result) {
+                        c.control = Some(super::super::testing::findings(vec![finding("json.value", "json:$.a", Tier::Value)]));
+                    }
+                    if route == 0 { s.route = format!("{} Op", begun.route).into(); }
+                    s.build = build.map(|b| format!("b{b}").into());
+                    s.generation = generation - back.min(generation);
+                    book.settle(&begun, &s, at(2));
+                }
+                Step::Manual => book.new_epoch(None, at(3)),
+                Step::Rules(bits) => {
+                    generation += 1;
+                    let g = generation;
+                    book.set_rules(rules(g, move |r| {
+                        let i = r.as_bytes().get(5).map_or(0, |b| b - b'0');
+                        if bits >> i & 1 == 1 { format!("r{g}") } else { "r1".into() }
+                    }), at(4));
+                }
+            }
+            for epoch in book.epochs() {
+                prop_assert_eq!(epoch.evidence.law(), Ok(()));
+            }
+            // Every exchange in flight is pending somewhere, unless its epoch is no longer remembered.
+            let known: Vec<u64> = book.epochs().map(|e| e.number).collect();
+            let pending: u64 = book.epochs().map(|e| e.evidence.totals().pending).sum();
+            prop_assert_eq!(pending, open.iter().filter(|b| known.contains(&b.epoch)).count() as u64);
+        }
+    }
+
+    #[test]
+    fn merging_is_addition(parts in proptest::collection::vec(proptest::collection::vec((0u8..3, 0u8..4, 0u64..50), 0..12), 3)) {
+        let build = |part: &[(u8, u8, u64)], tag: usize| {
+            let mut evidence = Evidence::new(super::super::testing::epoch("1", None));
+            let digest = |_: &str| "r1".to_string();
+            for (i, (route, what, second)) in part.iter().enumerate() {
+                let keep = Keep { rules: &digest, examples: 4, now: at(*second) };
+                let list = (0..*what).map(|n| finding("json.value", &format!("json:$.{n}"), Tier::Value)).collect();
+                let mut settled = compared(&format!("{tag}-{i}"), &format!("GET /{route}"), *second, list);
+                if let (true, Settlement::Compared(c)) = (i % 3 == 0, &mut settled.result) { c.control = Some(Default::default()); }
+                evidence.begin(&settled.route, keep);
+                evidence.apply(&settled, keep);
+            }
+            evidence
+        };
+        let [a, b, c] = [0, 1, 2].map(|i| build(&parts[i], i));
+        let sum = |x: &Evidence, y: &Evidence| { let mut z = x.clone(); z.merge(y, 4); z };
+        prop_assert_eq!(sum(&a, &b), sum(&b, &a));
+        prop_assert_eq!(sum(&sum(&a, &b), &c), sum(&a, &sum(&b, &c)));
+        let all = sum(&sum(&a, &b), &c);
+        prop_assert_eq!(all.law(), Ok(()));
+        // Read under one name, nothing is lost.
+        let one = all.collapsed(&|_| Some("GET /{id}".into()), 4);
+        prop_assert_eq!(one.totals(), all.totals());
+        prop_assert!(one.routes.len() <= 1);
+    }
+}
+
+#[test]
+fn twenty_busy_routes_fit_in_five_mebibytes_of_histograms() {
+    let mut evidence = Evidence::new(super::super::testing::epoch("1", None));
+    let digest = |_: &str| "r1".to_string();
+    for route in 0..20 {
+        let keep = Keep { rules: &digest, examples: 5, now: at(0) };
+        let mut settled = compared("x", &format!("GET /{route}"), 1, vec![]);
+        settled.legs.candidate = super::super::testing::leg(crate::model::StatusClass::Success, u64::from(u32::MAX));
+        settled.legs.control = settled.legs.candidate;
+        evidence.begin(&settled.route, keep);
+        evidence.apply(&settled, keep);
+    }
+    let bytes: usize = evidence
+        .routes
+        .values()
+        .flat_map(|r| r.latency.iter().map(|(_, h)| h.distinct_values() * 4).collect::<Vec<_>>())
+        .sum();
+    assert!(bytes < 5 << 20, "{bytes}");
+    let slowest = &evidence.routes["GET /0"].latency.candidate;
+    assert!(slowest.max() >= super::super::LATENCY_MAX_US && slowest.len() == 1);
+}
+
+#[test]
+fn the_table_is_bounded_and_says_what_found_no_place() {
+    let mut evidence = Evidence::new(super::super::testing::epoch("1", None));
+    let digest = |_: &str| "r1".to_string();
+    for i in 0..600u64 {
+        let keep = Keep { rules: &digest, examples: 1, now: at(i) };
+        let list = vec![finding("json.value", &format!("json:$.k{i}"), Tier::Value)];
+        let settled = compared(&format!("x{i}"), "GET /a", i, list);
+        evidence.begin(&settled.route, keep);
+        evidence.apply(&settled, keep);
+    }
+    let route = &evidence.routes["GET /a"];
+    assert_eq!((route.divergences.len(), route.divergences_overflow), (super::super::MAX_DIVERGENCES, 600 - 512));
+    assert_eq!(route.counts.divergent, 600);
+}

@@ -1,0 +1,241 @@
+//! What the findings of one exchange come to, once rules and the route's known noise have had their say.
+//!
+//! | finding | excuse |
+//! |---|---|
+//! | beneath an earlier layer's | none of its own: it is shown, it neither counts nor needs a reason |
+//! | tier `repr` or `info` | representation |
+//! | covered by a rule | rule |
+//! | known noise: same location and kind as one of the control's, and its value has a shape the primary's have had | noise |
+//! | any other | none: it counts |
+//!
+//! - Noise is known from the first exchange on in which the control shows it, that exchange included, and for
+//!   candidate and control alike: D and K are judged by the same function after learning. So K is true only where
+//!   the control's value has a shape that the primary's never had, or where it broke.
+//! - Shapes are learned from the primary's values (from the control's where the primary has none, as for an added
+//!   member), never from the candidate's. A location without shapes (an order, a set) is noise by itself.
+//! - Tier `break` is never learned: one hiccup of the control must not excuse every later failure of the candidate.
+//!   There D and K both count and the pairs (D, K) show the excess.
+
+use super::Compared;
+use crate::diff::{Cover, Finding, Findings, Tier};
+use crate::model::Incomparable;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Known noise: location and kind, each with the legal value shapes.
+pub(super) type Noise = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<Arc<str>>>;
+
+/// Beyond these nothing more is learned, which leans to the strict side.
+const MAX_NOISE: usize = 1024;
+const MAX_SHAPES: usize = 16;
+
+/// Why a finding does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Excuse {
+    Secondary,
+    Representation,
+    Noise,
+    Rule(Arc<str>),
+}
+
+impl Excuse {
+    /// As `excused_by` spells it; a secondary finding has no reason.
+    pub(super) fn text(&self) -> Option<Arc<str>> {
+        match self {
+            Excuse::Secondary => None,
+            Excuse::Representation => Some("representation".into()),
+            Excuse::Noise => Some("noise".into()),
+            Excuse::Rule(id) => Some(format!("rule:{id}").into()),
+        }
+    }
+}
+
+/// The strongest reason an excused exchange needed, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Needed {
+    Representation,
+    Noise,
+    Rule,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    Matched,
+    Excused(Needed),
+    Divergent,
+    Incomparable(Incomparable),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub decision: Decision,
+    /// One for each of the candidate's findings; `None` counts.
+    pub excuses: Vec<Option<Excuse>>,
+    pub control: Option<ControlJudged>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ControlJudged {
+    /// It had a finding that counts before noise is considered.
+    pub differed: bool,
+    /// It had one that counts after the same treatment as the candidate's.
+    pub counts: bool,
+}
+
+/// Learns what the control teaches, then judges both legs alike.
+pub(super) fn judge(noise: &mut Noise, compared: &Compared) -> Judged {
+    if let Some(control) = &compared.control {
+        learn(noise, control);
+    }
+    let control = compared.control.as_ref().filter(|c| c.budget.is_none() || c.list.iter().any(Finding::counts)).map(
+        |findings| ControlJudged {
+            differed: findings.list.iter().any(Finding::counts),
+            counts: findings.list.iter().any(|f| excuse(noise, f).is_none()),
+        },
+    );
+    let excuses: Vec<Option<Excuse>> = compared.candidate.list.iter().map(|f| excuse(noise, f)).collect();
+    Judged { decision: decide(&compared.candidate, &excuses), excuses, control }
+}
+
+fn learn(noise: &mut Noise, control: &Findings) {
+    for finding in control.list.iter().filter(|f| f.counts() && f.tier != Tier::Break) {
+        let key = (finding.location.clone(), finding.kind.clone());
+        if noise.len() >= MAX_NOISE && !noise.contains_key(&key) {
+            continue;
+        }
+        let shapes = noise.entry(key).or_default();
+        if let Some(shape) = finding.primary_shape.as_ref().or(finding.candidate_shape.as_ref()) {
+            add_shape(shapes, shape);
+        }
+    }
+}
+
+fn add_shape(shapes: &mut BTreeSet<Arc<str>>, shape: &Arc<str>) {
+    if shapes.len() < MAX_SHAPES && !shapes.contains(shape) {
+        shapes.insert(shape.clone());
+    }
+}
+
+fn excuse(noise: &mut Noise, finding: &Finding) -> Option<Excuse> {
+    if finding.secondary {
+        return Some(Excuse::Secondary);
+    }
+    if !finding.tier.counts() {
+        return Some(Excuse::Representation);
+    }
+    if let Some(Cover::Rule(id)) = &finding.cover {
+        return Some(Excuse::Rule(id.clone()));
+    }
+    if finding.tier == Tier::Break {
+        return None;
+    }
+    let shapes = noise.get_mut(&(finding.location.clone(), finding.kind.clone()))?;
+    if let Some(shape) = &finding.primary_shape {
+        add_shape(shapes, shape);
+    }
+    let legal = finding.candidate_shape.as_ref().is_none_or(|shape| shapes.contains(shape));
+    legal.then_some(Excuse::Noise)
+}
+
+/// Divergent if anything counts. Otherwise nothing unknown may count as good: what was cut short is incomparable.
+fn decide(findings: &Findings, excuses: &[Option<Excuse>]) -> Decision {
+    if excuses.iter().any(Option::is_none) {
+        return Decision::Divergent;
+    }
+    if findings.budget.is_some() || findings.dropped > 0 {
+        return Decision::Incomparable(Incomparable::Budget);
+    }
+    let needed = excuses.iter().flatten().map(|excuse| match excuse {
+        Excuse::Secondary | Excuse::Representation => Needed::Representation,
+        Excuse::Noise => Needed::Noise,
+        Excuse::Rule(_) => Needed::Rule,
+    });
+    match needed.max() {
+        None => Decision::Matched,
+        Some(needed) => Decision::Excused(needed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{finding, findings};
+    use super::*;
+
+    fn compared(candidate: Vec<Finding>, control: Option<Vec<Finding>>) -> Compared {
+        Compared { candidate: findings(candidate), control: control.map(findings), example: None }
+    }
+
+    fn shaped(kind: &str, primary: &str, candidate: &str) -> Finding {
+        let mut f = finding(kind, "json:$.id", Tier::Value);
+        f.primary_shape = Some(primary.into());
+        f.candidate_shape = Some(candidate.into());
+        f
+    }
+
+    #[test]
+    fn noise_is_known_from_the_exchange_that_shows_it() {
+        let mut noise = Noise::new();
+        let id = || shaped("json.value", "uuid", "uuid");
+        assert_eq!(judge(&mut noise, &compared(vec![id()], None)).decision, Decision::Divergent);
+        let judged = judge(&mut noise, &compared(vec![id()], Some(vec![id()])));
+        assert_eq!(judged.decision, Decision::Excused(Needed::Noise));
+        assert_eq!(judged.control, Some(ControlJudged { differed: true, counts: false }));
+        assert_eq!(judge(&mut noise, &compared(vec![id()], None)).decision, Decision::Excused(Needed::Noise));
+    }
+
+    #[test]
+    fn noise_excuses_neither_another_shape_nor_another_kind() {
+        let mut noise = Noise::new();
+        judge(&mut noise, &compared(vec![], Some(vec![shaped("json.value", "uuid", "uuid")])));
+        for (kind, shape) in [("json.value", "word"), ("json.type", "null"), ("json.type", "uuid")] {
+            let judged = judge(&mut noise, &compared(vec![shaped(kind, "uuid", shape)], None));
+            assert_eq!(judged.decision, Decision::Divergent, "{kind} {shape}");
+        }
+    }
+
+    #[test]
+    fn a_control_whose_value_has_no_legal_shape_counts_like_a_candidate() {
+        let mut noise = Noise::new();
+        let odd = || shaped("json.value", "uuid", "word");
+        let judged = judge(&mut noise, &compared(vec![odd()], Some(vec![odd()])));
+        assert_eq!(judged.decision, Decision::Divergent);
+        assert_eq!(judged.control, Some(ControlJudged { differed: true, counts: true }));
+    }
+
+    #[test]
+    fn a_location_without_shapes_is_noise_by_itself() {
+        let mut noise = Noise::new();
+        let order = || finding("json.order", "json:$.tags", Tier::Order);
+        judge(&mut noise, &compared(vec![], Some(vec![order()])));
+        assert_eq!(judge(&mut noise, &compared(vec![order()], None)).decision, Decision::Excused(Needed::Noise));
+    }
+
+    #[test]
+    fn a_control_that_broke_once_excuses_no_candidate() {
+        let mut noise = Noise::new();
+        let broken = || finding("status.class", "status", Tier::Break);
+        let judged = judge(&mut noise, &compared(vec![broken()], Some(vec![broken()])));
+        assert_eq!(judged.decision, Decision::Divergent);
+        assert!(judged.control.unwrap().counts);
+        assert_eq!(judge(&mut noise, &compared(vec![broken()], None)).decision, Decision::Divergent);
+    }
+
+    #[test]
+    fn the_strongest_reason_needed_is_named() {
+        let mut noise = Noise::new();
+        let id = || shaped("json.value", "uuid", "uuid");
+        judge(&mut noise, &compared(vec![], Some(vec![id()])));
+        let space = || finding("json.whitespace", "body", Tier::Repr);
+        let mut ruled = finding("json.value", "json:$.at", Tier::Value);
+        ruled.cover = Some(Cover::Rule("at".into()));
+        let of = |noise: &mut Noise, list| judge(noise, &compared(list, None)).decision;
+        assert_eq!(of(&mut noise, vec![]), Decision::Matched);
+        assert_eq!(of(&mut noise, vec![space()]), Decision::Excused(Needed::Representation));
+        assert_eq!(of(&mut noise, vec![space(), id()]), Decision::Excused(Needed::Noise));
+        assert_eq!(of(&mut noise, vec![space(), id(), ruled]), Decision::Excused(Needed::Rule));
+        let mut cut = findings(vec![id()]);
+        cut.dropped = 1;
+        let cut = Compared { candidate: cut, ..Default::default() };
+        assert_eq!(judge(&mut noise, &cut).decision, Decision::Incomparable(Incomparable::Budget));
+    }
+}

@@ -1,0 +1,131 @@
+//! Adding evidence to evidence: routes read under one name, processes that share an epoch.
+//!
+//! Associative and commutative as long as no table overflows; where one does, counts stay right and rows are lost.
+
+use super::{Cells, Counts, Evidence, Histogram, RouteEvidence, StatusCounts, apply::histogram, seam};
+use crate::model::{Bucket, Incomparable, Leg, StatusClass};
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+impl Counts {
+    pub fn merge(&mut self, other: &Counts) {
+        self.requests += other.requests;
+        self.mirrored += other.mirrored;
+        for bucket in Bucket::ALL {
+            *self.not_mirrored.get_mut(bucket) += other.not_mirrored.get(bucket);
+        }
+        self.pending += other.pending;
+        self.compared += other.compared;
+        self.matched += other.matched;
+        self.excused += other.excused;
+        self.excused_reasons.representation += other.excused_reasons.representation;
+        self.excused_reasons.noise += other.excused_reasons.noise;
+        self.excused_reasons.rule += other.excused_reasons.rule;
+        self.divergent += other.divergent;
+        self.incomparable += other.incomparable;
+        for reason in Incomparable::ALL {
+            *self.incomparable_reasons.get_mut(reason) += other.incomparable_reasons.get(reason);
+        }
+    }
+}
+
+impl Cells {
+    pub fn merge(&mut self, other: &Cells) {
+        self.n00 += other.n00;
+        self.n10 += other.n10;
+        self.n01 += other.n01;
+        self.n11 += other.n11;
+    }
+}
+
+impl StatusCounts {
+    pub fn merge(&mut self, mut other: StatusCounts) {
+        for class in StatusClass::ALL {
+            *self.get_mut(class) += *other.get_mut(class);
+        }
+    }
+}
+
+impl RouteEvidence {
+    /// Adds another's. Began when the earlier one did; the greater digest stands for rules that differ.
+    pub fn merge(&mut self, other: &RouteEvidence, keep_examples: usize) {
+        self.since = self.since.min(other.since);
+        if other.rules > self.rules {
+            self.rules = other.rules.clone();
+        }
+        self.counts.merge(&other.counts);
+        self.paired.merge(&other.paired);
+        self.errors.merge(&other.errors);
+        self.control.compared += other.control.compared;
+        self.control.differed += other.control.differed;
+        for leg in Leg::ALL {
+            self.status.get_mut(leg).merge(*other.status.get(leg));
+            add(self.latency.get_mut(leg), other.latency.get(leg));
+        }
+        self.divergences_overflow += other.divergences_overflow;
+        for row in other.divergences.values() {
+            self.merge_divergence(row, keep_examples);
+        }
+        for (key, shapes) in &other.noise {
+            self.noise.entry(key.clone()).or_default().extend(shapes.iter().cloned());
+        }
+    }
+}
+
+impl Evidence {
+    /// Adds another's routes and rule hits; the epoch stays this one's.
+    pub fn merge(&mut self, other: &Evidence, keep_examples: usize) {
+        for (name, route) in &other.routes {
+            match self.routes.entry(name.clone()) {
+                Entry::Occupied(mut mine) => mine.get_mut().merge(route, keep_examples),
+                Entry::Vacant(free) => {
+                    free.insert(route.clone());
+                }
+            }
+        }
+        for (rule, hits) in &other.rule_hits {
+            *self.rule_hits.entry(rule.clone()).or_default() += hits;
+        }
+    }
+
+    /// The same evidence with routes read under another name where `names` gives one, merged where names meet.
+    /// Fingerprints are those of the new names.
+    pub fn collapsed(&self, names: &dyn Fn(&str) -> Option<Arc<str>>, keep_examples: usize) -> Evidence {
+        let mut out =
+            Evidence { epoch: self.epoch.clone(), routes: Default::default(), rule_hits: self.rule_hits.clone() };
+        for (name, route) in &self.routes {
+            let (name, route) = match names(name) {
+                Some(new) if new != *name => (new.clone(), renamed(route, &new, keep_examples)),
+                _ => (name.clone(), route.clone()),
+            };
+            match out.routes.entry(name) {
+                Entry::Occupied(mut mine) => mine.get_mut().merge(&route, keep_examples),
+                Entry::Vacant(free) => {
+                    free.insert(route);
+                }
+            }
+        }
+        out
+    }
+}
+
+fn renamed(route: &RouteEvidence, name: &str, keep_examples: usize) -> RouteEvidence {
+    let mut out = RouteEvidence { divergences: Default::default(), ..route.clone() };
+    for row in route.divergences.values() {
+        let print = seam::fingerprint(name, &row.kind, &row.location, &row.primary_class, &row.candidate_class);
+        let mut row = row.clone();
+        row.fingerprint = print.into();
+        out.merge_divergence(&row, keep_examples);
+    }
+    out
+}
+
+fn add(mine: &mut Histogram, other: &Histogram) {
+    // Both grow on demand with the same precision, so adding cannot fail; start afresh rather than panic if it did.
+    if mine.add(other).is_err() {
+        let mut fresh = histogram();
+        let _ = fresh.add(&*mine);
+        let _ = fresh.add(other);
+        *mine = fresh;
+    }
+}

@@ -1,0 +1,96 @@
+//! The divergence table: bounded rows, bounded examples, all of it chosen without chance.
+
+use super::{Divergence, Example, RouteEvidence};
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Rows per route; what finds no place is counted in `divergences_overflow`.
+pub const MAX_DIVERGENCES: usize = 512;
+
+/// Adds an example and keeps at most `keep`: the first, the latest, and of all the ones whose ids hash lowest.
+/// That is a sample independent of what they say, and the same whatever the order they are merged in.
+pub(super) fn add_example(examples: &mut Vec<Arc<Example>>, example: &Arc<Example>, keep: usize) {
+    if examples.iter().all(|e| e.id != example.id) {
+        examples.push(example.clone());
+        trim(examples, keep);
+    }
+}
+
+/// Oldest first afterwards.
+pub(super) fn trim(examples: &mut Vec<Arc<Example>>, keep: usize) {
+    examples.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    examples.dedup_by(|a, b| a.id == b.id);
+    let n = examples.len();
+    if n <= keep.min(2) {
+        return;
+    }
+    let mut chosen: Vec<usize> = (0..n).collect();
+    chosen.sort_by_key(|i| examples.get(*i).map(|e| (xxh3_64(e.id.as_bytes()), e.id.clone())));
+    chosen.truncate(keep.saturating_sub(2));
+    let stays = |i: usize| match keep {
+        0 => false,
+        1 => i + 1 == n,
+        _ => i == 0 || i + 1 == n || chosen.contains(&i),
+    };
+    let mut i = 0;
+    examples.retain(|_| {
+        i += 1;
+        stays(i - 1)
+    });
+}
+
+impl Divergence {
+    /// Adds what another table saw of the same fingerprint.
+    pub fn merge(&mut self, other: &Divergence, keep_examples: usize) {
+        // The later one speaks; the text breaks a tie so that order does not matter.
+        if (other.last_seen, &other.summary, &other.excused_by) > (self.last_seen, &self.summary, &self.excused_by) {
+            self.summary = other.summary.clone();
+            self.excused_by = other.excused_by.clone();
+        }
+        self.count += other.count;
+        self.counted += other.counted;
+        self.tier = self.tier.min(other.tier);
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.examples.extend(other.examples.iter().cloned());
+        trim(&mut self.examples, keep_examples);
+    }
+}
+
+impl RouteEvidence {
+    /// Merges a row into the table, or into the overflow where there is no room.
+    pub(super) fn merge_divergence(&mut self, row: &Divergence, keep_examples: usize) {
+        if let Some(mine) = self.divergences.get_mut(&row.fingerprint) {
+            mine.merge(row, keep_examples);
+        } else if self.divergences.len() < MAX_DIVERGENCES {
+            let mut row = row.clone();
+            trim(&mut row.examples, keep_examples);
+            self.divergences.insert(row.fingerprint.clone(), row);
+        } else {
+            self.divergences_overflow += row.count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::example;
+    use super::*;
+
+    #[test]
+    fn first_and_latest_stay_and_the_rest_is_bounded() {
+        let mut kept = Vec::new();
+        for i in 0..200 {
+            add_example(&mut kept, &Arc::new(example(&format!("x{i}"), i)), 5);
+            assert!(kept.len() <= 5);
+        }
+        assert_eq!(kept.first().unwrap().id, "x0");
+        assert_eq!(kept.last().unwrap().id, "x199");
+        assert!(kept.len() > 2);
+        for (keep, expect) in [(0, 0), (1, 1), (2, 2)] {
+            let mut few = kept.clone();
+            trim(&mut few, keep);
+            assert_eq!(few.len(), expect);
+        }
+    }
+}

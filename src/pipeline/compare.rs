@@ -1,0 +1,243 @@
+//! Comparison workers: plain threads, because diffing large bodies is processor work and traffic should not feel it.
+//!
+//! The queue has no bound of its own: every pair in it holds a permit, so there are never more than those.
+
+use crate::diff::Findings;
+use crate::evidence::{Compared, Example, Settled, Settlement};
+use crate::flow::Pair;
+use crate::model::{Incomparable, Leg, Outcome};
+use arc_swap::ArcSwap;
+use prometheus_client::metrics::histogram::Histogram;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// For one comparison of two answers; beyond it the exchange is incomparable (`budget`).
+const TIME_BUDGET: Duration = Duration::from_millis(20);
+/// Bounds of the histogram, seconds.
+const BOUNDS: [f64; 10] = [0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025];
+
+/// What the workers need of `diff` and `redact`; the application joins them.
+pub trait Examine: Send + Sync {
+    /// What differs between the primary's answer and `other`, that of `leg`. To give up once `expired` says so.
+    fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings;
+
+    /// The exchange for showing, redacted: findings included. `findings` are redacted too where they are kept.
+    fn example(&self, pair: &Pair, findings: &mut Findings) -> Option<Example>;
+}
+
+/// The rules in force; swapped as a whole when the configuration changes.
+#[derive(Clone)]
+pub struct CompareConfig {
+    /// Grows with every change of rules; what is compared under them carries it.
+    pub generation: u64,
+    pub examine: Arc<dyn Examine>,
+}
+
+impl std::fmt::Debug for CompareConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompareConfig").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}
+
+/// Numbers for metrics.
+#[derive(Debug)]
+pub struct CompareStats {
+    queued: AtomicUsize,
+    panics: AtomicU64,
+    /// Seconds per pair, its waiting not included.
+    pub seconds: Histogram,
+}
+
+impl CompareStats {
+    /// Pairs waiting for a worker.
+    pub fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Comparisons that panicked and were settled as incomparable.
+    pub fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+}
+
+/// Where pairs are left. The workers end when the last clone is dropped and the queue is empty.
+#[derive(Debug, Clone)]
+pub struct Comparer {
+    queue: Sender<Pair>,
+    stats: Arc<CompareStats>,
+}
+
+// === impl Comparer ===
+
+impl Comparer {
+    /// Starts `workers` threads (at least one).
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(workers: usize, config: Arc<ArcSwap<CompareConfig>>) -> io::Result<Self> {
+        let (queue, received) = channel();
+        let received = Arc::new(Mutex::new(received));
+        let seconds = Histogram::new(BOUNDS);
+        let stats = Arc::new(CompareStats { queued: AtomicUsize::new(0), panics: AtomicU64::new(0), seconds });
+        for i in 0..workers.max(1) {
+            let (received, config, stats) = (received.clone(), config.clone(), stats.clone());
+            let name = format!("compare-{i}");
+            std::thread::Builder::new().name(name).spawn(move || work(&received, &config, &stats))?;
+        }
+        Ok(Self { queue, stats })
+    }
+
+    /// Leaves a pair for the workers; never waits.
+    pub fn send(&self, pair: Pair) {
+        self.stats.queued.fetch_add(1, Ordering::Relaxed);
+        // Were all workers gone, the ticket in the dropped pair would still count it.
+        if self.queue.send(pair).is_err() {
+            self.stats.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn stats(&self) -> &Arc<CompareStats> {
+        &self.stats
+    }
+}
+
+fn work(received: &Mutex<Receiver<Pair>>, config: &ArcSwap<CompareConfig>, stats: &CompareStats) {
+    loop {
+        let next = received.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(pair) = next else { return };
+        stats.queued.fetch_sub(1, Ordering::Relaxed);
+        let start = Instant::now();
+        settle(pair, &config.load_full(), stats);
+        stats.seconds.observe(start.elapsed().as_secs_f64());
+    }
+}
+
+/// Compares one pair and settles its ticket, whatever happens on the way.
+fn settle(pair: Pair, config: &CompareConfig, stats: &CompareStats) {
+    let compared = catch_unwind(AssertUnwindSafe(|| compare(&pair, &*config.examine)));
+    let result = match compared {
+        Ok(compared) if compared.candidate.budget.is_some() => Settlement::Incomparable(Incomparable::Budget),
+        Ok(compared) => Settlement::Compared(compared),
+        Err(_) => {
+            stats.panics.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(route = %pair.route, id = %pair.id, "comparing panicked; the exchange is incomparable");
+            Settlement::Incomparable(Incomparable::Budget)
+        }
+    };
+    let Pair { ticket, id, route, arrived, build, legs, .. } = pair;
+    ticket.settle(Settled { id, route, generation: config.generation, build, arrived, legs, result });
+}
+
+fn compare(pair: &Pair, examine: &dyn Examine) -> Compared {
+    let timed = |leg, other: &Outcome| {
+        let start = Instant::now();
+        examine.compare(pair, leg, other, &move || start.elapsed() > TIME_BUDGET)
+    };
+    let mut candidate = timed(Leg::Candidate, &pair.candidate);
+    let control = pair.control.as_ref().map(|other| timed(Leg::Control, other));
+    let example = match candidate.list.is_empty() {
+        true => None,
+        false => examine.example(pair, &mut candidate).map(Arc::new),
+    };
+    Compared { candidate, control, example }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::Tier;
+    use crate::evidence::testing::{at, example, finding, findings};
+    use crate::flow::{Event, Inbox};
+    use crate::model::{Answer, BodyEnd, Captured, Limit, PerLeg, RequestHead};
+
+    struct Fake;
+
+    impl Examine for Fake {
+        fn compare(&self, pair: &Pair, _: Leg, _: &Outcome, _: &dyn Fn() -> bool) -> Findings {
+            match &*pair.id {
+                "panic" => panic!("on purpose"),
+                "budget" => Findings { budget: Some("time".into()), ..Default::default() },
+                "differs" => findings(vec![finding("json.value", "json:$.a", Tier::Value)]),
+                _ => Findings::default(),
+            }
+        }
+
+        fn example(&self, pair: &Pair, _: &mut Findings) -> Option<Example> {
+            Some(example(&pair.id, 1))
+        }
+    }
+
+    fn pair(inbox: &Arc<Inbox>, limit: &Arc<Limit>, id: &str) -> Pair {
+        let answer = Answer {
+            status: http::StatusCode::OK,
+            reason: None,
+            headers: Default::default(),
+            body: Captured::empty(),
+            trailers: None,
+            end: BodyEnd::Complete,
+        };
+        Pair {
+            ticket: inbox.mirrored(id.into(), "GET /a".into(), at(1)),
+            id: id.into(),
+            route: "GET /a".into(),
+            arrived: at(1),
+            request: RequestHead {
+                method: http::Method::GET,
+                uri: "/a".parse().unwrap(),
+                host: None,
+                scheme: "http",
+                headers: Default::default(),
+            },
+            request_body: Captured::empty(),
+            build: None,
+            legs: PerLeg::default(),
+            primary: answer.clone(),
+            candidate: Outcome::Answer(answer),
+            control: None,
+            permit: limit.take(1).unwrap(),
+        }
+    }
+
+    #[test]
+    fn every_pair_is_settled_even_when_comparing_panics() {
+        let (inbox, limit) = (Inbox::new(1), Limit::new(10));
+        let config = CompareConfig { generation: 7, examine: Arc::new(Fake) };
+        let stats = CompareStats { queued: 0.into(), panics: 0.into(), seconds: Histogram::new(BOUNDS) };
+        let mut seen = Vec::new();
+        for id in ["equal", "differs", "budget", "panic"] {
+            settle(pair(&inbox, &limit, id), &config, &stats);
+            for event in inbox.drain() {
+                if let Event::Settled { settled, .. } = event {
+                    assert_eq!(settled.generation, 7);
+                    seen.push(match settled.result {
+                        Settlement::Incomparable(reason) => reason.as_str().to_owned(),
+                        Settlement::Compared(c) => format!("{} {}", c.candidate.list.len(), c.example.is_some()),
+                    });
+                }
+            }
+        }
+        assert_eq!(seen, ["0 false", "1 true", "budget", "budget"]);
+        assert_eq!((stats.panics(), limit.used()), (1, 0));
+    }
+
+    #[test]
+    fn workers_take_what_is_sent_and_live_on_after_a_panic() {
+        let (inbox, limit) = (Inbox::new(1), Limit::new(100));
+        let config = CompareConfig { generation: 1, examine: Arc::new(Fake) };
+        let comparer = Comparer::start(1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
+        for id in ["panic", "equal", "differs"] {
+            comparer.send(pair(&inbox, &limit, id));
+        }
+        let mut settled = 0;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while settled < 3 && Instant::now() < deadline {
+            settled += inbox.drain().iter().filter(|e| matches!(e, Event::Settled { .. })).count();
+            std::thread::yield_now();
+        }
+        assert_eq!((settled, comparer.stats().panics(), comparer.stats().queued()), (3, 1, 0));
+    }
+}

@@ -1,0 +1,318 @@
+//! The ledger without its thread: events in, evidence and snapshots out, the time handed in.
+//!
+//! Exchanges are applied in order of arrival: one that is settled waits, pending, until every earlier one is settled
+//! or has had its time, so that an early reader cannot see only the quick and clean ones.
+
+use crate::evidence::{Begun, Book, Evidence, PastEpoch, Rules, Settled, Settlement};
+use crate::flow::{Batch, Event, Inbox, Keeper};
+use crate::gate::Policy;
+use crate::model::{Incomparable, PerLeg, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often what changed is made durable.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// How often old epochs are looked through.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// What the ledger starts with.
+pub struct LedgerOptions {
+    pub book: Book,
+    /// `None`: in memory only, and said so.
+    pub keeper: Option<Box<dyn Keeper>>,
+    pub mirroring: bool,
+    pub policy: Option<Policy>,
+    /// How long an exchange may hold those after it back: somewhat more than `mirror.timeout`.
+    pub patience: Duration,
+    pub keep_for: Duration,
+    /// Bytes on disk beyond which older epochs go early.
+    pub max_size: u64,
+}
+
+impl std::fmt::Debug for LedgerOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LedgerOptions").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+/// The evidence at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub taken_at: Timestamp,
+    /// Of the newest epoch.
+    pub evidence: Evidence,
+    /// Older epochs with their totals, oldest first.
+    pub history: Vec<PastEpoch>,
+    pub store: StoreStatus,
+    /// The kill switch.
+    pub mirroring: bool,
+    /// Mirrored and not judged yet, over all epochs.
+    pub pending: usize,
+}
+
+/// Whether the evidence would survive.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StoreStatus {
+    pub durable: bool,
+    /// Why not; completes "the evidence is not durable: ...".
+    pub why: Option<String>,
+    pub failing_since: Option<Timestamp>,
+    pub last_commit: Option<Timestamp>,
+    /// On disk.
+    pub bytes: u64,
+    /// What the last commit took.
+    pub commit_seconds: f64,
+    /// Failures since the process started.
+    pub errors: u64,
+}
+
+/// One mirrored exchange on its way.
+#[derive(Debug, Default)]
+struct Open {
+    /// `None` where it settled before its beginning was drained.
+    begun: Option<(Begun, Timestamp)>,
+    settled: Option<Box<Settled>>,
+}
+
+/// The sole owner of the evidence.
+pub struct Core {
+    book: Book,
+    keeper: Option<Box<dyn Keeper>>,
+    mirroring: bool,
+    policy: Option<Policy>,
+    patience: Duration,
+    keep_for: Duration,
+    max_size: u64,
+    /// From the first sequence number that is not yet applied on.
+    open: BTreeMap<u64, Open>,
+    next: u64,
+    /// Passed over because they took too long; applied when they settle.
+    late: BTreeSet<u64>,
+    status: StoreStatus,
+    /// Something to keep beside the book: the switch, the policy.
+    dirty: bool,
+    committed: Option<Timestamp>,
+    forgot: Timestamp,
+    cached: Option<Arc<Snapshot>>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("next", &self.next).field("open", &self.open.len()).finish_non_exhaustive()
+    }
+}
+
+// === impl Core ===
+
+impl Core {
+    pub fn new(options: LedgerOptions, now: Timestamp) -> Self {
+        let LedgerOptions { book, keeper, mirroring, policy, patience, keep_for, max_size } = options;
+        let status = match &keeper {
+            Some(_) => StoreStatus { durable: true, ..Default::default() },
+            None => StoreStatus { why: Some("it is kept in memory only".into()), ..Default::default() },
+        };
+        Self {
+            book,
+            keeper,
+            mirroring,
+            policy,
+            patience,
+            keep_for,
+            max_size,
+            open: BTreeMap::new(),
+            next: 0,
+            late: BTreeSet::new(),
+            status,
+            dirty: true,
+            committed: None,
+            forgot: now,
+            cached: None,
+        }
+    }
+
+    /// Takes in what has come, applies what is due.
+    pub fn drain(&mut self, inbox: &Inbox, now: Timestamp) {
+        let events = inbox.drain();
+        self.events(events, now);
+    }
+
+    /// Applies events, in whatever order they came.
+    pub fn events(&mut self, events: Vec<Event>, now: Timestamp) {
+        if !events.is_empty() {
+            self.cached = None;
+        }
+        for event in events {
+            match event {
+                Event::Skipped { route, bucket } => self.book.skipped(&route, bucket, now),
+                Event::Mirrored { seq, route } => {
+                    let begun = self.book.begin(&route, now);
+                    self.open.entry(seq).or_default().begun = Some((begun, now));
+                }
+                Event::Settled { seq, settled } => self.open.entry(seq).or_default().settled = Some(settled),
+            }
+        }
+        self.release(now);
+    }
+
+    /// The evidence now; shared until something changes.
+    pub fn snapshot(&mut self, now: Timestamp) -> Arc<Snapshot> {
+        match &self.cached {
+            Some(snapshot) if snapshot.store == self.status => snapshot.clone(),
+            _ => {
+                let snapshot = Arc::new(Snapshot {
+                    taken_at: now,
+                    evidence: self.book.newest().evidence.clone(),
+                    history: self.book.history(),
+                    store: self.status.clone(),
+                    mirroring: self.mirroring,
+                    pending: self.open.len(),
+                });
+                self.cached = Some(snapshot.clone());
+                snapshot
+            }
+        }
+    }
+
+    /// Whether it is time to commit.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        (self.dirty || self.book.is_dirty()) && self.committed.is_none_or(|at| now.since(at) >= COMMIT_EVERY)
+    }
+
+    /// Makes what changed durable. A failure is told, and tried again the next time; nothing else stops.
+    /// `clock` times the commit.
+    pub fn commit(&mut self, now: Timestamp, clock: impl Fn() -> Timestamp) {
+        self.committed = Some(now);
+        if now.since(self.forgot) >= FORGET_EVERY {
+            self.forgot = now;
+            self.book.forget(self.keep_for, self.status.bytes > self.max_size, now);
+        }
+        let Some(keeper) = &mut self.keeper else {
+            self.dirty = false;
+            self.book.kept();
+            return;
+        };
+        let batch = Batch { book: &self.book, mirroring: self.mirroring, policy: self.policy.as_ref(), now };
+        let start = clock();
+        let result = keeper.keep(batch);
+        self.status.commit_seconds = clock().since(start).as_secs_f64();
+        match result {
+            Ok(kept) => {
+                if self.status.failing_since.is_some() {
+                    tracing::info!("the evidence is durable again");
+                }
+                self.status.durable = true;
+                (self.status.why, self.status.failing_since) = (None, None);
+                self.status.last_commit = Some(now);
+                self.status.bytes = kept.bytes;
+                self.dirty = false;
+                self.book.kept();
+                for (epoch, route, id) in &kept.evicted {
+                    self.book.drop_example(*epoch, route, id);
+                    self.cached = None;
+                }
+            }
+            Err(why) => {
+                if self.status.failing_since.is_none() {
+                    tracing::error!(error = %why, "the evidence is not durable; serving goes on, and so do the tries");
+                    self.status.failing_since = Some(now);
+                }
+                self.status.durable = false;
+                self.status.why = Some(why);
+                self.status.errors += 1;
+            }
+        }
+    }
+
+    /// Begins a new epoch by hand.
+    pub fn new_epoch(&mut self, build: Option<Arc<str>>, now: Timestamp) {
+        self.change();
+        self.book.new_epoch(build, now);
+    }
+
+    /// Other rules are in force.
+    pub fn set_rules(&mut self, rules: Rules, now: Timestamp) {
+        self.change();
+        self.book.set_rules(rules, now);
+    }
+
+    /// Flips the kill switch, durably.
+    pub fn set_mirroring(&mut self, on: bool) {
+        self.change();
+        self.mirroring = on;
+    }
+
+    /// The gate's settings, kept for those who ask without a configuration.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.change();
+        self.policy = Some(policy);
+    }
+
+    /// Settles whatever is still in flight as `shutdown`.
+    pub fn close(&mut self, now: Timestamp) {
+        self.cached = None;
+        for (_, open) in std::mem::take(&mut self.open) {
+            let Some((begun, _)) = open.begun else { continue };
+            let settled = open.settled.unwrap_or_else(|| {
+                Box::new(Settled {
+                    id: "".into(),
+                    route: begun.route.clone(),
+                    generation: u64::MAX,
+                    build: None,
+                    arrived: now,
+                    legs: PerLeg::default(),
+                    result: Settlement::Incomparable(Incomparable::Shutdown),
+                })
+            });
+            self.book.settle(&begun, &settled, now);
+        }
+        self.late.clear();
+    }
+
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// A change that people made: committed at once.
+    fn change(&mut self) {
+        self.cached = None;
+        self.dirty = true;
+        self.committed = None;
+    }
+
+    fn release(&mut self, now: Timestamp) {
+        let epoch = self.book.newest().number;
+        loop {
+            let Some(open) = self.open.get(&self.next) else { break };
+            match open {
+                Open { begun: Some(_), settled: Some(_) } => self.apply(self.next, now),
+                Open { begun: Some((_, since)), settled: None } if now.since(*since) >= self.patience => {
+                    self.late.insert(self.next);
+                }
+                _ => break,
+            }
+            self.next += 1;
+        }
+        let due: Vec<u64> =
+            self.late.iter().copied().filter(|s| self.open.get(s).is_some_and(|o| o.settled.is_some())).collect();
+        for seq in due {
+            self.late.remove(&seq);
+            self.apply(seq, now);
+        }
+        if self.book.newest().number != epoch {
+            // The start of an epoch is made durable at once.
+            self.committed = None;
+        }
+    }
+
+    fn apply(&mut self, seq: u64, now: Timestamp) {
+        self.cached = None;
+        if let Some(Open { begun: Some((begun, _)), settled: Some(settled) }) = self.open.remove(&seq) {
+            self.book.settle(&begun, &settled, now);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

@@ -1,0 +1,320 @@
+//! Opening: what is ours, whole and free is read; anything else is an error that says what to do.
+
+use super::rows::*;
+use super::{FILE, Store, StoreError, StoreSettings, find_proxy};
+use crate::evidence::{Epoch, Evidence, PastEpoch};
+use crate::gate::Policy;
+use crate::model::Timestamp;
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableError, TableHandle};
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Pages the database keeps in memory; the working set of one transaction a second is small.
+const CACHE_BYTES: usize = 8 << 20;
+/// What a database file begins with.
+const DATABASE_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1A, 0x0A, 0xA9, 0x0D, 0x0A];
+
+/// What was kept, as one value.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub store_id: String,
+    /// Key for the tags of redacted values: the same over restarts, so that equal values stay equal.
+    pub redact_key: [u8; 32],
+    /// The kill switch.
+    pub mirroring: bool,
+    /// The gate's settings of the last run.
+    pub policy: Option<Policy>,
+    /// Oldest first; the last is the newest. Empty in a new store.
+    pub epochs: Vec<Epoch>,
+    /// Older epochs' totals, those with evidence included.
+    pub history: Vec<PastEpoch>,
+    pub next_epoch: u64,
+    pub last_commit: Option<Timestamp>,
+}
+
+/// Opens the store to write to it; makes folder and file where there are none.
+///
+/// # Errors
+/// When the file is held, foreign, of a newer version or damaged, all of which leave it as it is; or on I/O.
+pub fn open(settings: &StoreSettings) -> Result<(Store, Stored), StoreError> {
+    let folder = &settings.path;
+    std::fs::create_dir_all(folder).map_err(|source| StoreError::Io { path: folder.clone(), source })?;
+    let file = folder.join(FILE);
+    let db = open_database(&file)?;
+    let (meta, stored, index) = match guarded(&file, || load(&db, &file))? {
+        Some(loaded) => loaded,
+        None => {
+            let meta = fresh_meta(&file)?;
+            initialise(&db, &meta).map_err(|detail| StoreError::Write { path: file.clone(), detail })?;
+            let stored = stored(&meta, BTreeMap::new(), Vec::new());
+            (meta, Stored { last_commit: None, ..stored }, Index::default())
+        }
+    };
+    Ok((Store::new(db, file, settings.max_size, meta, index), stored))
+}
+
+/// Reads the store of a folder without writing to it; after a crash the recovery happens on a copy in memory.
+///
+/// # Errors
+/// `Missing` where there is none (nothing is created), `Held` with the proxy to ask instead, and as [`open`].
+pub fn open_read(folder: &Path) -> Result<Stored, StoreError> {
+    let file = folder.join(FILE);
+    if !file.is_file() {
+        return Err(StoreError::Missing { path: folder.to_owned() });
+    }
+    if !check_magic(&file)? {
+        return Err(StoreError::Missing { path: folder.to_owned() });
+    }
+    let loaded = guarded(&file, || match builder().open_read_only(&file) {
+        Ok(db) => load(&db, &file),
+        Err(DatabaseError::RepairAborted) => {
+            let bytes = std::fs::read(&file).map_err(|source| StoreError::Io { path: file.clone(), source })?;
+            let memory = memory_copy(&bytes).map_err(|e| corrupt(&file, e))?;
+            let db = builder().create_with_backend(memory).map_err(|e| database_error(&file, e))?;
+            load(&db, &file)
+        }
+        Err(e) => Err(database_error(&file, e)),
+    })?;
+    match loaded {
+        Some((_, stored, _)) => Ok(stored),
+        None => Err(StoreError::Missing { path: folder.to_owned() }),
+    }
+}
+
+pub(super) fn open_database(file: &Path) -> Result<Database, StoreError> {
+    let known = file.exists() && check_magic(file)?;
+    guarded(file, || {
+        let opened = if known { builder().open(file) } else { builder().create(file) };
+        opened.map_err(|e| database_error(file, e))
+    })
+}
+
+/// Which examples and divergences are on disk, so that only what changed is written.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Key: where it belongs and its size.
+    pub examples: BTreeMap<u64, ExampleEntry>,
+    pub routes: HashMap<(u64, Arc<str>), RouteIndex>,
+    pub example_bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ExampleEntry {
+    pub epoch: u64,
+    pub route: Arc<str>,
+    pub id: String,
+    pub size: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RouteIndex {
+    /// Exchange id to key.
+    pub examples: HashMap<String, u64>,
+    /// Fingerprint to the count that was written.
+    pub rows: HashMap<Arc<str>, u64>,
+}
+
+impl Index {
+    pub(super) fn add_example(&mut self, key: u64, entry: ExampleEntry) {
+        self.example_bytes += entry.size;
+        let route = self.routes.entry((entry.epoch, entry.route.clone())).or_default();
+        route.examples.insert(entry.id.clone(), key);
+        self.examples.insert(key, entry);
+    }
+
+    pub(super) fn remove_example(&mut self, key: u64) -> Option<ExampleEntry> {
+        let entry = self.examples.remove(&key)?;
+        self.example_bytes = self.example_bytes.saturating_sub(entry.size);
+        if let Some(route) = self.routes.get_mut(&(entry.epoch, entry.route.clone())) {
+            route.examples.remove(&entry.id);
+        }
+        Some(entry)
+    }
+}
+
+// === Reading ===
+
+type Loaded = Option<(Meta, Stored, Index)>;
+
+/// Everything in the file; `None` when it holds no table at all: it was created and never written to.
+pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, StoreError> {
+    let bad = |e: &dyn std::fmt::Display| corrupt(file, e.to_string());
+    let txn = db.begin_read().map_err(|e| bad(&e))?;
+    let names: Vec<String> = txn.list_tables().map_err(|e| bad(&e))?.map(|t| t.name().to_owned()).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let foreign = || StoreError::Foreign { path: file.to_owned() };
+    let table = match txn.open_table(META) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => return Err(foreign()),
+        Err(e) => return Err(bad(&e)),
+    };
+    let format = table.get(FORMAT_KEY).map_err(|e| bad(&e))?.ok_or_else(foreign)?;
+    let found = u32::from_be_bytes(format.value().try_into().map_err(|_| foreign())?);
+    if found != FORMAT {
+        return Err(StoreError::Version { path: file.to_owned(), found, ours: FORMAT });
+    }
+    let meta = table.get(META_KEY).map_err(|e| bad(&e))?.ok_or_else(|| bad(&"no meta"))?;
+    let meta: Meta = decode(meta.value()).map_err(|e| bad(&e))?;
+
+    let rows = |table: Table| -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let table = txn.open_table(table).map_err(|e| bad(&e))?;
+        let mut out = Vec::new();
+        for row in table.iter().map_err(|e| bad(&e))? {
+            let (key, value) = row.map_err(|e| bad(&e))?;
+            out.push((key.value().to_vec(), value.value().to_vec()));
+        }
+        Ok(out)
+    };
+
+    let mut index = Index::default();
+    let mut epochs = BTreeMap::new();
+    for (key, value) in rows(EPOCHS)? {
+        let number = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| bad(&"an epoch's key"))?);
+        epochs.insert(number, (decode::<EpochRow>(&value).map_err(|e| bad(&e))?, BTreeMap::new()));
+    }
+    for (key, value) in rows(ROUTES)? {
+        let (epoch, name) = split_route_key(&key).ok_or_else(|| bad(&"a route's key"))?;
+        let route = decode::<RouteRow>(&value).and_then(RouteRow::read).map_err(|e| bad(&e))?;
+        if let Some((_, routes)) = epochs.get_mut(&epoch) {
+            index.routes.entry((epoch, name.clone())).or_default();
+            routes.insert(name, route);
+        }
+    }
+    let mut examples = HashMap::new();
+    for (key, value) in rows(EXAMPLES)? {
+        let key = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| bad(&"an example's key"))?);
+        let row: ExampleRow = decode(&value).map_err(|e| bad(&e))?;
+        let id = row.example.id.clone();
+        let size = value.len() as u64;
+        index.add_example(key, ExampleEntry { epoch: row.epoch, route: row.route, id, size });
+        examples.insert(key, Arc::new(row.example));
+    }
+    for (key, value) in rows(DIVERGENCES)? {
+        let (epoch, name) = split_divergence_key(&key).ok_or_else(|| bad(&"a divergence's key"))?;
+        let DivergenceRow { mut row, examples: keys } = decode(&value).map_err(|e| bad(&e))?;
+        row.examples = keys.iter().filter_map(|key| examples.get(key).cloned()).collect();
+        if let Some(route) = epochs.get_mut(&epoch).and_then(|(_, routes)| routes.get_mut(&name)) {
+            index.routes.entry((epoch, name)).or_default().rows.insert(row.fingerprint.clone(), row.count);
+            route.divergences.insert(row.fingerprint.clone(), row);
+        }
+    }
+
+    let mut history = Vec::new();
+    let mut read = BTreeMap::new();
+    for (number, (row, routes)) in epochs {
+        if let Some(ended_at) = row.ended_at {
+            history.push(PastEpoch { number, info: row.info.clone(), ended_at, totals: row.totals });
+        }
+        let evidence = Evidence { epoch: row.info, routes, rule_hits: row.rule_hits };
+        read.insert(number, Epoch::kept(number, evidence, row.ended_at));
+    }
+    let stored = stored(&meta, read, history);
+    Ok(Some((meta, stored, index)))
+}
+
+fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>) -> Stored {
+    Stored {
+        store_id: meta.store_id.clone(),
+        redact_key: meta.redact_key,
+        mirroring: meta.mirroring,
+        policy: meta.policy.clone(),
+        epochs: epochs.into_values().collect(),
+        history,
+        next_epoch: meta.next_epoch,
+        last_commit: Some(meta.last_commit),
+    }
+}
+
+// === Creating ===
+
+fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
+    let mut random = [0u8; 48];
+    getrandom::fill(&mut random).map_err(|_| StoreError::Random { path: file.to_owned() })?;
+    let (key, id) = random.split_at(32);
+    let mut redact_key = [0; 32];
+    redact_key.copy_from_slice(key);
+    Ok(Meta {
+        store_id: id.iter().map(|b| format!("{b:02x}")).collect(),
+        redact_key,
+        mirroring: true,
+        policy: None,
+        next_epoch: 1,
+        next_example: 0,
+        last_commit: Timestamp::default(),
+    })
+}
+
+fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
+    let text = |e: &dyn std::fmt::Display| e.to_string();
+    let txn = db.begin_write().map_err(|e| text(&e))?;
+    {
+        let mut table = txn.open_table(META).map_err(|e| text(&e))?;
+        table.insert(FORMAT_KEY, &FORMAT.to_be_bytes()[..]).map_err(|e| text(&e))?;
+        table.insert(META_KEY, &*encode(meta)?).map_err(|e| text(&e))?;
+        for table in [EPOCHS, ROUTES, DIVERGENCES, EXAMPLES] {
+            txn.open_table(table).map_err(|e| text(&e))?;
+        }
+    }
+    txn.commit().map_err(|e| text(&e))
+}
+
+// === Errors ===
+
+pub(super) fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Whether the file is a database; false for an empty one, an error for anything else.
+fn check_magic(file: &Path) -> Result<bool, StoreError> {
+    let io = |source| StoreError::Io { path: file.to_owned(), source };
+    let mut head = Vec::new();
+    std::fs::File::open(file).map_err(io)?.take(DATABASE_MAGIC.len() as u64).read_to_end(&mut head).map_err(io)?;
+    if head.is_empty() {
+        return Ok(false);
+    }
+    if head != DATABASE_MAGIC {
+        return Err(StoreError::Foreign { path: file.to_owned() });
+    }
+    Ok(true)
+}
+
+/// The database may assert its way out of a damaged file; to us that is an error like any other.
+fn guarded<T>(file: &Path, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| Err(corrupt(file, "it makes no sense inside".into())))
+}
+
+fn corrupt(file: &Path, detail: String) -> StoreError {
+    StoreError::Corrupt { path: file.to_owned(), detail }
+}
+
+fn database_error(file: &Path, error: DatabaseError) -> StoreError {
+    let path: PathBuf = file.to_owned();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::Held { by: file.parent().and_then(find_proxy), path }
+        }
+        DatabaseError::UpgradeRequired(found) => StoreError::Version { path, found: found.into(), ours: FORMAT },
+        DatabaseError::Storage(StorageError::Io(source)) if !is_damage(&source) => StoreError::Io { path, source },
+        other => corrupt(file, other.to_string()),
+    }
+}
+
+fn is_damage(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::*;
+    matches!(error.kind(), UnexpectedEof | InvalidData | InvalidInput)
+}
+
+fn memory_copy(bytes: &[u8]) -> Result<redb::backends::InMemoryBackend, String> {
+    use redb::StorageBackend;
+    let memory = redb::backends::InMemoryBackend::new();
+    memory.set_len(bytes.len() as u64).map_err(|e| format!("{e:?}"))?;
+    memory.write(0, bytes).map_err(|e| format!("{e:?}"))?;
+    Ok(memory)
+}

@@ -1,0 +1,268 @@
+//! The bytes of the file: our own versioned encoding, so that the database's never matters.
+//!
+//! A value is `PLX`, a version byte, and MessagePack with named fields; fields may be added with a default.
+
+use crate::evidence::{
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, LATENCY_DIGITS, LATENCY_MAX_US,
+    LATENCY_MIN_US, RouteEvidence, StatusCounts, histogram,
+};
+use crate::gate::Policy;
+use crate::model::{Leg, PerLeg, Timestamp};
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2Serializer};
+use redb::TableDefinition;
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+pub(super) const META: Table = TableDefinition::new("meta");
+/// By epoch number, big endian.
+pub(super) const EPOCHS: Table = TableDefinition::new("epochs");
+/// By epoch number and route name.
+pub(super) const ROUTES: Table = TableDefinition::new("routes");
+/// By epoch number, route name, a zero byte and the fingerprint.
+pub(super) const DIVERGENCES: Table = TableDefinition::new("divergences");
+/// By a number that grows, big endian: the lowest is the oldest.
+pub(super) const EXAMPLES: Table = TableDefinition::new("examples");
+
+/// Version of all of it together; a file of a greater one is not touched.
+pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT_KEY: &[u8] = b"format";
+pub(super) const META_KEY: &[u8] = b"meta";
+
+const MAGIC: [u8; 3] = *b"PLX";
+const VERSION: u8 = 1;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Meta {
+    /// Random, hexadecimal: tells one store from another.
+    pub store_id: String,
+    /// Key of the tags that redacted values are replaced by.
+    pub redact_key: [u8; 32],
+    pub mirroring: bool,
+    pub policy: Option<Policy>,
+    pub next_epoch: u64,
+    pub next_example: u64,
+    pub last_commit: Timestamp,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EpochRow {
+    pub info: EpochInfo,
+    pub ended_at: Option<Timestamp>,
+    pub totals: Counts,
+    pub rule_hits: BTreeMap<Arc<str>, u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RouteRow {
+    since: Timestamp,
+    rules: String,
+    counts: Counts,
+    paired: Cells,
+    control: ControlCounts,
+    errors: Cells,
+    status: PerLeg<StatusCounts>,
+    latency: PerLeg<Blob>,
+    divergences_overflow: u64,
+    noise: Vec<(Arc<str>, Arc<str>, BTreeSet<Arc<str>>)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DivergenceRow {
+    /// Without its examples.
+    pub row: Divergence,
+    /// Their keys.
+    pub examples: Vec<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ExampleRow {
+    pub epoch: u64,
+    pub route: Arc<str>,
+    pub example: Example,
+}
+
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+    let mut out = vec![MAGIC[0], MAGIC[1], MAGIC[2], VERSION];
+    rmp_serde::encode::write_named(&mut out, value).map_err(|e| e.to_string())?;
+    Ok(out)
+}
+
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match bytes.split_first_chunk::<4>() {
+        Some(([a, b, c, VERSION], rest)) if [*a, *b, *c] == MAGIC => {
+            rmp_serde::from_slice(rest).map_err(|e| e.to_string())
+        }
+        _ => Err("a value without its mark".into()),
+    }
+}
+
+pub(super) fn epoch_key(epoch: u64) -> Vec<u8> {
+    epoch.to_be_bytes().to_vec()
+}
+
+pub(super) fn route_key(epoch: u64, route: &str) -> Vec<u8> {
+    [&epoch.to_be_bytes()[..], route.as_bytes()].concat()
+}
+
+/// What every key of the route's divergences begins with.
+pub(super) fn divergence_prefix(epoch: u64, route: &str) -> Vec<u8> {
+    [&epoch.to_be_bytes()[..], route.as_bytes(), &[0]].concat()
+}
+
+/// Epoch and name out of the key of a route.
+pub(super) fn split_route_key(key: &[u8]) -> Option<(u64, Arc<str>)> {
+    let (epoch, name) = key.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*epoch), std::str::from_utf8(name).ok()?.into()))
+}
+
+/// Epoch and route name out of the key of a divergence.
+pub(super) fn split_divergence_key(key: &[u8]) -> Option<(u64, Arc<str>)> {
+    let zero = key.iter().rposition(|b| *b == 0).filter(|i| *i >= 8)?;
+    split_route_key(key.get(..zero)?)
+}
+
+impl RouteRow {
+    /// Whole exchanges only: what is pending is left out.
+    pub(super) fn of(route: &RouteEvidence) -> Result<Self, String> {
+        let mut latency = PerLeg::default();
+        for leg in Leg::ALL {
+            *latency.get_mut(leg) = pack(route.latency.get(leg))?;
+        }
+        Ok(Self {
+            since: route.since,
+            rules: route.rules.clone(),
+            counts: route.counts.settled(),
+            paired: route.paired,
+            control: route.control,
+            errors: route.errors,
+            status: route.status,
+            latency,
+            divergences_overflow: route.divergences_overflow,
+            noise: route.noise.iter().map(|((l, k), shapes)| (l.clone(), k.clone(), shapes.clone())).collect(),
+        })
+    }
+
+    /// Without its divergences.
+    pub(super) fn read(self) -> Result<RouteEvidence, String> {
+        let mut route = RouteEvidence::new(self.since, self.rules);
+        route.counts = self.counts;
+        route.counts.law()?;
+        route.paired = self.paired;
+        route.control = self.control;
+        route.errors = self.errors;
+        route.status = self.status;
+        for leg in Leg::ALL {
+            *route.latency.get_mut(leg) = unpack(&self.latency.get(leg).0)?;
+        }
+        route.divergences_overflow = self.divergences_overflow;
+        route.noise = self.noise.into_iter().map(|(l, k, shapes)| ((l, k), shapes)).collect();
+        Ok(route)
+    }
+}
+
+/// HdrHistogram V2, not compressed; empty for an empty one.
+fn pack(histogram: &Histogram) -> Result<Blob, String> {
+    let mut out = Vec::new();
+    if !histogram.is_empty() {
+        V2Serializer::new().serialize(histogram, &mut out).map_err(|e| e.to_string())?;
+    }
+    Ok(Blob(out))
+}
+
+/// The library trusts the header and allocates what it asks for, so the header is checked against our own bounds first.
+fn unpack(bytes: &[u8]) -> Result<Histogram, String> {
+    let mut out = histogram();
+    if bytes.is_empty() {
+        return Ok(out);
+    }
+    let word = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
+    let long = |at: usize| Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
+    // cookie, payload length, offset, digits, low, high, ratio
+    let sound = word(0) == Some(0x1c84_9313)
+        && word(4).map(u64::from) == (bytes.len() as u64).checked_sub(40)
+        && word(12) == Some(u32::from(LATENCY_DIGITS))
+        && long(16) == Some(LATENCY_MIN_US)
+        && long(24).is_some_and(|high| (2..=LATENCY_MAX_US * 4).contains(&high));
+    if !sound {
+        return Err("a histogram with other bounds".into());
+    }
+    let read: Histogram = Deserializer::new().deserialize(&mut &*bytes).map_err(|e| e.to_string())?;
+    out.add(read).map_err(|e| e.to_string())?;
+    Ok(out)
+}
+
+/// Bytes as bytes, not as a list of numbers.
+#[derive(Debug, Clone, Default)]
+struct Blob(Vec<u8>);
+
+impl Serialize for Blob {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = Blob;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E>(self, v: &[u8]) -> Result<Blob, E> {
+                Ok(Blob(v.to_vec()))
+            }
+            fn visit_byte_buf<E>(self, v: Vec<u8>) -> Result<Blob, E> {
+                Ok(Blob(v))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Blob, A::Error> {
+                let mut out = Vec::new();
+                while let Some(byte) = seq.next_element()? {
+                    out.push(byte);
+                }
+                Ok(Blob(out))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_histogram_that_asks_for_gigabytes_is_refused() {
+        let mut full = histogram();
+        full.record(1_000_000).unwrap();
+        let good = pack(&full).unwrap().0;
+        assert_eq!(unpack(&good).unwrap(), full);
+        for (at, value) in [(4usize, u32::MAX), (12, 5), (24, u32::MAX), (0, 1)] {
+            let mut bad = good.clone();
+            bad[at..at + 4].copy_from_slice(&value.to_be_bytes());
+            assert!(unpack(&bad).is_err(), "byte {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn odd_bytes_are_an_error_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let marked = [&b"PLX\x01"[..], &bytes].concat();
+            let _ = decode::<RouteRow>(&marked).and_then(RouteRow::read);
+            let _ = decode::<EpochRow>(&marked);
+            prop_assert!(decode::<Meta>(&bytes).is_err());
+            let _ = unpack(&bytes);
+        }
+
+        #[test]
+        fn histograms_survive(values in proptest::collection::vec(1u64..4_000_000_000, 0..50)) {
+            let mut h = histogram();
+            values.iter().for_each(|v| h.record(*v).unwrap());
+            prop_assert_eq!(unpack(&pack(&h).unwrap().0).unwrap(), h);
+        }
+    }
+}

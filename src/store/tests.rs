@@ -1,0 +1,247 @@
+use super::*;
+use crate::diff::Tier;
+use crate::evidence::testing::{at, compared, finding};
+use crate::evidence::{Book, Evidence, Rules};
+use crate::flow::Batch;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn settings(folder: &Path) -> StoreSettings {
+    StoreSettings { path: folder.to_owned(), keep_examples: 5, keep_for: Duration::from_secs(3600), max_size: 1 << 30 }
+}
+
+fn rules() -> Rules {
+    Rules { generation: 1, digest: "all".into(), route: Arc::new(|_| "r1".into()) }
+}
+
+fn resume(stored: Stored) -> Book {
+    Book::resume(stored.epochs, stored.history, stored.next_epoch, rules(), None, 5, at(9))
+}
+
+fn exchange(book: &mut Book, i: u64, build: Option<&str>) {
+    let route: Arc<str> = format!("GET /{}", i % 3).into();
+    let begun = book.begin(&route, at(i));
+    let list = match i % 2 {
+        0 => vec![],
+        _ => vec![finding("json.value", &format!("json:$.k{}", i % 7), Tier::Value)],
+    };
+    let mut settled = compared(&format!("x{i}"), &route, i, list);
+    settled.build = build.map(Into::into);
+    book.settle(&begun, &settled, at(i));
+}
+
+fn commit(store: &mut Store, book: &mut Book) {
+    store.commit(Batch { book, mirroring: true, policy: None, now: at(100) }).unwrap();
+    book.kept();
+}
+
+fn newest(stored: &Stored) -> Evidence {
+    stored.epochs.last().unwrap().evidence.clone()
+}
+
+/// A store with a commit every ten exchanges; calls back after each with what should be readable then.
+fn filled(folder: &Path, mut after: impl FnMut(&Book)) -> (Store, Book) {
+    let (mut store, stored) = open(&settings(folder)).unwrap();
+    let mut book = resume(stored);
+    for i in 0..60 {
+        exchange(&mut book, i, if i < 40 { Some("1") } else { Some("2") });
+        if i % 10 == 9 {
+            commit(&mut store, &mut book);
+            after(&book);
+        }
+    }
+    (store, book)
+}
+
+#[test]
+fn what_was_kept_comes_back_equal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, book) = filled(dir.path(), |_| ());
+    drop(store);
+    for stored in [open_read(dir.path()).unwrap(), open(&settings(dir.path())).unwrap().1] {
+        assert_eq!(newest(&stored), book.newest().evidence);
+        assert_eq!(stored.history, book.history());
+        assert_eq!(stored.next_epoch, 3);
+        assert_eq!(resume(stored).newest().number, 2);
+    }
+}
+
+#[test]
+fn what_is_in_flight_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    let mut book = resume(stored);
+    exchange(&mut book, 0, None);
+    book.begin(&"GET /0".into(), at(1));
+    commit(&mut store, &mut book);
+    drop(store);
+    let read = newest(&open_read(dir.path()).unwrap());
+    assert_eq!((read.totals().requests, read.totals().pending), (1, 0));
+    assert_eq!(read.law(), Ok(()));
+}
+
+#[test]
+fn the_switch_the_key_and_the_policy_survive() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    let (key, id) = (stored.redact_key, stored.store_id.clone());
+    assert!(stored.mirroring && stored.policy.is_none() && stored.last_commit.is_none());
+    let book = resume(stored);
+    let policy = crate::gate::Policy { default: Default::default(), routes: vec![] };
+    store.commit(Batch { book: &book, mirroring: false, policy: Some(&policy), now: at(3) }).unwrap();
+    drop(store);
+    let read = open_read(dir.path()).unwrap();
+    assert!(!read.mirroring);
+    assert_eq!((read.redact_key, read.store_id, read.policy), (key, id, Some(policy)));
+    assert_eq!(read.last_commit, Some(at(3)));
+}
+
+#[test]
+fn a_restarted_route_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, mut book) = filled(dir.path(), |_| ());
+    let other = |name: &str| if name == "GET /1" { "r2".into() } else { "r1".into() };
+    book.set_rules(Rules { generation: 2, digest: "other".into(), route: Arc::new(other) }, at(50));
+    commit(&mut store, &mut book);
+    drop(store);
+    let read = newest(&open_read(dir.path()).unwrap());
+    assert_eq!(read, book.newest().evidence);
+    assert!(read.routes["GET /1"].divergences.is_empty());
+}
+
+#[test]
+fn forgotten_epochs_go_and_examples_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let tight = StoreSettings { max_size: 4096, ..settings(dir.path()) };
+    let (mut store, stored) = open(&tight).unwrap();
+    let mut book = resume(stored);
+    for i in 0..60 {
+        exchange(&mut book, i, Some(if i < 30 { "1" } else { "2" }));
+    }
+    let kept = store.commit(Batch { book: &book, mirroring: true, policy: None, now: at(1) }).unwrap();
+    assert!(!kept.evicted.is_empty());
+    book.kept();
+    for (epoch, route, id) in &kept.evicted {
+        book.drop_example(*epoch, route, id);
+    }
+    book.forget(Duration::from_secs(1), false, at(1000));
+    commit(&mut store, &mut book);
+    drop(store);
+    let read = open_read(dir.path()).unwrap();
+    assert_eq!((read.epochs.len(), read.history.len()), (1, 0));
+    assert_eq!(newest(&read), book.newest().evidence);
+    let examples: usize =
+        newest(&read).routes.values().flat_map(|r| r.divergences.values()).map(|d| d.examples.len()).sum();
+    assert!(examples > 0 && examples < 20, "{examples}");
+}
+
+#[test]
+fn who_holds_it_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(open_read(&dir.path().join("none")), Err(StoreError::Missing { .. })));
+    assert!(matches!(open_read(dir.path()), Err(StoreError::Missing { .. })));
+    assert!(!dir.path().join("none").exists());
+    let (store, _) = open(&settings(dir.path())).unwrap();
+    let announcement = announce(dir.path(), "http://127.0.0.1:9900".into()).unwrap();
+    for error in [open(&settings(dir.path())).unwrap_err(), open_read(dir.path()).unwrap_err()] {
+        let text = error.to_string();
+        assert!(text.contains("held by another process") && text.contains("http://127.0.0.1:9900"), "{text}");
+    }
+    drop(announcement);
+    assert_eq!(find_proxy(dir.path()), None);
+    drop(store);
+    assert!(open_read(dir.path()).is_ok());
+}
+
+#[test]
+fn foreign_files_are_named_and_left_untouched() {
+    for content in [&b"SQLite format 3\0 and more"[..], b"redb", b"{}"] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(FILE);
+        std::fs::write(&file, content).unwrap();
+        for error in [open(&settings(dir.path())).unwrap_err(), open_read(dir.path()).unwrap_err()] {
+            let text = error.to_string();
+            assert!(text.contains(FILE) && text.contains("left untouched") && text.contains("--data OTHER"), "{text}");
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), content);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let db = redb::Database::create(dir.path().join(FILE)).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(redb::TableDefinition::<u64, u64>::new("theirs")).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    assert!(matches!(open(&settings(dir.path())), Err(StoreError::Foreign { .. })));
+}
+
+#[test]
+fn a_newer_version_is_left_untouched() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&settings(dir.path())).unwrap());
+    let db = redb::Database::open(dir.path().join(FILE)).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(rows::META).unwrap().insert(rows::FORMAT_KEY, &3u32.to_be_bytes()[..]).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let text = open(&settings(dir.path())).unwrap_err().to_string();
+    assert!(text.contains("was written by version 3 (this is 1) and is left untouched"), "{text}");
+}
+
+#[test]
+fn a_killed_process_loses_at_most_what_was_not_yet_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(FILE);
+    // A copy of the open file is what a kill leaves behind.
+    let mut copies = Vec::new();
+    let held = filled(dir.path(), |book| copies.push((std::fs::read(&file).unwrap(), book.newest().evidence.clone())));
+    for (bytes, expect) in &copies {
+        let dead = tempfile::tempdir().unwrap();
+        std::fs::write(dead.path().join(FILE), bytes).unwrap();
+        let read = open_read(dead.path()).unwrap();
+        assert_eq!(&newest(&read), expect);
+        assert_eq!(&std::fs::read(dead.path().join(FILE)).unwrap(), bytes, "reading changed the file");
+        assert_eq!(&newest(&open(&settings(dead.path())).unwrap().1), expect);
+    }
+    drop(held);
+}
+
+#[test]
+fn a_truncated_file_is_an_older_state_or_a_clean_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut states = Vec::new();
+    drop(filled(dir.path(), |book| states.push(book.newest().evidence.clone())));
+    let bytes = std::fs::read(dir.path().join(FILE)).unwrap();
+    let mut errors = 0;
+    for length in (4096..bytes.len()).step_by((bytes.len() / 24).next_multiple_of(4096)) {
+        let cut = tempfile::tempdir().unwrap();
+        std::fs::write(cut.path().join(FILE), &bytes[..length]).unwrap();
+        let read = open_read(cut.path());
+        let opened = open(&settings(cut.path())).map(|(_, stored)| stored);
+        for result in [read, opened] {
+            match result {
+                Ok(stored) => assert!(states.contains(&newest(&stored)), "a state that never was, at {length}"),
+                Err(e) => {
+                    errors += 1;
+                    assert!(e.to_string().contains(FILE), "{e}");
+                }
+            }
+        }
+    }
+    assert!(errors > 0);
+}
+
+#[test]
+fn flipped_bytes_never_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path(), |_| ()));
+    let bytes = std::fs::read(dir.path().join(FILE)).unwrap();
+    for at in (9..bytes.len()).step_by(bytes.len() / 60) {
+        let mut bad = bytes.clone();
+        bad[at] ^= 0x55;
+        let hurt = tempfile::tempdir().unwrap();
+        std::fs::write(hurt.path().join(FILE), &bad).unwrap();
+        let _ = open_read(hurt.path());
+        let _ = open(&settings(hurt.path()));
+    }
+}

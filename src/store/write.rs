@@ -1,0 +1,230 @@
+//! Writing: what changed since the last time, in one transaction, durable when it returns.
+
+use super::StoreError;
+use super::open::{ExampleEntry, Index, RouteIndex, load, open_database};
+use super::rows::*;
+use crate::evidence::{Dirt, Epoch, Example, RouteEvidence};
+use crate::flow::{Batch, Keeper, Kept};
+use redb::{Database, Durability, WriteTransaction};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Examples are in memory as well, so no share of a large disk makes them more than this.
+const MAX_EXAMPLE_BYTES: u64 = 32 << 20;
+
+/// The open store. Only one process has it; dropping it lets go.
+#[derive(Debug)]
+pub struct Store {
+    /// `None` after a failure: the file is opened again for the next try.
+    db: Option<Database>,
+    file: PathBuf,
+    meta: Meta,
+    index: Index,
+    example_cap: u64,
+}
+
+// === impl Store ===
+
+impl Store {
+    pub(super) fn new(db: Database, file: PathBuf, max_size: u64, meta: Meta, index: Index) -> Self {
+        Self { db: Some(db), file, meta, index, example_cap: (max_size / 2).min(MAX_EXAMPLE_BYTES) }
+    }
+
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Size of the file.
+    pub fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.file).map(|m| m.len()).unwrap_or(0)
+    }
+
+    /// Keeps a batch, all or nothing.
+    ///
+    /// # Errors
+    /// When it could not be made durable; the next call starts from what is on disk.
+    pub fn commit(&mut self, batch: Batch<'_>) -> Result<Kept, StoreError> {
+        if self.db.is_none() {
+            let db = open_database(&self.file)?;
+            if let Some((meta, _, index)) = load(&db, &self.file)? {
+                (self.meta, self.index) = (meta, index);
+            }
+            self.db = Some(db);
+        }
+        let result = self.try_commit(batch);
+        if result.is_err() {
+            self.db = None;
+        }
+        let evicted = result.map_err(|detail| StoreError::Write { path: self.file.clone(), detail })?;
+        Ok(Kept { bytes: self.bytes(), evicted })
+    }
+
+    fn try_commit(&mut self, batch: Batch<'_>) -> Result<Vec<(u64, Arc<str>, String)>, String> {
+        let db = self.db.as_ref().ok_or("it is closed")?;
+        let mut txn = db.begin_write().map_err(text)?;
+        txn.set_durability(Durability::Immediate).map_err(text)?;
+        let mut writer = Writer { txn: &txn, index: &mut self.index, next_example: self.meta.next_example };
+        for number in batch.book.forgotten() {
+            writer.forget(*number)?;
+        }
+        for epoch in batch.book.epochs().filter(|e| !e.dirt().is_clean()) {
+            writer.epoch(epoch, epoch.dirt())?;
+        }
+        let evicted = writer.evict(self.example_cap)?;
+        let meta = Meta {
+            mirroring: batch.mirroring,
+            policy: batch.policy.cloned().or_else(|| self.meta.policy.clone()),
+            next_epoch: batch.book.next_number(),
+            next_example: writer.next_example,
+            last_commit: batch.now,
+            ..self.meta.clone()
+        };
+        txn.open_table(META).map_err(text)?.insert(META_KEY, &*encode(&meta)?).map_err(text)?;
+        txn.commit().map_err(text)?;
+        self.meta = meta;
+        Ok(evicted)
+    }
+}
+
+impl Keeper for Store {
+    fn keep(&mut self, batch: Batch<'_>) -> Result<Kept, String> {
+        self.commit(batch).map_err(|e| match std::error::Error::source(&e) {
+            Some(cause) => format!("{e}: {cause}"),
+            None => e.to_string(),
+        })
+    }
+}
+
+// === impl Writer ===
+
+/// One transaction. The index runs ahead of the disk; when the transaction fails it is read anew.
+struct Writer<'a> {
+    txn: &'a WriteTransaction,
+    index: &'a mut Index,
+    next_example: u64,
+}
+
+impl Writer<'_> {
+    fn epoch(&mut self, epoch: &Epoch, dirt: &Dirt) -> Result<(), String> {
+        let row = EpochRow {
+            info: epoch.evidence.epoch.clone(),
+            ended_at: epoch.ended_at,
+            totals: epoch.evidence.totals().settled(),
+            rule_hits: epoch.evidence.rule_hits.clone(),
+        };
+        self.insert(EPOCHS, &epoch_key(epoch.number), &encode(&row)?)?;
+        for name in &dirt.cleared {
+            self.clear_route(epoch.number, name)?;
+        }
+        for name in &dirt.routes {
+            if let Some(route) = epoch.evidence.routes.get(name) {
+                self.route(epoch.number, name, route)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn route(&mut self, epoch: u64, name: &Arc<str>, route: &RouteEvidence) -> Result<(), String> {
+        self.insert(ROUTES, &route_key(epoch, name), &encode(&RouteRow::of(route)?)?)?;
+        let at = (epoch, name.clone());
+        // Examples first, so that rows can name them.
+        let wanted: HashSet<&str> =
+            route.divergences.values().flat_map(|d| d.examples.iter().map(|e| e.id.as_str())).collect();
+        let known = self.index.routes.entry(at.clone()).or_default();
+        let gone: Vec<u64> =
+            known.examples.iter().filter(|(id, _)| !wanted.contains(id.as_str())).map(|(_, key)| *key).collect();
+        for key in gone {
+            self.remove_example(key)?;
+        }
+        for row in route.divergences.values() {
+            for example in &row.examples {
+                self.example(&at, example)?;
+            }
+        }
+        let prefix = divergence_prefix(epoch, name);
+        for row in route.divergences.values() {
+            let known = self.index.routes.entry(at.clone()).or_default();
+            if known.rows.get(&row.fingerprint) == Some(&row.count) {
+                continue;
+            }
+            known.rows.insert(row.fingerprint.clone(), row.count);
+            let examples = row.examples.iter().filter_map(|e| known.examples.get(&e.id).copied()).collect();
+            let mut row = row.clone();
+            row.examples = Vec::new();
+            let key = [&prefix, row.fingerprint.as_bytes()].concat();
+            self.insert(DIVERGENCES, &key, &encode(&DivergenceRow { row, examples })?)?;
+        }
+        Ok(())
+    }
+
+    fn example(&mut self, at: &(u64, Arc<str>), example: &Arc<Example>) -> Result<(), String> {
+        if self.index.routes.get(at).is_some_and(|r: &RouteIndex| r.examples.contains_key(&example.id)) {
+            return Ok(());
+        }
+        let row = ExampleRow { epoch: at.0, route: at.1.clone(), example: Example::clone(example) };
+        let bytes = encode(&row)?;
+        let key = self.next_example;
+        self.next_example += 1;
+        self.insert(EXAMPLES, &key.to_be_bytes(), &bytes)?;
+        let entry = ExampleEntry { epoch: at.0, route: at.1.clone(), id: example.id.clone(), size: bytes.len() as u64 };
+        self.index.add_example(key, entry);
+        Ok(())
+    }
+
+    fn remove_example(&mut self, key: u64) -> Result<Option<ExampleEntry>, String> {
+        self.remove(EXAMPLES, &key.to_be_bytes())?;
+        Ok(self.index.remove_example(key))
+    }
+
+    /// Oldest first, until what is left fits.
+    fn evict(&mut self, cap: u64) -> Result<Vec<(u64, Arc<str>, String)>, String> {
+        let mut evicted = Vec::new();
+        while self.index.example_bytes > cap {
+            let Some(key) = self.index.examples.keys().next().copied() else { break };
+            if let Some(entry) = self.remove_example(key)? {
+                evicted.push((entry.epoch, entry.route, entry.id));
+            }
+        }
+        Ok(evicted)
+    }
+
+    fn clear_route(&mut self, epoch: u64, name: &Arc<str>) -> Result<(), String> {
+        self.remove(ROUTES, &route_key(epoch, name))?;
+        let Some(known) = self.index.routes.get(&(epoch, name.clone())) else { return Ok(()) };
+        let examples: Vec<u64> = known.examples.values().copied().collect();
+        let rows: Vec<Arc<str>> = known.rows.keys().cloned().collect();
+        let prefix = divergence_prefix(epoch, name);
+        for print in rows {
+            self.remove(DIVERGENCES, &[&prefix, print.as_bytes()].concat())?;
+        }
+        for key in examples {
+            self.remove_example(key)?;
+        }
+        self.index.routes.remove(&(epoch, name.clone()));
+        Ok(())
+    }
+
+    fn forget(&mut self, epoch: u64) -> Result<(), String> {
+        let names: Vec<Arc<str>> =
+            self.index.routes.keys().filter(|(e, _)| *e == epoch).map(|(_, name)| name.clone()).collect();
+        for name in names {
+            self.clear_route(epoch, &name)?;
+        }
+        self.remove(EPOCHS, &epoch_key(epoch))
+    }
+
+    fn insert(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), String> {
+        self.txn.open_table(table).map_err(text)?.insert(key, value).map_err(text)?;
+        Ok(())
+    }
+
+    fn remove(&self, table: Table, key: &[u8]) -> Result<(), String> {
+        self.txn.open_table(table).map_err(text)?.remove(key).map_err(text)?;
+        Ok(())
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
