@@ -1,7 +1,27 @@
 //! Evidence and criteria in, a verdict with its reasons out. Pure.
+//!
+//! [`judge`] is the one decision function: dashboard, API, file and command line all ask it, so they agree. Each
+//! criterion has a file; what it decides is a [`CriterionResult`], and the verdict is [`Verdict::all`] of the
+//! required ones. It asks no clock and no store: what it has to know of the world comes in as [`Facts`].
 
+mod check;
+mod coverage;
+mod divergence;
+mod errors;
+mod judge;
+mod minimum;
+mod pool;
 mod settings;
+mod unjudged;
 mod verdict;
+mod weights;
+mod words;
 
+pub use divergence::{bounds, route_bounds};
+pub use judge::{Facts, judge};
+pub use pool::TAIL;
 pub use settings::{Criterion, GateSettings, LatencySettings, Policy, Quantiles, RoutePolicy};
 pub use verdict::{CriterionResult, Judgement, Verdict};
+
+#[cfg(test)]
+mod tests;

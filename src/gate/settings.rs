@@ -134,10 +134,19 @@ impl Default for GateSettings {
 impl Policy {
     /// The settings of a route by its full name (`METHOD name` or `METHOD name Operation`), and whether it is critical.
     pub fn for_route(&self, route: &str) -> (&GateSettings, bool) {
-        let name = route.split(' ').nth(1).unwrap_or(route);
-        match self.routes.iter().find(|r| r.name == name) {
+        match self.routes.iter().find(|r| self.is(r, route)) {
             Some(r) => (&r.settings, r.critical),
             None => (&self.default, false),
         }
+    }
+
+    /// Whether a full route name is one of a configured route.
+    pub(super) fn is(&self, configured: &RoutePolicy, route: &str) -> bool {
+        configured.name == Self::name_of(route)
+    }
+
+    /// The configured part of a full route name: without method and operation.
+    pub(super) fn name_of(route: &str) -> &str {
+        route.split(' ').nth(1).unwrap_or(route)
     }
 }

@@ -1,0 +1,245 @@
+//! The share of exchanges that diverge, route by route: in excess of the control's own share where there is one.
+
+use super::check::{Limits, Sample, Tested};
+use super::judge::View;
+use super::pool::TAIL;
+use super::weights::Weights;
+use super::words::{percent, thousands};
+use super::{Criterion, CriterionResult, GateSettings, Policy, Verdict};
+use crate::evidence::{Evidence, RouteEvidence};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The bounds of one route looked at alone: lower at `alpha_fail`, upper at `alpha_pass`, both valid however often
+/// they are read. The verdict shares `alpha_fail` out over all routes; [`route_bounds`] gives the bounds it uses.
+pub fn bounds(settings: &GateSettings, critical: bool, route: &RouteEvidence) -> (f64, f64) {
+    let tested = sample(route).test(&limits(settings, critical, 1.0));
+    (tested.lower, tested.upper)
+}
+
+/// The bounds (lower, upper) that the verdict uses, of every route: `lower > limit` is what FAIL rests on,
+/// `upper < limit` what PASS does.
+pub fn route_bounds(policy: &Policy, evidence: &Evidence) -> BTreeMap<Arc<str>, (f64, f64)> {
+    let weights = Weights::new(policy, evidence);
+    let of = |(name, route): (&Arc<str>, &RouteEvidence)| {
+        let (settings, critical) = policy.for_route(name);
+        let tested = sample(route).test(&limits(settings, critical, weights.route(name)));
+        (name.clone(), (tested.lower, tested.upper))
+    };
+    evidence.routes.iter().map(of).collect()
+}
+
+/// Every route judged by itself, then the pooled rare ones, then critical routes nothing is known of.
+pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
+    let mut results: Vec<_> = view.pool.individual.iter().filter_map(|name| Some(individual(view, name)?.0)).collect();
+    let mut pooled = Vec::new();
+    for name in &view.pool.tail {
+        match individual(view, name) {
+            // A rare route that already diverges beyond its limit is not hidden among the others.
+            Some((result, true)) => results.push(result),
+            _ => pooled.push(name),
+        }
+    }
+    results.extend(tail(view, &pooled));
+    results.extend(unseen_critical(view));
+    results
+}
+
+/// One route's result, and whether it is beyond its limit, be it with enough comparisons to fail or not.
+fn individual(view: &View<'_>, name: &Arc<str>) -> Option<(CriterionResult, bool)> {
+    let route = view.evidence.routes.get(name)?;
+    let (settings, critical) = view.policy.for_route(name);
+    let sample = sample(route);
+    let limits = limits(settings, critical, view.weights.route(name));
+    let noise = Noise::of(route.paired.n01 + route.paired.n11, route.paired.total(), settings);
+    let tested = noise.delay(sample.test(&limits));
+    let (verdict, reason) = say(&sample, &tested, &noise, &limits, settings);
+    let rate = view.rate(name, route, sample.n);
+    let required = settings.criteria.contains(&Criterion::Divergence);
+    Some((result(name.clone(), required, verdict, reason, &sample, &tested, &limits, rate), tested.crosses))
+}
+
+/// The rare ones as one. It decides only against: those judged by themselves already hold the share `coverage`, so
+/// a route seen a few times does not hold up the verdict; a tail that is beyond its limit does.
+fn tail(view: &View<'_>, names: &[&Arc<str>]) -> Option<CriterionResult> {
+    let routes: Vec<_> = names.iter().filter_map(|n| Some((*n, view.evidence.routes.get(*n)?))).collect();
+    if routes.is_empty() {
+        return None;
+    }
+    let settings = &view.policy.default;
+    let mut all = Sample::default();
+    let (mut differed, mut controlled, mut rate) = (0, 0, 0.0);
+    for (name, route) in &routes {
+        let one = sample(route);
+        all.add(one);
+        differed += route.paired.n01 + route.paired.n11;
+        controlled += route.paired.total();
+        rate += view.rate(name, route, one.n).unwrap_or(0.0);
+    }
+    let limits = Limits { limit: settings.tail_tolerance, ..limits(settings, false, view.weights.pooled()) };
+    let noise = Noise::of(differed, controlled, settings);
+    let tested = noise.delay(all.test(&limits));
+    let (verdict, reason) = say(&all, &tested, &noise, &limits, settings);
+    let noun = if routes.len() == 1 { "rare route" } else { "rare routes, pooled" };
+    let reason = format!("{} {noun}: {reason}", thousands(routes.len() as u64));
+    let required = tested.crosses && settings.criteria.contains(&Criterion::Divergence);
+    let rate = (rate > 0.0).then_some(rate);
+    Some(result(TAIL.into(), required, verdict, reason, &all, &tested, &limits, rate))
+}
+
+/// Routes marked critical that were never compared: they hold up the verdict like any critical route with too
+/// little evidence.
+fn unseen_critical(view: &View<'_>) -> Vec<CriterionResult> {
+    let compared = |name: &str| view.pool.individual.iter().any(|seen| Policy::name_of(seen) == name);
+    let missing = view.policy.routes.iter().filter(|r| r.critical && !compared(&r.name));
+    let describe = missing.map(|r| {
+        let limits = limits(&r.settings, true, 1.0);
+        let tested = Sample::default().test(&limits);
+        let needed = thousands(tested.needed.unwrap_or(0));
+        let reason = format!("0 of {needed} comparisons: nothing of this critical route has been compared yet");
+        let required = r.settings.criteria.contains(&Criterion::Divergence);
+        let name = r.name.as_str().into();
+        result(name, required, Verdict::Inconclusive, reason, &Sample::default(), &tested, &limits, None)
+    });
+    describe.collect()
+}
+
+fn sample(route: &RouteEvidence) -> Sample {
+    match route.paired.total() {
+        0 => Sample { n: route.counts.compared, plus: route.counts.divergent, minus: 0, paired: false },
+        n => Sample { n, plus: route.paired.n10, minus: route.paired.n01, paired: true },
+    }
+}
+
+fn limits(settings: &GateSettings, critical: bool, weight: f64) -> Limits {
+    Limits {
+        limit: if critical { settings.critical_tolerance } else { settings.tolerance },
+        alpha_pass: settings.alpha_pass,
+        alpha_fail: settings.alpha_fail * weight,
+        design_effect: settings.design_effect,
+    }
+}
+
+/// How often the control differed, against `noise_cap`. A bug that shows only where the old system is noisy anyway
+/// can't be seen, so without a bound on noise there is no pass, and with too much of it there is no verdict.
+enum Noise {
+    None,
+    Low,
+    Unknown { differed: u64, n: u64, needed: Option<u64> },
+    High { differed: u64, n: u64 },
+}
+
+impl Noise {
+    fn of(differed: u64, n: u64, settings: &GateSettings) -> Self {
+        if n == 0 {
+            return Noise::None;
+        }
+        let cap = settings.noise_cap;
+        let limits = Limits {
+            limit: cap,
+            alpha_pass: settings.alpha_pass,
+            alpha_fail: settings.alpha_pass,
+            design_effect: settings.design_effect,
+        };
+        let tested = Sample { n, plus: differed, minus: 0, paired: false }.test(&limits);
+        match tested {
+            t if t.passes => Noise::Low,
+            t if t.observed.is_some_and(|share| share >= cap) => Noise::High { differed, n },
+            t => Noise::Unknown { differed, n, needed: t.needed },
+        }
+    }
+
+    /// A pass also takes what it takes to know the noise.
+    fn delay(&self, tested: Tested) -> Tested {
+        let needed = match self {
+            Noise::None | Noise::Low => tested.needed,
+            Noise::Unknown { needed, .. } => tested.needed.zip(*needed).map(|(a, b)| a.max(b)),
+            Noise::High { .. } => None,
+        };
+        Tested { needed, ..tested }
+    }
+}
+
+/// The truth table, first line that fits:
+///
+/// | noise | numbers | verdict |
+/// |---|---|---|
+/// | high | any | inconclusive |
+/// | any | beyond the limit, enough comparisons | fail |
+/// | any | beyond the limit, too few | inconclusive |
+/// | none or low | below the limit | pass |
+/// | any | any | inconclusive |
+fn say(sample: &Sample, tested: &Tested, noise: &Noise, limits: &Limits, settings: &GateSettings) -> (Verdict, String) {
+    let (limit, cap) = (limits.limit, percent(settings.noise_cap));
+    let mut told = sample.told("diverged");
+    if sample.paired && (sample.plus > 0 || sample.minus > 0) {
+        told = format!("{told} where the control did not, {} the other way round", thousands(sample.minus));
+    }
+    match noise {
+        Noise::High { differed, n } => {
+            let share = format!("{} of {}", thousands(*differed), thousands(*n));
+            let reason = format!("too noisy to judge: the control differed in {share} comparisons, noise_cap is {cap}");
+            return (Verdict::Inconclusive, reason);
+        }
+        _ if tested.crosses && sample.n >= settings.min_comparisons => {
+            return (Verdict::Fail, format!("{told}: {}", tested.above(limit)));
+        }
+        _ if tested.crosses => {
+            let least = thousands(settings.min_comparisons);
+            let reason =
+                format!("{told}, beyond the limit {}; it may fail from {least} comparisons on", percent(limit));
+            return (Verdict::Inconclusive, reason);
+        }
+        Noise::Unknown { differed, n, needed } if tested.passes => {
+            let of =
+                needed.map_or_else(|| thousands(*n), |needed| format!("{} of {}", thousands(*n), thousands(needed)));
+            let differed = thousands(*differed);
+            let reason = format!(
+                "{of} comparisons with the control, {differed} of them noise: not yet known to be below noise_cap {cap}"
+            );
+            return (Verdict::Inconclusive, reason);
+        }
+        Noise::None | Noise::Low | Noise::Unknown { .. } => {}
+    }
+    match tested.needed {
+        _ if tested.passes => (Verdict::Pass, format!("{told}: {}", tested.below(limit))),
+        Some(needed) => {
+            let (n, needed) = (thousands(sample.n), thousands(needed));
+            let rest =
+                if sample.plus == 0 { "none diverged".into() } else { format!("{} diverged", thousands(sample.plus)) };
+            (Verdict::Inconclusive, format!("{n} of {needed} comparisons, {rest}"))
+        }
+        None => {
+            (Verdict::Inconclusive, format!("{told}: at this rate it does not get below the limit {}", percent(limit)))
+        }
+    }
+}
+
+fn result(
+    route: Arc<str>,
+    required: bool,
+    verdict: Verdict,
+    reason: String,
+    sample: &Sample,
+    tested: &Tested,
+    limits: &Limits,
+    rate: Option<f64>,
+) -> CriterionResult {
+    let needed = if verdict == Verdict::Fail { None } else { tested.needed };
+    let more = needed.map(|needed| needed.saturating_sub(sample.n)).filter(|_| verdict == Verdict::Inconclusive);
+    let known = sample.n > 0;
+    CriterionResult {
+        criterion: Criterion::Divergence,
+        required,
+        route: Some(route),
+        verdict,
+        observed: tested.observed,
+        lower: known.then_some(tested.lower),
+        upper: known.then_some(tested.upper),
+        limit: Some(limits.limit),
+        samples: sample.n,
+        samples_needed: needed,
+        eta_seconds: more.filter(|more| *more > 0).zip(rate).map(|(more, rate)| (more as f64 / rate).ceil() as u64),
+        reason,
+    }
+}

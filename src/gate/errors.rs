@@ -1,0 +1,106 @@
+//! Answers that fail (5xx, transport), in excess of the primary's own: all routes together, and any route by itself
+//! that has clearly too many.
+
+use super::check::{Limits, Sample, Tested};
+use super::judge::View;
+use super::words::{percent, thousands};
+use super::{Criterion, CriterionResult, GateSettings, Verdict};
+use crate::evidence::RouteEvidence;
+use std::sync::Arc;
+
+/// A route's own failures hide in the sum of all, so routes are tested too; they are told of when they fail, or when
+/// they are configured with a limit of their own.
+pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
+    let settings = &view.policy.default;
+    let mut results = Vec::new();
+    let (mut all, mut rate) = (Sample::default(), 0.0);
+    for (name, route) in view.evidence.routes.iter().filter(|(_, r)| r.errors.total() > 0) {
+        let (own, _) = view.policy.for_route(name);
+        let sample = sample(route);
+        all.add(sample);
+        let route_rate = view.rate(name, route, sample.n);
+        rate += route_rate.unwrap_or(0.0);
+        let result = result(Some(name.clone()), &sample, own, view.weights.route(name), route_rate);
+        if own.errors != settings.errors || result.verdict == Verdict::Fail {
+            results.push(result);
+        }
+    }
+    if all.n > 0 {
+        let rate = (rate > 0.0).then_some(rate);
+        results.insert(0, result(None, &all, settings, view.weights.pooled(), rate));
+    }
+    results
+}
+
+fn sample(route: &RouteEvidence) -> Sample {
+    let cells = route.errors;
+    Sample { n: cells.total(), plus: cells.n10, minus: cells.n01, paired: true }
+}
+
+fn result(
+    route: Option<Arc<str>>,
+    sample: &Sample,
+    settings: &GateSettings,
+    weight: f64,
+    rate: Option<f64>,
+) -> CriterionResult {
+    let limits = Limits {
+        limit: settings.errors,
+        alpha_pass: settings.alpha_pass,
+        alpha_fail: settings.alpha_fail * weight,
+        design_effect: settings.design_effect,
+    };
+    let tested = sample.test(&limits);
+    // Errors the candidate no longer makes may offset new ones in the mean: new ones have a limit of their own.
+    let new = Sample { minus: 0, paired: false, ..*sample };
+    let new_limits = Limits { limit: (2.0 * settings.errors).min(1.0), ..limits };
+    let new_tested = new.test(&new_limits);
+    let (verdict, reason) = say(sample, &tested, &new_tested, settings);
+    let needed =
+        if verdict == Verdict::Fail { None } else { tested.needed.zip(new_tested.needed).map(|(a, b)| a.max(b)) };
+    let more = needed.map(|n| n.saturating_sub(sample.n)).filter(|more| *more > 0 && verdict == Verdict::Inconclusive);
+    CriterionResult {
+        criterion: Criterion::Errors,
+        required: settings.criteria.contains(&Criterion::Errors),
+        route,
+        verdict,
+        observed: tested.observed,
+        lower: Some(tested.lower),
+        upper: Some(tested.upper),
+        limit: Some(settings.errors),
+        samples: sample.n,
+        samples_needed: needed,
+        eta_seconds: more.zip(rate).map(|(more, rate)| (more as f64 / rate).ceil() as u64),
+        reason,
+    }
+}
+
+fn say(sample: &Sample, tested: &Tested, new: &Tested, settings: &GateSettings) -> (Verdict, String) {
+    let limit = settings.errors;
+    let mut told = sample.told("failed on the candidate only");
+    if sample.minus > 0 {
+        told = format!("{told}, {} on the primary only", thousands(sample.minus));
+    }
+    if tested.crosses && sample.n >= settings.min_comparisons {
+        return (Verdict::Fail, format!("{told}: {}", tested.above(limit)));
+    }
+    if tested.crosses {
+        let least = thousands(settings.min_comparisons);
+        let reason = format!("{told}, beyond the limit {}; it may fail from {least} comparisons on", percent(limit));
+        return (Verdict::Inconclusive, reason);
+    }
+    if tested.passes && new.passes {
+        return (Verdict::Pass, format!("{told}: {}", tested.below(limit)));
+    }
+    match tested.needed.zip(new.needed) {
+        Some((a, b)) => {
+            let (n, needed) = (thousands(sample.n), thousands(a.max(b)));
+            let rest =
+                if sample.plus == 0 { "no new error".into() } else { format!("{} new errors", thousands(sample.plus)) };
+            (Verdict::Inconclusive, format!("{n} of {needed} comparisons, {rest}"))
+        }
+        None => {
+            (Verdict::Inconclusive, format!("{told}: at this rate it does not get below the limit {}", percent(limit)))
+        }
+    }
+}

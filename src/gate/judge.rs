@@ -1,0 +1,241 @@
+//! The decision: every criterion asked, futility seen, one verdict.
+
+use super::pool::Pool;
+use super::weights::Weights;
+use super::words::{duration, thousands};
+use super::{Criterion, CriterionResult, Judgement, Policy, Verdict, coverage, divergence, errors, minimum, unjudged};
+use crate::evidence::{Evidence, RouteEvidence};
+use crate::model::{Notice, Severity, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the gate has to know beside evidence and policy.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The moment judged: now, or for a store without a running proxy when it was last written.
+    pub now: Timestamp,
+    /// Why what was counted may be lost, if it may.
+    pub durable: Result<(), String>,
+    /// The build that is asked about; evidence of any other one decides nothing.
+    pub expected_build: Option<&'a str>,
+    /// Whether the kill switch lets requests be mirrored.
+    pub mirroring: bool,
+    /// Present comparisons per second of a route. Where it is missing, the average since the route's evidence began.
+    pub rates: BTreeMap<Arc<str>, f64>,
+}
+
+/// What all criteria look at.
+pub(super) struct View<'a> {
+    pub policy: &'a Policy,
+    pub evidence: &'a Evidence,
+    pub facts: &'a Facts<'a>,
+    pub weights: Weights,
+    pub pool: Pool,
+}
+
+/// The verdict on the newest epoch. Fail wins over inconclusive, inconclusive over pass; without evidence it is
+/// inconclusive.
+pub fn judge(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Judgement {
+    let (criteria, futile) = match other_build(evidence, facts) {
+        Some(result) => (vec![result], None),
+        None => {
+            let mut criteria = decide(&View::new(policy, evidence, facts));
+            let futile = futility(policy, evidence, facts, &mut criteria);
+            (criteria, futile)
+        }
+    };
+    let required = || criteria.iter().filter(|c| c.required);
+    let verdict = Verdict::all(required().map(|c| c.verdict));
+    let eta_seconds = match verdict {
+        Verdict::Inconclusive => {
+            let open = required().filter(|c| c.verdict == Verdict::Inconclusive);
+            // As long as one can't be foreseen, neither can the whole.
+            open.map(|c| c.eta_seconds).try_fold(None, |most, eta| eta.map(|eta| most.max(Some(eta)))).flatten()
+        }
+        Verdict::Pass | Verdict::Fail => None,
+    };
+    let mut notices = notices(policy, evidence, facts);
+    notices.extend(futile);
+    Judgement { schema: 1, verdict, epoch: evidence.epoch.clone(), criteria, eta_seconds, notices }
+}
+
+fn decide(view: &View<'_>) -> Vec<CriterionResult> {
+    let mut results = Vec::new();
+    results.extend(nothing_compared(view.evidence));
+    let divergence = divergence::results(view);
+    let coverage = coverage::result(view, &divergence);
+    results.extend(divergence);
+    results.extend(errors::results(view));
+    results.push(coverage);
+    results.extend(unjudged::results(view));
+    results.push(minimum::result(view));
+    for criterion in [Criterion::Latency, Criterion::Unseen] {
+        if view.decides(criterion) {
+            results.push(not_built(criterion));
+        }
+    }
+    if let Err(why) = &view.facts.durable {
+        results.push(open(Criterion::Minimum, format!("the evidence is not durable: {why}")));
+    }
+    results
+}
+
+/// A required result without numbers: not decided, and why.
+fn open(criterion: Criterion, reason: String) -> CriterionResult {
+    CriterionResult {
+        criterion,
+        required: true,
+        route: None,
+        verdict: Verdict::Inconclusive,
+        observed: None,
+        lower: None,
+        upper: None,
+        limit: None,
+        samples: 0,
+        samples_needed: None,
+        eta_seconds: None,
+        reason,
+    }
+}
+
+fn not_built(criterion: Criterion) -> CriterionResult {
+    let name = criterion.as_str();
+    let reason = format!(
+        "the criterion `{name}` is not built into this version yet; take it out of gate.criteria to decide without it"
+    );
+    open(criterion, reason)
+}
+
+/// Evidence of another build than the one asked about decides nothing, not even that it fails.
+fn other_build(evidence: &Evidence, facts: &Facts<'_>) -> Option<CriterionResult> {
+    let expected = facts.expected_build?;
+    let newest = evidence.epoch.candidate_build.as_deref();
+    (newest != Some(expected)).then(|| {
+        let found = newest.map_or_else(|| "names no build".to_owned(), |build| format!("is of build {build}"));
+        open(Criterion::Minimum, format!("other build: the newest epoch {found}, not of {expected}"))
+    })
+}
+
+fn nothing_compared(evidence: &Evidence) -> Option<CriterionResult> {
+    let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(count).sum::<u64>();
+    if sum(|r| r.counts.compared) > 0 {
+        return None;
+    }
+    let (requests, mirrored) = (sum(|r| r.counts.requests), sum(|r| r.counts.mirrored));
+    let reason = match (requests, mirrored) {
+        (0, _) => "no request has arrived yet".to_owned(),
+        (1, 0) => "1 request has arrived and was not mirrored".to_owned(),
+        (_, 0) => format!("{} requests have arrived and none was mirrored", thousands(requests)),
+        _ => format!("{} mirrored, and nothing has been compared yet", thousands(mirrored)),
+    };
+    Some(open(Criterion::Divergence, reason))
+}
+
+/// Marks what is not decided and will not be before `max_duration`; the notice that says so.
+fn futility(
+    policy: &Policy,
+    evidence: &Evidence,
+    facts: &Facts<'_>,
+    criteria: &mut [CriterionResult],
+) -> Option<Notice> {
+    let max = policy.default.max_duration;
+    let age = facts.now.since(evidence.epoch.started_at);
+    let mut first: Option<String> = None;
+    // A forecast from a handful of comparisons is none.
+    let measured = |c: &CriterionResult| {
+        matches!(c.criterion, Criterion::Divergence | Criterion::Errors)
+            && c.samples >= policy.default.min_comparisons.max(1)
+    };
+    for result in criteria.iter_mut().filter(|c| c.required && c.verdict == Verdict::Inconclusive) {
+        let why = match result.eta_seconds {
+            _ if age > max => format!("max_duration {} is over", duration(max)),
+            Some(eta) if age.saturating_add(Duration::from_secs(eta)) > max => {
+                let more = duration(Duration::from_secs(eta));
+                format!("it takes about {more} more at this rate, max_duration is {}", duration(max))
+            }
+            None if result.samples_needed.is_none() && measured(result) => {
+                "at the present rate it is never reached".to_owned()
+            }
+            _ => continue,
+        };
+        result.reason = format!("futile: {why}; {}", result.reason);
+        let name = result.route.as_deref().unwrap_or(result.criterion.as_str());
+        first.get_or_insert_with(|| format!("{name}: {why}"));
+    }
+    first.map(|message| Notice {
+        code: "futile".into(),
+        severity: Severity::Warning,
+        message,
+        hint: Some("send more traffic, or ask for less evidence: gate.tolerance, gate.max_duration".into()),
+        since: None,
+    })
+}
+
+fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut warn = |code: &str, severity, message: String, hint: &str| {
+        notices.push(Notice { code: code.into(), severity, message, hint: Some(hint.into()), since: None });
+    };
+    if policy.default.min_duration.is_zero() {
+        warn(
+            "short_evidence",
+            Severity::Warning,
+            "gate.min_duration is 0s: a pass may rest on a few seconds of traffic".into(),
+            "let evidence span a whole cycle of traffic, 24h by default",
+        );
+    }
+    if !facts.mirroring {
+        warn(
+            "mirroring_off",
+            Severity::Warning,
+            "mirroring is switched off: no evidence is being gathered".into(),
+            "POST /api/v1/mirror {\"enabled\": true} switches it on",
+        );
+    }
+    let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(count).sum::<u64>();
+    let requests = sum(|r| r.counts.requests);
+    if facts.mirroring && requests > 0 && sum(|r| r.counts.mirrored) == 0 {
+        warn(
+            "nothing_mirrored",
+            Severity::Warning,
+            format!("{} requests in this epoch, none mirrored", thousands(requests)),
+            "totals.not_mirrored in the report says why; see mirror.methods and mirror.sample",
+        );
+    }
+    notices
+}
+
+// === impl Facts ===
+
+impl Facts<'_> {
+    /// Nothing special: durable, mirroring, any build.
+    pub fn at(now: Timestamp) -> Self {
+        Facts { now, durable: Ok(()), expected_build: None, mirroring: true, rates: BTreeMap::new() }
+    }
+}
+
+// === impl View ===
+
+impl<'a> View<'a> {
+    pub(super) fn new(policy: &'a Policy, evidence: &'a Evidence, facts: &'a Facts<'a>) -> Self {
+        Self { policy, evidence, facts, weights: Weights::new(policy, evidence), pool: Pool::new(policy, evidence) }
+    }
+
+    /// Whether a criterion without a route decides.
+    pub(super) fn decides(&self, criterion: Criterion) -> bool {
+        self.policy.default.criteria.contains(&criterion)
+    }
+
+    /// Comparisons per second of a route, `samples` of which count for the question at hand; `None` when unknown.
+    pub(super) fn rate(&self, name: &str, route: &RouteEvidence, samples: u64) -> Option<f64> {
+        let age = self.facts.now.since(route.since).as_secs_f64();
+        let average = |n: u64| if age > 0.0 { n as f64 / age } else { 0.0 };
+        let rate = match self.facts.rates.get(name) {
+            // The rate given is of all comparisons; only some may have had a control.
+            Some(rate) if route.counts.compared > 0 => rate * samples as f64 / route.counts.compared as f64,
+            _ => average(samples),
+        };
+        (rate > 0.0).then_some(rate)
+    }
+}

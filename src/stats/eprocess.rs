@@ -1,0 +1,167 @@
+//! The primitive: how much a fixed set of bettors has won against a hypothesis about a mean.
+//!
+//! Observations are +1, 0 or -1 (a binary one is +1 or 0). For one bet `phi` the wealth is multiplied by
+//! `1 + lambda (m - x)` against "mean >= m" and by `1 + lambda (x - m)` against "mean <= m", with `lambda` the
+//! share `phi` of the largest stake that cannot go bankrupt. The e-process is the average wealth over the grid
+//! (Waudby-Smith and Ramdas, arXiv 2010.09686; Howard et al., arXiv 1810.08240). All logarithms are natural.
+
+use std::sync::LazyLock;
+
+/// The bets against "mean >= m", and of the paired test against "mean <= m": (phi, weight). The grid is part of the
+/// meaning of stored evidence: another grid is another epoch.
+pub const GRID_PASS: [(f64, f64); 17] = pass_grid();
+
+/// The bets of the binary test against "mean <= m": (phi, weight).
+pub const GRID_FAIL: [(f64, f64); 24] = fail_grid();
+
+/// The sums a mean is tested from: observations, those that were +1, those that were -1. Real-valued, because a
+/// design effect divides counts and a forecast extends them by fractions.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sums {
+    pub n: f64,
+    pub plus: f64,
+    pub minus: f64,
+}
+
+static LN_PASS: LazyLock<[(f64, f64); 17]> = LazyLock::new(|| GRID_PASS.map(|(phi, w)| (phi, w.ln())));
+static LN_FAIL: LazyLock<[(f64, f64); 24]> = LazyLock::new(|| GRID_FAIL.map(|(phi, w)| (phi, w.ln())));
+
+/// ln E against "mean >= m" after `n` observations of which `a` were +1 and `b` were -1 (`b = 0` for binary data).
+///
+/// `m` in (-1, 1), for binary data in [0, 1]. Increasing in `m`; 0 when `n = 0`. STATISTICS 1.1.
+pub fn ln_e_pass(n: u64, a: u64, b: u64, m: f64) -> f64 {
+    Sums::paired(n, a, b).ln_e_pass(m)
+}
+
+/// ln E against "mean <= m" for binary data: `n` observations of which `a` were 1.
+///
+/// `m` in [0, 1]; decreasing in `m`; infinite for `m = 0` once `a >= 1`. STATISTICS 1.1.
+pub fn ln_e_fail_binary(n: u64, a: u64, m: f64) -> f64 {
+    Sums::binary(n, a).ln_e_fail_binary(m)
+}
+
+/// ln E against "mean <= m" for observations in {-1, 0, 1}: `a` of `n` were +1, `b` were -1.
+///
+/// `m` in [-1, 1]; decreasing in `m`. At `m = 0` it is the anytime-valid form of McNemar's test. STATISTICS 1.1.
+pub fn ln_e_fail_paired(n: u64, a: u64, b: u64, m: f64) -> f64 {
+    Sums::paired(n, a, b).ln_e_fail_paired(m)
+}
+
+/// A p-value valid at every poll together: `min(1, 1 / E)`.
+pub fn anytime_p(ln_e: f64) -> f64 {
+    (-ln_e).exp().min(1.0)
+}
+
+/// ln E at which a test of level `alpha` rejects: `ln(1 / alpha)`. `alpha` in (0, 1]; 0 gives infinity.
+pub fn threshold(alpha: f64) -> f64 {
+    -alpha.ln()
+}
+
+/// Logarithm of a sum of exponentials, the maximum taken out. Of nothing: minus infinity.
+pub(super) fn ln_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
+    let max = terms.clone().fold(f64::NEG_INFINITY, f64::max);
+    if max.is_infinite() {
+        return max;
+    }
+    max + terms.map(|t| (t - max).exp()).sum::<f64>().ln()
+}
+
+/// The pass grid with the logarithms of its weights.
+pub(super) fn ln_grid_pass() -> &'static [(f64, f64); 17] {
+    &LN_PASS
+}
+
+/// The fail grid with the logarithms of its weights.
+pub(super) fn ln_grid_fail() -> &'static [(f64, f64); 24] {
+    &LN_FAIL
+}
+
+// === impl Sums ===
+
+impl Sums {
+    /// `a` of `n` observations were 1, the others 0.
+    pub fn binary(n: u64, a: u64) -> Self {
+        Self { n: n as f64, plus: a as f64, minus: 0.0 }
+    }
+
+    /// `a` of `n` observations were +1, `b` were -1, the others 0.
+    pub fn paired(n: u64, a: u64, b: u64) -> Self {
+        Self { n: n as f64, plus: a as f64, minus: b as f64 }
+    }
+
+    /// The sums divided by a design effect: what as many independent observations would have told. Below 1: unchanged.
+    pub fn deflated(self, design_effect: f64) -> Self {
+        let d = design_effect.max(1.0);
+        Self { n: self.n / d, plus: self.plus / d, minus: self.minus / d }
+    }
+
+    /// The mean; `None` without observations.
+    pub fn mean(self) -> Option<f64> {
+        (self.n > 0.0).then(|| (self.plus - self.minus) / self.n)
+    }
+
+    /// As [`ln_e_pass`].
+    pub fn ln_e_pass(self, m: f64) -> f64 {
+        let (zero, up) = (m / (1.0 - m), (1.0 + m) / (1.0 - m));
+        ln_sum_exp(ln_grid_pass().iter().map(move |&(phi, ln_w)| {
+            ln_w + won(self.plus, -phi) + won(self.zeros(), phi * zero) + won(self.minus, phi * up)
+        }))
+    }
+
+    /// As [`ln_e_fail_binary`]; `minus` is not looked at.
+    pub fn ln_e_fail_binary(self, m: f64) -> f64 {
+        let up = (1.0 - m) / m;
+        let zeros = (self.n - self.plus).max(0.0);
+        ln_sum_exp(ln_grid_fail().iter().map(move |&(phi, ln_w)| ln_w + won(self.plus, phi * up) + won(zeros, -phi)))
+    }
+
+    /// As [`ln_e_fail_paired`].
+    pub fn ln_e_fail_paired(self, m: f64) -> f64 {
+        let (up, zero) = ((1.0 - m) / (1.0 + m), -m / (1.0 + m));
+        ln_sum_exp(ln_grid_pass().iter().map(move |&(phi, ln_w)| {
+            ln_w + won(self.plus, phi * up) + won(self.zeros(), phi * zero) + won(self.minus, -phi)
+        }))
+    }
+
+    fn zeros(self) -> f64 {
+        (self.n - self.plus - self.minus).max(0.0)
+    }
+}
+
+/// `count` times the logarithm of `1 + gain`; nothing when nothing was observed, however large the gain would be.
+fn won(count: f64, gain: f64) -> f64 {
+    if count > 0.0 { count * gain.ln_1p() } else { 0.0 }
+}
+
+/// Six strong bets, 1 - 2^-6 down to 1/2, that share two thirds of the stake, and eleven weak ones down to 2^-12.
+const fn pass_grid() -> [(f64, f64); 17] {
+    let mut grid = [(0.5, 1.0 / 9.0); 17];
+    let mut half = 1.0 / 64.0;
+    let mut k = 0;
+    while k < 5 {
+        grid[k] = (1.0 - half, 1.0 / 9.0);
+        half *= 2.0;
+        k += 1;
+    }
+    let mut phi = 0.25;
+    k = 6;
+    while k < 17 {
+        grid[k] = (phi, 1.0 / 33.0);
+        phi /= 2.0;
+        k += 1;
+    }
+    grid
+}
+
+/// 1/2 down to 2^-24, evenly weighted.
+const fn fail_grid() -> [(f64, f64); 24] {
+    let mut grid = [(0.5, 1.0 / 24.0); 24];
+    let mut phi = 0.5;
+    let mut k = 0;
+    while k < 24 {
+        grid[k].0 = phi;
+        phi /= 2.0;
+        k += 1;
+    }
+    grid
+}

@@ -1,0 +1,44 @@
+//! How many more observations a pass takes if things go on as they did.
+
+use super::eprocess::{Sums, threshold};
+
+/// No forecast reaches further than this many observations.
+const NEVER: u64 = 1 << 53;
+
+/// The rate a forecast assumes after `hits` in `n`: 0 when there was none, else `(hits + 1/2) / (n + 1)`.
+pub fn assumed_rate(n: f64, hits: f64) -> f64 {
+    if hits > 0.0 { (hits + 0.5) / (n + 1.0) } else { 0.0 }
+}
+
+/// The least number of further observations after which `ln E_pass` at `m` reaches `ln(1 / alpha)`, if +1 and -1 go
+/// on at their assumed rates. `None` when it never does. STATISTICS 1g.
+pub fn samples_to_pass(sums: Sums, m: f64, alpha: f64) -> Option<u64> {
+    let level = threshold(alpha);
+    let (plus, minus) = (assumed_rate(sums.n, sums.plus), assumed_rate(sums.n, sums.minus));
+    let reached = |k: u64| {
+        let k = k as f64;
+        let then = Sums { n: sums.n + k, plus: sums.plus + plus * k, minus: sums.minus + minus * k };
+        then.ln_e_pass(m) >= level
+    };
+    if reached(0) {
+        return Some(0);
+    }
+    if plus - minus >= m {
+        return None;
+    }
+    // For each bet the logarithm of the wealth is linear in k, so once reached it stays reached.
+    let mut high = 1u64;
+    while !reached(high) {
+        high = high.checked_mul(2).filter(|k| *k <= NEVER)?;
+    }
+    let mut low = high / 2;
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if reached(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Some(high)
+}

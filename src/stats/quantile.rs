@@ -1,0 +1,72 @@
+//! Bounds on a quantile, valid at every poll together, from the ranks of a histogram (Howard and Ramdas, 1906.09712).
+//! Values are rounded outward to their bucket, so that the histogram's error is part of the interval.
+
+use super::eprocess::{ln_e_fail_binary, ln_e_pass, threshold};
+use hdrhistogram::{Counter, Histogram};
+
+/// Ranks, counted from 1 in ascending order, of the values that bound a quantile. `None`: no bound on that side yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ranks {
+    pub lower: Option<u64>,
+    pub upper: Option<u64>,
+}
+
+/// Bounds on a quantile, in the histogram's unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Interval {
+    pub lower: Option<u64>,
+    pub upper: Option<u64>,
+}
+
+/// The ranks that bound the `quantile` (in (0, 1)) of `n` values, each side at `alpha / 2`.
+///
+/// With t the tolerated share above the quantile: the lower rank is n + 1 less the fewest exceedances that refute
+/// "at most t exceed", the upper one n less the most that still refute "at least t exceed". STATISTICS 1c, 3.
+pub fn ranks(n: u64, quantile: f64, alpha: f64) -> Ranks {
+    // 1 - 0.99 is not 0.01 in binary; twelve decimals are more than any quantile is written with.
+    let t = ((1.0 - quantile) * 1e12).round() / 1e12;
+    let level = threshold(alpha / 2.0);
+    let fails = |s: u64| ln_e_fail_binary(n, s, t) >= level;
+    let passes = |s: u64| ln_e_pass(n, s, 0, t) >= level;
+    let fewest = first(n, fails);
+    let most = first(n, |s| !passes(s)).map_or(Some(n), |s| s.checked_sub(1));
+    Ranks { lower: fewest.map(|s| n - s + 1), upper: most.map(|s| n - s).filter(|rank| *rank >= 1) }
+}
+
+/// The bounds on the `quantile` of what the histogram holds, at `alpha` in all.
+pub fn interval<C: Counter>(histogram: &Histogram<C>, quantile: f64, alpha: f64) -> Interval {
+    let ranks = ranks(histogram.len(), quantile, alpha);
+    Interval {
+        lower: ranks.lower.and_then(|r| at_rank(histogram, r)).map(|v| histogram.lowest_equivalent(v)),
+        upper: ranks.upper.and_then(|r| at_rank(histogram, r)).map(|v| histogram.highest_equivalent(v)),
+    }
+}
+
+/// A value equivalent to the one at the rank, counted from 1.
+fn at_rank<C: Counter>(histogram: &Histogram<C>, rank: u64) -> Option<u64> {
+    let mut seen = 0u64;
+    for step in histogram.iter_recorded() {
+        seen += step.count_since_last_iteration();
+        if seen >= rank {
+            return Some(step.value_iterated_to());
+        }
+    }
+    None
+}
+
+/// The least s in 0..=n for which a condition holds that never ceases to hold as s grows.
+fn first(n: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
+    if !holds(n) {
+        return None;
+    }
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(low)
+}

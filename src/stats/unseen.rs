@@ -1,0 +1,73 @@
+//! How likely the next exchange shows a kind never seen before.
+
+use super::bounds::rising;
+use super::eprocess::{Sums, ln_sum_exp, threshold};
+
+/// The first start after the beginning; the others are twice the one before.
+const FIRST_START: u64 = 128;
+
+/// Counts of new kinds, from the beginning and from starts at 128, 256, 512, ... so that a noisy beginning is
+/// forgotten. It depends on the order of arrival and does not merge.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unseen {
+    n: u64,
+    new: u64,
+    /// How many were new before each start that has been reached.
+    before: Vec<u64>,
+}
+
+/// What was seen since one start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub n: u64,
+    pub new: u64,
+}
+
+/// The share of observations whose kind was seen exactly once: the usual point estimate of the unseen mass (Good).
+/// Without observations everything is unseen.
+pub fn good_turing(singletons: u64, n: u64) -> f64 {
+    if n == 0 { 1.0 } else { singletons as f64 / n as f64 }
+}
+
+// === impl Unseen ===
+
+impl Unseen {
+    /// Counts one observation. Where it can't be known whether the kind is new, it is.
+    pub fn observe(&mut self, new: bool) {
+        if self.n == start(self.before.len()) {
+            self.before.push(self.new);
+        }
+        self.n += 1;
+        self.new += u64::from(new);
+    }
+
+    /// The windows in use: the whole run, and those at least as long as what came before them.
+    pub fn windows(&self) -> Vec<Window> {
+        let windows = self.before.iter().enumerate().map(|(j, before)| (start(j), before));
+        let used = windows.filter(|(start, _)| self.n >= 2 * start && self.n > 0);
+        used.map(|(start, before)| Window { n: self.n - start, new: self.new - before }).collect()
+    }
+
+    /// The upper bound on the unseen mass, in [0, 1], valid at every poll together while traffic is stationary: the
+    /// root of `sum_j E_j / ((j+1)(j+2)) = 1 / alpha` over the windows. STATISTICS 1e.
+    pub fn upper(&self, alpha: f64) -> f64 {
+        let windows = self.windows();
+        let terms = |m: f64| {
+            let each = windows.iter().enumerate();
+            let each = each.map(|(j, w)| {
+                let weight = ((j + 1) * (j + 2)) as f64;
+                Sums::binary(w.n, w.new).ln_e_pass(m) - weight.ln()
+            });
+            ln_sum_exp(each.collect::<Vec<_>>().into_iter())
+        };
+        rising(0.0, 1.0, threshold(alpha), terms)
+    }
+}
+
+/// Where the j-th window begins: 0, 128, 256, 512, ...
+fn start(j: usize) -> u64 {
+    match j {
+        0 => 0,
+        _ => FIRST_START.saturating_mul(1u64.checked_shl(j as u32 - 1).unwrap_or(u64::MAX)),
+    }
+}
