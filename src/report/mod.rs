@@ -1,1 +1,39 @@
 //! Evidence and verdict in, bytes for people and machines out. Pure.
+//!
+//! [`build`] turns evidence into the contract's report; every renderer is one file from values to a `String`. Nothing
+//! here decides: verdicts and bounds come from the gate. Nothing here prints, and nothing here reads a clock, so an
+//! age is always the age at [`Report::generated_at`].
+
+mod build;
+pub mod escape;
+mod format;
+pub mod fragments;
+mod gate_markdown;
+mod gate_text;
+mod github;
+mod html;
+mod json;
+mod junit;
+mod markdown;
+mod text;
+mod text_tables;
+mod types;
+mod words;
+
+pub use build::{Bounds, ReportFacts, build, find};
+pub use format::{Style, age, duration, share, thousands};
+pub use gate_markdown::gate_markdown;
+pub use gate_text::{GateContext, gate_text, progress_line};
+pub use github::github;
+pub use html::{MAX_HTML_BYTES, html};
+pub use json::{gate_json, json};
+pub use junit::junit;
+pub use markdown::{MAX_MARKDOWN_BYTES, markdown};
+pub use text::text;
+pub use types::{
+    DivergenceDetail, DivergenceReport, DivergenceShares, Examples, GateSummary, Latency, LatencyRatio, LatencySummary,
+    LegsOf, ProxyInfo, Report, RouteReport, RuleInfo, RuleReport, RuleState,
+};
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,0 +1,319 @@
+//! The routes: which path is answered by what. Pages are in `pages`, who may ask is in `access`.
+
+use super::problem::Problem;
+use super::server::Admin;
+use super::{MetricsView, metrics, openapi, pages};
+use crate::gate::Verdict;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) const MAX_BODY: usize = 64 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Every path and its methods, for the description and for `allow`; HEAD goes with GET.
+pub(super) const PATHS: &[(&str, &[&str])] = &[
+    ("/", &["GET"]),
+    ("/divergences", &["GET"]),
+    ("/divergences/{fingerprint}", &["GET"]),
+    ("/routes", &["GET"]),
+    ("/login", &["GET", "POST"]),
+    ("/assets/app.css", &["GET"]),
+    ("/assets/app.js", &["GET"]),
+    ("/healthz", &["GET"]),
+    ("/readyz", &["GET"]),
+    ("/metrics", &["GET"]),
+    ("/api/v1/report", &["GET"]),
+    ("/api/v1/gate", &["GET", "POST"]),
+    ("/api/v1/divergences", &["GET"]),
+    ("/api/v1/divergences/{fingerprint}", &["GET"]),
+    ("/api/v1/mirror", &["GET", "POST"]),
+    ("/api/v1/epoch", &["POST"]),
+    ("/api/v1/openapi.json", &["GET"]),
+];
+
+type Answer = Response<Body>;
+type Shared = State<Arc<Admin>>;
+
+pub(super) fn router(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/", get(pages::dashboard))
+        .route("/divergences", get(pages::divergences))
+        .route("/divergences/{fingerprint}", get(pages::divergence))
+        .route("/routes", get(pages::routes))
+        .route("/login", get(pages::login_form).post(pages::login))
+        .route("/assets/app.css", get(|| async { content("text/css; charset=utf-8", crate::report::fragments::STYLE) }))
+        .route(
+            "/assets/app.js",
+            get(|| async { content("text/javascript; charset=utf-8", include_str!("assets/app.js")) }),
+        )
+        .route("/healthz", get(|| async { content("text/plain; charset=utf-8", "ok\n") }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(scrape))
+        .route("/api/v1/report", get(report))
+        .route("/api/v1/gate", get(gate).post(gate))
+        .route("/api/v1/divergences", get(divergences))
+        .route("/api/v1/divergences/{fingerprint}", get(divergence))
+        .route("/api/v1/mirror", get(mirror).post(set_mirror))
+        .route("/api/v1/epoch", post(new_epoch))
+        .route("/api/v1/openapi.json", get(|| async { json_text(openapi::document()) }))
+        .fallback(missing)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(admin)
+}
+
+/// The answer to a request that was not let through; browsers get the sign-in form.
+pub(super) fn refused(parts: &Parts, problem: Problem) -> Answer {
+    let reading = parts.method == Method::GET || parts.method == Method::HEAD;
+    let wants_html =
+        parts.headers.get(header::ACCEPT).is_some_and(|a| a.to_str().is_ok_and(|a| a.contains("text/html")));
+    let path = parts.uri.path();
+    let page = ["/divergences", "/routes", "/login"].iter().any(|p| path.starts_with(p));
+    if problem.status == StatusCode::UNAUTHORIZED && reading && (path == "/" || (page && wants_html)) {
+        let mut response = problem.clone().into_response();
+        let form = pages::form(path, None);
+        *response.body_mut() = Body::from(form);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        return response;
+    }
+    problem.into_response()
+}
+
+pub(super) fn content(kind: &'static str, text: impl Into<Body>) -> Answer {
+    let mut response = Response::new(text.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+fn json_text(text: String) -> Answer {
+    content("application/json", text)
+}
+
+/// Reports are computed where a moment of it disturbs nobody's traffic.
+pub(super) async fn compute<T: Send + 'static>(
+    admin: &Arc<Admin>,
+    work: impl FnOnce(&dyn super::Source) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let source = admin.source.clone();
+    tokio::task::spawn_blocking(move || work(&*source)).await.map_err(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be computed: the log says why")
+    })
+}
+
+/// A handler's result, either way.
+pub(super) fn either(result: Result<Answer, Problem>) -> Answer {
+    result.unwrap_or_else(Problem::into_response)
+}
+
+/// The whole body, within limits.
+pub(super) async fn body(request: Request<Body>) -> Result<Bytes, Problem> {
+    let limited = Limited::new(request.into_body(), MAX_BODY);
+    match tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 64 KiB: send less"))
+        }
+        Ok(Err(_)) => Err(Problem::bad_request("the body did not come whole: send it again")),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come within 10 s: send it at once")),
+    }
+}
+
+async fn ready(State(admin): Shared) -> Answer {
+    match admin.source.ready() {
+        Ok(()) => content("text/plain; charset=utf-8", "ready\n"),
+        Err(why) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+    }
+}
+
+async fn scrape(State(admin): Shared) -> Answer {
+    let text = compute(&admin, |s| {
+        let view: MetricsView = s.metrics();
+        metrics::openmetrics(s.report(), s.mirroring(), view)
+    });
+    either(text.await.map(|t| content(metrics::OPENMETRICS, t)))
+}
+
+async fn report(State(admin): Shared) -> Answer {
+    either(compute(&admin, |s| crate::report::json(&s.report())).await.map(json_text))
+}
+
+async fn divergences(State(admin): Shared) -> Answer {
+    either(compute(&admin, |s| document(&s.report().divergences)).await.map(json_text))
+}
+
+async fn divergence(State(admin): Shared, path: Result<Path<String>, PathRejection>) -> Answer {
+    let Ok(Path(fingerprint)) = path else { return unknown("with that name").into_response() };
+    let name = fingerprint.clone();
+    let found = compute(&admin, move |s| s.divergence(&fingerprint).map(|d| document(&d))).await;
+    either(found.and_then(|d| d.map(json_text).ok_or_else(|| unknown(&name))))
+}
+
+pub(super) fn unknown(fingerprint: &str) -> Problem {
+    Problem::not_found(format!(
+        "there is no divergence {} in the newest epoch: /api/v1/divergences lists them",
+        crate::report::escape::line(fingerprint)
+    ))
+}
+
+/// How a tool that reads only a status wants the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum As {
+    Json,
+    Status,
+    Rollback,
+}
+
+impl As {
+    const fn status(self, verdict: Verdict) -> StatusCode {
+        match (self, verdict) {
+            (As::Json, _) | (As::Status, Verdict::Pass) | (As::Rollback, Verdict::Fail) => StatusCode::OK,
+            (As::Status, Verdict::Fail) | (As::Rollback, _) => StatusCode::CONFLICT,
+            (As::Status, Verdict::Inconclusive) => StatusCode::TOO_EARLY,
+        }
+    }
+}
+
+async fn gate(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
+    either(judged(&admin, query.as_deref().unwrap_or("")).await)
+}
+
+async fn judged(admin: &Arc<Admin>, query: &str) -> Result<Answer, Problem> {
+    let mut form = As::Json;
+    let mut build = None;
+    for (key, value) in pairs(query) {
+        match (key.as_str(), value.as_str()) {
+            ("as", "status") => form = As::Status,
+            ("as", "rollback") => form = As::Rollback,
+            ("as", "json") => form = As::Json,
+            ("as", _) => return Err(Problem::bad_request("`as` must be `status` or `rollback`, or be left out")),
+            ("candidate_build", _) if !value.is_empty() => build = Some(value),
+            ("candidate_build", _) => return Err(Problem::bad_request("`candidate_build` is empty: name a build")),
+            _ => {}
+        }
+    }
+    let judgement = compute(admin, move |s| s.judgement(build.as_deref())).await?;
+    let mut response = json_text(crate::report::gate_json(&judgement));
+    *response.status_mut() = form.status(judgement.verdict);
+    Ok(response)
+}
+
+async fn mirror(State(admin): Shared) -> Answer {
+    json_text(mirror_state(&admin))
+}
+
+fn mirror_state(admin: &Admin) -> String {
+    format!("{}\n", serde_json::json!({ "enabled": admin.source.mirroring() }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Switch {
+    enabled: bool,
+}
+
+async fn set_mirror(State(admin): Shared, request: Request<Body>) -> Answer {
+    either(switch(&admin, request).await)
+}
+
+async fn switch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Problem> {
+    let body = body(request).await?;
+    let Switch { enabled } = serde_json::from_slice(&body).map_err(|error| {
+        Problem::bad_request(format!("the body must be {{\"enabled\": true}} or {{\"enabled\": false}}: {error}"))
+    })?;
+    admin.source.set_mirroring(enabled).await.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
+    Ok(json_text(mirror_state(admin)))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewEpoch {
+    candidate_build: Option<String>,
+}
+
+async fn new_epoch(State(admin): Shared, request: Request<Body>) -> Answer {
+    either(start_epoch(&admin, request).await)
+}
+
+async fn start_epoch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Problem> {
+    let body = body(request).await?;
+    let NewEpoch { candidate_build } = if body.is_empty() {
+        NewEpoch::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|error| {
+            Problem::bad_request(format!("the body must be {{\"candidate_build\": \"LABEL\"}} or {{}}: {error}"))
+        })?
+    };
+    if candidate_build.as_ref().is_some_and(|b| b.is_empty() || b.len() > 256 || b.chars().any(char::is_control)) {
+        return Err(Problem::bad_request("`candidate_build` must be 1 to 256 characters without control characters"));
+    }
+    admin
+        .source
+        .new_epoch(candidate_build)
+        .await
+        .map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
+    let epoch = compute(admin, |s| document(&serde_json::json!({ "epoch": s.report().epoch }))).await?;
+    Ok(json_text(epoch))
+}
+
+async fn missing(request: Request<Body>) -> Answer {
+    let path = crate::report::escape::line(request.uri().path());
+    Problem::not_found(format!("there is nothing at {path}: /api/v1/openapi.json lists what there is")).into_response()
+}
+
+async fn wrong_method(request: Request<Body>) -> Answer {
+    let path = request.uri().path();
+    let same = |template: &str| match template.split_once('{') {
+        Some((prefix, _)) => path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/')),
+        None => template == path,
+    };
+    let methods = PATHS.iter().find(|(template, _)| same(template)).map_or("GET".to_owned(), |(_, m)| m.join(", "));
+    let allow = methods.replace("GET", "GET, HEAD");
+    let detail = format!("{} is not answered here: use {methods}", request.method());
+    let header = HeaderValue::from_str(&allow).ok().map(|v| (header::ALLOW, v));
+    Problem { header, ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail) }.into_response()
+}
+
+/// The pairs of a query or a form, decoded.
+pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
+    text.split('&')
+        .filter(|p| !p.is_empty())
+        .map(|p| p.split_once('=').unwrap_or((p, "")))
+        .map(|(k, v)| (decode(k), decode(v)))
+        .collect()
+}
+
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.iter();
+    let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
+    while let Some(&b) = rest.next() {
+        let mut ahead = rest.clone();
+        match b {
+            b'+' => out.push(b' '),
+            b'%' => match (digit(ahead.next()), digit(ahead.next())) {
+                (Some(high), Some(low)) => {
+                    out.push((high * 16 + low) as u8);
+                    rest = ahead;
+                }
+                _ => out.push(b),
+            },
+            b => out.push(b),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn document<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value)
+        .map_or_else(|e| serde_json::json!({ "error": e.to_string() }).to_string(), |t| t + "\n")
+}

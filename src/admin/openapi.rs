@@ -1,0 +1,240 @@
+//! The description of the interface, OpenAPI 3.1. A test holds it against the routes.
+
+use super::api::PATHS;
+use serde_json::{Map, Value, json};
+
+pub(super) fn document() -> String {
+    let mut paths = Map::new();
+    for (path, methods) in PATHS {
+        let mut item = Map::new();
+        for method in *methods {
+            item.insert(method.to_lowercase(), operation(path, method));
+        }
+        if path.contains("{fingerprint}") {
+            item.insert(
+                "parameters".to_owned(),
+                json!([{
+                    "name": "fingerprint", "in": "path", "required": true, "schema": { "type": "string" },
+                }]),
+            );
+        }
+        paths.insert((*path).to_owned(), Value::Object(item));
+    }
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Parallax admin interface",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Reports, verdict and switches of a Parallax proxy. Fields are added, never renamed.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "security": [{}, { "token": [] }, { "session": [] }],
+        "paths": paths,
+        "components": { "securitySchemes": {
+            "token": { "type": "http", "scheme": "bearer" },
+            "session": { "type": "apiKey", "in": "cookie", "name": super::access::COOKIE },
+        }, "schemas": schemas() },
+    });
+    format!("{document:#}\n")
+}
+
+fn operation(path: &str, method: &str) -> Value {
+    let (summary, answers) = match (path, method) {
+        ("/", _) => ("The dashboard; the sign-in form where a token is set and there is no session", page()),
+        ("/divergences", _) => ("The divergences, as a page", page()),
+        ("/divergences/{fingerprint}", _) => ("One divergence with both answers side by side", page_or_404()),
+        ("/routes", _) => ("The routes, as a page", page()),
+        ("/login", "GET") => ("The sign-in form", page()),
+        ("/login", _) => (
+            "Signs a browser in with the form field `token`",
+            json!({
+                "303": { "description": "signed in; sets the session cookie" },
+                "401": { "description": "wrong token; the form again" },
+            }),
+        ),
+        ("/assets/app.css", _) => ("The style sheet", plain("text/css")),
+        ("/assets/app.js", _) => ("The script", plain("text/javascript")),
+        ("/healthz", _) => ("Alive", plain("text/plain")),
+        ("/readyz", _) => (
+            "Ready to serve",
+            json!({
+                "200": { "description": "ready" },
+                "503": problem("starting or draining"),
+            }),
+        ),
+        ("/metrics", _) => ("Metrics as OpenMetrics text", plain("application/openmetrics-text")),
+        ("/api/v1/report", _) => ("The newest epoch's report", answer("Report")),
+        ("/api/v1/gate", _) => (
+            "The verdict",
+            json!({
+                "200": body("the verdict; with `as=status` pass, with `as=rollback` fail", "Gate"),
+                "409": body("with `as=status` fail, with `as=rollback` anything but fail", "Gate"),
+                "425": body("with `as=status` inconclusive", "Gate"),
+            }),
+        ),
+        ("/api/v1/divergences", _) => (
+            "The divergences",
+            json!({
+                "200": { "description": "those that count most first", "content": { "application/json": {
+                    "schema": { "type": "array", "items": { "$ref": "#/components/schemas/Divergence" } },
+                } } },
+            }),
+        ),
+        ("/api/v1/divergences/{fingerprint}", _) => (
+            "One divergence with its examples, redacted",
+            json!({
+                "200": body("the divergence", "DivergenceDetail"),
+                "404": problem("not in the newest epoch"),
+            }),
+        ),
+        ("/api/v1/mirror", "GET") => ("Whether anything is mirrored", answer("Mirror")),
+        ("/api/v1/mirror", _) => ("The kill switch, from the next request on and over restarts", answer("Mirror")),
+        _ => ("Starts a new epoch by hand", json!({ "200": { "description": "the new epoch" } })),
+    };
+    let mut answers = answers;
+    if let Some(map) = answers.as_object_mut() {
+        map.insert("default".to_owned(), problem("an error that names its remedy"));
+    }
+    let id: String = format!("{method}{path}")
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+        .collect();
+    let mut operation = json!({ "operationId": id, "summary": summary, "responses": answers });
+    if let (Some(extra), Some(map)) = (extra(path, method), operation.as_object_mut()) {
+        map.insert(extra.0.to_owned(), extra.1);
+    }
+    operation
+}
+
+fn extra(path: &str, method: &str) -> Option<(&'static str, Value)> {
+    let request = |kind: &str, schema: &str, required: bool| json!({ "required": required, "content": { kind: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } } });
+    match (path, method) {
+        ("/api/v1/gate", _) => Some((
+            "parameters",
+            json!([
+                { "name": "as", "in": "query", "schema": { "enum": ["json", "status", "rollback"] } },
+                { "name": "candidate_build", "in": "query", "schema": { "type": "string" },
+                  "description": "inconclusive while the newest epoch is of another build" },
+            ]),
+        )),
+        ("/divergences", _) => Some((
+            "parameters",
+            json!([
+                { "name": "show", "in": "query", "schema": { "enum": ["counted", "excused", "all"] } },
+                { "name": "route", "in": "query", "schema": { "type": "string" } },
+                { "name": "kind", "in": "query", "schema": { "type": "string" } },
+            ]),
+        )),
+        ("/api/v1/mirror", "POST") => Some(("requestBody", request("application/json", "Mirror", true))),
+        ("/api/v1/epoch", _) => Some(("requestBody", request("application/json", "NewEpoch", false))),
+        ("/login", "POST") => Some(("requestBody", request("application/x-www-form-urlencoded", "Login", true))),
+        _ => None,
+    }
+}
+
+fn body(description: &str, schema: &str) -> Value {
+    let reference = format!("#/components/schemas/{schema}");
+    json!({ "description": description, "content": { "application/json": { "schema": { "$ref": reference } } } })
+}
+
+fn answer(schema: &str) -> Value {
+    json!({ "200": body("as it is now", schema) })
+}
+
+fn problem(description: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    json!({ "description": description, "content": { "application/problem+json": { "schema": schema } } })
+}
+
+fn page() -> Value {
+    plain("text/html")
+}
+
+fn plain(kind: &str) -> Value {
+    json!({ "200": { "description": "as it is now", "content": { kind: {} } } })
+}
+
+fn page_or_404() -> Value {
+    json!({ "200": { "description": "as it is now", "content": { "text/html": {} } }, "404": problem("not in the newest epoch") })
+}
+
+fn object(properties: Value) -> Value {
+    let required: Vec<_> = properties.as_object().map(|p| p.keys().cloned().collect()).unwrap_or_default();
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+fn schemas() -> Value {
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let text = json!({ "type": "string" });
+    let time = json!({ "type": "string", "format": "date-time" });
+    let verdict = json!({ "enum": ["pass", "fail", "inconclusive"] });
+    let number = json!({ "type": ["number", "null"] });
+    let list = |name: &str| json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } });
+    let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let divergence = |examples: Value| {
+        object(json!({
+            "fingerprint": text, "route": text, "kind": text, "location": text,
+            "tier": { "enum": ["break", "value", "order", "repr", "info"] }, "count": count, "counted": count,
+            "excused": { "type": "boolean" }, "excused_by": { "type": ["string", "null"] }, "primary_class": text,
+            "candidate_class": text, "share": { "type": "number" }, "first_seen": time, "last_seen": time,
+            "summary": text, "examples": { "type": "array", "items": examples },
+        }))
+    };
+    json!({
+        "Report": object(json!({
+            "schema": { "const": 1 }, "generated_at": time, "epoch": of("Epoch"), "totals": of("Counts"),
+            "routes": list("Route"), "divergences": list("Divergence"), "rules": list("Rule"),
+            "notices": list("Notice"), "gate": { "type": "object" },
+        })),
+        "Gate": object(json!({
+            "schema": { "const": 1 }, "verdict": verdict, "epoch": of("Epoch"), "criteria": list("Criterion"),
+            "eta_seconds": { "type": ["integer", "null"] }, "notices": list("Notice"),
+        })),
+        "Epoch": object(json!({
+            "id": text, "candidate_build": { "type": ["string", "null"] }, "rules": text, "started_at": time,
+            "reason": { "enum": ["start", "build", "rules", "manual"] },
+        })),
+        "Counts": object(json!({
+            "requests": count, "mirrored": count, "not_mirrored": { "type": "object", "additionalProperties": count },
+            "pending": count, "compared": count, "matched": count, "excused": count,
+            "excused_reasons": { "type": "object", "additionalProperties": count }, "divergent": count,
+            "incomparable": count, "incomparable_reasons": { "type": "object", "additionalProperties": count },
+        })),
+        "Route": { "allOf": [of("Counts"), object(json!({
+            "route": text, "since": time,
+            "divergence": object(json!({
+                "rate": { "type": "number" }, "lower": { "type": "number" }, "upper": { "type": "number" },
+                "noise": { "type": "number" },
+            })),
+            "status": { "type": "object" }, "latency": { "type": "object" },
+        }))] },
+        "Divergence": divergence(text.clone()),
+        "DivergenceDetail": divergence(of("Example")),
+        "Example": object(json!({
+            "id": text, "at": time, "request": of("Message"), "primary": of("Message"), "candidate": of("Message"),
+            "differences": { "type": "array", "items": { "type": "object" } },
+        })),
+        "Message": object(json!({
+            "start": text, "headers": { "type": "array" }, "body": text, "body_bytes": count,
+            "binary": { "type": "boolean" },
+        })),
+        "Rule": object(json!({
+            "id": text, "owner": { "type": ["string", "null"] }, "expires": { "type": ["string", "null"] },
+            "state": { "enum": ["active", "expired", "unused"] }, "hits": count, "share": { "type": "number" },
+        })),
+        "Notice": { "type": "object", "required": ["code", "severity", "message"], "properties": {
+            "code": text, "severity": { "enum": ["info", "warning", "error"] }, "message": text, "hint": text,
+            "since": time,
+        } },
+        "Criterion": object(json!({
+            "criterion": { "enum": ["divergence", "errors", "latency", "coverage", "unseen", "unjudged", "minimum"] },
+            "required": { "type": "boolean" }, "route": { "type": ["string", "null"] }, "verdict": verdict,
+            "observed": number, "lower": number, "upper": number, "limit": number, "samples": count,
+            "samples_needed": { "type": ["integer", "null"] }, "reason": text,
+        })),
+        "Mirror": object(json!({ "enabled": { "type": "boolean" } })),
+        "NewEpoch": { "type": "object", "properties": { "candidate_build": { "type": ["string", "null"] } } },
+        "Login": object(json!({ "token": text })),
+        "Problem": object(json!({ "type": text, "title": text, "status": { "type": "integer" }, "detail": text })),
+    })
+}

@@ -1,0 +1,37 @@
+//! What the admin interface asks of the rest of the program.
+
+use super::MetricsView;
+use crate::gate::Judgement;
+use crate::report::{DivergenceDetail, Report};
+use std::pin::Pin;
+
+/// A change under way; the error is a sentence for the person who asked.
+pub type Change<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
+/// The running proxy as the admin interface sees it. Reading may compute, it must not wait: it is called on threads
+/// that may block, but a page waits for it.
+pub trait Source: Send + Sync + 'static {
+    /// The newest epoch's report.
+    fn report(&self) -> Report;
+
+    /// The verdict; inconclusive while `expected_build` is given and the newest epoch is of another build.
+    fn judgement(&self, expected_build: Option<&str>) -> Judgement;
+
+    /// One divergence with its examples, by fingerprint.
+    fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail>;
+
+    /// Whether the kill switch is on `mirror`.
+    fn mirroring(&self) -> bool;
+
+    /// Done once it holds for the next request and is kept for the next start.
+    fn set_mirroring(&self, enabled: bool) -> Change<'_>;
+
+    /// Starts a new epoch, for that build or for the present one.
+    fn new_epoch(&self, candidate_build: Option<String>) -> Change<'_>;
+
+    /// `Err` says why not: starting, draining.
+    fn ready(&self) -> Result<(), String>;
+
+    /// What the metrics say beside the report.
+    fn metrics(&self) -> MetricsView;
+}

@@ -1,0 +1,453 @@
+//! The interface over loopback, with a source that holds still.
+
+use super::*;
+use crate::gate::{Judgement, Verdict};
+use crate::report::{DivergenceDetail, Report, find, samples};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+struct Fake {
+    verdict: Verdict,
+    hostile: bool,
+    empty: bool,
+    mirroring: AtomicBool,
+    ready: AtomicBool,
+    epochs: Mutex<Vec<Option<String>>>,
+}
+
+impl Source for Fake {
+    fn report(&self) -> Report {
+        match (self.empty, self.hostile) {
+            (true, _) => samples::empty(),
+            (_, true) => samples::hostile_report(),
+            _ => samples::report(self.verdict),
+        }
+    }
+
+    fn judgement(&self, expected_build: Option<&str>) -> Judgement {
+        let known = expected_build.is_none_or(|b| b == "2026.11.3");
+        samples::judgement(if known { self.verdict } else { Verdict::Inconclusive })
+    }
+
+    fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
+        find(&samples::evidence(if self.hostile { samples::HOSTILE } else { "129.90" }), fingerprint)
+    }
+
+    fn mirroring(&self) -> bool {
+        self.mirroring.load(Ordering::SeqCst)
+    }
+
+    fn set_mirroring(&self, enabled: bool) -> Change<'_> {
+        Box::pin(async move {
+            self.mirroring.store(enabled, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+
+    fn new_epoch(&self, candidate_build: Option<String>) -> Change<'_> {
+        Box::pin(async move {
+            if candidate_build.as_deref() == Some("fails") {
+                return Err("the store cannot be written: see the log".into());
+            }
+            self.epochs.lock().unwrap().push(candidate_build);
+            Ok(())
+        })
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.ready.load(Ordering::SeqCst) { Ok(()) } else { Err("draining".into()) }
+    }
+
+    fn metrics(&self) -> MetricsView {
+        MetricsView { version: "1", commit: "x", ..MetricsView::default() }
+    }
+}
+
+struct House {
+    address: SocketAddr,
+    fake: Arc<Fake>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+struct Got {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Got {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().filter_map(|l| l.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+    }
+}
+
+fn fake(verdict: Verdict) -> Fake {
+    Fake {
+        verdict,
+        hostile: false,
+        empty: false,
+        mirroring: AtomicBool::new(true),
+        ready: AtomicBool::new(true),
+        epochs: Mutex::new(Vec::new()),
+    }
+}
+
+impl House {
+    async fn new(fake: Fake, token: Option<&str>, open: &[&str]) -> House {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let fake = Arc::new(fake);
+        let options = AdminOptions {
+            address,
+            token: token.map(Into::into),
+            public_url: Some("https://parallax.example.com/x".into()),
+            open: open.iter().map(|s| s.to_string()).collect(),
+            tls: false,
+        };
+        let admin = Admin::new(fake.clone(), &options, [7; 32]);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let task = tokio::spawn(serve(listener, None, admin, async move {
+            let _ = stopped.await;
+        }));
+        House { address, fake, stop: Some(stop), task }
+    }
+
+    async fn open() -> House {
+        House::new(fake(Verdict::Fail), None, &[]).await
+    }
+
+    /// One request on a connection of its own. `host` and `connection` are added where they are missing.
+    async fn ask(&self, line: &str, headers: &[&str], body: &str) -> Got {
+        let mut text = format!("{line} HTTP/1.1\r\nconnection: close\r\n");
+        if !headers.iter().any(|h| h.starts_with("host")) {
+            text += &format!("host: {}\r\n", self.address);
+        }
+        for h in headers.iter().filter(|h| **h != "host") {
+            text += &format!("{h}\r\n");
+        }
+        if !body.is_empty() {
+            text += &format!("content-length: {}\r\n", body.len());
+        }
+        text += "\r\n";
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        // A refusal may come, and the connection close, before the body is sent.
+        let _ = stream.write_all(body.as_bytes()).await;
+        let mut all = Vec::new();
+        let _ = stream.read_to_end(&mut all).await;
+        let all = String::from_utf8_lossy(&all).into_owned();
+        let (head, body) = all.split_once("\r\n\r\n").unwrap_or((&all, ""));
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        Got { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    async fn get(&self, path: &str) -> Got {
+        self.ask(&format!("GET {path}"), &[], "").await
+    }
+
+    async fn post(&self, path: &str, headers: &[&str], body: &str) -> Got {
+        let mut all = vec!["content-type: application/json"];
+        all.extend(headers);
+        self.ask(&format!("POST {path}"), &all, body).await
+    }
+}
+
+fn problem(got: &Got, status: u16, remedy: &str) {
+    assert_eq!((got.status, got.header("content-type")), (status, Some("application/problem+json")), "{}", got.head);
+    let value: serde_json::Value = serde_json::from_str(&got.body).unwrap();
+    assert_eq!(value["status"], status);
+    assert!(value["detail"].as_str().unwrap().contains(remedy), "{} lacks {remedy}", got.body);
+}
+
+#[tokio::test]
+async fn every_route_answers_with_and_without_a_slash() {
+    let house = House::open().await;
+    for (path, kind) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/divergences", "text/html; charset=utf-8"),
+        ("/divergences/", "text/html; charset=utf-8"),
+        ("/divergences?show=all&route=GET+%2Forders%2F%7Bid%7D", "text/html; charset=utf-8"),
+        ("/divergences/kq3v7x2mha", "text/html; charset=utf-8"),
+        ("/divergences/kq3v7x2mha/", "text/html; charset=utf-8"),
+        ("/routes", "text/html; charset=utf-8"),
+        ("/routes/", "text/html; charset=utf-8"),
+        ("/assets/app.css", "text/css; charset=utf-8"),
+        ("/assets/app.js", "text/javascript; charset=utf-8"),
+        ("/healthz", "text/plain; charset=utf-8"),
+        ("/readyz", "text/plain; charset=utf-8"),
+        ("/metrics", OPENMETRICS),
+        ("/api/v1/report", "application/json"),
+        ("/api/v1/report/", "application/json"),
+        ("/api/v1/gate", "application/json"),
+        ("/api/v1/divergences", "application/json"),
+        ("/api/v1/divergences/kq3v7x2mha", "application/json"),
+        ("/api/v1/mirror", "application/json"),
+        ("/api/v1/openapi.json", "application/json"),
+    ] {
+        let got = house.get(path).await;
+        assert_eq!((got.status, got.header("content-type")), (200, Some(kind)), "{path}");
+        assert!(got.header("content-security-policy").unwrap().contains("script-src 'self'"));
+        assert!(!got.body.is_empty());
+        let head = house.ask(&format!("HEAD {path}"), &[], "").await;
+        assert_eq!((head.status, head.body.as_str(), head.header("content-type")), (200, "", Some(kind)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn report_and_detail_are_what_the_types_say() {
+    let house = House::open().await;
+    let report: Report = serde_json::from_str(&house.get("/api/v1/report").await.body).unwrap();
+    assert_eq!(report, samples::report(Verdict::Fail));
+    let detail: DivergenceDetail =
+        serde_json::from_str(&house.get("/api/v1/divergences/kq3v7x2mha").await.body).unwrap();
+    assert_eq!(detail.examples[0].primary.start, "HTTP/1.1 200 OK");
+    problem(&house.get("/api/v1/divergences/nope").await, 404, "/api/v1/divergences lists them");
+    problem(&house.get("/api/v1/divergences/%ff").await, 404, "/api/v1/divergences lists them");
+    problem(&house.get("/divergences/nope").await, 404, "/api/v1/divergences lists them");
+}
+
+#[tokio::test]
+async fn the_gate_as_a_status() {
+    for (verdict, status, rollback) in
+        [(Verdict::Pass, 200, 409), (Verdict::Fail, 409, 200), (Verdict::Inconclusive, 425, 409)]
+    {
+        let house = House::new(fake(verdict), None, &[]).await;
+        for (query, expected) in [("", 200), ("?as=status", status), ("?as=rollback", rollback)] {
+            let get = house.get(&format!("/api/v1/gate{query}")).await;
+            let post = house.post(&format!("/api/v1/gate{query}"), &[], "{\"name\":\"canary\"}").await;
+            let bare = house.ask(&format!("POST /api/v1/gate{query}"), &[], "").await;
+            for got in [get, post, bare] {
+                assert_eq!(got.status, expected, "{verdict:?} {query}");
+                assert_eq!(serde_json::from_str::<Judgement>(&got.body).unwrap().verdict, verdict);
+            }
+        }
+        assert_eq!(house.get("/api/v1/gate?as=status&candidate_build=2026.11.4").await.status, 425);
+        assert_eq!(house.get("/api/v1/gate?as=status&candidate_build=2026.11.3").await.status, status);
+        problem(&house.get("/api/v1/gate?as=sttaus").await, 400, "`status` or `rollback`");
+    }
+}
+
+#[tokio::test]
+async fn switching_and_starting_epochs() {
+    let house = House::open().await;
+    let got = house.post("/api/v1/mirror", &[], "{\"enabled\": false}").await;
+    assert_eq!((got.status, got.body.as_str()), (200, "{\"enabled\":false}\n"));
+    assert!(!house.fake.mirroring());
+    assert!(house.get("/").await.body.contains("Mirroring is stopped."));
+    problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": \"no\"}").await, 400, "{\"enabled\": true}");
+    problem(&house.post("/api/v1/mirror", &[], "").await, 400, "{\"enabled\": true}");
+
+    assert_eq!(house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"v2\"}").await.status, 200);
+    assert_eq!(house.post("/api/v1/epoch", &[], "{}").await.status, 200);
+    assert_eq!(*house.fake.epochs.lock().unwrap(), [Some("v2".to_owned()), None]);
+    problem(&house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"fails\"}").await, 500, "see the log");
+    problem(&house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"\"}").await, 400, "1 to 256");
+    problem(&house.post("/api/v1/epoch", &[], "{\"build\": \"x\"}").await, 400, "candidate_build");
+}
+
+#[tokio::test]
+async fn errors_are_problems() {
+    let house = House::open().await;
+    problem(&house.get("/nothing").await, 404, "openapi.json");
+    for (line, allow) in [
+        ("DELETE /api/v1/mirror", "GET, HEAD, POST"),
+        ("POST /api/v1/report", "GET, HEAD"),
+        ("GET /api/v1/epoch", "POST"),
+        ("PUT /divergences/abc", "GET, HEAD"),
+    ] {
+        let got = house.ask(line, &["content-type: application/json"], "").await;
+        problem(&got, 405, "use ");
+        assert_eq!(got.header("allow"), Some(allow), "{line}");
+    }
+    problem(&house.post("/api/v1/mirror", &[], &" ".repeat(65 * 1024)).await, 413, "64 KiB");
+    house.fake.ready.store(false, Ordering::SeqCst);
+    problem(&house.get("/readyz").await, 503, "draining");
+    assert_eq!(house.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn without_a_token_only_our_own_names_and_sites() {
+    let house = House::open().await;
+    for host in ["localhost", "LOCALHOST:9900", "127.0.0.1", "127.8.7.6:1", "[::1]:9900", "parallax.example.com"] {
+        assert_eq!(house.ask("GET /api/v1/report", &[&format!("host: {host}")], "").await.status, 200, "{host}");
+    }
+    for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:9900", "10.0.0.1", "[fe80::1]"] {
+        for path in ["/", "/api/v1/report", "/healthz", "/metrics", "/nothing"] {
+            let got = house.ask(&format!("GET {path}"), &[&format!("host: {host}")], "").await;
+            problem(&got, 403, "admin.public_url");
+        }
+    }
+    problem(&house.ask("GET /", &["host: a", "host: localhost"], "").await, 400, "Host");
+    problem(&house.ask("GET http://evil.example/", &["host: localhost"], "").await, 400, "Host");
+
+    let body = "{\"enabled\": false}";
+    let own = format!("origin: http://{}", house.address);
+    for bad in [
+        &["origin: http://evil.example"][..],
+        &["origin: null"],
+        &["sec-fetch-site: cross-site"],
+        &["sec-fetch-site: same-site"],
+        &["origin: http://localhost:1"],
+        &["sec-fetch-site: cross-site", &own],
+    ] {
+        problem(&house.post("/api/v1/mirror", bad, body).await, 403, "another site");
+    }
+    for kind in [&["content-type: text/plain"][..], &["content-type: application/x-www-form-urlencoded"], &[]] {
+        problem(&house.ask("POST /api/v1/mirror", kind, body).await, 415, "application/json");
+    }
+    problem(&house.ask("POST /api/v1/epoch", &[], "").await, 415, "application/json");
+    assert!(house.fake.mirroring() && house.fake.epochs.lock().unwrap().is_empty());
+    let good = [&own, "sec-fetch-site: same-origin", "content-type: application/json; charset=utf-8"];
+    assert_eq!(house.ask("POST /api/v1/mirror", &good, body).await.status, 200);
+    assert_eq!(house.get("/login").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_token_guards_everything_but_health() {
+    let house = House::new(fake(Verdict::Pass), Some("s3cret\n"), &[]).await;
+    assert_eq!(house.get("/healthz").await.status, 200);
+    assert_eq!(house.get("/readyz").await.status, 200);
+    let paths = [
+        "/metrics",
+        "/api/v1/report",
+        "/api/v1/gate",
+        "/api/v1/divergences",
+        "/api/v1/mirror",
+        "/nothing",
+        "/assets/app.js",
+        "/api/v1/openapi.json",
+    ];
+    for path in paths {
+        let got = house.get(path).await;
+        problem(&got, 401, "PARALLAX_TOKEN");
+        assert!(got.header("www-authenticate").unwrap().starts_with("Bearer"));
+    }
+    for wrong in [
+        "authorization: Bearer s3cre",
+        "authorization: Basic s3cret",
+        "authorization: Bearer",
+        "authorization: Bearer ",
+    ] {
+        problem(&house.ask("GET /api/v1/report", &[wrong], "").await, 401, "token");
+    }
+    for right in ["authorization: Bearer s3cret", "authorization: bearer s3cret"] {
+        assert_eq!(house.ask("GET /api/v1/report", &[right, "host: any.example"], "").await.status, 200);
+        assert_eq!(house.ask("POST /api/v1/mirror", &[right], "{\"enabled\": true}").await.status, 200);
+    }
+    problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": false}").await, 401, "token");
+    problem(&house.ask("POST /api/v1/gate", &[], "").await, 401, "token");
+}
+
+#[tokio::test]
+async fn open_paths_are_for_reading_only() {
+    let house = House::new(fake(Verdict::Pass), Some("s3cret"), &["/metrics", "/api/v1/gate"]).await;
+    assert_eq!(house.get("/metrics").await.status, 200);
+    assert_eq!(house.get("/api/v1/gate?as=status").await.status, 200);
+    problem(&house.post("/api/v1/gate", &[], "{}").await, 401, "token");
+    problem(&house.get("/api/v1/report").await, 401, "token");
+}
+
+#[tokio::test]
+async fn a_browser_signs_in() {
+    let house = House::new(fake(Verdict::Pass), Some("s3cret"), &[]).await;
+    let form = house.get("/").await;
+    assert_eq!((form.status, form.header("content-type")), (401, Some("text/html; charset=utf-8")));
+    assert!(form.body.contains("action=\"/login\"") && !form.body.contains("2026.11.3"));
+    let deep = house.ask("GET /divergences/abc", &["accept: text/html"], "").await;
+    assert!(deep.status == 401 && deep.body.contains("value=\"/divergences/abc\""));
+
+    let own = format!("origin: http://{}", house.address);
+    let wrong = house.ask("POST /login", &[&own], "token=nope").await;
+    assert_eq!((wrong.status, wrong.header("set-cookie")), (401, None));
+    problem(&house.ask("POST /login", &["origin: http://evil.example"], "token=s3cret").await, 403, "another site");
+    let right = house.ask("POST /login", &[&own], "token=s3cret&next=%2Fdivergences%2Fabc").await;
+    assert_eq!((right.status, right.header("location")), (303, Some("/divergences/abc")));
+    assert_eq!(
+        house.ask("POST /login", &[&own], "token=s3cret&next=//evil.example").await.header("location"),
+        Some("/")
+    );
+    let cookie = right.header("set-cookie").unwrap().to_owned();
+    assert!(cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Strict") && !cookie.contains("s3cret"));
+
+    let cookie = format!("cookie: a=b; {}", cookie.split(';').next().unwrap());
+    assert!(house.ask("GET /", &[&cookie], "").await.body.contains("PASS"));
+    let body = "{\"enabled\": false}";
+    problem(&house.post("/api/v1/mirror", &[&cookie], body).await, 403, "Origin");
+    problem(&house.post("/api/v1/mirror", &[&cookie, "origin: http://evil.example"], body).await, 403, "Origin");
+    assert!(house.fake.mirroring());
+    assert_eq!(house.post("/api/v1/mirror", &[&cookie, &own], body).await.status, 200);
+    problem(&house.ask("GET /api/v1/report", &["cookie: parallax_session=x"], "").await, 401, "token");
+}
+
+#[test]
+fn the_cookie_is_secure_under_tls() {
+    let options = AdminOptions {
+        address: "0.0.0.0:9900".parse().unwrap(),
+        token: Some("t".into()),
+        public_url: None,
+        open: Vec::new(),
+        tls: true,
+    };
+    assert!(super::access::Access::new(&options, [1; 32]).sign_in("t").unwrap().ends_with("; Secure"));
+}
+
+#[tokio::test]
+async fn pages_escape_everything() {
+    let house = House::new(Fake { hostile: true, ..fake(Verdict::Fail) }, None, &[]).await;
+    for path in ["/", "/divergences?show=all&route=%3Cscript%3E%22", "/divergences/kq3v7x2mha", "/routes"] {
+        let page = house.get(path).await.body;
+        assert!(page.contains("&lt;script&gt;"), "{path} shows it");
+        assert_eq!(page.matches("<script").count(), 1, "{path}: our own script and no other");
+        assert!(!page.contains('\u{1b}') && !page.contains(" onload='") && !page.contains(" style="), "{path}");
+    }
+    problem(&house.get("/%1b%5b31m<script>").await, 404, "nothing at");
+}
+
+#[tokio::test]
+async fn the_empty_state_says_what_to_do() {
+    let house = House::new(Fake { empty: true, ..fake(Verdict::Inconclusive) }, None, &[]).await;
+    let page = house.get("/").await.body;
+    for part in ["◌ INCONCLUSIVE", "no request has arrived yet", "http://127.0.0.1:8080", "◌ request seen: waiting, 0"]
+    {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert!(!page.contains("<svg") && !page.contains("0 %"), "no data is not a bar and not 0 %");
+}
+
+#[tokio::test]
+async fn the_description_names_every_route_and_every_reference_resolves() {
+    let house = House::open().await;
+    let text = house.get("/api/v1/openapi.json").await.body;
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for (path, methods) in super::api::PATHS {
+        for method in *methods {
+            assert!(document["paths"][path][method.to_lowercase()]["responses"].is_object(), "{method} {path}");
+            let real = path.replace("{fingerprint}", "kq3v7x2mha");
+            let got = house.ask(&format!("{method} {real}"), &["content-type: application/json"], "").await;
+            assert!(!matches!(got.status, 404 | 405), "{method} {real} answers {}", got.status);
+        }
+    }
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "{name} is missing");
+    }
+}
+
+#[tokio::test]
+async fn stopping_answers_what_is_under_way_and_accepts_no_more() {
+    let mut house = House::open().await;
+    let mut idle = TcpStream::connect(house.address).await.unwrap();
+    idle.write_all(format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", house.address).as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    house.stop.take().unwrap().send(()).unwrap();
+    (&mut house.task).await.unwrap();
+    assert!(TcpStream::connect(house.address).await.is_err());
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).await.unwrap();
+}

@@ -1,0 +1,201 @@
+//! Evidence, judgement and what the proxy knows of itself, put together.
+
+use super::types::LegsOf;
+use super::{
+    DivergenceDetail, DivergenceReport, DivergenceShares, GateSummary, Latency, LatencyRatio, LatencySummary,
+    ProxyInfo, Report, RouteReport, RuleInfo, RuleReport, RuleState,
+};
+use crate::evidence::{Counts, Divergence, Evidence, Histogram, RouteEvidence};
+use crate::gate::Judgement;
+use crate::model::{Bucket, Incomparable, Notice, Timestamp};
+use std::fmt::{self, Debug, Formatter};
+
+/// Bounds on a route's divergence, the same that the verdict uses: name and evidence in, lower and upper out.
+pub type Bounds<'a> = dyn Fn(&str, &RouteEvidence) -> (f64, f64) + 'a;
+
+/// What a report says beside evidence and judgement.
+pub struct ReportFacts<'a> {
+    pub generated_at: Timestamp,
+    pub rules: &'a [RuleInfo],
+    /// Shown together with the judgement's own.
+    pub notices: Vec<Notice>,
+    pub proxy: ProxyInfo,
+    pub bounds: &'a Bounds<'a>,
+    /// Whether a route is marked critical.
+    pub critical: &'a dyn Fn(&str) -> bool,
+}
+
+impl Debug for ReportFacts<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReportFacts").field("generated_at", &self.generated_at).finish_non_exhaustive()
+    }
+}
+
+/// The report. Totals are the sums of the routes, whatever those are.
+pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>) -> Report {
+    let mut totals = Counts::default();
+    let mut divergences = Vec::new();
+    let mut routes = Vec::with_capacity(evidence.routes.len());
+    for (name, route) in &evidence.routes {
+        add(&mut totals, &route.counts);
+        for divergence in route.divergences.values() {
+            let ids = divergence.examples.iter().map(|e| e.id.clone()).collect();
+            divergences.push(describe(divergence, name, route.counts.compared, ids));
+        }
+        let (lower, upper) = (facts.bounds)(name, route);
+        routes.push(RouteReport {
+            route: name.clone(),
+            since: route.since,
+            divergence: DivergenceShares {
+                rate: ratio(route.counts.divergent, route.counts.compared),
+                lower,
+                upper,
+                noise: ratio(route.paired.n01 + route.paired.n11, route.paired.total()),
+            },
+            status: LegsOf {
+                primary: route.status.primary,
+                candidate: route.status.candidate,
+                control: facts.proxy.control.then_some(route.status.control),
+            },
+            latency: latency(route, facts.proxy.control),
+            divergences_overflow: route.divergences_overflow,
+            critical: (facts.critical)(name),
+            counts: route.counts.clone(),
+        });
+    }
+    divergences.sort_by(|a, b| {
+        b.counted.cmp(&a.counted).then(a.tier.cmp(&b.tier)).then(b.count.cmp(&a.count)).then_with(|| {
+            (&a.route, &a.location, &a.kind, &a.fingerprint).cmp(&(&b.route, &b.location, &b.kind, &b.fingerprint))
+        })
+    });
+    Report {
+        schema: 1,
+        generated_at: facts.generated_at,
+        epoch: evidence.epoch.clone(),
+        rules: facts.rules.iter().map(|rule| describe_rule(rule, evidence, totals.compared)).collect(),
+        totals,
+        routes,
+        divergences,
+        notices: merge_notices(&judgement.notices, &facts.notices),
+        gate: GateSummary {
+            verdict: judgement.verdict,
+            criteria: judgement.criteria.clone(),
+            eta_seconds: judgement.eta_seconds,
+        },
+        proxy: facts.proxy.clone(),
+    }
+}
+
+/// One divergence with its examples, by fingerprint.
+pub fn find(evidence: &Evidence, fingerprint: &str) -> Option<DivergenceDetail> {
+    evidence.routes.iter().find_map(|(name, route)| {
+        let divergence = route.divergences.get(fingerprint)?;
+        Some(describe(divergence, name, route.counts.compared, divergence.examples.clone()))
+    })
+}
+
+fn describe<E>(d: &Divergence, route: &std::sync::Arc<str>, compared: u64, examples: Vec<E>) -> DivergenceReport<E> {
+    let excused = d.counted == 0;
+    DivergenceReport {
+        fingerprint: d.fingerprint.clone(),
+        route: route.clone(),
+        kind: d.kind.clone(),
+        location: d.location.clone(),
+        tier: d.tier,
+        count: d.count,
+        counted: d.counted,
+        excused,
+        excused_by: d.excused_by.clone().filter(|_| excused),
+        primary_class: d.primary_class.clone(),
+        candidate_class: d.candidate_class.clone(),
+        share: ratio(d.count, compared),
+        first_seen: d.first_seen,
+        last_seen: d.last_seen,
+        summary: d.summary.clone(),
+        samples_kept: d.examples.len() as u64,
+        examples,
+    }
+}
+
+fn describe_rule(rule: &RuleInfo, evidence: &Evidence, compared: u64) -> RuleReport {
+    let hits = evidence.rule_hits.get(rule.id.as_str()).copied().unwrap_or(0);
+    RuleReport {
+        id: rule.id.clone(),
+        owner: rule.owner.clone(),
+        expires: rule.expires.clone(),
+        state: match (rule.expired, hits) {
+            (true, _) => RuleState::Expired,
+            (false, 0) => RuleState::Unused,
+            (false, _) => RuleState::Active,
+        },
+        hits,
+        share: ratio(hits, compared),
+        why: rule.why.clone(),
+        on: rule.on.clone(),
+        at: rule.at.clone(),
+    }
+}
+
+fn latency(route: &RouteEvidence, control: bool) -> Latency {
+    let (primary, candidate) = (summary(&route.latency.primary), summary(&route.latency.candidate));
+    let over = |a: u64, b: u64| (primary.count > 0 && candidate.count > 0 && b > 0).then(|| a as f64 / b as f64);
+    Latency {
+        ratio: LatencyRatio {
+            p50: over(candidate.p50_us, primary.p50_us),
+            p99: over(candidate.p99_us, primary.p99_us),
+        },
+        primary,
+        candidate,
+        control: control.then(|| summary(&route.latency.control)),
+    }
+}
+
+fn summary(h: &Histogram) -> LatencySummary {
+    if h.is_empty() {
+        return LatencySummary::default();
+    }
+    LatencySummary {
+        count: h.len(),
+        p50_us: h.value_at_quantile(0.5),
+        p90_us: h.value_at_quantile(0.9),
+        p99_us: h.value_at_quantile(0.99),
+        p999_us: h.value_at_quantile(0.999),
+        max_us: h.max(),
+    }
+}
+
+/// The gate's notices, then those it does not know of, each code and message once.
+fn merge_notices(a: &[Notice], b: &[Notice]) -> Vec<Notice> {
+    let mut all: Vec<Notice> = a.to_vec();
+    for notice in b {
+        if !all.iter().any(|n| n.code == notice.code && n.message == notice.message) {
+            all.push(notice.clone());
+        }
+    }
+    all.sort_by_key(|n| std::cmp::Reverse(n.severity));
+    all
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn add(sum: &mut Counts, c: &Counts) {
+    sum.requests += c.requests;
+    sum.mirrored += c.mirrored;
+    for bucket in Bucket::ALL {
+        *sum.not_mirrored.get_mut(bucket) += c.not_mirrored.get(bucket);
+    }
+    sum.pending += c.pending;
+    sum.compared += c.compared;
+    sum.matched += c.matched;
+    sum.excused += c.excused;
+    sum.excused_reasons.representation += c.excused_reasons.representation;
+    sum.excused_reasons.noise += c.excused_reasons.noise;
+    sum.excused_reasons.rule += c.excused_reasons.rule;
+    sum.divergent += c.divergent;
+    sum.incomparable += c.incomparable;
+    for reason in Incomparable::ALL {
+        *sum.incomparable_reasons.get_mut(reason) += c.incomparable_reasons.get(reason);
+    }
+}

@@ -1,0 +1,263 @@
+//! Numbers, times and widths as people read them, the same in every format.
+
+use super::escape;
+use crate::gate::Verdict;
+use crate::model::Timestamp;
+use std::time::Duration;
+
+/// How text for a terminal may look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    pub color: bool,
+    /// Whether symbols beyond ASCII can be shown.
+    pub unicode: bool,
+    /// Columns there are; more than 100 are not used.
+    pub width: usize,
+}
+
+impl Default for Style {
+    /// What a file gets: no colour, 100 columns.
+    fn default() -> Self {
+        Self { color: false, unicode: true, width: 100 }
+    }
+}
+
+/// What a piece of text is; its colour follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Pass,
+    Fail,
+    Inconclusive,
+    Dim,
+    /// Locations and ids.
+    Id,
+}
+
+// === impl Style ===
+
+impl Style {
+    pub(super) fn columns(self) -> usize {
+        self.width.clamp(40, 100)
+    }
+
+    pub(super) fn paint(self, role: Role, text: &str) -> String {
+        if !self.color || text.is_empty() {
+            return text.to_owned();
+        }
+        let code = match role {
+            Role::Pass => "32",
+            Role::Fail => "1;31",
+            Role::Inconclusive => "33",
+            Role::Dim => "2",
+            Role::Id => "36",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// The symbol alone, as rows carry it.
+    pub(super) fn symbol(self, verdict: Verdict) -> String {
+        let plain = match (verdict, self.unicode) {
+            (Verdict::Pass, true) => "✔",
+            (Verdict::Fail, true) => "✖",
+            (Verdict::Inconclusive, true) => "◌",
+            (Verdict::Pass, false) => "ok",
+            (Verdict::Fail, false) => "FAIL",
+            (Verdict::Inconclusive, false) => "??",
+        };
+        let width = if self.unicode { 1 } else { 4 };
+        self.paint(role(verdict), &pad(plain, width))
+    }
+
+    /// Symbol and word: never one without the other.
+    pub(super) fn head(self, verdict: Verdict) -> String {
+        let plain = match (verdict, self.unicode) {
+            (Verdict::Pass, true) => "✔ PASS",
+            (Verdict::Fail, true) => "✖ FAIL",
+            (Verdict::Inconclusive, true) => "◌ INCONCLUSIVE",
+            (Verdict::Pass, false) => "ok PASS",
+            (Verdict::Fail, false) => "FAIL",
+            (Verdict::Inconclusive, false) => "?? INCONCLUSIVE",
+        };
+        self.paint(role(verdict), plain)
+    }
+
+    /// Fits into `width` columns by losing its middle.
+    pub(super) fn middle(self, text: &str, width: usize) -> String {
+        let text = self.plain(text);
+        let length = text.chars().count();
+        if length <= width {
+            return text;
+        }
+        let gap = if self.unicode { "…" } else { "..." };
+        let keep = width.saturating_sub(gap.chars().count());
+        let tail = keep / 2;
+        let head: String = text.chars().take(keep - tail).collect();
+        let tail: String = text.chars().skip(length - tail).collect();
+        format!("{head}{gap}{tail}")
+    }
+
+    /// Fits into `width` columns by losing its end.
+    pub(super) fn end(self, text: &str, width: usize) -> String {
+        let text = self.plain(text);
+        if text.chars().count() <= width {
+            return text;
+        }
+        let gap = if self.unicode { "…" } else { "..." };
+        let head: String = text.chars().take(width.saturating_sub(gap.chars().count())).collect();
+        format!("{}{gap}", head.trim_end())
+    }
+
+    /// Safe for a terminal, and ASCII where only that can be shown.
+    pub(super) fn plain(self, text: &str) -> String {
+        let text = escape::line(text);
+        if self.unicode { text } else { text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect() }
+    }
+
+    /// Words wrapped to the width, each line after `indent` spaces; the first line is not indented.
+    pub(super) fn wrap(self, text: &str, indent: usize) -> String {
+        let room = self.columns().saturating_sub(indent).max(20);
+        let mut out = String::new();
+        let mut used = 0;
+        for word in self.plain(text).split(' ') {
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > room {
+                out.push('\n');
+                out.push_str(&" ".repeat(indent));
+                used = 0;
+            } else if used > 0 {
+                out.push(' ');
+                used += 1;
+            }
+            out.push_str(word);
+            used += length;
+        }
+        out
+    }
+}
+
+pub(super) fn role(verdict: Verdict) -> Role {
+    match verdict {
+        Verdict::Pass => Role::Pass,
+        Verdict::Fail => Role::Fail,
+        Verdict::Inconclusive => Role::Inconclusive,
+    }
+}
+
+/// Symbol and word, where colour is not in question.
+pub(super) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "✔ PASS",
+        Verdict::Fail => "✖ FAIL",
+        Verdict::Inconclusive => "◌ INCONCLUSIVE",
+    }
+}
+
+pub(super) fn pad(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    format!("{text}{}", " ".repeat(width.saturating_sub(length)))
+}
+
+/// `1,284,310`.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A share as the digits of a percentage, at most five characters: `0`, `0.303`, `12.5`, `100.0`.
+pub(super) fn digits(share: f64) -> String {
+    let percent = share * 100.0;
+    if !percent.is_finite() {
+        "?".to_owned()
+    } else if percent == 0.0 {
+        "0".to_owned()
+    } else if percent.abs() >= 9.9995 {
+        format!("{percent:.1}")
+    } else {
+        format!("{percent:.3}")
+    }
+}
+
+/// A share as a percentage without trailing zeros: `0 %`, `0.303 %`, `0.1 %`, `99 %`.
+pub fn share(share: f64) -> String {
+    let mut text = digits(share);
+    if text.contains('.') {
+        text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+    }
+    if text == "0" && share > 0.0 {
+        text = "0.000".to_owned();
+    }
+    format!("{text} %")
+}
+
+/// A part of a whole with one decimal: `92.7 %`; empty when there is no whole.
+pub(super) fn part(part: u64, whole: u64) -> String {
+    if whole == 0 { String::new() } else { format!("{:.1} %", part as f64 / whole as f64 * 100.0) }
+}
+
+/// The two largest units: `2 d 4 h`, `31 min`, `40 s`.
+pub fn duration(d: Duration) -> String {
+    let s = d.as_secs();
+    let (days, hours, minutes) = (s / 86_400, s / 3600 % 24, s / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{s} s"),
+        (0, 0, m) => format!("{m} min"),
+        (0, h, 0) => format!("{h} h"),
+        (0, h, m) => format!("{h} h {m} min"),
+        (d, 0, _) => format!("{d} d"),
+        (d, h, _) => format!("{d} d {h} h"),
+    }
+}
+
+/// How long before `now` something was, in its largest unit.
+pub fn age(now: Timestamp, then: Timestamp) -> String {
+    let s = now.since(then).as_secs();
+    match s {
+        0..60 => format!("{s} s ago"),
+        60..3600 => format!("{} min ago", s / 60),
+        3600..86_400 => format!("{} h ago", s / 3600),
+        _ => format!("{} d ago", s / 86_400),
+    }
+}
+
+/// `1.04x`, or `-` when a leg has no sample.
+pub(super) fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |r| format!("{r:.2}x"))
+}
+
+/// Microseconds in a readable unit.
+pub(super) fn micros(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
+        _ => format!("{:.1} s", us as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        assert_eq!([0, 999, 1_000, 1_284_310].map(thousands), ["0", "999", "1,000", "1,284,310"]);
+        assert_eq!([0.0, 0.00303, 0.125, 1.0, 0.000_000_1].map(digits), ["0", "0.303", "12.5", "100.0", "0.000"]);
+        assert_eq!([0.0, 0.001, 0.99, 0.000_000_1].map(share), ["0 %", "0.1 %", "99 %", "0.000 %"]);
+        let d = |s| duration(Duration::from_secs(s));
+        assert_eq!([d(40), d(1860), d(3600), d(187_200)], ["40 s", "31 min", "1 h", "2 d 4 h"]);
+    }
+
+    #[test]
+    fn long_routes_lose_their_middle() {
+        let style = Style::default();
+        assert_eq!(style.middle("GET /a/very/long/route", 11), "GET /…route");
+        assert_eq!(Style { unicode: false, ..style }.middle("GET /a/very/long/route", 13), "GET /...route");
+        assert_eq!(style.middle("short", 11), "short");
+    }
+}

@@ -1,0 +1,214 @@
+//! The verdict for a terminal or a log: what a pipeline's owner reads first.
+
+use super::format::pad;
+use super::words::measured;
+use super::{Report, Style, duration, share, thousands};
+use crate::gate::{Criterion, CriterionResult, Judgement, Verdict};
+use crate::model::Timestamp;
+use std::fmt::Write;
+use std::time::Duration;
+
+const MAX_OPEN: usize = 12;
+
+/// What is known beside the judgement. All of it may be missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GateContext<'a> {
+    /// For the counts, and for what lies behind a failed route.
+    pub report: Option<&'a Report>,
+    /// How long `--wait` waited, when it is over.
+    pub waited: Option<Duration>,
+    /// `gate.alpha_pass`, for the sentence that says what a pass means.
+    pub alpha_pass: Option<f64>,
+}
+
+/// The final text of `parallax gate`. Ends in a newline.
+pub fn gate_text(judgement: &Judgement, context: &GateContext<'_>, style: Style) -> String {
+    let mut out = String::new();
+    let _ = match judgement.verdict {
+        Verdict::Pass => pass(&mut out, judgement, context, style),
+        Verdict::Fail => fail(&mut out, judgement, context, style),
+        Verdict::Inconclusive => inconclusive(&mut out, judgement, context, style),
+    };
+    for notice in &judgement.notices {
+        let hint = notice.hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
+        let _ = writeln!(out, "! {}", style.wrap(&format!("{}{hint}", notice.message), 2));
+    }
+    out
+}
+
+/// One line for a log while waiting: `06:31:00Z inconclusive 4/8 next: …, eta 5m`.
+pub fn progress_line(judgement: &Judgement, now: Timestamp) -> String {
+    let time: String = now.to_string().chars().skip(11).take(8).collect();
+    let required: Vec<_> = judgement.criteria.iter().filter(|c| c.required).collect();
+    let holding = required.iter().filter(|c| c.verdict == Verdict::Pass).count();
+    let mut line = format!("{time}Z {} {holding}/{}", judgement.verdict.as_str(), required.len());
+    let open = required.iter().filter(|c| c.verdict != Verdict::Pass);
+    let rank = |c: &CriterionResult| (c.verdict == Verdict::Inconclusive, std::cmp::Reverse(c.eta_seconds));
+    if let Some(next) = open.min_by_key(|c| rank(c)) {
+        let place = next.route.as_deref().unwrap_or(next.criterion.as_str());
+        let progress = match next.samples_needed {
+            Some(needed) if needed > next.samples && next.criterion == Criterion::Divergence => {
+                format!("{} of {} comparisons", thousands(next.samples), thousands(needed))
+            }
+            _ => next.reason.clone(),
+        };
+        let _ = write!(line, " next: {} {}", super::escape::line(place), super::escape::line(&progress));
+    } else if required.is_empty() {
+        line.push_str(" next: no evidence yet");
+    }
+    if let Some(eta) = judgement.eta_seconds {
+        let _ = write!(line, ", eta {}", short(eta));
+    }
+    line
+}
+
+fn build(judgement: &Judgement) -> String {
+    judgement.epoch.candidate_build.as_ref().map_or_else(|| "the candidate".to_owned(), |b| format!("build {b}"))
+}
+
+fn pass(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style) -> std::fmt::Result {
+    let required = j.criteria.iter().filter(|c| c.required).count();
+    let line = format!("{} may replace the primary: {required} of {required} criteria hold", build(j));
+    writeln!(out, "{}  {}", style.head(j.verdict), style.wrap(&line, 8))?;
+    if let Some(report) = context.report {
+        let t = &report.totals;
+        let unjudged = t.incomparable + t.pending;
+        let unjudged = if t.mirrored == 0 { 0.0 } else { unjudged as f64 / t.mirrored as f64 };
+        let span = duration(report.generated_at.since(report.epoch.started_at));
+        let line = format!(
+            "{span}, {} compared, {} divergent, {} of the mirrored exchanges not judged",
+            thousands(t.compared),
+            thousands(t.divergent),
+            share((unjudged * 1e4).round() / 1e4)
+        );
+        writeln!(out, "        {}", style.wrap(&line, 8))?;
+    }
+    let odds = match context.alpha_pass.filter(|a| *a > 0.0 && *a <= 1.0) {
+        Some(alpha) => format!("at most 1 in {:.0}", (1.0 / alpha).floor()),
+        None => "at most the share `gate.alpha_pass`".to_owned(),
+    };
+    let meaning = format!(
+        "Of candidates beyond these limits {odds} would ever get this verdict, however often one asks. It speaks of \
+         the traffic of this epoch, not of traffic that never came."
+    );
+    writeln!(out, "        {}", style.wrap(&meaning, 8))
+}
+
+fn fail(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style) -> std::fmt::Result {
+    let failed: Vec<_> = j.criteria.iter().filter(|c| c.required && c.verdict == Verdict::Fail).collect();
+    let noun = if failed.len() == 1 { "criterion" } else { "criteria" };
+    let line = format!("{}: {} {noun} failed", build(j), failed.len());
+    writeln!(out, "{}  {}", style.head(j.verdict), style.wrap(&line, 8))?;
+    for c in failed {
+        row(out, c, &measured(c), style)?;
+        writeln!(out, "        {}", style.wrap(&c.reason, 8))?;
+        behind(out, c, context, style)?;
+    }
+    Ok(())
+}
+
+/// The divergence that did most of it.
+fn behind(out: &mut String, c: &CriterionResult, context: &GateContext<'_>, style: Style) -> std::fmt::Result {
+    let (Criterion::Divergence, Some(report), Some(route)) = (c.criterion, context.report, &c.route) else {
+        return Ok(());
+    };
+    let Some(worst) = report.divergences.iter().find(|d| d.route == *route && d.counted > 0) else {
+        return Ok(());
+    };
+    let all = report.routes.iter().find(|r| r.route == *route).map_or(worst.counted, |r| r.counts.divergent);
+    let line = format!(
+        "{} of {} are {}: {}, {}",
+        thousands(worst.counted),
+        thousands(all),
+        worst.fingerprint,
+        worst.location,
+        worst.summary
+    );
+    writeln!(out, "        {}", style.wrap(&line, 8))?;
+    match &report.proxy.admin {
+        Some(admin) => writeln!(out, "        {admin}/divergences/{}", worst.fingerprint),
+        None => Ok(()),
+    }
+}
+
+fn inconclusive(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style) -> std::fmt::Result {
+    let required = j.criteria.iter().filter(|c| c.required).count();
+    let open: Vec<_> = j.criteria.iter().filter(|c| c.required && c.verdict == Verdict::Inconclusive).collect();
+    let over = context.waited.map(|d| format!("--wait is over after {}: ", duration(d))).unwrap_or_default();
+    let line = if required == 0 {
+        format!("{over}there is nothing to judge yet. This is not a pass.")
+    } else {
+        let verb = if open.len() == 1 { "is" } else { "are" };
+        format!("{over}{} of {required} criteria {verb} not decided. This is not a pass.", open.len())
+    };
+    writeln!(out, "{}  {}", style.head(j.verdict), style.wrap(&line, 8))?;
+    for c in open.iter().take(MAX_OPEN) {
+        row(out, c, &c.reason, style)?;
+    }
+    if open.len() > MAX_OPEN {
+        writeln!(out, "  and {} more", open.len() - MAX_OPEN)?;
+    }
+    if let Some(eta) = j.eta_seconds {
+        writeln!(out, "        decided in about {} at this rate of traffic", duration(Duration::from_secs(eta)))?;
+    }
+    let hint = if open.iter().any(|c| c.criterion == Criterion::Minimum) {
+        "keep the traffic coming, or set gate.min_duration and gate.min_comparisons"
+    } else {
+        "keep the traffic coming, or ask with --wait 30m"
+    };
+    writeln!(out, "        next  {}", style.wrap(hint, 14))
+}
+
+fn row(out: &mut String, c: &CriterionResult, detail: &str, style: Style) -> std::fmt::Result {
+    let route = c.route.as_deref().map(|r| style.middle(r, 32)).unwrap_or_default();
+    let gap = if route.is_empty() { "" } else { "   " };
+    let name = pad(c.criterion.as_str(), 10);
+    let line = style.wrap(&format!("{route}{gap}{detail}"), 16);
+    let symbol = style.symbol(c.verdict);
+    writeln!(out, "  {symbol} {name}  {}", line.trim_end())
+}
+
+/// `5m`, `2h`, as durations are written in flags.
+fn short(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..7200 => format!("{}m", seconds.div_ceil(60)),
+        7200..172_800 => format!("{}h", seconds.div_ceil(3600)),
+        _ => format!("{}d", seconds.div_ceil(86_400)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn pass_says_what_it_means() {
+        let (report, judgement) = (samples::report(Verdict::Pass), samples::judgement(Verdict::Pass));
+        let context = GateContext { report: Some(&report), alpha_pass: Some(0.01), ..GateContext::default() };
+        insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @"");
+    }
+
+    #[test]
+    fn fail_names_the_divergence() {
+        let (report, judgement) = (samples::report(Verdict::Fail), samples::judgement(Verdict::Fail));
+        let context = GateContext { report: Some(&report), ..GateContext::default() };
+        insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @"");
+    }
+
+    #[test]
+    fn inconclusive_is_not_a_pass() {
+        let judgement = samples::judgement(Verdict::Inconclusive);
+        let context = GateContext { waited: Some(Duration::from_secs(1800)), ..GateContext::default() };
+        insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @"");
+        let nothing = Judgement { criteria: Vec::new(), ..judgement };
+        assert!(gate_text(&nothing, &context, Style::default()).contains("nothing to judge yet. This is not a pass."));
+    }
+
+    #[test]
+    fn progress_for_logs() {
+        let now = samples::now();
+        insta::assert_snapshot!(progress_line(&samples::judgement(Verdict::Inconclusive), now), @"");
+    }
+}

@@ -1,0 +1,183 @@
+//! The report as Markdown for job summaries and pull requests: the same order as the text, routes in a table, each
+//! divergence folded. Cut before the size that a job summary takes.
+
+use super::escape::markdown as md;
+use super::format::{digits, part, ratio, word};
+use super::{Examples, Report, age, share, thousands, words};
+use crate::evidence::Example;
+use std::fmt::Write;
+
+/// A job summary takes 1 MiB a step; this leaves room for what others write there.
+pub const MAX_MARKDOWN_BYTES: usize = 900 * 1024;
+
+const MAX_ROUTES: usize = 200;
+
+/// The report; with `examples`, one beside each divergence that has one there.
+pub fn markdown(report: &Report, examples: &Examples) -> String {
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = head(&mut out, report);
+    let _ = routes(&mut out, report);
+    let mut tail = String::new();
+    let _ = notices(&mut tail, report);
+    let counted: Vec<_> = report.divergences.iter().filter(|d| d.counted > 0).collect();
+    if counted.is_empty() && report.totals.compared > 0 {
+        out.push_str("\nNo divergence counts.\n");
+    }
+    for (i, d) in counted.iter().enumerate() {
+        let mut entry = String::new();
+        let example = examples.get(&d.fingerprint).and_then(|list| list.first());
+        let _ = divergence(&mut entry, report, d, example.map(|e| &**e));
+        if out.len() + entry.len() + tail.len() + 200 > MAX_MARKDOWN_BYTES {
+            let _ = writeln!(
+                out,
+                "\n_Cut here at 900 KiB: {} more divergences are in the report as HTML or JSON._",
+                counted.len() - i
+            );
+            break;
+        }
+        out.push_str(&entry);
+    }
+    out.push_str(&tail);
+    out
+}
+
+fn head(out: &mut String, report: &Report) -> std::fmt::Result {
+    writeln!(out, "## {}\n\n{}\n", word(report.gate.verdict), md(&words::headline(report)))?;
+    let t = &report.totals;
+    if t.requests == 0 {
+        return match &report.proxy.listen {
+            Some(url) => writeln!(out, "Send one: `curl -i {}/`", super::escape::line(url).replace('`', "")),
+            None => Ok(()),
+        };
+    }
+    writeln!(out, "{}\n", md(&words::epoch_line(report)))?;
+    writeln!(out, "| | exchanges | share | |\n|---|--:|--:|---|")?;
+    let skipped = words::not_mirrored(report);
+    let rest = t.incomparable + t.pending;
+    for (name, n, of, detail) in [
+        ("requests", t.requests, String::new(), String::new()),
+        (
+            "mirrored",
+            t.mirrored,
+            part(t.mirrored, t.requests),
+            if skipped.is_empty() { skipped } else { format!("not: {skipped}") },
+        ),
+        ("compared", t.compared, part(t.compared, t.mirrored), words::outcomes(report)),
+        ("the rest", rest, part(rest, t.mirrored), words::rest(report)),
+    ] {
+        writeln!(out, "| {name} | {} | {of} | {} |", thousands(n), md(&detail))?;
+    }
+    let excused = words::excused(report);
+    if !excused.is_empty() {
+        writeln!(out, "\nExcused: {}", md(&excused))?;
+    }
+    Ok(())
+}
+
+fn routes(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.routes.is_empty() {
+        return Ok(());
+    }
+    let rows = words::rows(report);
+    writeln!(out, "\n| verdict | route, worst first | compared | divergent | rate | bounds | limit | p50 | p99 |")?;
+    writeln!(out, "|---|---|--:|--:|--:|---|--:|--:|--:|")?;
+    for row in rows.iter().take(MAX_ROUTES) {
+        let latency = row.route.map(|r| r.latency.ratio).unwrap_or_default();
+        writeln!(
+            out,
+            "| {} | {}{} | {} | {} | {} | {} | {} | {} | {} |",
+            word(row.verdict),
+            md(&row.name),
+            if row.critical { " (critical)" } else { "" },
+            thousands(row.compared),
+            thousands(row.divergent),
+            row.rate.map_or_else(|| "no data".to_owned(), |r| format!("{} %", digits(r))),
+            row.bounds.map_or_else(String::new, |(l, u)| format!("{} to {} %", digits(l), digits(u))),
+            row.limit.map_or_else(String::new, share),
+            ratio(latency.p50),
+            ratio(latency.p99),
+        )?;
+    }
+    if rows.len() > MAX_ROUTES {
+        writeln!(out, "\n_{} more routes are in the report as JSON._", rows.len() - MAX_ROUTES)?;
+    }
+    Ok(())
+}
+
+fn divergence(
+    out: &mut String,
+    report: &Report,
+    d: &super::DivergenceReport,
+    example: Option<&Example>,
+) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n<details><summary><code>{}</code> {} {} {}: {} exchanges</summary>\n",
+        md(&d.fingerprint),
+        md(&d.route),
+        md(&d.location),
+        md(&d.kind),
+        thousands(d.counted),
+    )?;
+    writeln!(out, "{}. Last seen {}.\n", md(&d.summary), age(report.generated_at, d.last_seen))?;
+    if let Some(example) = example {
+        for (name, message) in [("primary", &example.primary), ("candidate", &example.candidate)] {
+            writeln!(out, "{name}\n")?;
+            let body: String = message.body.chars().take(4_000).collect();
+            for line in std::iter::once(message.start.as_str()).chain(body.lines()) {
+                // Four spaces make code that no fence inside can end.
+                writeln!(out, "    {}", super::escape::line(line))?;
+            }
+            writeln!(out)?;
+        }
+    }
+    if let Some(admin) = &report.proxy.admin {
+        writeln!(out, "<{admin}/divergences/{}>\n", d.fingerprint)?;
+    }
+    writeln!(out, "</details>")
+}
+
+fn notices(out: &mut String, report: &Report) -> std::fmt::Result {
+    for (i, notice) in report.notices.iter().enumerate() {
+        let hint = notice.hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
+        let gap = if i == 0 { "\n" } else { "" };
+        writeln!(out, "{gap}- **!** {}", md(&format!("{}{hint}", notice.message)))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+    use crate::gate::Verdict;
+
+    #[test]
+    fn a_failing_report() {
+        let examples = Examples::from([("kq3v7x2mha".into(), vec![samples::example("129.90")])]);
+        insta::assert_snapshot!(markdown(&samples::report(Verdict::Fail), &examples), @"");
+    }
+
+    #[test]
+    fn empty_is_said() {
+        let text = markdown(&samples::empty(), &Examples::new());
+        assert_eq!(
+            text,
+            "## ◌ INCONCLUSIVE\n\nno request has arrived yet\n\nSend one: `curl -i http://127.0.0.1:8080/`\n"
+        );
+    }
+
+    #[test]
+    fn cut_with_a_line_that_says_so_and_nothing_hostile() {
+        let mut report = samples::hostile_report();
+        let text = markdown(&report, &Examples::new());
+        assert!(!text.contains("<script") && !text.contains('\u{1b}'), "{text}");
+        let mut one = report.divergences[0].clone();
+        one.summary = "long ".repeat(2_000);
+        report.divergences = vec![one; 300];
+        let text = markdown(&report, &Examples::new());
+        assert!(text.len() <= MAX_MARKDOWN_BYTES);
+        assert!(text.contains("_Cut here at 900 KiB: 2") && text.trim_end().ends_with("renew it or drop it"));
+    }
+}

@@ -1,0 +1,178 @@
+//! The report for a terminal or a log: the verdict first, then the numbers, then what to do next.
+
+use super::format::{Role, part, thousands};
+use super::text_tables::{divergences, routes};
+use super::{Report, Style, words};
+use crate::gate::Verdict;
+use crate::model::Severity;
+use std::fmt::Write;
+
+/// The whole report. Ends in a newline; uses at most 100 columns, addresses aside.
+pub fn text(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = write(&mut out, report, style);
+    out
+}
+
+fn write(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+    let head = style.head(report.gate.verdict);
+    writeln!(out, "{head}  {}", style.wrap(&words::headline(report), 2))?;
+    if report.totals.requests == 0 {
+        empty(out, report)?;
+        return notices(out, report, style);
+    }
+    if report.gate.verdict == Verdict::Inconclusive {
+        let open = report.gate.criteria.iter().filter(|c| c.required && c.verdict == Verdict::Inconclusive);
+        for c in open.take(3) {
+            writeln!(out, "  {}", style.wrap(&words::reason(c), 4))?;
+        }
+    }
+    writeln!(out)?;
+    writeln!(out, "{}", style.plain(&words::epoch_line(report)))?;
+    accounting(out, report, style)?;
+    if !report.routes.is_empty() {
+        writeln!(out)?;
+        routes(out, report, style)?;
+    }
+    writeln!(out)?;
+    divergences(out, report, style)?;
+    let excused = words::excused(report);
+    if !excused.is_empty() {
+        let line = format!("EXCUSED  {}", style.wrap(&excused, 9));
+        writeln!(out, "{}", style.paint(Role::Dim, &line))?;
+    }
+    notices(out, report, style)?;
+    next(out, report)
+}
+
+/// Where to send the first request.
+fn empty(out: &mut String, report: &Report) -> std::fmt::Result {
+    match &report.proxy.listen {
+        Some(url) => {
+            writeln!(out, "  send one through the proxy: it listens on {url}")?;
+            writeln!(out, "  curl -i {url}/")
+        }
+        None => writeln!(out, "  start the proxy with `parallax serve` and send one through it"),
+    }
+}
+
+fn accounting(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+    let t = &report.totals;
+    let mut row = |name: &str, n: u64, of: String, detail: String| {
+        let line = format!("  {name:<8}{:>12}  {of:>7}  {detail}", thousands(n));
+        writeln!(out, "{}", style.end(line.trim_end(), style.columns()))
+    };
+    let skipped = words::not_mirrored(report);
+    let skipped = if skipped.is_empty() { skipped } else { format!("not: {skipped}") };
+    row("requests", t.requests, String::new(), String::new())?;
+    row("mirrored", t.mirrored, part(t.mirrored, t.requests), skipped)?;
+    row("compared", t.compared, part(t.compared, t.mirrored), words::outcomes(report))?;
+    let rest = t.incomparable + t.pending;
+    row("the rest", rest, part(rest, t.mirrored), words::rest(report))
+}
+
+fn notices(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+    if report.notices.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for notice in &report.notices {
+        let hint = notice.hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
+        let line = style.wrap(&format!("{}{hint}", notice.message), 2);
+        let role = match notice.severity {
+            Severity::Error => Role::Fail,
+            Severity::Warning => Role::Inconclusive,
+            Severity::Info => Role::Dim,
+        };
+        writeln!(out, "{} {line}", style.paint(role, "!"))?;
+    }
+    Ok(())
+}
+
+fn next(out: &mut String, report: &Report) -> std::fmt::Result {
+    let counted = report.divergences.iter().find(|d| d.counted > 0);
+    let mut lines = Vec::new();
+    if counted.is_some() {
+        lines.push(format!(
+            "{:<54} {}",
+            "parallax report --format html --output report.html", "examples side by side, one file"
+        ));
+        lines.push(format!("{:<54} {}", "parallax rules suggest", "rules for what looks volatile"));
+    }
+    if report.gate.verdict == Verdict::Inconclusive {
+        lines.push(format!("{:<54} {}", "parallax gate --wait 30m", "asks until it is decided"));
+    }
+    if let Some(admin) = &report.proxy.admin {
+        match counted {
+            Some(d) => lines.push(format!("{admin}/divergences/{}", d.fingerprint)),
+            None => lines.push(format!("{admin}/")),
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for (i, line) in lines.iter().enumerate() {
+        writeln!(out, "{:<6}{}", if i == 0 { "next" } else { "" }, line.trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn a_failing_report() {
+        let report = samples::report(Verdict::Fail);
+        insta::assert_snapshot!(text(&report, Style::default()), @"");
+    }
+
+    #[test]
+    fn a_clean_report_in_ascii_and_narrow() {
+        let report = samples::report(Verdict::Pass);
+        let style = Style { unicode: false, width: 60, ..Style::default() };
+        insta::assert_snapshot!(text(&report, style), @"");
+    }
+
+    #[test]
+    fn no_request_yet() {
+        let report = samples::empty();
+        insta::assert_snapshot!(text(&report, Style::default()), @"");
+    }
+
+    #[test]
+    fn nothing_mirrored_is_explained() {
+        let mut report = samples::empty();
+        report.totals.requests = 412;
+        report.totals.not_mirrored.method = 412;
+        let text = text(&report, Style::default());
+        assert!(text.starts_with("◌ INCONCLUSIVE  412 requests, none mirrored: 412 method\n"), "{text}");
+    }
+
+    #[test]
+    fn never_wider_than_asked_and_never_an_escape_of_others() {
+        let mut report = samples::report(Verdict::Fail);
+        report.routes[0].route = format!("GET /{}\u{1b}[31m", "long/".repeat(60)).into();
+        report.divergences[0].route = report.routes[0].route.clone();
+        report.divergences[0].summary = "x\u{1b}]0;owned\u{7} ".repeat(40);
+        report.divergences[0].location = format!("json:$.{}", "deep.".repeat(50)).into();
+        report.notices[0].message = "words ".repeat(60);
+        for width in [60, 80, 100] {
+            let text = text(&report, Style { width, ..Style::default() });
+            for line in text.lines().filter(|l| !l.starts_with("next") && !l.starts_with("      ")) {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+            assert!(!text.contains(['\u{1b}', '\u{7}']));
+        }
+    }
+
+    #[test]
+    fn colour_only_where_asked() {
+        let report = samples::report(Verdict::Fail);
+        assert!(text(&report, Style { color: true, ..Style::default() }).starts_with("\u{1b}[1;31m✖ FAIL\u{1b}[0m  "));
+        assert!(!text(&report, Style::default()).contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,206 @@
+//! The contract's report JSON, as types: fields in the contract's order, fields of our own after them.
+
+use crate::diff::Tier;
+use crate::evidence::{Counts, EpochInfo, Example, StatusCounts};
+use crate::gate::{CriterionResult, Verdict};
+use crate::model::{Notice, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything a report says. `schema` is 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub schema: u32,
+    pub generated_at: Timestamp,
+    pub epoch: EpochInfo,
+    pub totals: Counts,
+    pub routes: Vec<RouteReport>,
+    /// Those that count most first.
+    pub divergences: Vec<DivergenceReport>,
+    pub rules: Vec<RuleReport>,
+    pub notices: Vec<Notice>,
+    pub gate: GateSummary,
+    #[serde(default)]
+    pub proxy: ProxyInfo,
+}
+
+/// What a report says of one route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteReport {
+    pub route: Arc<str>,
+    /// When this route's evidence began.
+    pub since: Timestamp,
+    #[serde(flatten)]
+    pub counts: Counts,
+    pub divergence: DivergenceShares,
+    pub status: LegsOf<StatusCounts>,
+    pub latency: Latency,
+    /// Exchanges with findings that had no place in the bounded table of divergences.
+    #[serde(default)]
+    pub divergences_overflow: u64,
+    #[serde(default)]
+    pub critical: bool,
+}
+
+/// One value for each leg that there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegsOf<T> {
+    pub primary: T,
+    pub candidate: T,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub control: Option<T>,
+}
+
+fn none<T>() -> Option<T> {
+    None
+}
+
+/// Shares between 0 and 1. Meaningless while the route has compared nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DivergenceShares {
+    /// divergent / compared.
+    pub rate: f64,
+    /// Bounds of the excess over the control where there is one, of the rate otherwise; valid at any time.
+    pub lower: f64,
+    pub upper: f64,
+    /// Share of exchanges in which the control differed.
+    pub noise: f64,
+}
+
+/// Request start to answer head, by leg.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    pub primary: LatencySummary,
+    pub candidate: LatencySummary,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<LatencySummary>,
+    pub ratio: LatencyRatio,
+}
+
+/// Quantiles in microseconds; all zero where `count` is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencySummary {
+    pub count: u64,
+    pub p50_us: u64,
+    pub p90_us: u64,
+    pub p99_us: u64,
+    pub p999_us: u64,
+    pub max_us: u64,
+}
+
+/// Candidate over primary; `None` where either has no sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LatencyRatio {
+    pub p50: Option<f64>,
+    pub p99: Option<f64>,
+}
+
+/// One divergence; `E` is an exchange id in the list, a whole [`Example`] where one divergence is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DivergenceReport<E = String> {
+    pub fingerprint: Arc<str>,
+    pub route: Arc<str>,
+    pub kind: Arc<str>,
+    pub location: Arc<str>,
+    pub tier: Tier,
+    /// Exchanges that showed it.
+    pub count: u64,
+    /// Exchanges in which it counted.
+    pub counted: u64,
+    /// Whether it never counted.
+    pub excused: bool,
+    /// `representation`, `noise` or `rule:ID`; `None` unless excused.
+    pub excused_by: Option<Arc<str>>,
+    pub primary_class: Arc<str>,
+    pub candidate_class: Arc<str>,
+    /// count / what its route compared.
+    pub share: f64,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    pub summary: String,
+    pub examples: Vec<E>,
+    #[serde(default)]
+    pub samples_kept: u64,
+}
+
+/// One divergence with its examples whole: what `/api/v1/divergences/{fingerprint}` answers.
+pub type DivergenceDetail = DivergenceReport<Arc<Example>>;
+
+/// The examples to show beside a report, by fingerprint.
+pub type Examples = BTreeMap<Arc<str>, Vec<Arc<Example>>>;
+
+/// A rule as the configuration has it, for the report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuleInfo {
+    pub id: String,
+    pub owner: Option<String>,
+    pub expires: Option<String>,
+    pub why: Option<String>,
+    pub on: String,
+    pub at: String,
+    /// Whether its day has come.
+    pub expired: bool,
+}
+
+/// What a rule did in this epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleReport {
+    pub id: String,
+    pub owner: Option<String>,
+    pub expires: Option<String>,
+    pub state: RuleState,
+    /// Exchanges in which it covered something.
+    pub hits: u64,
+    /// hits / compared.
+    pub share: f64,
+    #[serde(default)]
+    pub why: Option<String>,
+    #[serde(default)]
+    pub on: String,
+    #[serde(default)]
+    pub at: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleState {
+    Active,
+    Expired,
+    Unused,
+}
+
+impl RuleState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RuleState::Active => "active",
+            RuleState::Expired => "expired",
+            RuleState::Unused => "unused",
+        }
+    }
+}
+
+/// The verdict and what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateSummary {
+    pub verdict: Verdict,
+    pub criteria: Vec<CriterionResult>,
+    #[serde(default)]
+    pub eta_seconds: Option<u64>,
+}
+
+/// The proxy that the report is about, as far as it is known; a report read from a store knows little.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProxyInfo {
+    /// Where clients send requests, as a URL without a slash at its end.
+    pub listen: Option<String>,
+    /// Where the admin interface is, the same way; base of links.
+    pub admin: Option<String>,
+    pub primary: Option<String>,
+    pub candidate: Option<String>,
+    /// Whether there is a control leg.
+    pub control: bool,
+    /// `None` when no proxy is running.
+    pub mirroring: Option<bool>,
+}
