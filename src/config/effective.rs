@@ -38,7 +38,8 @@ pub(super) fn write(file: &Table, defaults: &Table) -> String {
             continue;
         }
         let layers: Vec<&Table> = [file, defaults].iter().filter_map(|t| t.get(section.name)?.as_table()).collect();
-        if layers.is_empty() {
+        // The control's defaults mean nothing where there is no control.
+        if layers.is_empty() || (section.name == "control" && file.get("control").is_none()) {
             continue;
         }
         let _ = writeln!(out, "[{}]", section.name);

@@ -23,6 +23,11 @@ pub(super) struct Key {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Text,
+    /// Without spaces.
+    Name,
+    Host,
+    Pattern,
+    Filter,
     Url,
     /// `host:port` of our own.
     Address,
@@ -49,7 +54,8 @@ pub(super) enum Kind {
     Bool,
     Choice(&'static [&'static str]),
     Header,
-    Texts,
+    Patterns,
+    Locations,
     Choices(&'static [&'static str]),
     Headers,
     Methods,
@@ -124,7 +130,7 @@ const SERVER_TLS: &[Key] = &[
 
 const CLIENT_TLS: &[Key] = &[
     key("ca", Kind::File, "PEM file with the authorities to trust instead of the system's"),
-    key("server_name", Kind::Text, "name that the certificate must carry, where it is not the URL's host"),
+    key("server_name", Kind::Host, "name that the certificate must carry, where it is not the URL's host"),
     key("insecure", Kind::Bool, "accept any certificate"),
 ];
 
@@ -190,10 +196,10 @@ const MIRROR: &[Key] = &[
 ];
 
 const ROUTE: &[Key] = &[
-    key("name", Kind::Text, "how outputs, rules and people call the route; without it, its path"),
+    key("name", Kind::Name, "how outputs, rules and people call the route; without it, its path"),
     key("path", Kind::Template, "a template: /orders/{id}, /files/{*rest}"),
     key("methods", Kind::Methods, "methods that belong to the route, and that are mirrored on it"),
-    key("host", Kind::Text, "only requests for this host"),
+    key("host", Kind::Host, "only requests for this host"),
     key("operation_from", Kind::Operation, "where the operation stands, when it is not in the path"),
     key("critical", Kind::Bool, "judged by critical_tolerance, and never pooled with rare routes"),
 ];
@@ -207,7 +213,7 @@ const TOLERANCE: &[Key] = &[
 ];
 
 const MASK: &[Key] = &[
-    key("pattern", Kind::Text, "regular expression"),
+    key("pattern", Kind::Pattern, "what to look for in both values"),
     key("with", Kind::Text, "what its matches become before values are compared"),
 ];
 
@@ -230,8 +236,8 @@ const RULE: &[Key] = &[
 
 const REDACT: &[Key] = &[
     key("headers", Kind::Headers, "header names; their values are replaced by tags that keep equal values equal"),
-    key("json", Kind::Texts, "locations in bodies, such as json:$.user.email"),
-    key("patterns", Kind::Texts, "regular expressions; what they match is replaced wherever it appears"),
+    key("json", Kind::Locations, "locations in bodies, such as json:$.user.email"),
+    key("patterns", Kind::Patterns, "regular expressions; what they match is replaced wherever it appears"),
 ];
 
 const STORE: &[Key] = &[
@@ -286,7 +292,7 @@ const TELEMETRY: &[Key] = &[
 
 const LOG: &[Key] = &[
     key("format", Kind::Choice(&["text", "json"]), "one line for people, or one JSON object, per event"),
-    key("level", Kind::Text, "error, warn, info, debug, trace, or a filter such as info,parallax=debug"),
+    key("level", Kind::Filter, "error, warn, info, debug, trace, or a filter such as info,parallax=debug"),
 ];
 
 const OTLP: &[Key] = &[key("endpoint", Kind::Text, "not built yet")];
@@ -322,6 +328,10 @@ impl Kind {
     pub(super) fn expects(&self) -> String {
         match self {
             Kind::Text => "a string".into(),
+            Kind::Name => "a name without spaces".into(),
+            Kind::Host => "a host name".into(),
+            Kind::Pattern => "a regular expression".into(),
+            Kind::Filter => "a log level or filter".into(),
             Kind::Url => "a URL such as \"http://localhost:9001\"".into(),
             Kind::Address => "an address and port such as \"127.0.0.1:8080\"".into(),
             Kind::File => "the path of a file that can be read".into(),
@@ -338,7 +348,8 @@ impl Kind {
             Kind::Choice(of) => list(of, "or"),
             Kind::Choices(of) => format!("a list of {}", list(of, "and")),
             Kind::Header => "a header name".into(),
-            Kind::Texts => "a list of strings".into(),
+            Kind::Patterns => "a list of regular expressions".into(),
+            Kind::Locations => "a list of locations such as \"json:$.user.email\"".into(),
             Kind::Headers => "a list of header names".into(),
             Kind::Methods => "a list of HTTP methods such as [\"GET\", \"POST\"]".into(),
             Kind::HeaderMap => "a table of header names and values".into(),

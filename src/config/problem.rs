@@ -1,7 +1,7 @@
 //! What is wrong with a configuration: all of it at once, each with its place and its remedy.
 
 use super::node::Place;
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt;
 use std::ops::Range;
 
@@ -118,33 +118,31 @@ impl ConfigError {
         let title = Level::ERROR.primary_title(problem.message.clone());
         // Beside a drawn line the label stands under the caret; elsewhere it is help like any other.
         let mut help: Vec<&str> = problem.help.as_deref().into_iter().collect();
-        let group = match &problem.place {
+        let mut out = match &problem.place {
             Place::Span(span) => {
                 let line = Line::of(&self.text, span);
                 let mut mark = AnnotationKind::Primary.span(line.span.clone());
                 if let Some(label) = &problem.label {
                     mark = mark.label(label.clone());
                 }
-                let snippet = Snippet::source(line.text.to_owned())
-                    .line_start(line.number)
-                    .path(self.file.clone())
-                    .annotation(mark);
-                title.element(snippet)
+                let snippet = Snippet::source(line.text.to_owned()).line_start(line.number);
+                renderer.render(&[title.element(snippet.path(self.file.clone()).annotation(mark))])
             }
             place => {
                 help.splice(0..0, problem.label.as_deref());
+                let title = renderer.render(&[Group::with_title(title)]);
                 match (place, &self.file) {
-                    (Place::Flag(flag, value), _) => title.element(Origin::path(format!("{flag} {value}"))),
-                    (_, Some(file)) => title.element(Origin::path(file.clone())),
-                    _ => Group::with_title(title),
+                    (Place::Flag(flag, value), _) => format!("{title}\n  --> {flag} {value}"),
+                    (_, Some(file)) => format!("{title}\n  --> {file}"),
+                    _ => title,
                 }
             }
         };
-        let mut groups = vec![group];
         if !help.is_empty() {
-            groups.push(Group::with_title(Level::HELP.secondary_title(help.join("\n"))));
+            out.push('\n');
+            out.push_str(&renderer.render(&[Group::with_title(Level::HELP.secondary_title(help.join("\n")))]));
         }
-        renderer.render(&groups)
+        out
     }
 }
 

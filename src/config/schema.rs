@@ -78,7 +78,15 @@ fn table(keys: &[&Key], defaults: Option<&Table>) -> Value {
 fn value(kind: Kind) -> Value {
     let texts = || json!({ "type": "array", "items": { "type": "string" } });
     match kind {
-        Kind::Text | Kind::Address | Kind::File | Kind::Folder | Kind::Header => json!({ "type": "string" }),
+        Kind::Text
+        | Kind::Name
+        | Kind::Host
+        | Kind::Pattern
+        | Kind::Filter
+        | Kind::Address
+        | Kind::File
+        | Kind::Folder
+        | Kind::Header => json!({ "type": "string" }),
         Kind::Url => json!({ "type": "string", "pattern": r"^(https?|h2c)://|\$\{" }),
         Kind::Duration | Kind::Timeout => json!({ "$ref": "#/$defs/duration" }),
         Kind::Size { .. } => json!({ "$ref": "#/$defs/size" }),
@@ -93,7 +101,7 @@ fn value(kind: Kind) -> Value {
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Choice(of) => json!({ "enum": of }),
         Kind::Choices(of) => json!({ "type": "array", "items": { "enum": of } }),
-        Kind::Texts | Kind::Headers | Kind::Methods => texts(),
+        Kind::Patterns | Kind::Locations | Kind::Headers | Kind::Methods => texts(),
         Kind::HeaderMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         Kind::SampleBy => json!({ "type": "string", "pattern": r"^(request|client-ip|(header|cookie):.+)$|\$\{" }),
         Kind::Operation => json!({ "type": "string", "pattern": r"^(header:.+|query:.+|json:\$.*)$|\$\{" }),

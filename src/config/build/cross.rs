@@ -2,6 +2,7 @@
 
 use super::Sources;
 use crate::config::checked::Checked;
+use crate::config::node::Place;
 use crate::config::problem::Problem;
 use crate::upstream::{LegSettings, Scheme};
 use http::Method;
@@ -60,9 +61,9 @@ fn listeners(sources: &Sources<'_>, checked: &Checked) {
     let overlap = listen.ip() == admin.ip() || listen.ip().is_unspecified() || admin.ip().is_unspecified();
     if listen.port() != 0 && listen.port() == admin.port() && overlap {
         let place = [sources.own("admin").place("address"), sources.own("listen").place("address")];
-        let place = place.into_iter().find(|p| *p != super::super::node::Place::Nowhere);
+        let place = place.into_iter().find(|p| *p != Place::Nowhere);
         let message = format!("listen and admin are both on port {}", listen.port());
-        let problem = Problem::at(place.unwrap_or(super::super::node::Place::Nowhere), message);
+        let problem = Problem::at(place.unwrap_or(Place::Nowhere), message);
         sources.note(problem.help("give one of them another port; port 0 picks a free one"));
     }
     if !admin.ip().to_canonical().is_loopback() && sources.reader("admin").node("token_file").is_none() {
@@ -134,13 +135,10 @@ fn warn(sources: &Sources<'_>, checked: &mut Checked) {
 
 /// Whether [control] says anything but the defaults.
 fn control_is_meant(sources: &Sources<'_>) -> bool {
-    let value = |reader: crate::config::read::Reader<'_>, key: &str| reader.node(key).map(|n| format!("{:?}", n.value));
-    let Some(section) = crate::config::keys::Section::named("control") else { return false };
-    let defaults = Sources { file: sources.defaults, defaults: sources.defaults, ..*sources };
-    section.keys().iter().any(|k| {
-        let own = value(sources.own("control"), k.name);
-        own.is_some() && own != value(defaults.own("control"), k.name)
-    })
+    let defaults = Sources { file: sources.defaults, ..*sources };
+    let sample = |s: &Sources<'_>| s.reader("control").share("sample");
+    super::legs::settings(sources, "control") != super::legs::settings(&defaults, "control")
+        || sample(sources) != sample(&defaults)
 }
 
 fn same(a: &LegSettings, b: &LegSettings) -> bool {

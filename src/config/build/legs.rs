@@ -3,7 +3,7 @@
 use super::Sources;
 use crate::config::node::Place;
 use crate::config::problem::Problem;
-use crate::config::read::{Reader, Wrong, text};
+use crate::config::read::{Wrong, text};
 use crate::config::words::{self, Url};
 use crate::tls::TlsClientSettings;
 use crate::upstream::{LegSettings, Scheme};
@@ -22,14 +22,14 @@ pub(super) fn leg(sources: &Sources<'_>, name: &'static str) -> LegSettings {
         };
         sources.note(Problem::at(section, message).help(help));
     }
-    settings(sources, name, &own)
+    settings(sources, name)
 }
 
 /// The control, where it has a URL.
 pub(super) fn control(sources: &Sources<'_>) -> Option<LegSettings> {
     let own = sources.own("control");
     // Read in any case: its other keys must make sense as well.
-    let settings = settings(sources, "control", &own);
+    let settings = settings(sources, "control");
     own.node("url").map(|_| settings)
 }
 
@@ -41,9 +41,10 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, Wrong> {
     text.parse().map_err(|_| Wrong::from(format!("`{}` is not a header name", text.escape_debug())))
 }
 
-fn settings(sources: &Sources<'_>, name: &str, own: &Reader<'_>) -> LegSettings {
+/// A leg; without a URL at an address where nobody is.
+pub(super) fn settings(sources: &Sources<'_>, name: &str) -> LegSettings {
     let nowhere = Url { scheme: Scheme::Http, host: "127.0.0.1".into(), port: 1, base_path: String::new() };
-    let url = own.get("url", nowhere, |n| Ok(words::url(text(n)?)?));
+    let url = sources.own(name).get("url", nowhere, |n| Ok(words::url(text(n)?)?));
     let reader = sources.reader(name);
     let tls = reader.table("tls");
     LegSettings {
