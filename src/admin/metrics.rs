@@ -114,7 +114,13 @@ fn counters<'a, const N: usize>(
 ) -> Result<(), Error> {
     let mut family = e.encode_descriptor(name, help, None, MetricType::Counter)?;
     for (labels, n) in samples {
-        family.encode_family(&labels)?.encode_counter(&n, None::<&Exemplar<NoLabelSet, f64>>)?;
+        let none = None::<&Exemplar<NoLabelSet, f64>>;
+        // A family without labels would write empty braces.
+        if N == 0 {
+            family.encode_counter(&n, none)?;
+        } else {
+            family.encode_family(&labels)?.encode_counter(&n, none)?;
+        }
     }
     Ok(())
 }
@@ -131,7 +137,11 @@ fn gauges<'a, const N: usize>(
     }
     let mut family = e.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (labels, value) in samples {
-        family.encode_family(&labels)?.encode_gauge(&value)?;
+        if N == 0 {
+            family.encode_gauge(&value)?;
+        } else {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
+        }
     }
     Ok(())
 }
@@ -151,7 +161,12 @@ fn histograms<'a, const N: usize>(
         let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(b.counts).collect();
         let none: Option<&HashMap<usize, Exemplar<NoLabelSet, f64>>> = None;
-        family.encode_family(&labels)?.encode_histogram(b.sum, b.counts.iter().sum(), &buckets, none)?;
+        let count = b.counts.iter().sum();
+        if N == 0 {
+            family.encode_histogram(b.sum, count, &buckets, none)?;
+        } else {
+            family.encode_family(&labels)?.encode_histogram(b.sum, count, &buckets, none)?;
+        }
     }
     Ok(())
 }

@@ -48,8 +48,8 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
             since: route.since,
             divergence: DivergenceShares {
                 rate: ratio(route.counts.divergent, route.counts.compared),
-                lower,
-                upper,
+                lower: rounded(lower),
+                upper: rounded(upper),
                 noise: ratio(route.paired.n01 + route.paired.n11, route.paired.total()),
             },
             status: LegsOf {
@@ -138,7 +138,8 @@ fn describe_rule(rule: &RuleInfo, evidence: &Evidence, compared: u64) -> RuleRep
 
 fn latency(route: &RouteEvidence, control: bool) -> Latency {
     let (primary, candidate) = (summary(&route.latency.primary), summary(&route.latency.candidate));
-    let over = |a: u64, b: u64| (primary.count > 0 && candidate.count > 0 && b > 0).then(|| a as f64 / b as f64);
+    let over =
+        |a: u64, b: u64| (primary.count > 0 && candidate.count > 0 && b > 0).then(|| rounded(a as f64 / b as f64));
     Latency {
         ratio: LatencyRatio {
             p50: over(candidate.p50_us, primary.p50_us),
@@ -177,7 +178,12 @@ fn merge_notices(a: &[Notice], b: &[Notice]) -> Vec<Notice> {
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 { 0.0 } else { rounded(part as f64 / whole as f64) }
+}
+
+/// To twelve decimals: short in JSON, and read back as the same number by any parser.
+fn rounded(x: f64) -> f64 {
+    (x * 1e12).round() / 1e12
 }
 
 fn add(sum: &mut Counts, c: &Counts) {

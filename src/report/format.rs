@@ -68,8 +68,8 @@ impl Style {
         self.paint(role(verdict), &pad(plain, width))
     }
 
-    /// Symbol and word: never one without the other.
-    pub(super) fn head(self, verdict: Verdict) -> String {
+    /// Symbol and word, never one without the other, then the sentence behind them.
+    pub(super) fn headline(self, verdict: Verdict, sentence: &str, indent: usize) -> String {
         let plain = match (verdict, self.unicode) {
             (Verdict::Pass, true) => "✔ PASS",
             (Verdict::Fail, true) => "✖ FAIL",
@@ -78,7 +78,8 @@ impl Style {
             (Verdict::Fail, false) => "FAIL",
             (Verdict::Inconclusive, false) => "?? INCONCLUSIVE",
         };
-        self.paint(role(verdict), plain)
+        let sentence = self.wrap_after(sentence, plain.chars().count() + 2, indent);
+        format!("{}  {sentence}", self.paint(role(verdict), plain))
     }
 
     /// Fits into `width` columns by losing its middle.
@@ -115,7 +116,12 @@ impl Style {
 
     /// Words wrapped to the width, each line after `indent` spaces; the first line is not indented.
     pub(super) fn wrap(self, text: &str, indent: usize) -> String {
-        let room = self.columns().saturating_sub(indent).max(20);
+        self.wrap_after(text, indent, indent)
+    }
+
+    /// The same after `first` columns that are already taken on the first line.
+    pub(super) fn wrap_after(self, text: &str, first: usize, indent: usize) -> String {
+        let mut room = self.columns().saturating_sub(first).max(20);
         let mut out = String::new();
         let mut used = 0;
         for word in self.plain(text).split(' ') {
@@ -123,6 +129,7 @@ impl Style {
             if used > 0 && used + 1 + length > room {
                 out.push('\n');
                 out.push_str(&" ".repeat(indent));
+                room = self.columns().saturating_sub(indent).max(20);
                 used = 0;
             } else if used > 0 {
                 out.push(' ');

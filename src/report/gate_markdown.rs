@@ -66,6 +66,16 @@ mod tests {
 
     #[test]
     fn worst_first() {
-        insta::assert_snapshot!(gate_markdown(&samples::judgement(Verdict::Fail)), @"");
+        insta::assert_snapshot!(gate_markdown(&samples::judgement(Verdict::Fail)), @r##"
+        ## ✖ FAIL
+
+        build 2026.11.3 must not replace the primary: 1 of 3 criteria hold.
+
+        | verdict | criterion | route | measured | reason |
+        |---|---|---|---|---|
+        | ✖ FAIL | divergence | GET /orders/{id} | 0.303 % \[0.27 %, 0.338 %\], limit 0.1 %, of 4,810 | the rate is above the limit |
+        | ◌ INCONCLUSIVE | divergence | GET /invoices/{id} | 0.303 % \[0.27 %, 0.338 %\], limit 0.1 %, 4,810 of 56,154 | 4,810 of 56,154 comparisons, about 5 h more |
+        | ✔ PASS | divergence | GET /users/{id} | 0.303 % \[0.27 %, 0.338 %\], limit 0.1 %, of 4,810 | the rate is below the limit |
+        "##);
     }
 }

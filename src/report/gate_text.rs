@@ -69,7 +69,7 @@ fn build(judgement: &Judgement) -> String {
 fn pass(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style) -> std::fmt::Result {
     let required = j.criteria.iter().filter(|c| c.required).count();
     let line = format!("{} may replace the primary: {required} of {required} criteria hold", build(j));
-    writeln!(out, "{}  {}", style.head(j.verdict), style.wrap(&line, 8))?;
+    writeln!(out, "{}", style.headline(j.verdict, &line, 8))?;
     if let Some(report) = context.report {
         let t = &report.totals;
         let unjudged = t.incomparable + t.pending;
@@ -79,7 +79,7 @@ fn pass(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style
             "{span}, {} compared, {} divergent, {} of the mirrored exchanges not judged",
             thousands(t.compared),
             thousands(t.divergent),
-            share((unjudged * 1e4).round() / 1e4)
+            if unjudged > 0.0 { format!("{:.2} %", unjudged * 100.0) } else { share(0.0) }
         );
         writeln!(out, "        {}", style.wrap(&line, 8))?;
     }
@@ -98,7 +98,7 @@ fn fail(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style
     let failed: Vec<_> = j.criteria.iter().filter(|c| c.required && c.verdict == Verdict::Fail).collect();
     let noun = if failed.len() == 1 { "criterion" } else { "criteria" };
     let line = format!("{}: {} {noun} failed", build(j), failed.len());
-    writeln!(out, "{}  {}", style.head(j.verdict), style.wrap(&line, 8))?;
+    writeln!(out, "{}", style.headline(j.verdict, &line, 8))?;
     for c in failed {
         row(out, c, &measured(c), style)?;
         writeln!(out, "        {}", style.wrap(&c.reason, 8))?;
@@ -141,7 +141,7 @@ fn inconclusive(out: &mut String, j: &Judgement, context: &GateContext<'_>, styl
         let verb = if open.len() == 1 { "is" } else { "are" };
         format!("{over}{} of {required} criteria {verb} not decided. This is not a pass.", open.len())
     };
-    writeln!(out, "{}  {}", style.head(j.verdict), style.wrap(&line, 8))?;
+    writeln!(out, "{}", style.headline(j.verdict, &line, 8))?;
     for c in open.iter().take(MAX_OPEN) {
         row(out, c, &c.reason, style)?;
     }
@@ -163,7 +163,8 @@ fn row(out: &mut String, c: &CriterionResult, detail: &str, style: Style) -> std
     let route = c.route.as_deref().map(|r| style.middle(r, 32)).unwrap_or_default();
     let gap = if route.is_empty() { "" } else { "   " };
     let name = pad(c.criterion.as_str(), 10);
-    let line = style.wrap(&format!("{route}{gap}{detail}"), 16);
+    let indent = if style.unicode { 16 } else { 19 };
+    let line = style.wrap(&format!("{route}{gap}{detail}"), indent);
     let symbol = style.symbol(c.verdict);
     writeln!(out, "  {symbol} {name}  {}", line.trim_end())
 }
@@ -187,21 +188,37 @@ mod tests {
     fn pass_says_what_it_means() {
         let (report, judgement) = (samples::report(Verdict::Pass), samples::judgement(Verdict::Pass));
         let context = GateContext { report: Some(&report), alpha_pass: Some(0.01), ..GateContext::default() };
-        insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @"");
+        insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @r##"
+        ✔ PASS  build 2026.11.3 may replace the primary: 3 of 3 criteria hold
+                2 d 4 h, 1,018,148 compared, 1,256 divergent, 0.00 % of the mirrored exchanges not judged
+                Of candidates beyond these limits at most 1 in 100 would ever get this verdict, however
+                often one asks. It speaks of the traffic of this epoch, not of traffic that never came.
+        "##);
     }
 
     #[test]
     fn fail_names_the_divergence() {
         let (report, judgement) = (samples::report(Verdict::Fail), samples::judgement(Verdict::Fail));
         let context = GateContext { report: Some(&report), ..GateContext::default() };
-        insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @"");
+        insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @r##"
+        ✖ FAIL  build 2026.11.3: 1 criterion failed
+          ✖ divergence  GET /orders/{id}   0.303 % [0.27 %, 0.338 %], limit 0.1 %, of 4,810
+                the rate is above the limit
+                1,200 of 1,247 are kq3v7x2mha: json:$.total, primary number 129.9, candidate string "129.90"
+                http://127.0.0.1:9900/divergences/kq3v7x2mha
+        "##);
     }
 
     #[test]
     fn inconclusive_is_not_a_pass() {
         let judgement = samples::judgement(Verdict::Inconclusive);
         let context = GateContext { waited: Some(Duration::from_secs(1800)), ..GateContext::default() };
-        insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @"");
+        insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @r##"
+        ◌ INCONCLUSIVE  --wait is over after 30 min: 1 of 3 criteria is not decided. This is not a pass.
+          ◌ divergence  GET /invoices/{id}   4,810 of 56,154 comparisons, about 5 h more
+                decided in about 5 h at this rate of traffic
+                next  keep the traffic coming, or ask with --wait 30m
+        "##);
         let nothing = Judgement { criteria: Vec::new(), ..judgement };
         assert!(gate_text(&nothing, &context, Style::default()).contains("nothing to judge yet. This is not a pass."));
     }
@@ -209,6 +226,6 @@ mod tests {
     #[test]
     fn progress_for_logs() {
         let now = samples::now();
-        insta::assert_snapshot!(progress_line(&samples::judgement(Verdict::Inconclusive), now), @"");
+        insta::assert_snapshot!(progress_line(&samples::judgement(Verdict::Inconclusive), now), @r##"04:00:00Z inconclusive 2/3 next: GET /invoices/{id} 4,810 of 56,154 comparisons, eta 5h"##);
     }
 }

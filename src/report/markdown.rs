@@ -156,7 +156,54 @@ mod tests {
     #[test]
     fn a_failing_report() {
         let examples = Examples::from([("kq3v7x2mha".into(), vec![samples::example("129.90")])]);
-        insta::assert_snapshot!(markdown(&samples::report(Verdict::Fail), &examples), @"");
+        insta::assert_snapshot!(markdown(&samples::report(Verdict::Fail), &examples), @r##"
+        ## ✖ FAIL
+
+        candidate 2026.11.3 does not behave like the primary: 1 of 3 routes diverges too often
+
+        epoch 7, build 2026.11.3, for 2 d 4 h, with a control leg
+
+        | | exchanges | share | |
+        |---|--:|--:|---|
+        | requests | 1,018,457 |  |  |
+        | mirrored | 1,018,157 | 100.0 % | not: 300 method |
+        | compared | 1,018,148 | 100.0 % | 1,016,882 matched, 10 excused, 1,256 divergent |
+        | the rest | 9 | 0.0 % | 6 client\_aborted, 3 pending |
+
+        Excused: 8 noise \(control differs as well\), 2 rule "float-print"
+
+        | verdict | route, worst first | compared | divergent | rate | bounds | limit | p50 | p99 |
+        |---|---|--:|--:|--:|---|--:|--:|--:|
+        | ✖ FAIL | GET /orders/{id} | 412,118 | 1,247 | 0.303 % | 0.272 to 0.343 % | 0.1 % | 1.20x | 1.20x |
+        | ◌ INCONCLUSIVE | GET /invoices/{id} (critical) | 4,810 | 0 | 0 % | 0 to 0.010 % | 0.1 % | 1.20x | 1.20x |
+        | ✔ PASS | GET /users/{id} | 601,220 | 9 | 0.001 % | 0.001 to 0.012 % | 0.1 % | 1.20x | 1.20x |
+
+        <details><summary><code>kq3v7x2mha</code> GET /orders/{id} json:\$.total json.type: 1,200 exchanges</summary>
+
+        primary number 129.9, candidate string "129.90". Last seen 0 s ago.
+
+        primary
+
+            HTTP/1.1 200 OK
+            {
+              "id": 7,
+              "total": 129.9
+            }
+
+        candidate
+
+            HTTP/1.1 200 OK
+            {
+              "id": 7,
+              "total": "129.90"
+            }
+
+        <http://127.0.0.1:9900/divergences/kq3v7x2mha>
+
+        </details>
+
+        - **!** rule "float-print" expires in 9 days; renew it or drop it
+        "##);
     }
 
     #[test]

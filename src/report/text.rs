@@ -16,8 +16,7 @@ pub fn text(report: &Report, style: Style) -> String {
 }
 
 fn write(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
-    let head = style.head(report.gate.verdict);
-    writeln!(out, "{head}  {}", style.wrap(&words::headline(report), 2))?;
+    writeln!(out, "{}", style.headline(report.gate.verdict, &words::headline(report), 2))?;
     if report.totals.requests == 0 {
         empty(out, report)?;
         return notices(out, report, style);
@@ -127,20 +126,70 @@ mod tests {
     #[test]
     fn a_failing_report() {
         let report = samples::report(Verdict::Fail);
-        insta::assert_snapshot!(text(&report, Style::default()), @"");
+        insta::assert_snapshot!(text(&report, Style::default()), @r##"
+        ✖ FAIL  candidate 2026.11.3 does not behave like the primary: 1 of 3 routes diverges too often
+
+        epoch 7, build 2026.11.3, for 2 d 4 h, with a control leg
+          requests   1,018,457
+          mirrored   1,018,157  100.0 %  not: 300 method
+          compared   1,018,148  100.0 %  1,016,882 matched, 10 excused, 1,256 divergent
+          the rest           9    0.0 %  6 client_aborted, 3 pending
+
+        ROUTES, worst first                    compared  divergent      rate  [bounds]          p50    p99
+        ✖ GET /orders/{id}                      412,118      1,247   0.303 %  [0.272, 0.343]  1.20x  1.20x
+        ◌ GET /invoices/{id}          critical    4,810          0   0     %  [0,     0.010]  1.20x  1.20x
+        ✔ GET /users/{id}                       601,220          9   0.001 %  [0.001, 0.012]  1.20x  1.20x
+
+        DIVERGENCES, 1 of 1 that count
+          kq3v7x2mha  GET /orders/{id}  json:$.total  json.type                     1,200 exchanges, 0.29 %
+                      primary number 129.9, candidate string "129.90"              last seen 0 s ago
+        EXCUSED  8 noise (control differs as well), 2 rule "float-print"
+
+        ! rule "float-print" expires in 9 days; renew it or drop it
+
+        next  parallax report --format html --output report.html     examples side by side, one file
+              parallax rules suggest                                 rules for what looks volatile
+              http://127.0.0.1:9900/divergences/kq3v7x2mha
+        "##);
     }
 
     #[test]
     fn a_clean_report_in_ascii_and_narrow() {
         let report = samples::report(Verdict::Pass);
         let style = Style { unicode: false, width: 60, ..Style::default() };
-        insta::assert_snapshot!(text(&report, style), @"");
+        insta::assert_snapshot!(text(&report, style), @r##"
+        ok PASS  candidate 2026.11.3 may replace the primary: 3 of 3
+          criteria hold
+
+        epoch 7, build 2026.11.3, for 2 d 4 h, with a control leg
+          requests   1,018,457
+          mirrored   1,018,157  100.0 %  not: 300 method
+          compared   1,018,148  100.0 %  1,016,882 matched, 10 ex...
+          the rest           9    0.0 %  6 client_aborted, 3 pending
+
+        ROUTES, worst first            compared  divergent      rate
+        ok   GET /orders/{id}           412,118      1,247   0.303 %
+        ok   GET /users/{id}            601,220          9   0.001 %
+        ok   GET /in...s/{id} critical    4,810          0   0     %
+
+        DIVERGENCES  no divergence counts
+        EXCUSED  8 noise (control differs as well), 2 rule
+                 "float-print"
+
+        ! rule "float-print" expires in 9 days; renew it or drop it
+
+        next  http://127.0.0.1:9900/
+        "##);
     }
 
     #[test]
     fn no_request_yet() {
         let report = samples::empty();
-        insta::assert_snapshot!(text(&report, Style::default()), @"");
+        insta::assert_snapshot!(text(&report, Style::default()), @r##"
+        ◌ INCONCLUSIVE  no request has arrived yet
+          send one through the proxy: it listens on http://127.0.0.1:8080
+          curl -i http://127.0.0.1:8080/
+        "##);
     }
 
     #[test]
