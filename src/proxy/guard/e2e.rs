@@ -43,8 +43,9 @@ fn serve(setup: &Setup) -> (DuplexStream, Arc<AtomicUsize>, GuardHandle) {
     let (count, shared) = (served.clone(), handle.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (count, handle) = (count.clone(), shared.clone());
+        let busy = handle.begin();
         async move {
-            let _busy = handle.begin();
+            let _busy = busy;
             let path = request.uri().path().to_owned();
             if path == "/hints" {
                 handle.push_interim(Bytes::from_static(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"));

@@ -30,7 +30,10 @@ impl GuardHandle {
         Self::default()
     }
 
-    /// Says that a request is being answered, until what is returned is dropped (with the answer's body).
+    /// Says that a request is being answered, until what is returned is dropped.
+    ///
+    /// Call it in `Service::call` itself, not in the future it returns, which hyper may poll only after it has read
+    /// on; and keep it in the body of the answer, so that it lives until that is written.
     pub fn begin(&self) -> InFlight {
         self.0.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self.clone())

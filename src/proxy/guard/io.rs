@@ -5,7 +5,9 @@
 //!
 //! Serve with `half_close(true)`, or count requests with [`GuardHandle::begin`]: without `half_close` hyper reads on
 //! while a request is being answered, to learn that the client has gone, and takes an EOF then as that news. The guard
-//! therefore keeps the EOF of a refusal back while it knows of a request in flight or of bytes not flushed.
+//! therefore keeps the EOF of a refusal back while it knows of a request in flight or of bytes not flushed; hyper reads
+//! again when the answer is through. Either way hyper, on an EOF before a head, closes by `poll_shutdown` once all is
+//! flushed, and there the refusal is written.
 
 use super::Refusal;
 use super::handle::GuardHandle;
