@@ -208,10 +208,19 @@ mod tests {
         assert_eq!(draining.await.unwrap(), 0);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_hangup_asks_for_a_reload() {
+        let mut signals = Signals::install().unwrap();
+        let pid = std::process::id().to_string();
+        assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+        assert_eq!(signals.next().await, Signal::Reload);
+    }
+
+    #[tokio::test]
     async fn drained_gives_up_after_the_grace_period_and_says_how_many() {
         let tracker = Tracker::new();
         let _held = (tracker.enter(), tracker.enter());
-        assert_eq!(tracker.drained(Duration::from_secs(2)).await, 2);
+        assert_eq!(tracker.drained(Duration::from_millis(1)).await, 2);
     }
 }

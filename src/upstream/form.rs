@@ -239,7 +239,7 @@ mod tests {
         ];
         assert_eq!(
             h2(&tls, request("GET", "/a?b", &headers)),
-            "HTTP/2.0 GET https://shop.test/base/a?b | te: trailers | x-kept: 2"
+            "HTTP/2.0 GET https://shop.test/base/a?b | x-kept: 2 | te: trailers"
         );
         assert_eq!(h2(&tls, request("GET", "/", &[("te", "gzip")])), "HTTP/2.0 GET https://leg.test:8080/base/");
         let own = form(Scheme::H2c, "", false);

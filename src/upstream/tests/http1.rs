@@ -27,7 +27,7 @@ async fn a_connection_is_used_again_once_its_answer_is_read() {
         peer.head().await;
         peer.say("HTTP/1.1 204 No Content\r\n\r\n").await;
         peer.answer("four").await;
-        first
+        (first, peer)
     });
     let first = up.send(get("/a?b=c"), GET).await.unwrap();
     assert!(!first.reused && first.connect > Duration::ZERO);
@@ -37,7 +37,8 @@ async fn a_connection_is_used_again_once_its_answer_is_read() {
         assert!(next.reused && !next.idle_race && next.connect == Duration::ZERO);
         assert_eq!(text(next).await, expected);
     }
-    assert_eq!(server.await.unwrap(), "GET /a?b=c HTTP/1.1\r\nhost: shop.test\r\n\r\n");
+    let (head, _open) = server.await.unwrap();
+    assert_eq!(head, "GET /a?b=c HTTP/1.1\r\nhost: shop.test\r\n\r\n");
     assert_eq!(up.connections(), Connections { open: 1, idle: 1 });
 }
 
@@ -172,7 +173,7 @@ async fn a_body_that_breaks_off_says_how_far_it_came() {
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n12345", "truncated: body ended after 5 bytes"),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n12345",
-            "bad_framing: invalid chunk size line: Invalid Size after 0 bytes",
+            "bad_framing: invalid chunk size line: missing size digit after 0 bytes",
         ),
     ] {
         let failure = broken(against(said).await.unwrap()).await;
@@ -216,10 +217,9 @@ async fn request_bodies_keep_their_framing() {
         let (listener, address) = listen().await;
         let sending = spawn_send(&upstream(Scheme::Http, address), req, GET);
         let mut peer = Peer::accept(&listener).await;
-        assert_eq!(
-            peer.until(expected.rsplit("\r\n").next().filter(|s| !s.is_empty()).unwrap_or("\r\n\r\n")).await,
-            expected
-        );
+        let mut read = vec![0; expected.len()];
+        peer.0.read_exact(&mut read).await.unwrap();
+        assert_eq!(String::from_utf8(read).unwrap(), expected);
         peer.say("HTTP/1.1 204 No Content\r\n\r\n").await;
         sending.await.unwrap().unwrap();
     }
@@ -319,7 +319,9 @@ async fn header_case_passes_in_both_directions() {
     assert_eq!(peer.head().await, "GET / HTTP/1.1\r\nHOST: x\r\nX-OdD: 1\r\n\r\n");
     peer.say("HTTP/1.1 200 OK\r\nCONTENT-length: 0\r\nETag: a\r\nX-WhaT: 2\r\nX-fold: a\r\n b\r\n\r\n").await;
     let head = client.head().await;
-    assert!(head.contains("\r\nCONTENT-length: 0\r\nETag: a\r\nX-WhaT: 2\r\n"), "{head}");
+    for line in ["CONTENT-length: 0", "ETag: a", "X-WhaT: 2", "X-fold: a b"] {
+        assert!(head.lines().any(|l| l == line), "{line} is not in {head}");
+    }
 }
 
 #[tokio::test]

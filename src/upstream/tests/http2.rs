@@ -7,14 +7,27 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::{Notify, mpsc};
 
-/// Frames from the end of the list, `None` for an error.
-struct Frames(Vec<Option<Frame<Bytes>>>);
+/// Frames from the end of the list, `None` for an error; after the first one it waits for the word.
+struct Frames(Vec<Option<Frame<Bytes>>>, Option<Gate>);
+
+type Gate = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Frames {
+    fn all(frames: Vec<Option<Frame<Bytes>>>) -> Self {
+        Self(frames, None)
+    }
+}
 
 impl Body for Frames {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let begun = self.0.len() < self.0.capacity();
+        if let Some(gate) = self.1.as_mut().filter(|_| begun) {
+            std::task::ready!(gate.as_mut().poll(cx));
+            self.1 = None;
+        }
         Poll::Ready(self.0.pop().map(|frame| frame.ok_or_else(|| "broken on purpose".into())))
     }
 }
@@ -62,7 +75,7 @@ where
 }
 
 async fn hello(_: Request<Incoming>) -> Response<Frames> {
-    Response::new(Frames(vec![data("hello")]))
+    Response::new(Frames::all(vec![data("hello")]))
 }
 
 #[tokio::test]
@@ -74,12 +87,12 @@ async fn bodies_and_trailers_pass_in_both_directions() {
         let body = req.into_body().collect().await.unwrap();
         let checksum = body.trailers().unwrap()["x-sum"].to_str().unwrap().to_owned();
         assert_eq!(body.to_bytes(), "ping");
-        let mut answer = Response::new(Frames(vec![trailer("grpc-status", &checksum), data("pong")]));
+        let mut answer = Response::new(Frames::all(vec![trailer("grpc-status", &checksum), data("pong")]));
         answer.headers_mut().insert("x-seen", seen.parse().unwrap());
         answer.headers_mut().insert("x-te", te);
         answer
     });
-    let mut req = post(LegBody::Boxed(Box::pin(Frames(vec![trailer("x-sum", "7"), data("ping")]))));
+    let mut req = post(LegBody::Boxed(Box::pin(Frames::all(vec![trailer("x-sum", "7"), data("ping")]))));
     req.headers_mut().insert("te", "trailers".parse().unwrap());
     req.headers_mut().insert("connection", "te".parse().unwrap());
     let sent = upstream(Scheme::H2c, address).send(req, SendOptions::default()).await.unwrap();
@@ -134,7 +147,7 @@ async fn another_connection_is_opened_when_the_streams_are_used_up() {
                 arrived.send(()).unwrap();
                 held.notified().await;
             }
-            Response::new(Frames(vec![data("done")]))
+            Response::new(Frames::all(vec![data("done")]))
         }
     });
     let up = upstream(Scheme::H2c, address);
@@ -153,21 +166,35 @@ async fn another_connection_is_opened_when_the_streams_are_used_up() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_never_a_clean_end() {
     let (listener, address) = listen().await;
-    let _told = serve(listener, 100, |req: Request<Incoming>| async move {
-        let mut answer = Response::new(match req.uri().path() {
-            "/reset" => Frames(vec![None, data("12345")]),
-            _ => Frames(vec![data("12345")]),
-        });
+    let arrived = Arc::new(Notify::new());
+    let gate = arrived.clone();
+    let _told = serve(listener, 100, move |req: Request<Incoming>| {
+        let frames = if req.uri().path() == "/reset" { vec![None, data("12345")] } else { vec![data("12345")] };
+        let mut answer = Response::new(Frames(
+            frames,
+            Some({
+                let gate = gate.clone();
+                Box::pin(async move { gate.notified().await })
+            }),
+        ));
         if req.uri().path() == "/short" {
             answer.headers_mut().insert("content-length", "10".parse().unwrap());
         }
-        answer
+        async move { answer }
     });
     let up = upstream(Scheme::H2c, address);
-    let reset = broken(up.send(get("/reset"), GET).await.unwrap()).await;
-    assert_eq!(reset.kind, FailureKind::Truncated, "{reset}");
-    let short = broken(up.send(get("/short"), GET).await.unwrap()).await;
-    assert_eq!(short.kind, FailureKind::LengthMismatch, "{short}");
+    // The reset follows once the bytes before it are read: h2 throws away what is still queued.
+    let mut reset = up.send(get("/reset"), GET).await.unwrap().response.into_body();
+    assert_eq!(reset.frame().await.unwrap().unwrap().into_data().unwrap(), "12345");
+    arrived.notify_one();
+    let failure = reset.frame().await.unwrap().unwrap_err();
+    assert_eq!(failure.to_string(), "truncated: stream ended after 5 bytes: unexpected internal error encountered");
+    assert!(reset.frame().await.is_none());
+
+    let sent = up.send(get("/short"), GET).await.unwrap();
+    arrived.notify_one();
+    let short = broken(sent).await;
+    assert_eq!(short.to_string(), "length_mismatch: body is not as long as declared, cut after 5 of 10 bytes");
 }
 
 #[tokio::test]

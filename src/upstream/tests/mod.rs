@@ -72,12 +72,8 @@ impl Peer {
 
     /// Reads up to the empty line.
     async fn head(&mut self) -> String {
-        self.until("\r\n\r\n").await
-    }
-
-    async fn until(&mut self, end: &str) -> String {
         let mut read = Vec::new();
-        while !read.ends_with(end.as_bytes()) {
+        while !read.ends_with(b"\r\n\r\n") {
             let byte = self.0.read_u8().await.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&read)));
             read.push(byte);
         }
