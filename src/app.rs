@@ -1,1 +1,0 @@
-//! The only place where channels and tasks are joined.

@@ -1,0 +1,178 @@
+//! Comparing and redacting joined: what the workers call, and the short way for answers that are equal.
+
+use super::AppError;
+use crate::config::Checked;
+use crate::diff::{self, Context, Findings, RuleSet};
+use crate::evidence::{Compared, Example, Rules, Settled, Settlement};
+use crate::flow::{Judge, Pair};
+use crate::model::{Answer, Leg, Outcome, PerLeg, Timestamp};
+use crate::pipeline::{CompareConfig, Comparer, Examine};
+use crate::redact::Redactor;
+use crate::upstream::LegSettings;
+use arc_swap::ArcSwap;
+use http::HeaderName;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How far apart the legs' starts may be before times in answers differ for that alone.
+const SKEW: Duration = Duration::from_secs(1);
+
+/// All that comparing and redacting need, for one generation of the configuration. Cheap to clone.
+#[derive(Clone)]
+pub struct Examination(Arc<Parts>);
+
+struct Parts {
+    rules: RuleSet,
+    generation: u64,
+    redactor: Redactor,
+    /// Each leg's own origin, which may stand in links.
+    origins: PerLeg<Option<String>>,
+    /// Read elsewhere and never compared: the candidate's build.
+    skip: Vec<HeaderName>,
+}
+
+impl std::fmt::Debug for Examination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Examination").field("generation", &self.0.generation).finish_non_exhaustive()
+    }
+}
+
+// === impl Examination ===
+
+impl Examination {
+    pub fn new(settings: &Checked, rules: RuleSet, generation: u64, redact_key: [u8; 32]) -> Result<Self, AppError> {
+        let redactor = Redactor::new(&settings.redact, redact_key)
+            .map_err(|errors| AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        let origins = PerLeg {
+            primary: Some(origin(&settings.primary)),
+            candidate: Some(origin(&settings.candidate)),
+            control: settings.control.as_ref().map(origin),
+        };
+        let skip = vec![settings.build_header.clone()];
+        Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip })))
+    }
+
+    pub fn rules(&self) -> &RuleSet {
+        &self.0.rules
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.0.generation
+    }
+
+    /// The rules as far as evidence knows them, on the day of `now`.
+    pub fn evidence_rules(&self, now: Timestamp) -> Rules {
+        let (parts, today) = (self.0.clone(), day(now));
+        Rules {
+            generation: parts.generation,
+            digest: parts.rules.digest(&today),
+            route: Arc::new(move |route| parts.rules.for_route(route, &today).digest().to_owned()),
+        }
+    }
+
+    /// Whether two answers show no difference at all: nearly free, and true for most.
+    fn is_match(&self, pair: &Pair, other: &Answer) -> bool {
+        let rules = self.0.rules.for_route(&pair.route, &day(pair.arrived));
+        diff::is_match(&rules, &pair.request, &self.0.skip, &pair.primary, other)
+    }
+
+    fn examine(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
+        let rules = self.0.rules.for_route(&pair.route, &day(pair.arrived));
+        let context = Context {
+            request: &pair.request,
+            rules: &rules,
+            origins: &self.0.origins,
+            other: leg,
+            skew: SKEW,
+            skip_headers: &self.0.skip,
+            expired,
+        };
+        diff::compare(&context, &pair.primary, other)
+    }
+}
+
+impl Examine for Examination {
+    fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
+        self.examine(pair, leg, other, expired)
+    }
+
+    fn example(&self, pair: &Pair, findings: &mut Findings) -> Option<Example> {
+        let redactor = &self.0.redactor;
+        findings.list.iter_mut().for_each(|finding| redactor.finding(finding));
+        Some(Example {
+            id: pair.id.to_string(),
+            at: pair.arrived,
+            request: redactor.request(&pair.request, &pair.request_body),
+            primary: redactor.answer(&diff::decoded(&pair.primary)),
+            candidate: match &pair.candidate {
+                Outcome::Answer(answer) => redactor.answer(&diff::decoded(answer)),
+                failed => redactor.outcome(failed),
+            },
+            differences: findings.list.clone(),
+        })
+    }
+}
+
+/// The leg's own `scheme://host:port`, as it would stand in a link.
+fn origin(leg: &LegSettings) -> String {
+    let scheme = if leg.scheme == crate::upstream::Scheme::Https { "https" } else { "http" };
+    format!("{scheme}://{}", leg.authority())
+}
+
+/// `2027-03-01`, UTC.
+pub fn day(now: Timestamp) -> String {
+    now.to_string().chars().take(10).collect()
+}
+
+/// Where the mirror leaves its pairs: equal ones are settled at once, the rest goes to the workers.
+#[derive(Debug)]
+pub struct Judging {
+    examination: ArcSwap<Examination>,
+    compare: Arc<ArcSwap<CompareConfig>>,
+    comparer: Comparer,
+}
+
+// === impl Judging ===
+
+impl Judging {
+    pub fn new(examination: Examination, compare: Arc<ArcSwap<CompareConfig>>, comparer: Comparer) -> Self {
+        Self { examination: ArcSwap::from_pointee(examination), compare, comparer }
+    }
+
+    pub fn examination(&self) -> Arc<Examination> {
+        self.examination.load_full()
+    }
+
+    /// From the next pair on these rules hold.
+    pub fn replace(&self, examination: Examination) {
+        let generation = examination.generation();
+        self.compare.store(Arc::new(CompareConfig { generation, examine: Arc::new(examination.clone()) }));
+        self.examination.store(Arc::new(examination));
+    }
+}
+
+impl Judge for Judging {
+    fn submit(&self, pair: Pair) {
+        let examination = self.examination.load();
+        let alike = |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if examination.is_match(&pair, answer));
+        if !alike(&pair.candidate) || !pair.control.as_ref().is_none_or(alike) {
+            return self.comparer.send(pair);
+        }
+        let control = pair.control.as_ref().map(|_| Findings::default());
+        let compared = Compared { candidate: Findings::default(), control, example: None };
+        let Pair { ticket, id, route, arrived, build, legs, .. } = pair;
+        ticket.settle(Settled {
+            id,
+            route,
+            generation: examination.generation(),
+            build,
+            arrived,
+            legs,
+            result: Settlement::Compared(compared),
+        });
+    }
+
+    fn generation(&self) -> u64 {
+        self.examination.load().generation()
+    }
+}

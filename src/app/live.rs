@@ -1,0 +1,125 @@
+//! From settings to what runs by them, and what runs beside the traffic.
+
+use super::error::AppError;
+use super::{Shared, now};
+use crate::config::Checked;
+use crate::diff::RuleSet;
+use crate::mirror::{Legs, Policies};
+use crate::model::{Leg, Limit};
+use crate::proxy::Live;
+use crate::routes::RouteTable;
+use crate::upstream::{LegSettings, Upstream, UpstreamOptions};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// What the data plane and the mirror run by.
+pub struct Rooms {
+    pub live: Live,
+    pub policies: Policies,
+    pub legs: Legs,
+}
+
+/// Compiles the rules; all that is wrong with any of them at once.
+pub fn rules(settings: &Checked) -> Result<RuleSet, AppError> {
+    RuleSet::compile(&settings.rules).map_err(|errors| {
+        let lines = errors.iter().map(|e| {
+            let id = settings.rules.get(e.index).map_or("?", |r| r.id.as_str());
+            format!("rule \"{id}\": {}: {}", e.key, e.message)
+        });
+        AppError::Rules(lines.collect::<Vec<_>>().join("\n"))
+    })
+}
+
+/// Builds the rooms. Connections to legs whose settings did not change are kept from `before`.
+pub fn rooms(settings: &Checked, budget: &Arc<Limit>, before: Option<&Shared>) -> Result<Rooms, AppError> {
+    let specs: Vec<_> = settings.routes.iter().map(|r| r.spec.clone()).collect();
+    let routes = RouteTable::new(&specs)
+        .map_err(|errors| AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let (old_live, old_legs) = (before.map(|b| b.gateway.live.load_full()), before.map(|b| b.mirrors.legs()));
+    let kept = |leg: Leg, wanted: &LegSettings| -> Result<Arc<Upstream>, AppError> {
+        let old = match leg {
+            Leg::Primary => old_live.as_ref().map(|l| l.primary.clone()),
+            Leg::Candidate => old_legs.as_ref().map(|l| l.candidate.clone()),
+            Leg::Control => old_legs.as_ref().and_then(|l| l.control.clone()),
+        };
+        match old {
+            Some(old) if old.settings() == wanted => Ok(old),
+            _ => Ok(Upstream::new(leg, wanted.clone(), UpstreamOptions::default())?),
+        }
+    };
+    let control = match &settings.control {
+        Some(control) => Some((kept(Leg::Control, control)?, settings.control_sample)),
+        None => None,
+    };
+    budget.set_max(settings.mirror.memory_budget);
+    Ok(Rooms {
+        live: Live {
+            routes: Arc::new(routes),
+            primary: kept(Leg::Primary, &settings.primary)?,
+            body_timeout: settings.listen.body_timeout,
+        },
+        policies: Policies::new(settings.mirror.clone(), settings.routes.iter().map(|r| r.mirror.clone()).collect()),
+        legs: Legs::new(
+            kept(Leg::Candidate, &settings.candidate)?,
+            settings.build_header.clone(),
+            control,
+            budget.clone(),
+        ),
+    })
+}
+
+/// How long one exchange may hold back those after it: longer than any of its parts may take.
+pub fn patience(settings: &Checked) -> Duration {
+    let longest = settings.routes.iter().map(|r| r.mirror.timeout).fold(settings.mirror.timeout, Duration::max);
+    settings.primary.connect_timeout + settings.primary.response_timeout + longest * 2 + Duration::from_secs(5)
+}
+
+/// What is done once a second beside the traffic: rules that expire today cease to hold, silence is explained.
+pub async fn watch_over(shared: Arc<Shared>) {
+    let mut tick = interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut silence = super::notices::Silence::default();
+    let mut digest = shared.judging.examination().rules().digest(&super::examine::day(now()));
+    loop {
+        tick.tick().await;
+        let examination = shared.judging.examination();
+        let today = examination.rules().digest(&super::examine::day(now()));
+        if today != digest {
+            tracing::warn!("a rule has expired or the rules have changed: the evidence they applied to starts afresh");
+            shared.ledger.set_rules(examination.evidence_rules(now())).await;
+            digest = today;
+        }
+        if silence.due(now(), shared.started) {
+            let snapshot = shared.ledger.snapshot().await;
+            if let Some(line) = silence.explain(&snapshot.evidence.totals(), &shared.settings.load(), &shared.listen_url()) {
+                tracing::warn!("{line}");
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// One attempt to reach each leg; a sentence for each that refuses.
+    pub(super) async fn check_legs(&self) -> Vec<String> {
+        let legs = self.mirrors.legs();
+        let mut all = vec![(Leg::Primary, self.gateway.live.load().primary.clone()), (Leg::Candidate, legs.candidate.clone())];
+        all.extend(legs.control.clone().map(|c| (Leg::Control, c)));
+        let mut told = Vec::new();
+        for (leg, upstream) in all {
+            if let Err(failure) = upstream.check().await {
+                let meanwhile = match leg {
+                    Leg::Primary => "every request will be answered with 502 until it is there",
+                    Leg::Candidate => "serving goes on, nothing is comparable",
+                    Leg::Control => "serving and comparing go on, noise is not known",
+                };
+                told.push(format!(
+                    "{leg} {} cannot be reached ({}); {meanwhile}. help: inside a container `localhost` is the container itself",
+                    upstream.settings(),
+                    failure.detail
+                ));
+            }
+        }
+        told
+    }
+}

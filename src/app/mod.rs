@@ -1,0 +1,289 @@
+//! The only place where channels and tasks are joined: reading this room is reading the system.
+//!
+//! [`App::build`] makes a finished, idle application out of checked settings; [`App::run`] sets it going and returns
+//! when it has been told to stop and everything is put away.
+
+mod error;
+mod examine;
+mod live;
+mod notices;
+mod offline;
+mod reload;
+mod sockets;
+mod source;
+mod view;
+
+pub use error::AppError;
+pub use offline::Offline;
+pub use reload::Origin;
+
+use crate::admin::{self, Admin, AdminOptions};
+use crate::config::Checked;
+use crate::evidence::Book;
+use crate::flow::Inbox;
+use crate::mirror::Mirrors;
+use crate::model::{Limit, Timestamp};
+use crate::pipeline::{self, CompareConfig, Comparer, LedgerHandle, LedgerOptions};
+use crate::proxy::{Counters, ExchangeIds, Gateway, Server, Tunnels};
+use crate::shutdown::Shutdown;
+use crate::{store, tls};
+use arc_swap::ArcSwap;
+use examine::{Examination, Judging};
+use live::Rooms;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// What mirrored exchanges under way still get when the proxy stops.
+const MIRROR_GRACE: Duration = Duration::from_secs(2);
+
+/// A finished, idle proxy with its admin interface. Its sockets are bound, its store is open.
+#[derive(Debug)]
+pub struct App {
+    /// Where clients connect, the port known.
+    pub listen: SocketAddr,
+    /// Where the admin interface listens.
+    pub admin: SocketAddr,
+    server: Server,
+    admin_listener: TcpListener,
+    admin_tls: Option<tokio_rustls::TlsAcceptor>,
+    interface: Arc<Admin>,
+    shared: Arc<Shared>,
+    announcement: Option<store::Announcement>,
+}
+
+/// What the tasks have in common.
+#[derive(Debug)]
+struct Shared {
+    settings: ArcSwap<Checked>,
+    started: Timestamp,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    gateway: Arc<Gateway>,
+    mirrors: Arc<Mirrors>,
+    judging: Arc<Judging>,
+    comparer: Comparer,
+    ledger: LedgerHandle,
+    capture_budget: Arc<Limit>,
+    redact_key: [u8; 32],
+    draining: AtomicBool,
+    reloads: reload::Reloads,
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+// === impl App ===
+
+impl App {
+    /// Binds, opens and joins everything; serves nobody yet.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting, naming the address, file or folder at fault and the way out.
+    pub async fn build(settings: Checked) -> Result<Self, AppError> {
+        let rules = live::rules(&settings)?;
+        let sockets = sockets::open(&settings)?;
+        let (keeper, stored) = store::open(&settings.store)?;
+        let started = now();
+        let redact_key = stored.redact_key;
+
+        let examination = Examination::new(&settings, rules, 1, redact_key)?;
+        let compare = CompareConfig { generation: 1, examine: Arc::new(examination.clone()) };
+        let compare = Arc::new(ArcSwap::from_pointee(compare));
+        let workers = std::thread::available_parallelism().map_or(1, |n| n.get() / 2).max(1);
+        let comparer = Comparer::start(workers, compare.clone()).map_err(AppError::Thread)?;
+        let judging = Arc::new(Judging::new(examination.clone(), compare, comparer.clone()));
+
+        let build = settings.candidate_build.as_deref().map(Arc::from);
+        let keep = settings.store.keep_examples;
+        let evidence_rules = examination.evidence_rules(started);
+        let book = match stored.epochs.is_empty() {
+            true => Book::new(evidence_rules, build, keep, started),
+            false => Book::resume(
+                stored.epochs,
+                stored.history,
+                stored.next_epoch,
+                evidence_rules,
+                build,
+                keep,
+                started,
+            ),
+        };
+        let inbox = Inbox::new(workers * 2);
+        let ledger = pipeline::start(
+            inbox.clone(),
+            LedgerOptions {
+                book,
+                keeper: Some(Box::new(keeper)),
+                mirroring: stored.mirroring,
+                policy: Some(settings.gate.clone()),
+                patience: live::patience(&settings),
+                keep_for: settings.store.keep_for,
+                max_size: settings.store.max_size,
+            },
+        )
+        .map_err(AppError::Thread)?;
+
+        let capture_budget = Limit::new(settings.mirror.memory_budget);
+        let Rooms { live, policies, legs } = live::rooms(&settings, &capture_budget, None)?;
+        let mirrors = Arc::new(Mirrors::new(policies, legs, judging.clone(), stored.mirroring));
+        let gateway = Arc::new(Gateway {
+            live: ArcSwap::from_pointee(live),
+            mirror: mirrors.clone(),
+            inbox,
+            capture_budget: capture_budget.clone(),
+            counters: Arc::new(Counters::default()),
+            tunnels: Tunnels::default(),
+            ids: ExchangeIds::new(u64::from_le_bytes(random()?)),
+        });
+        let acceptor = settings.listen.tls.as_ref().map(tls::acceptor).transpose()?;
+        let listen = sockets.listen.local_addr().map_err(AppError::Socket)?;
+        let admin = sockets.admin.local_addr().map_err(AppError::Socket)?;
+        let server = Server::new(sockets.listen, acceptor, &settings.listen, gateway.clone());
+        let admin_tls = settings.admin.tls.as_ref().map(tls::acceptor).transpose()?;
+        let options = AdminOptions {
+            address: admin,
+            token: sockets::token(&settings.admin)?,
+            public_url: settings.admin.public_url.clone(),
+            open: settings.admin.open.clone(),
+            tls: admin_tls.is_some(),
+        };
+        let folder = settings.store.path.clone();
+        let shared = Arc::new(Shared {
+            settings: ArcSwap::from_pointee(settings),
+            started,
+            listen,
+            admin,
+            gateway,
+            mirrors,
+            judging,
+            comparer,
+            ledger,
+            capture_budget,
+            redact_key,
+            draining: AtomicBool::new(false),
+            reloads: reload::Reloads::default(),
+        });
+        let announcement = announce(folder, shared.admin_url());
+        let interface = Admin::new(Arc::new(source::Proxy::new(shared.clone())), &options, random()?);
+        Ok(Self {
+            listen,
+            admin,
+            server,
+            admin_listener: sockets.admin,
+            admin_tls,
+            interface,
+            shared,
+            announcement,
+        })
+    }
+
+    /// Serves until `shutdown`, then drains: no new connections, clients in flight are served, mirrored exchanges get
+    /// two seconds more, and the evidence is made durable. `origin` says what to watch for changes.
+    pub async fn run(self, origin: Option<Origin>, shutdown: Shutdown) {
+        let Self { server, admin_listener, admin_tls, interface, shared, announcement, .. } = self;
+        let background = tokio::spawn(live::watch_over(shared.clone()));
+        let reloading = origin.map(|origin| tokio::spawn(reload::watch(shared.clone(), origin)));
+        let admin_shutdown = Shutdown::new();
+        let admin_stopped = admin_shutdown.clone();
+        let admin = tokio::spawn(async move {
+            admin::serve(admin_listener, admin_tls, interface, admin_stopped.triggered()).await;
+        });
+        let draining = {
+            let (shared, shutdown) = (shared.clone(), shutdown.clone());
+            tokio::spawn(async move {
+                shutdown.triggered().await;
+                shared.draining.store(true, Ordering::Relaxed);
+            })
+        };
+
+        let clean = server.run(shutdown).await;
+        if !clean {
+            tracing::warn!("some clients were still being served when drain_timeout was over");
+        }
+        draining.abort();
+        background.abort();
+        if let Some(reloading) = reloading {
+            reloading.abort();
+        }
+        shared.mirrors_end().await;
+        let last = shared.ledger.shutdown().await;
+        if let Some(why) = &last.store.why {
+            tracing::error!(%why, "the evidence of the last moments could not be kept");
+        }
+        admin_shutdown.trigger();
+        // The interface has a time-out of its own.
+        let _ = admin.await;
+        drop(announcement);
+    }
+
+    /// One attempt to reach each leg, so that a typing error is told now and not by the first request.
+    pub async fn check_legs(&self) -> Vec<String> {
+        self.shared.check_legs().await
+    }
+
+    /// Base of the admin interface's links.
+    pub fn admin_url(&self) -> String {
+        self.shared.admin_url()
+    }
+
+    /// Where clients send requests.
+    pub fn listen_url(&self) -> String {
+        self.shared.listen_url()
+    }
+}
+
+impl Shared {
+    async fn mirrors_end(&self) {
+        let deadline = Instant::now() + MIRROR_GRACE;
+        let ended = async {
+            while self.mirrors.in_flight().used() > 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // Those that are still under way then are counted as `shutdown`.
+        let _ = timeout_at(deadline, ended).await;
+    }
+
+    fn admin_url(&self) -> String {
+        let settings = self.settings.load();
+        match &settings.admin.public_url {
+            Some(url) => url.clone(),
+            None => url(settings.admin.tls.is_some(), self.admin),
+        }
+    }
+
+    fn listen_url(&self) -> String {
+        url(self.settings.load().listen.tls.is_some(), self.listen)
+    }
+}
+
+/// An address as a URL that can be pasted: an unspecified one is reached through the loopback interface.
+fn url(tls: bool, address: SocketAddr) -> String {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("{}://{address}", if tls { "https" } else { "http" })
+}
+
+/// Commands that are given the folder find the proxy by this; without it they only have to be told the address.
+fn announce(folder: PathBuf, admin: String) -> Option<store::Announcement> {
+    store::announce(&folder, admin)
+        .inspect_err(|e| tracing::warn!(folder = %folder.display(), error = %e, "could not say who serves from the folder"))
+        .ok()
+}
+
+fn random<const N: usize>() -> Result<[u8; N], AppError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| AppError::Random)?;
+    Ok(bytes)
+}
