@@ -1,0 +1,158 @@
+//! What people should know beside the numbers; above all why there are none.
+
+use super::Shared;
+use crate::config::Checked;
+use crate::evidence::Counts;
+use crate::model::{Bucket, Leg, Notice, Severity, Timestamp};
+use crate::pipeline::Snapshot;
+use crate::report::{duration, thousands};
+use std::time::Duration;
+
+/// How long silence may last before it is explained.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// The notices of a running proxy.
+pub fn of(shared: &Shared, snapshot: &Snapshot, settings: &Checked, now: Timestamp) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut add = |code: &str, severity, message: String, hint: Option<&str>| {
+        notices.push(Notice {
+            code: code.into(),
+            severity,
+            message,
+            hint: hint.map(str::to_owned),
+            since: None,
+        });
+    };
+    let totals = snapshot.evidence.totals();
+    if !snapshot.mirroring {
+        add(
+            "mirroring_off",
+            Severity::Warning,
+            "mirroring is switched off: users are served, nothing is compared".into(),
+            Some("switch it on with POST /api/v1/mirror {\"enabled\": true}, or on the dashboard"),
+        );
+    } else if let Some(line) = explain(&totals, settings, &shared.listen_url())
+        && now.since(shared.started) >= QUIET
+    {
+        add("nothing_mirrored", Severity::Warning, line, None);
+    }
+    let legs = shared.mirrors.legs();
+    for leg in [Leg::Candidate, Leg::Control] {
+        if let Some(open) = legs.breaker_open_for(leg) {
+            let skipped = totals.not_mirrored.breaker_open;
+            let skipped = match leg {
+                Leg::Candidate if skipped > 0 => format!(": {} requests were not mirrored", thousands(skipped)),
+                _ => String::new(),
+            };
+            add(
+                "breaker_open",
+                Severity::Warning,
+                format!("the {leg}'s breaker has been open for {}{skipped}", duration(open)),
+                Some("it closes by itself once the leg answers again; what it skips is not held against the candidate"),
+            );
+        }
+    }
+    for warning in &settings.warnings {
+        add("configuration", Severity::Info, warning.clone(), None);
+    }
+    notices
+}
+
+/// When a proxy that receives or mirrors nothing says so in its log: once after a while, again when that changes.
+#[derive(Debug, Default)]
+pub struct Silence {
+    next: Option<Timestamp>,
+    said: Option<String>,
+}
+
+// === impl Silence ===
+
+impl Silence {
+    pub fn due(&mut self, now: Timestamp, started: Timestamp) -> bool {
+        let next = *self.next.get_or_insert(started + QUIET);
+        if now < next {
+            return false;
+        }
+        self.next = Some(now + QUIET);
+        true
+    }
+
+    /// The line to log, when there is one that was not logged last time.
+    pub fn explain(&mut self, totals: &Counts, settings: &Checked, listen: &str) -> Option<String> {
+        let line = explain(totals, settings, listen);
+        let heart = |l: &str| l.trim_start_matches(|c: char| c.is_ascii_digit() || c == ',').to_owned();
+        let news = line.as_deref().map(heart);
+        if news == self.said {
+            return None;
+        }
+        self.said = news;
+        line
+    }
+}
+
+/// Why there is nothing to compare, in one sentence that says what to change.
+fn explain(totals: &Counts, settings: &Checked, listen: &str) -> Option<String> {
+    if totals.requests == 0 {
+        return Some(format!("no request has arrived yet: send one with `curl -i {listen}/`"));
+    }
+    if totals.mirrored > 0 {
+        return None;
+    }
+    let (bucket, count) = Bucket::ALL.into_iter().map(|b| (b, totals.not_mirrored.get(b))).max_by_key(|(_, n)| *n)?;
+    let why = match bucket {
+        Bucket::Method => {
+            let allowed: Vec<&str> = settings.mirror.methods.iter().map(http::Method::as_str).collect();
+            format!(
+                "their methods are not among {}, which `mirror.methods` allows. help: name the methods on a route, if the candidate is isolated",
+                allowed.join(", ")
+            )
+        }
+        Bucket::SampledOut => format!(
+            "they fell outside the sample, `mirror.sample` is {}. help: raise it, or mirror by another key",
+            settings.mirror.sample
+        ),
+        Bucket::Disabled => "mirroring is switched off. help: POST /api/v1/mirror {\"enabled\": true}".to_owned(),
+        Bucket::BreakerOpen => {
+            format!("the candidate {} could not be reached, its breaker is open. help: check that it runs", settings.candidate)
+        }
+        Bucket::Shed => "there were too many in flight. help: raise `mirror.max_in_flight`, or speed up the candidate".to_owned(),
+        Bucket::RateLimited => "they were over `mirror.max_rate`. help: raise it".to_owned(),
+        Bucket::Upgrade => "they were upgrades (WebSocket, CONNECT), which are tunnelled and never mirrored".to_owned(),
+        Bucket::Loop => "they carried the header x-parallax-leg: what arrives here has been mirrored before. help: point the candidate's URL at the candidate, not at this proxy".to_owned(),
+    };
+    Some(format!("{} requests, none mirrored: {} of them because {why}", thousands(totals.requests), thousands(count)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Checked {
+        let flags = crate::config::Flags {
+            primary: Some("http://127.0.0.1:1".into()),
+            candidate: Some("http://127.0.0.1:2".into()),
+            ..Default::default()
+        };
+        crate::config::load(None, &flags).unwrap()
+    }
+
+    #[test]
+    fn silence_is_explained_once() {
+        let (mut silence, settings) = (Silence::default(), settings());
+        let mut totals = Counts { requests: 412, ..Counts::default() };
+        totals.not_mirrored.method = 412;
+        let line = silence.explain(&totals, &settings, "http://127.0.0.1:8080").unwrap();
+        assert!(line.starts_with("412 requests, none mirrored: 412 of them because their methods"), "{line}");
+        assert!(line.contains("GET, HEAD, OPTIONS"), "{line}");
+        totals.mirrored = 1;
+        assert_eq!(silence.explain(&totals, &settings, ""), None);
+    }
+
+    #[test]
+    fn it_waits_a_while() {
+        let (mut silence, start) = (Silence::default(), Timestamp::from_micros(1));
+        assert!(!silence.due(start + Duration::from_secs(29), start));
+        assert!(silence.due(start + QUIET, start));
+        assert!(!silence.due(start + QUIET, start));
+    }
+}

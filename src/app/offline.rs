@@ -1,0 +1,86 @@
+//! The evidence of a store without a running proxy.
+
+use super::view::{self, View};
+use crate::evidence::{Evidence, EpochInfo, EpochReason};
+use crate::gate::{Judgement, Policy};
+use crate::model::{Notice, Severity, Timestamp};
+use crate::report::{DivergenceDetail, ProxyInfo, Report};
+use crate::store::{self, StoreError};
+use std::path::Path;
+
+const KEEP_EXAMPLES: usize = 5;
+
+/// What a folder holds, read once.
+#[derive(Debug)]
+pub struct Offline {
+    evidence: Evidence,
+    policy: Policy,
+    mirroring: bool,
+    written: Option<Timestamp>,
+}
+
+// === impl Offline ===
+
+impl Offline {
+    /// Reads the folder's store without changing it. `policy` overrides the one it kept.
+    ///
+    /// # Errors
+    /// Where there is no store, or it is held, foreign or damaged.
+    pub fn open(folder: &Path, policy: Option<Policy>) -> Result<Self, StoreError> {
+        let stored = store::open_read(folder)?;
+        let written = stored.last_commit;
+        let evidence = match stored.epochs.into_iter().next_back() {
+            Some(epoch) => view::collapsed(&epoch.evidence, KEEP_EXAMPLES),
+            None => Evidence::new(EpochInfo {
+                id: "0".into(),
+                candidate_build: None,
+                rules: String::new(),
+                started_at: written.unwrap_or_default(),
+                reason: EpochReason::Start,
+            }),
+        };
+        let policy = policy.or(stored.policy).unwrap_or_else(|| Policy { default: Default::default(), routes: vec![] });
+        Ok(Self { evidence, policy, mirroring: stored.mirroring, written })
+    }
+
+    pub fn report(&self, now: Timestamp) -> Report {
+        self.view(now).report()
+    }
+
+    pub fn judgement(&self, now: Timestamp, expected_build: Option<&str>) -> Judgement {
+        self.view(now).judgement(expected_build)
+    }
+
+    pub fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
+        self.view(Timestamp::default()).divergence(fingerprint)
+    }
+
+    /// Every stored example with the route it was seen on.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    fn view(&self, now: Timestamp) -> View<'_> {
+        let control = self.evidence.routes.values().any(|route| route.paired.total() > 0);
+        View {
+            // Evidence does not grow older than its last entry while nobody adds to it.
+            now: self.written.unwrap_or(now),
+            evidence: self.evidence.clone(),
+            policy: &self.policy,
+            durable: Ok(()),
+            mirroring: self.mirroring,
+            rules: Vec::new(),
+            notices: vec![Notice {
+                code: "offline".into(),
+                severity: Severity::Info,
+                message: match self.written {
+                    Some(at) => format!("no proxy is running: this is what was kept until {at}"),
+                    None => "no proxy is running, and nothing was kept yet".into(),
+                },
+                hint: None,
+                since: self.written,
+            }],
+            proxy: ProxyInfo { control, ..ProxyInfo::default() },
+        }
+    }
+}
