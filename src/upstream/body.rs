@@ -16,12 +16,15 @@ use tokio::sync::oneshot;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// A streamed body; without `Sync`, which nothing here needs.
+pub type BoxBody = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
+
 /// The body of a request to a leg.
 pub enum LegBody {
     Empty,
     Full(Bytes),
     /// A stream; where its size hint is exact it goes out with that Content-Length, otherwise chunked.
-    Boxed(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
+    Boxed(BoxBody),
 }
 
 /// The body of a leg's answer. Read to its end, it gives its connection back to the pool; dropped before that, it
@@ -43,7 +46,7 @@ pub(super) enum Line {
 
 /// Follows a streamed request body: when hyper is done with it, and whether it broke off by itself.
 struct Watched {
-    inner: Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>,
+    inner: BoxBody,
     broke: Arc<AtomicBool>,
     /// Dropped with the body, which is what the other end waits for.
     _sent: oneshot::Sender<Infallible>,

@@ -15,7 +15,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use body::{BoxError, LegAnswerBody, LegBody};
+pub use body::{BoxBody, BoxError, LegAnswerBody, LegBody};
 pub use failure::Fault;
 pub use hop::strip_hop_by_hop;
 pub use settings::{LegSettings, Scheme};
@@ -125,7 +125,7 @@ enum LeasedLine {
 struct Missed {
     trouble: Trouble,
     /// The request itself, when no byte of it went out.
-    unsent: Option<Request<LegBody>>,
+    unsent: Option<Box<Request<LegBody>>>,
 }
 
 // === impl UpstreamOptions ===
@@ -211,7 +211,7 @@ impl Upstream {
             let spare = if reused && harmless && !idle_race { Some(copy(&req)) } else { None };
             match self.shared.attempt(lease.line, req, &asked, &mut upload).await {
                 Ok(response) => return Ok(Sent { response, connect, reused, idle_race }),
-                Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => req = unsent,
+                Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => req = *unsent,
                 Err(Missed { trouble, .. }) if reused && !idle_race && trouble.unanswered => match spare {
                     Some(spare) => req = spare,
                     None => {
@@ -445,7 +445,7 @@ impl NoHead {
     fn into_missed(self, upload: &Upload, heard: bool) -> Missed {
         let (trouble, unsent) = match self {
             NoHead::Late(patience) => (failure::no_answer(patience), None),
-            NoHead::Failed(mut error) => (failure::of_send(error.error(), heard), error.take_message()),
+            NoHead::Failed(mut error) => (failure::of_send(error.error(), heard), error.take_message().map(Box::new)),
         };
         let fault = if upload.broke() { Fault::RequestBody } else { trouble.fault };
         Missed { trouble: Trouble { fault, ..trouble }, unsent }

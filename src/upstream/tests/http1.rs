@@ -42,6 +42,23 @@ async fn a_connection_is_used_again_once_its_answer_is_read() {
     assert_eq!(up.connections(), Connections { open: 1, idle: 1 });
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_caller_after_another_needs_one_connection() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    tokio::spawn(async move {
+        let mut peer = Peer::accept(&listener).await;
+        loop {
+            peer.answer("x").await;
+        }
+    });
+    for turn in 0..500 {
+        let sent = up.send(get("/"), GET).await.unwrap();
+        assert_eq!(sent.reused, turn > 0);
+        assert_eq!(text(sent).await, "x");
+    }
+}
+
 #[tokio::test]
 async fn the_connection_used_last_is_used_first() {
     let (listener, address) = listen().await;
