@@ -291,7 +291,7 @@ fn us(case: &Value, key: &str) -> Vec<u64> {
 fn tol(case: &Value, key: &str, default: f64) -> f64 {
     let same_quantity = |k: &String| k.rsplit('_').nth(1) == key.rsplit('_').nth(1);
     match case["tol"].as_object() {
-        Some(given) if given.keys().any(|k| same_quantity(k)) => given.get(key).and_then(Value::as_f64).unwrap_or(0.0),
+        Some(given) if given.keys().any(same_quantity) => given.get(key).and_then(Value::as_f64).unwrap_or(0.0),
         _ => default,
     }
 }
