@@ -16,7 +16,7 @@ pub struct Facts<'a> {
     /// The moment judged: now, or for a store without a running proxy when it was last written.
     pub now: Timestamp,
     /// Why what was counted may be lost, if it may.
-    pub durable: Result<(), String>,
+    pub not_durable: Option<String>,
     /// The build that is asked about; evidence of any other one decides nothing.
     pub expected_build: Option<&'a str>,
     /// Whether the kill switch lets requests be mirrored.
@@ -75,7 +75,7 @@ fn decide(view: &View<'_>) -> Vec<CriterionResult> {
             results.push(not_built(criterion));
         }
     }
-    if let Err(why) = &view.facts.durable {
+    if let Some(why) = &view.facts.not_durable {
         results.push(open(Criterion::Minimum, format!("the evidence is not durable: {why}")));
     }
     results
@@ -211,7 +211,7 @@ fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notic
 impl Facts<'_> {
     /// Nothing special: durable, mirroring, any build.
     pub fn at(now: Timestamp) -> Self {
-        Facts { now, durable: Ok(()), expected_build: None, mirroring: true, rates: BTreeMap::new() }
+        Facts { now, not_durable: None, expected_build: None, mirroring: true, rates: BTreeMap::new() }
     }
 }
 
