@@ -142,7 +142,9 @@ fn decide(findings: &Findings, excuses: &[Option<Excuse>]) -> Decision {
     if excuses.iter().any(Option::is_none) {
         return Decision::Divergent;
     }
-    if findings.budget.is_some() || findings.dropped > 0 {
+    // A finding that counts before noise is dropped only when every one that is kept counts too (`Findings::push`).
+    let lost = findings.dropped > 0 && findings.list.iter().all(Finding::counts);
+    if findings.budget.is_some() || lost {
         return Decision::Incomparable(Incomparable::Budget);
     }
     let needed = excuses.iter().flatten().map(|excuse| match excuse {
@@ -235,7 +237,9 @@ mod tests {
         assert_eq!(of(&mut noise, vec![space(), id(), ruled]), Decision::Excused(Needed::Rule));
         let mut cut = findings(vec![id()]);
         cut.dropped = 1;
-        let cut = Compared { candidate: cut, ..Default::default() };
+        let mut cut = Compared { candidate: cut, ..Default::default() };
         assert_eq!(judge(&mut noise, &cut).decision, Decision::Incomparable(Incomparable::Budget));
+        cut.candidate.list.push(space());
+        assert_eq!(judge(&mut noise, &cut).decision, Decision::Excused(Needed::Noise));
     }
 }

@@ -43,7 +43,11 @@ pub fn open(settings: &StoreSettings) -> Result<(Store, Stored), StoreError> {
     let folder = &settings.path;
     std::fs::create_dir_all(folder).map_err(|source| StoreError::Io { path: folder.clone(), source })?;
     let file = folder.join(FILE);
-    let db = open_database(&file)?;
+    let mut db = open_database(&file)?;
+    if std::fs::metadata(&file).is_ok_and(|m| m.len() > settings.max_size) {
+        // Room that was freed is given back at the start, when nobody waits for a commit.
+        let _ = guarded(&file, || Ok(db.compact()));
+    }
     let (meta, stored, index) = match guarded(&file, || load(&db, &file))? {
         Some(loaded) => loaded,
         None => {
@@ -232,7 +236,7 @@ fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>) ->
 
 // === Creating ===
 
-fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
+pub(super) fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
     let mut random = [0u8; 48];
     getrandom::fill(&mut random).map_err(|_| StoreError::Random { path: file.to_owned() })?;
     let (key, id) = random.split_at(32);
@@ -249,7 +253,7 @@ fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
     })
 }
 
-fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
+pub(super) fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let txn = db.begin_write().map_err(|e| text(&e))?;
     {
@@ -286,7 +290,7 @@ fn check_magic(file: &Path) -> Result<bool, StoreError> {
 }
 
 /// The database may assert its way out of a damaged file; to us that is an error like any other.
-fn guarded<T>(file: &Path, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn guarded<T>(file: &Path, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| Err(corrupt(file, "it makes no sense inside".into())))
 }
 
@@ -311,7 +315,7 @@ fn is_damage(error: &std::io::Error) -> bool {
     matches!(error.kind(), UnexpectedEof | InvalidData | InvalidInput)
 }
 
-fn memory_copy(bytes: &[u8]) -> Result<redb::backends::InMemoryBackend, String> {
+pub(super) fn memory_copy(bytes: &[u8]) -> Result<redb::backends::InMemoryBackend, String> {
     use redb::StorageBackend;
     let memory = redb::backends::InMemoryBackend::new();
     memory.set_len(bytes.len() as u64).map_err(|e| format!("{e:?}"))?;
