@@ -43,12 +43,15 @@ pub fn open(settings: &StoreSettings) -> Result<(Store, Stored), StoreError> {
     let folder = &settings.path;
     std::fs::create_dir_all(folder).map_err(|source| StoreError::Io { path: folder.clone(), source })?;
     let file = folder.join(FILE);
+    // Looked at first without writing, so that what turns out damaged or foreign is as it was.
+    let known = file.exists() && check_magic(&file)?;
+    let loaded = if known { guarded(&file, || peek(&file))? } else { None };
     let mut db = open_database(&file)?;
     if std::fs::metadata(&file).is_ok_and(|m| m.len() > settings.max_size) {
         // Room that was freed is given back at the start, when nobody waits for a commit.
         let _ = guarded(&file, || Ok(db.compact()));
     }
-    let (meta, stored, index) = match guarded(&file, || load(&db, &file))? {
+    let (meta, stored, index) = match loaded {
         Some(loaded) => loaded,
         None => {
             let meta = fresh_meta(&file)?;
@@ -72,16 +75,7 @@ pub fn open_read(folder: &Path) -> Result<Stored, StoreError> {
     if !check_magic(&file)? {
         return Err(StoreError::Missing { path: folder.to_owned() });
     }
-    let loaded = guarded(&file, || match builder().open_read_only(&file) {
-        Ok(db) => load(&db, &file),
-        Err(DatabaseError::RepairAborted) => {
-            let bytes = std::fs::read(&file).map_err(|source| StoreError::Io { path: file.clone(), source })?;
-            let memory = memory_copy(&bytes).map_err(|e| corrupt(&file, e))?;
-            let db = builder().create_with_backend(memory).map_err(|e| database_error(&file, e))?;
-            load(&db, &file)
-        }
-        Err(e) => Err(database_error(&file, e)),
-    })?;
+    let loaded = guarded(&file, || peek(&file))?;
     match loaded {
         Some((_, stored, _)) => Ok(stored),
         None => Err(StoreError::Missing { path: folder.to_owned() }),
@@ -142,6 +136,21 @@ impl Index {
 // === Reading ===
 
 type Loaded = Option<(Meta, Stored, Index)>;
+
+/// Everything in the file, without writing to it.
+fn peek(file: &Path) -> Result<Loaded, StoreError> {
+    match builder().open_read_only(file) {
+        Ok(db) => load(&db, file),
+        // It was not closed: recover a copy.
+        Err(DatabaseError::RepairAborted) => {
+            let bytes = std::fs::read(file).map_err(|source| StoreError::Io { path: file.to_owned(), source })?;
+            let memory = memory_copy(&bytes).map_err(|e| corrupt(file, e))?;
+            let db = builder().create_with_backend(memory).map_err(|e| database_error(file, e))?;
+            load(&db, file)
+        }
+        Err(e) => Err(database_error(file, e)),
+    }
+}
 
 /// Everything in the file; `None` when it holds no table at all: it was created and never written to.
 pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, StoreError> {

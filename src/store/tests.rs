@@ -259,6 +259,8 @@ fn a_truncated_file_is_an_older_state_or_a_clean_error() {
                 Err(e) => {
                     errors += 1;
                     assert!(e.to_string().contains(FILE), "{e}");
+                    let left = std::fs::read(cut.path().join(FILE)).unwrap();
+                    assert!(left == bytes[..length], "changed by opening, at {length}");
                 }
             }
         }
@@ -277,6 +279,8 @@ fn flipped_bytes_never_panic() {
         let hurt = tempfile::tempdir().unwrap();
         std::fs::write(hurt.path().join(FILE), &bad).unwrap();
         let _ = open_read(hurt.path());
-        let _ = open(&settings(hurt.path()));
+        if open(&settings(hurt.path())).is_err() {
+            assert!(std::fs::read(hurt.path().join(FILE)).unwrap() == bad, "changed by opening, at {at}");
+        }
     }
 }
