@@ -16,14 +16,11 @@
 //! - Tier `break` is never learned: one hiccup of the control must not excuse every later failure of the candidate.
 //!   There D and K both count and the pairs (D, K) show the excess.
 
-use super::Compared;
+use super::{Compared, Noise};
 use crate::diff::{Cover, Finding, Findings, Tier};
 use crate::model::Incomparable;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Known noise: location and kind, each with the legal value shapes.
-pub(super) type Noise = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<Arc<str>>>;
 
 /// Beyond these nothing more is learned, which leans to the strict side.
 const MAX_NOISE: usize = 1024;

@@ -174,7 +174,8 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
     let meta = table.get(META_KEY).map_err(|e| bad(&e))?.ok_or_else(|| bad(&"no meta"))?;
     let meta: Meta = decode(meta.value()).map_err(|e| bad(&e))?;
 
-    let rows = |table: Table| -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+    let rows = |table: Table| -> Result<Rows, StoreError> {
         let table = txn.open_table(table).map_err(|e| bad(&e))?;
         let mut out = Vec::new();
         for row in table.iter().map_err(|e| bad(&e))? {
