@@ -160,6 +160,8 @@ impl Book {
             return book;
         };
         newest.ended_at = None;
+        // Of those further back history tells.
+        epochs.drain(..epochs.len().saturating_sub(MAX_OLDER));
         let next = next.max(newest.number + 1);
         let mut book =
             Self { older: epochs, newest, history, next, rules: rules.clone(), keep_examples, forgotten: Vec::new() };

@@ -16,14 +16,11 @@
 //! - Tier `break` is never learned: one hiccup of the control must not excuse every later failure of the candidate.
 //!   There D and K both count and the pairs (D, K) show the excess.
 
-use super::Compared;
+use super::{Compared, Noise};
 use crate::diff::{Cover, Finding, Findings, Tier};
 use crate::model::Incomparable;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Known noise: location and kind, each with the legal value shapes.
-pub(super) type Noise = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<Arc<str>>>;
 
 /// Beyond these nothing more is learned, which leans to the strict side.
 const MAX_NOISE: usize = 1024;
@@ -142,7 +139,9 @@ fn decide(findings: &Findings, excuses: &[Option<Excuse>]) -> Decision {
     if excuses.iter().any(Option::is_none) {
         return Decision::Divergent;
     }
-    if findings.budget.is_some() || findings.dropped > 0 {
+    // A finding that counts before noise is dropped only when every one that is kept counts too (`Findings::push`).
+    let lost = findings.dropped > 0 && findings.list.iter().all(Finding::counts);
+    if findings.budget.is_some() || lost {
         return Decision::Incomparable(Incomparable::Budget);
     }
     let needed = excuses.iter().flatten().map(|excuse| match excuse {
@@ -235,7 +234,9 @@ mod tests {
         assert_eq!(of(&mut noise, vec![space(), id(), ruled]), Decision::Excused(Needed::Rule));
         let mut cut = findings(vec![id()]);
         cut.dropped = 1;
-        let cut = Compared { candidate: cut, ..Default::default() };
+        let mut cut = Compared { candidate: cut, ..Default::default() };
         assert_eq!(judge(&mut noise, &cut).decision, Decision::Incomparable(Incomparable::Budget));
+        cut.candidate.list.push(space());
+        assert_eq!(judge(&mut noise, &cut).decision, Decision::Excused(Needed::Noise));
     }
 }

@@ -23,5 +23,6 @@ pub use settled::{Compared, Settled, Settlement};
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram,
-    IncomparableReasons, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, NotMirrored, RouteEvidence, StatusCounts,
+    IncomparableReasons, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, Noise, NotMirrored, RouteEvidence,
+    StatusCounts,
 };

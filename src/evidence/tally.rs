@@ -4,7 +4,7 @@ use super::Example;
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All that was accumulated in one epoch.
@@ -199,6 +199,9 @@ impl ControlCounts {
     }
 }
 
+/// Known noise: location and kind, each with the shapes that its values on the old system have had.
+pub type Noise = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<Arc<str>>>;
+
 /// One route's evidence in one epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RouteEvidence {
@@ -220,8 +223,8 @@ pub struct RouteEvidence {
     pub divergences: BTreeMap<Arc<str>, Divergence>,
     /// Sightings (once an exchange and fingerprint) that had no place in the bounded table.
     pub divergences_overflow: u64,
-    /// Known noise: `location` then `kind`, each with the value shapes seen on the primary and the control.
-    pub noise: BTreeMap<(Arc<str>, Arc<str>), std::collections::BTreeSet<Arc<str>>>,
+    /// What the control has shown to be volatile.
+    pub noise: Noise,
 }
 
 /// Differences that look alike: same route, location pattern, kind and classes.

@@ -282,8 +282,7 @@ impl Core {
 
     fn release(&mut self, now: Timestamp) {
         let epoch = self.book.newest().number;
-        loop {
-            let Some(open) = self.open.get(&self.next) else { break };
+        while let Some(open) = self.open.get(&self.next) {
             match open {
                 Open { begun: Some(_), settled: Some(_) } => self.apply(self.next, now),
                 Open { begun: Some((_, since)), settled: None } if now.since(*since) >= self.patience => {

@@ -109,6 +109,8 @@ fn run(mut core: Core, inbox: &Inbox, commands: &Receiver<Command>, last: &ArcSw
     while !stop {
         match commands.recv_timeout(TICK) {
             Ok(first) => {
+                // What has finished belongs to the time before the command.
+                core.drain(inbox, now());
                 // Everything that waits is answered by one snapshot.
                 stop |= command(&mut core, first, &mut answers);
                 while let Ok(next) = commands.try_recv() {

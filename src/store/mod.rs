@@ -12,6 +12,8 @@ mod settings;
 mod write;
 
 #[cfg(test)]
+mod power_tests;
+#[cfg(test)]
 mod tests;
 
 pub use error::StoreError;

@@ -43,8 +43,15 @@ pub fn open(settings: &StoreSettings) -> Result<(Store, Stored), StoreError> {
     let folder = &settings.path;
     std::fs::create_dir_all(folder).map_err(|source| StoreError::Io { path: folder.clone(), source })?;
     let file = folder.join(FILE);
-    let db = open_database(&file)?;
-    let (meta, stored, index) = match guarded(&file, || load(&db, &file))? {
+    // Looked at first without writing, so that what turns out damaged or foreign is as it was.
+    let known = file.exists() && check_magic(&file)?;
+    let loaded = if known { guarded(&file, || peek(&file))? } else { None };
+    let mut db = open_database(&file)?;
+    if std::fs::metadata(&file).is_ok_and(|m| m.len() > settings.max_size) {
+        // Room that was freed is given back at the start, when nobody waits for a commit.
+        let _ = guarded(&file, || Ok(db.compact()));
+    }
+    let (meta, stored, index) = match loaded {
         Some(loaded) => loaded,
         None => {
             let meta = fresh_meta(&file)?;
@@ -68,16 +75,7 @@ pub fn open_read(folder: &Path) -> Result<Stored, StoreError> {
     if !check_magic(&file)? {
         return Err(StoreError::Missing { path: folder.to_owned() });
     }
-    let loaded = guarded(&file, || match builder().open_read_only(&file) {
-        Ok(db) => load(&db, &file),
-        Err(DatabaseError::RepairAborted) => {
-            let bytes = std::fs::read(&file).map_err(|source| StoreError::Io { path: file.clone(), source })?;
-            let memory = memory_copy(&bytes).map_err(|e| corrupt(&file, e))?;
-            let db = builder().create_with_backend(memory).map_err(|e| database_error(&file, e))?;
-            load(&db, &file)
-        }
-        Err(e) => Err(database_error(&file, e)),
-    })?;
+    let loaded = guarded(&file, || peek(&file))?;
     match loaded {
         Some((_, stored, _)) => Ok(stored),
         None => Err(StoreError::Missing { path: folder.to_owned() }),
@@ -139,6 +137,21 @@ impl Index {
 
 type Loaded = Option<(Meta, Stored, Index)>;
 
+/// Everything in the file, without writing to it.
+fn peek(file: &Path) -> Result<Loaded, StoreError> {
+    match builder().open_read_only(file) {
+        Ok(db) => load(&db, file),
+        // It was not closed: recover a copy.
+        Err(DatabaseError::RepairAborted) => {
+            let bytes = std::fs::read(file).map_err(|source| StoreError::Io { path: file.to_owned(), source })?;
+            let memory = memory_copy(&bytes).map_err(|e| corrupt(file, e))?;
+            let db = builder().create_with_backend(memory).map_err(|e| database_error(file, e))?;
+            load(&db, file)
+        }
+        Err(e) => Err(database_error(file, e)),
+    }
+}
+
 /// Everything in the file; `None` when it holds no table at all: it was created and never written to.
 pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, StoreError> {
     let bad = |e: &dyn std::fmt::Display| corrupt(file, e.to_string());
@@ -161,7 +174,8 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
     let meta = table.get(META_KEY).map_err(|e| bad(&e))?.ok_or_else(|| bad(&"no meta"))?;
     let meta: Meta = decode(meta.value()).map_err(|e| bad(&e))?;
 
-    let rows = |table: Table| -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+    let rows = |table: Table| -> Result<Rows, StoreError> {
         let table = txn.open_table(table).map_err(|e| bad(&e))?;
         let mut out = Vec::new();
         for row in table.iter().map_err(|e| bad(&e))? {
@@ -232,7 +246,7 @@ fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>) ->
 
 // === Creating ===
 
-fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
+pub(super) fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
     let mut random = [0u8; 48];
     getrandom::fill(&mut random).map_err(|_| StoreError::Random { path: file.to_owned() })?;
     let (key, id) = random.split_at(32);
@@ -249,7 +263,7 @@ fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
     })
 }
 
-fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
+pub(super) fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let txn = db.begin_write().map_err(|e| text(&e))?;
     {
@@ -286,7 +300,7 @@ fn check_magic(file: &Path) -> Result<bool, StoreError> {
 }
 
 /// The database may assert its way out of a damaged file; to us that is an error like any other.
-fn guarded<T>(file: &Path, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn guarded<T>(file: &Path, f: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| Err(corrupt(file, "it makes no sense inside".into())))
 }
 
@@ -311,7 +325,7 @@ fn is_damage(error: &std::io::Error) -> bool {
     matches!(error.kind(), UnexpectedEof | InvalidData | InvalidInput)
 }
 
-fn memory_copy(bytes: &[u8]) -> Result<redb::backends::InMemoryBackend, String> {
+pub(super) fn memory_copy(bytes: &[u8]) -> Result<redb::backends::InMemoryBackend, String> {
     use redb::StorageBackend;
     let memory = redb::backends::InMemoryBackend::new();
     memory.set_len(bytes.len() as u64).map_err(|e| format!("{e:?}"))?;

@@ -66,8 +66,11 @@ pub(super) struct RouteRow {
     status: PerLeg<StatusCounts>,
     latency: PerLeg<Blob>,
     divergences_overflow: u64,
-    noise: Vec<(Arc<str>, Arc<str>, BTreeSet<Arc<str>>)>,
+    noise: Vec<NoiseRow>,
 }
+
+/// Location, kind, shapes.
+type NoiseRow = (Arc<str>, Arc<str>, BTreeSet<Arc<str>>);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DivergenceRow {

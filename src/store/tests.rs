@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-fn settings(folder: &Path) -> StoreSettings {
+pub(super) fn settings(folder: &Path) -> StoreSettings {
     StoreSettings { path: folder.to_owned(), keep_examples: 5, keep_for: Duration::from_secs(3600), max_size: 1 << 30 }
 }
 
@@ -15,11 +15,11 @@ fn rules() -> Rules {
     Rules { generation: 1, digest: "all".into(), route: Arc::new(|_| "r1".into()) }
 }
 
-fn resume(stored: Stored) -> Book {
+pub(super) fn resume(stored: Stored) -> Book {
     Book::resume(stored.epochs, stored.history, stored.next_epoch, rules(), None, 5, at(9))
 }
 
-fn exchange(book: &mut Book, i: u64, build: Option<&str>) {
+pub(super) fn exchange(book: &mut Book, i: u64, build: Option<&str>) {
     let route: Arc<str> = format!("GET /{}", i % 3).into();
     let begun = book.begin(&route, at(i));
     let list = match i % 2 {
@@ -29,6 +29,12 @@ fn exchange(book: &mut Book, i: u64, build: Option<&str>) {
     let mut settled = compared(&format!("x{i}"), &route, i, list);
     settled.build = build.map(Into::into);
     book.settle(&begun, &settled, at(i));
+}
+
+/// What a file of these bytes holds.
+pub(super) fn stored_of(bytes: &[u8]) -> Stored {
+    let db = open::builder().create_with_backend(open::memory_copy(bytes).unwrap()).unwrap();
+    open::load(&db, Path::new("unused")).unwrap().unwrap().1
 }
 
 fn commit(store: &mut Store, book: &mut Book) {
@@ -98,6 +104,19 @@ fn the_switch_the_key_and_the_policy_survive() {
 }
 
 #[test]
+fn a_store_that_vanished_is_written_anew_as_a_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, mut book) = filled(dir.path(), |_| ());
+    store.lose_for_test();
+    std::fs::remove_file(dir.path().join(FILE)).unwrap();
+    commit(&mut store, &mut book);
+    drop(store);
+    let read = open_read(dir.path()).unwrap();
+    assert_eq!(newest(&read).totals(), book.newest().evidence.totals());
+    assert_eq!(newest(&read), book.newest().evidence);
+}
+
+#[test]
 fn a_restarted_route_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, mut book) = filled(dir.path(), |_| ());
@@ -108,6 +127,22 @@ fn a_restarted_route_leaves_nothing_behind() {
     let read = newest(&open_read(dir.path()).unwrap());
     assert_eq!(read, book.newest().evidence);
     assert!(read.routes["GET /1"].divergences.is_empty());
+}
+
+#[test]
+fn epochs_far_back_are_history_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    let mut book = resume(stored);
+    for i in 0..9 {
+        exchange(&mut book, i, Some(&format!("b{i}")));
+        commit(&mut store, &mut book);
+    }
+    drop(store);
+    let again = resume(open_read(dir.path()).unwrap());
+    assert_eq!(again.epochs().count(), book.epochs().count());
+    assert_eq!(again.history(), book.history());
+    assert_eq!(again.history().len(), 8);
 }
 
 #[test]
@@ -224,6 +259,8 @@ fn a_truncated_file_is_an_older_state_or_a_clean_error() {
                 Err(e) => {
                     errors += 1;
                     assert!(e.to_string().contains(FILE), "{e}");
+                    let left = std::fs::read(cut.path().join(FILE)).unwrap();
+                    assert!(left == bytes[..length], "changed by opening, at {length}");
                 }
             }
         }
@@ -242,6 +279,8 @@ fn flipped_bytes_never_panic() {
         let hurt = tempfile::tempdir().unwrap();
         std::fs::write(hurt.path().join(FILE), &bad).unwrap();
         let _ = open_read(hurt.path());
-        let _ = open(&settings(hurt.path()));
+        if open(&settings(hurt.path())).is_err() {
+            assert!(std::fs::read(hurt.path().join(FILE)).unwrap() == bad, "changed by opening, at {at}");
+        }
     }
 }

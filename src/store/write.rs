@@ -1,7 +1,7 @@
 //! Writing: what changed since the last time, in one transaction, durable when it returns.
 
 use super::StoreError;
-use super::open::{ExampleEntry, Index, RouteIndex, load, open_database};
+use super::open::{ExampleEntry, Index, RouteIndex, guarded, initialise, load, open_database};
 use super::rows::*;
 use crate::evidence::{Dirt, Epoch, Example, RouteEvidence};
 use crate::flow::{Batch, Keeper, Kept};
@@ -22,13 +22,15 @@ pub struct Store {
     meta: Meta,
     index: Index,
     example_cap: u64,
+    /// The file was found empty: write all there is, not only what changed.
+    whole: bool,
 }
 
 // === impl Store ===
 
 impl Store {
     pub(super) fn new(db: Database, file: PathBuf, max_size: u64, meta: Meta, index: Index) -> Self {
-        Self { db: Some(db), file, meta, index, example_cap: (max_size / 2).min(MAX_EXAMPLE_BYTES) }
+        Self { db: Some(db), file, meta, index, example_cap: (max_size / 2).min(MAX_EXAMPLE_BYTES), whole: false }
     }
 
     pub fn file(&self) -> &Path {
@@ -47,8 +49,14 @@ impl Store {
     pub fn commit(&mut self, batch: Batch<'_>) -> Result<Kept, StoreError> {
         if self.db.is_none() {
             let db = open_database(&self.file)?;
-            if let Some((meta, _, index)) = load(&db, &self.file)? {
-                (self.meta, self.index) = (meta, index);
+            match guarded(&self.file, || load(&db, &self.file))? {
+                Some((meta, _, index)) => (self.meta, self.index) = (meta, index),
+                None => {
+                    let failed = |detail| StoreError::Write { path: self.file.clone(), detail };
+                    initialise(&db, &self.meta).map_err(failed)?;
+                    self.index = Index::default();
+                    self.whole = true;
+                }
             }
             self.db = Some(db);
         }
@@ -60,6 +68,11 @@ impl Store {
         Ok(Kept { bytes: self.bytes(), evicted })
     }
 
+    #[cfg(test)]
+    pub(super) fn lose_for_test(&mut self) {
+        self.db = None;
+    }
+
     fn try_commit(&mut self, batch: Batch<'_>) -> Result<Vec<(u64, Arc<str>, String)>, String> {
         let db = self.db.as_ref().ok_or("it is closed")?;
         let mut txn = db.begin_write().map_err(text)?;
@@ -68,8 +81,13 @@ impl Store {
         for number in batch.book.forgotten() {
             writer.forget(*number)?;
         }
-        for epoch in batch.book.epochs().filter(|e| !e.dirt().is_clean()) {
-            writer.epoch(epoch, epoch.dirt())?;
+        for epoch in batch.book.epochs() {
+            if self.whole {
+                let routes = epoch.evidence.routes.keys().cloned().collect();
+                writer.epoch(epoch, &Dirt { routes, ..Dirt::default() })?;
+            } else if !epoch.dirt().is_clean() {
+                writer.epoch(epoch, epoch.dirt())?;
+            }
         }
         let evicted = writer.evict(self.example_cap)?;
         let meta = Meta {
@@ -83,6 +101,7 @@ impl Store {
         txn.open_table(META).map_err(text)?.insert(META_KEY, &*encode(&meta)?).map_err(text)?;
         txn.commit().map_err(text)?;
         self.meta = meta;
+        self.whole = false;
         Ok(evicted)
     }
 }
