@@ -451,3 +451,59 @@ async fn stopping_answers_what_is_under_way_and_accepts_no_more() {
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.unwrap();
 }
+
+#[tokio::test]
+async fn both_protocols_over_tls() {
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio_rustls::rustls::{self, pki_types};
+
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut server = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    server.alpn_protocols = protocols.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let options = AdminOptions { address, token: None, public_url: None, open: Vec::new(), tls: true };
+    let admin = Admin::new(Arc::new(fake(Verdict::Pass)), &options, [7; 32]);
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    tokio::spawn(serve(listener, Some(acceptor), admin, std::future::pending()));
+
+    for (protocol, host, status) in
+        [("h2", "localhost", 200), ("http/1.1", "localhost", 200), ("h2", "evil.example", 403)]
+    {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let mut client = rustls::ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        client.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = pki_types::ServerName::try_from("localhost").unwrap();
+        let stream = tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap();
+        let io = TokioIo::new(stream);
+        let request = http::Request::builder();
+        let response = if protocol == "h2" {
+            let (mut send, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            tokio::spawn(connection);
+            let request = request.uri(format!("https://{host}/api/v1/gate/?as=status"));
+            send.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap()
+        } else {
+            let (mut send, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+            tokio::spawn(connection);
+            let request = request.uri("/api/v1/gate/?as=status").header("host", host);
+            send.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap()
+        };
+        assert_eq!(response.status(), status, "{protocol} {host}");
+        assert!(!response.into_body().collect().await.unwrap().to_bytes().is_empty());
+    }
+}

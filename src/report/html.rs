@@ -153,7 +153,8 @@ mod tests {
         report.divergences = vec![report.divergences[0].clone(); 400];
         let mut big = (*samples::example("x")).clone();
         big.candidate.body = "line <of> it\n".repeat(5_000);
-        let page = html(&report, &Examples::from([("kq3v7x2mha".into(), vec![Arc::new(big); 5])]));
+        let page =
+            html(&report, &Examples::from([("kq3v7x2mha".into(), std::iter::repeat_n(Arc::new(big), 5).collect())]));
         assert!(page.len() <= MAX_HTML_BYTES, "{}", page.len());
         assert!(page.contains("kept shown") && page.ends_with("</html>\n"));
     }
