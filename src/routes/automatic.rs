@@ -66,10 +66,11 @@ impl Automatic {
         }
         let hash = xxh3_64_with_seed(path.as_bytes(), verb.index() as u64);
         let slot = &self.cache[hash as usize % CACHE_SLOTS];
-        if let Some(hit) = &*slot.read().unwrap_or_else(PoisonError::into_inner) {
-            if hit.verb == verb && *hit.path == *path {
-                return hit.name.clone();
-            }
+        if let Some(hit) = &*slot.read().unwrap_or_else(PoisonError::into_inner)
+            && hit.verb == verb
+            && *hit.path == *path
+        {
+            return hit.name.clone();
         }
         let name = self.lookup(verb, path);
         // Whoever holds the place now keeps it: a request never waits for this.

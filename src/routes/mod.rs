@@ -79,10 +79,10 @@ impl RouteTable {
             }
             let template = Template::parse(&spec.path).map_err(|m| fail("path", m)).ok();
             let host = spec.host.as_deref().map(|h| HostPattern::parse(h).map_err(|m| fail("host", m)));
-            if let Some(OperationFrom::Json(path)) = &spec.operation_from {
-                if operation::parse_path(path).is_none() {
-                    fail("operation_from", "a JSON path such as $.method is expected".to_owned());
-                }
+            if let Some(OperationFrom::Json(path)) = &spec.operation_from
+                && operation::parse_path(path).is_none()
+            {
+                fail("operation_from", "a JSON path such as $.method is expected".to_owned());
             }
             let Some(template) = template else { continue };
             configured.push(Configured {

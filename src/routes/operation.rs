@@ -12,7 +12,9 @@ const MAX_LENGTH: usize = 64;
 
 /// The operations met on one route, each with its name for each method.
 #[derive(Debug, Default)]
-pub(super) struct Operations(RwLock<HashMap<Box<str>, [Option<Arc<str>>; Verb::COUNT]>>);
+pub(super) struct Operations(RwLock<Names>);
+
+type Names = HashMap<Box<str>, [Option<Arc<str>>; Verb::COUNT]>;
 
 /// Reads the operation at a simple path (`$.method`, `$.a['b'][0]`) of a JSON request body; strings and numbers only.
 pub fn operation_from_json(path: &str, body: &[u8]) -> Option<String> {
@@ -81,9 +83,7 @@ impl Operations {
         }
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_:+~$@".contains(&b);
         let operation = if operation.len() <= MAX_LENGTH && operation.bytes().all(plain) { operation } else { OTHER };
-        let known = |names: &HashMap<Box<str>, [Option<Arc<str>>; Verb::COUNT]>, operation: &str| {
-            names.get(operation).and_then(|n| n[verb.index()].clone())
-        };
+        let known = |names: &Names, operation: &str| names.get(operation).and_then(|n| n[verb.index()].clone());
         let names = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(name) = known(&names, operation) {
             return name;

@@ -88,7 +88,8 @@ async fn talk(setup: &Setup, input: &[u8], piece: usize) -> String {
         write
     });
     let mut out = Vec::new();
-    read.read_to_end(&mut out).await.unwrap();
+    let whole = tokio::time::timeout(Duration::from_secs(20), read.read_to_end(&mut out)).await;
+    whole.expect("the connection should have ended by itself").unwrap();
     drop(writer.await.unwrap());
     String::from_utf8(out).unwrap()
 }
@@ -201,14 +202,16 @@ async fn slow_heads_and_bodies_and_idle_connections_end() {
     assert_eq!(statuses(&out), ["200", "408"]);
     assert_eq!(*slow.refusals.lock().unwrap(), ["header_timeout"]);
 
-    let mut idle = setup();
-    idle.settings.idle_timeout = short;
-    let (mut client, ..) = serve(&idle);
-    client.write_all(GOOD.as_bytes()).await.unwrap();
-    let mut out = String::new();
-    client.read_to_string(&mut out).await.unwrap();
-    assert_eq!(statuses(&out), ["200"]);
-    assert!(idle.refusals.lock().unwrap().is_empty());
+    for half_close in [true, false] {
+        let mut idle = Setup { half_close, ..setup() };
+        idle.settings.idle_timeout = short;
+        let (mut client, ..) = serve(&idle);
+        client.write_all(GOOD.as_bytes()).await.unwrap();
+        let mut out = String::new();
+        client.read_to_string(&mut out).await.unwrap();
+        assert_eq!(statuses(&out), ["200"]);
+        assert!(idle.refusals.lock().unwrap().is_empty());
+    }
 
     let mut stalled = setup();
     stalled.settings.body_timeout = short;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 /// A handle on one connection's guard. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,9 @@ struct Shared {
     /// Whether `interim` holds anything, so that a write need not take the lock to know.
     waiting: AtomicBool,
     interim: Mutex<VecDeque<Bytes>>,
+    /// Whether `reader` holds anything.
+    parked: AtomicBool,
+    reader: Mutex<Option<Waker>>,
 }
 
 /// A request being answered; until it is dropped no timer of the guard runs but that of the request's own body.
@@ -35,7 +39,7 @@ impl GuardHandle {
     /// Call it in `Service::call` itself, not in the future it returns, which hyper may poll only after it has read
     /// on; and keep it in the body of the answer, so that it lives until that is written.
     pub fn begin(&self) -> InFlight {
-        self.0.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_add(1, Ordering::SeqCst);
         InFlight(self.clone())
     }
 
@@ -74,7 +78,27 @@ impl GuardHandle {
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        self.0.in_flight.load(Ordering::Relaxed) > 0
+        self.0.in_flight.load(Ordering::SeqCst) > 0
+    }
+
+    /// Remembers a reader that must wait for the answer under way; the caller looks once more before it waits.
+    pub(super) fn park(&self, waker: &Waker) {
+        let mut reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *reader {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        self.0.parked.store(true, Ordering::SeqCst);
+    }
+
+    /// Wakes the reader that waits, if one does.
+    pub(super) fn unpark(&self) {
+        if self.0.parked.load(Ordering::SeqCst) && self.0.parked.swap(false, Ordering::SeqCst) {
+            let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(waker) = &*reader {
+                waker.wake_by_ref();
+            }
+        }
     }
 
     pub(super) fn next_interim(&self) -> Option<Bytes> {
@@ -94,6 +118,8 @@ impl GuardHandle {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.0.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.unpark();
+        }
     }
 }

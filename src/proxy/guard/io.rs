@@ -5,8 +5,8 @@
 //!
 //! Serve with `half_close(true)`, or count requests with [`GuardHandle::begin`]: without `half_close` hyper reads on
 //! while a request is being answered, to learn that the client has gone, and takes an EOF then as that news. The guard
-//! therefore keeps the EOF of a refusal back while it knows of a request in flight or of bytes not flushed; hyper reads
-//! again when the answer is through. Either way hyper, on an EOF before a head, closes by `poll_shutdown` once all is
+//! therefore keeps the EOF of a refusal back while it knows of a request in flight or of bytes not flushed, and wakes
+//! hyper when the answer is through. Either way hyper, on an EOF before a head, closes by `poll_shutdown` once all is
 //! flushed, and there the refusal is written.
 
 use super::Refusal;
@@ -185,11 +185,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Inner<IO> {
                 this.held.give(buf);
                 return Poll::Ready(Ok(()));
             }
+            if matches!(this.end, Some(End::Refused { .. })) && this.must_wait(cx) {
+                return Poll::Pending;
+            }
             if let Some(end) = &mut this.end {
                 return match end {
                     End::Broken(kind, why) => Poll::Ready(Err(io::Error::new(*kind, why.clone()))),
-                    // hyper asks again once the answer is through.
-                    End::Refused { .. } if this.handle.is_busy() || this.out.dirty => Poll::Pending,
                     End::Refused { told, .. } => {
                         *told = true;
                         Poll::Ready(Ok(()))
@@ -277,11 +278,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Inner<IO> {
         });
     }
 
+    /// Whether an answer is under way. If so the reader is woken when it is through: hyper does not read again by
+    /// itself where its last read found nothing.
+    fn must_wait(&self, cx: &Context<'_>) -> bool {
+        let under_way = || self.handle.is_busy() || self.out.dirty;
+        if !under_way() {
+            return false;
+        }
+        self.handle.park(cx.waker());
+        under_way()
+    }
+
     /// The socket has nothing: starts or checks the timer of what is being waited for. Ready when it has run out.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let waiting = match self.scanner.in_head() {
             false => Waiting::Body,
-            true if self.handle.is_busy() || self.out.dirty => {
+            true if self.must_wait(cx) => {
                 self.timer.stop();
                 return Poll::Pending;
             }
@@ -346,9 +358,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Inner<IO> {
             this.out.dirty = false;
             match this.handle.next_interim() {
                 Some(next) => this.out.interim = Some(next),
-                None => return Poll::Ready(Ok(())),
+                None => break,
             }
         }
+        if !this.handle.is_busy() {
+            this.handle.unpark();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Writes what is still owed, then shuts the socket down, and for a refused client reads on for a moment.
