@@ -74,6 +74,15 @@ fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
     runtime.block_on(future)
 }
 
+/// A runtime for a command that serves.
+fn block_on_threads<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(format!("could not start: {e}")))?;
+    runtime.block_on(future)
+}
+
 fn now() -> crate::model::Timestamp {
     std::time::SystemTime::now().into()
 }

@@ -17,22 +17,6 @@ pub enum RequestBody {
 }
 
 impl RequestBody {
-    /// The capture had to be given up, so that the mirror legs did not get what the primary got.
-    pub fn is_lost(&self) -> bool {
-        match self {
-            RequestBody::Empty => false,
-            RequestBody::Shared(capture) => matches!(capture.lock().end, Some(End::Lost)),
-        }
-    }
-
-    /// The mirror legs did not get the whole body, for whatever reason on our side or the client's.
-    pub fn is_cut(&self) -> bool {
-        match self {
-            RequestBody::Empty => false,
-            RequestBody::Shared(capture) => matches!(capture.lock().end, Some(End::Lost | End::Aborted)),
-        }
-    }
-
     /// What has been captured by now, for showing.
     pub fn captured(&self) -> Captured {
         match self {

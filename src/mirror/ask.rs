@@ -5,7 +5,7 @@ use crate::mirror::MirrorSettings;
 use crate::model::{
     Answer, BodyEnd, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Timing,
 };
-use crate::upstream::{LegBody, SendOptions, Upstream};
+use crate::upstream::{Fault, LegBody, SendOptions, Upstream};
 use bytes::Bytes;
 use http::header::{
     EXPECT, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
@@ -27,6 +27,8 @@ pub const CONDITIONS: [HeaderName; 5] =
 pub struct Asked {
     pub outcome: Outcome,
     pub record: LegRecord,
+    /// It failed for a reason on our side or the client's: nothing to hold against the leg.
+    pub spoilt: bool,
 }
 
 /// Sends the exchange's request to `upstream` and collects the whole answer, until `deadline` at the latest.
@@ -40,10 +42,15 @@ pub async fn ask(
 ) -> Asked {
     let deadline = due + settings.timeout;
     let mut timing = Timing::default();
-    let outcome = match timeout_at(deadline, upstream.send(request(leg, exchange, settings), SendOptions::default())).await
-    {
+    let mut spoilt = false;
+    let options = SendOptions { upgrade: false, retry: true };
+    let outcome = match timeout_at(deadline, upstream.send(request(leg, exchange, settings), options)).await {
         Err(_) => Outcome::Failed(timed_out(settings, "no answer")),
-        Ok(Err(error)) => Outcome::Failed(error.failure),
+        Ok(Err(error)) => {
+            spoilt = error.fault != Fault::Leg;
+            timing.connect = error.connect;
+            Outcome::Failed(error.failure)
+        }
         Ok(Ok(sent)) => {
             timing.connect = sent.connect;
             timing.first_byte = Some(due.elapsed().saturating_sub(sent.connect));
@@ -72,7 +79,7 @@ pub async fn ask(
     };
     timing.last_byte = due.elapsed();
     let class = outcome.class();
-    Asked { outcome, record: LegRecord { class, timing } }
+    Asked { outcome, record: LegRecord { class, timing }, spoilt }
 }
 
 fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut Option<HeaderMap>) {

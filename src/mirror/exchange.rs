@@ -62,7 +62,7 @@ fn settle(
     let mut records = PerLeg { primary: None, candidate: Some(candidate.record), control: None };
     records.control = control.as_ref().map(|c| c.record);
     let judged = judge_primary(&exchange.request, primary, &mut records.primary)
-        .and_then(|answer| if exchange.body.is_lost() { Err(Incomparable::CaptureLost) } else { Ok(answer) });
+        .and_then(|answer| if candidate.spoilt { Err(Incomparable::CaptureLost) } else { Ok(answer) });
     match judged {
         Err(reason) => exchange.ticket.incomparable(reason, judge.generation(), build, records),
         Ok(primary) => judge.submit(Pair {

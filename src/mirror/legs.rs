@@ -61,11 +61,10 @@ impl Legs {
             _ => &self.candidate,
         };
         let asked = ask::ask(upstream, leg, exchange, settings, &self.capture_budget, due).await;
-        // A request body that was cut short is not the leg's fault.
-        if is_transport_failure(&asked.outcome) && !exchange.body.is_cut() {
-            self.breaker(leg).failed(Instant::now());
-        } else {
-            self.breaker(leg).succeeded();
+        match asked.spoilt {
+            true => self.breaker(leg).skipped(Instant::now()),
+            false if is_transport_failure(&asked.outcome) => self.breaker(leg).failed(Instant::now()),
+            false => self.breaker(leg).succeeded(),
         }
         asked
     }

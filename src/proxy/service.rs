@@ -134,6 +134,8 @@ impl Gateway {
         let Inbound { head, extensions, version, upgrade } = request;
         let handles = BodyHandles::of(&mut tee, &head.headers);
         let mut message = Request::new(tee.map_or(LegBody::Empty, |tee| LegBody::Boxed(Box::pin(tee.map_err(Into::into)))));
+        // The client's own, so that what differs between protocols can be put right.
+        *message.version_mut() = version;
         *message.method_mut() = head.method;
         *message.uri_mut() = head.uri;
         *message.headers_mut() = head.headers;

@@ -1,0 +1,127 @@
+//! `parallax serve`.
+
+use super::args::{ColorWhen, ServeArgs};
+use super::exit::{Exit, Failure};
+use super::say;
+use super::terminal::Look;
+use crate::app::{App, AppError, Origin};
+use crate::config::{self, Checked, Flags};
+use crate::shutdown::{Shutdown, Signal, Signals};
+use crate::telemetry;
+use serde_json::json;
+use std::path::Path;
+use tokio::sync::mpsc;
+
+pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
+    let flags = Flags {
+        primary: args.primary,
+        candidate: args.candidate,
+        control: args.control,
+        listen: args.listen,
+        admin: args.admin,
+        data: args.data,
+        candidate_build: args.candidate_build,
+        offline: false,
+    };
+    let settings = config::load(args.config.as_deref(), &flags)
+        .map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
+    telemetry::init(&settings.telemetry)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(format!("could not start: {e}")))?;
+    runtime.block_on(async {
+        let mut signals = Signals::install()?;
+        let (told, asked) = mpsc::channel(1);
+        let app = App::build(settings.clone()).await?;
+        if !quiet {
+            say(&greeting(&app, &settings));
+        }
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        if let Some(file) = &args.ready_file {
+            write_ready(file, &app)?;
+        }
+        for trouble in app.check_legs().await {
+            tracing::warn!("{trouble}");
+        }
+        let shutdown = Shutdown::new();
+        let running = tokio::spawn(app.run(Some(Origin { file: args.config, flags, asked }), shutdown.clone()));
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                ended = &mut running => {
+                    ended?;
+                    return Ok(Exit::Ok);
+                }
+                signal = signals.next() => match signal {
+                    Signal::Drain if shutdown.is_triggered() => {
+                        tracing::warn!("told to stop a second time: what is in flight is dropped");
+                        return Ok(Exit::Ok);
+                    }
+                    Signal::Drain => {
+                        tracing::info!("stopping: clients in flight are served, then the evidence is put away");
+                        shutdown.trigger();
+                    }
+                    // One that waits already covers this one too.
+                    Signal::Reload => drop(told.try_send(())),
+                },
+            }
+        }
+    })
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        let help = error.help();
+        let mut message = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            source = cause.source();
+        }
+        let failure = Failure::new(message);
+        match help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
+fn greeting(app: &App, settings: &Checked) -> String {
+    let control = settings.control.as_ref().map(|c| format!("  control    {c}\n")).unwrap_or_default();
+    let methods: Vec<&str> = settings.mirror.methods.iter().map(http::Method::as_str).collect();
+    format!(
+        "parallax {} is ready\n  proxy      {}   users are served by {}\n  candidate  {}   mirrored: {} of {}\n{control}  admin      {}\n  evidence   {}\n",
+        env!("CARGO_PKG_VERSION"),
+        app.listen_url(),
+        settings.primary,
+        settings.candidate,
+        percent(settings.mirror.sample),
+        methods.join(", "),
+        app.admin_url(),
+        settings.store.path.display(),
+    )
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", share * 100.0)
+}
+
+/// Written aside, then renamed: whoever sees the file sees all of it.
+fn write_ready(file: &Path, app: &App) -> Result<(), Failure> {
+    let fail = |e: std::io::Error| Failure::new(format!("cannot write the ready file {}: {e}", file.display()));
+    let ready = json!({
+        "listen": app.listen.to_string(),
+        "admin": app.admin.to_string(),
+        "pid": std::process::id(),
+    });
+    let mut aside = file.as_os_str().to_owned();
+    aside.push(format!(".{}", std::process::id()));
+    std::fs::write(&aside, format!("{ready}\n")).map_err(fail)?;
+    std::fs::rename(&aside, file).map_err(fail)
+}
