@@ -37,5 +37,5 @@ pub mod store;
 
 // From what people write to what runs.
 pub mod app;
-// pub mod cli;
+pub mod cli;
 pub mod config;

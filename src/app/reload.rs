@@ -101,8 +101,9 @@ impl Shared {
         let next = Examination::new(&settings, rules, generation, self.redact_key)?;
         let Rooms { live, policies, legs } = live::rooms(&settings, &self.capture_budget, Some(self))?;
 
-        self.judging.replace(next.clone());
+        // The ledger first: it must know the new rules before anything is compared under them.
         self.ledger.set_rules(next.evidence_rules(now())).await;
+        self.judging.replace(next);
         self.ledger.set_policy(settings.gate.clone()).await;
         self.gateway.live.store(Arc::new(live));
         self.mirrors.reconfigure(policies, legs);

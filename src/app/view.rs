@@ -49,7 +49,7 @@ impl View<'_> {
     pub fn judgement(&self, expected_build: Option<&str>) -> Judgement {
         let facts = Facts {
             now: self.now,
-            durable: self.durable.clone(),
+            not_durable: self.durable.clone().err(),
             expected_build,
             mirroring: self.mirroring,
             rates: BTreeMap::new(),

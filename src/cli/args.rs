@@ -225,5 +225,5 @@ pub struct StatusArgs {
 
 /// `500ms`, `30s`, `10m`, `2h`, `14d`.
 fn duration(text: &str) -> Result<Duration, String> {
-    crate::config::parse_duration(text).map_err(|e| e.to_string())
+    crate::config::words::duration(text)
 }

@@ -4,6 +4,7 @@ use super::args::Source;
 use super::exit::Failure;
 use crate::model::{FailureKind, Leg};
 use crate::upstream::{LegBody, LegSettings, SendOptions, Upstream, UpstreamOptions};
+use crate::tls::TlsClientSettings;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
@@ -82,8 +83,8 @@ async fn at_folder(folder: &Path) -> Result<Found, Failure> {
         return Err(Failure::new(format!("there is no folder {}", folder.display()))
             .help("name the folder that `serve --data` was given; reading never creates one"));
     }
-    if let Some(url) = crate::store::find_proxy(folder) {
-        let client = AdminClient::new(&url)?;
+    if let Some(proxy) = crate::store::find_proxy(folder) {
+        let client = AdminClient::new(&proxy.admin)?;
         if client.request(Method::GET, "/healthz", None).await.is_ok() {
             return Ok(Found::Proxy(client));
         }
@@ -95,9 +96,18 @@ async fn at_folder(folder: &Path) -> Result<Found, Failure> {
 
 impl AdminClient {
     pub fn new(url: &str) -> Result<Self, Failure> {
-        let base = crate::config::parse_url(url)
+        let parsed = crate::config::words::url(url)
             .map_err(|hint| Failure::new(format!("`{url}` is not the URL of an admin interface")).help(hint))?;
-        let settings = LegSettings { preserve_host: false, ..base };
+        let settings = LegSettings {
+            scheme: parsed.scheme,
+            host: parsed.host,
+            port: parsed.port,
+            base_path: parsed.base_path,
+            connect_timeout: PATIENCE,
+            response_timeout: PATIENCE,
+            preserve_host: false,
+            tls: TlsClientSettings::default(),
+        };
         let upstream = Upstream::new(Leg::Primary, settings, UpstreamOptions::default())?;
         let token = match std::env::var("PARALLAX_TOKEN") {
             Ok(token) => Some(

@@ -248,26 +248,3 @@ pub struct Divergence {
     pub summary: String,
     pub examples: Vec<Arc<Example>>,
 }
-
-// === impl RouteEvidence ===
-
-impl RouteEvidence {
-    /// Nothing yet, since `since`, under the rules of that digest.
-    pub fn new(since: Timestamp, rules: String) -> Self {
-        let histogram = || {
-            Histogram::new_with_bounds(1, 3_600_000_000, 2).unwrap_or_else(|_| unreachable!("the bounds are constants"))
-        };
-        Self {
-            since,
-            rules,
-            counts: Counts::default(),
-            paired: Cells::default(),
-            errors: Cells::default(),
-            status: PerLeg::default(),
-            latency: PerLeg { primary: histogram(), candidate: histogram(), control: histogram() },
-            divergences: BTreeMap::new(),
-            divergences_overflow: 0,
-            noise: BTreeMap::new(),
-        }
-    }
-}

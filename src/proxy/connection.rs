@@ -149,7 +149,11 @@ async fn serve_http1<IO>(
     let handle = GuardHandle::new();
     let guard = Guard::new(io, wire.guard.clone(), handle.clone()).with_prefix(read);
     let connection = Arc::new(Connection { peer, scheme, protocol: Protocol::Http1(handle) });
-    let service = service_fn(move |request| gateway.clone().serve(connection.clone(), request));
+    let service = service_fn(move |request| {
+        // At once, not when the answer is first polled: until then the guard may take the client for gone.
+        let busy = connection.request_started();
+        gateway.clone().serve(connection.clone(), busy, request)
+    });
     let mut serving = pin!(wire.http1.serve_connection(guard, service).with_upgrades());
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
@@ -180,7 +184,8 @@ async fn serve_http2<IO>(
     let count = served.clone();
     let service = service_fn(move |request| {
         count.fetch_add(1, Ordering::Relaxed);
-        gateway.clone().serve(connection.clone(), request)
+        let busy = connection.request_started();
+        gateway.clone().serve(connection.clone(), busy, request)
     });
     let mut serving = pin!(wire.http2.serve_connection(TokioIo::new(io), service));
     let ended = tokio::select! {

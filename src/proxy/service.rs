@@ -91,9 +91,9 @@ impl Gateway {
     pub async fn serve(
         self: Arc<Self>,
         connection: Arc<Connection>,
+        busy: Busy,
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody>, Infallible> {
-        let busy = connection.request_started();
         let live = self.live.load_full();
         let (request, body) = match Inbound::read(&connection, request) {
             Ok(read) => read,

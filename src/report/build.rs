@@ -50,7 +50,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
                 rate: ratio(route.counts.divergent, route.counts.compared),
                 lower: rounded(lower),
                 upper: rounded(upper),
-                noise: ratio(route.paired.n01 + route.paired.n11, route.paired.total()),
+                noise: route.control.noise(),
             },
             status: LegsOf {
                 primary: route.status.primary,

@@ -55,7 +55,7 @@ impl Style {
     }
 
     /// The symbol alone, as rows carry it.
-    pub(super) fn symbol(self, verdict: Verdict) -> String {
+    pub fn symbol(self, verdict: Verdict) -> String {
         let plain = match (verdict, self.unicode) {
             (Verdict::Pass, true) => "✔",
             (Verdict::Fail, true) => "✖",
@@ -69,7 +69,7 @@ impl Style {
     }
 
     /// Symbol and word, never one without the other, then the sentence behind them.
-    pub(super) fn headline(self, verdict: Verdict, sentence: &str, indent: usize) -> String {
+    pub fn headline(self, verdict: Verdict, sentence: &str, indent: usize) -> String {
         let plain = match (verdict, self.unicode) {
             (Verdict::Pass, true) => "✔ PASS",
             (Verdict::Fail, true) => "✖ FAIL",

@@ -145,7 +145,7 @@ fn summary(report: &Report, judgement: &Judgement, decided: Option<Duration>, lo
         Verdict::Inconclusive => "not decided yet: let it run longer".to_owned(),
     };
     let when = decided.map(|d| format!(" (decided after {:.1} s)", d.as_secs_f64())).unwrap_or_default();
-    let mut out = format!("\n{} {headline}{when}\n", style.verdict(judgement.verdict));
+    let mut out = format!("\n{}\n", style.headline(judgement.verdict, &format!("{headline}{when}"), 0));
     let mut routes: Vec<_> = report.routes.iter().collect();
     routes.sort_by(|a, b| b.divergence.rate.total_cmp(&a.divergence.rate));
     for route in routes {
