@@ -334,7 +334,7 @@ impl Kind {
             Kind::Filter => "a log level or filter".into(),
             Kind::Url => "a URL such as \"http://localhost:9001\"".into(),
             Kind::Address => "an address and port such as \"127.0.0.1:8080\"".into(),
-            Kind::File => "the path of a file that can be read".into(),
+            Kind::File => "the path of a file to use".into(),
             Kind::Folder => "the path of a folder".into(),
             Kind::Duration => "a duration".into(),
             Kind::Timeout => "a duration longer than zero".into(),
@@ -392,7 +392,7 @@ fn list(of: &[&str], last: &str) -> String {
 /// A size in the largest unit that divides it.
 pub(super) fn bytes(n: u64) -> String {
     for (unit, name) in [(1u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
-        if n >= unit && n % unit == 0 {
+        if n >= unit && n.is_multiple_of(unit) {
             return format!("{}{name}", n / unit);
         }
     }

@@ -28,7 +28,7 @@ impl Notation {
 }
 
 /// More nesting than any configuration has.
-const MAX_DEPTH: usize = 32;
+const MAX_DEPTH: usize = 16;
 
 pub(super) fn parse(text: &str, notation: Notation) -> Result<Table, Vec<Problem>> {
     match notation {
@@ -121,7 +121,10 @@ fn yaml(text: &str) -> Result<Table, Vec<Problem>> {
     if text.trim().is_empty() {
         return Ok(Table::default());
     }
-    let options = serde_saphyr::options! { strict_booleans: true };
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH + 4, max_documents: 1 },
+    };
     match serde_saphyr::from_str_with_options::<Free<YamlKey>>(text, options) {
         Ok(free) => top(free.into_node(0)?),
         Err(e) => {

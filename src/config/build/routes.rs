@@ -7,7 +7,7 @@ use crate::config::checked::Route;
 use crate::config::keys::Section;
 use crate::config::node::{Place, Table, Value};
 use crate::config::problem::Problem;
-use crate::config::read::{Reader, Wrong, text};
+use crate::config::read::{Problems, Reader, Wrong, text};
 use crate::config::words;
 use crate::gate::{Criterion, GateSettings, LatencySettings, Quantiles, RoutePolicy};
 use crate::mirror::{MirrorSettings, SampleBy, Start};
@@ -71,7 +71,7 @@ pub(super) fn gate(reader: &Reader<'_>) -> GateSettings {
         let place = [reader.place("min_duration"), reader.place("max_duration")];
         let place = place.into_iter().find(|p| *p != Place::Nowhere).unwrap_or(Place::Nowhere);
         let problem = Problem::at(place, "`min_duration` is longer than `max_duration`");
-        reader.note(problem.label("no evidence would ever be enough"));
+        reader.note(problem.label(format!("{min_duration:?} and {max_duration:?}: no evidence would ever be enough")));
     }
     GateSettings {
         criteria: Criterion::ALL.into_iter().filter(|c| criteria.iter().any(|name| name == c.as_str())).collect(),
@@ -131,8 +131,10 @@ pub(super) fn routes(sources: &Sources<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
             let problem = Problem::at(place, format!("there are two routes `{name}`"));
             sources.note(problem.label("give each a `name` of its own"));
         }
-        let mirror_reader = layered(sources, section, table, "mirror");
-        let gate_reader = layered(sources, section, table, "gate");
+        // What is wrong in a layer below has been said of that layer.
+        let inherited = Problems::default();
+        let mirror_reader = layered(sources, section, table, "mirror", &inherited);
+        let gate_reader = layered(sources, section, table, "gate", &inherited);
         let spec = RouteSpec {
             name: name.clone(),
             path: path.unwrap_or_default(),
@@ -149,14 +151,26 @@ pub(super) fn routes(sources: &Sources<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
         };
         policies.push(RoutePolicy { name, critical: own.bool("critical"), settings: gate(&gate_reader) });
         routes.push(Route { spec, mirror: mirror(&mirror_reader) });
+        for problem in inherited.into_inner() {
+            let said = |p: &Problem| p.place != Place::Nowhere && p.place == problem.place;
+            if !sources.problems.borrow().iter().any(said) {
+                sources.note(problem);
+            }
+        }
     }
     (routes, policies)
 }
 
 /// A route over the section that it refines over the defaults.
-fn layered<'a>(sources: &Sources<'a>, section: &Section, route: &'a Table, name: &str) -> Reader<'a> {
+fn layered<'a>(
+    sources: &Sources<'a>,
+    section: &Section,
+    route: &'a Table,
+    name: &str,
+    problems: &'a Problems,
+) -> Reader<'a> {
     let below = [sources.file, sources.defaults].into_iter().filter_map(|t| t.get(name)?.as_table());
-    Reader::new("route", section, std::iter::once(route).chain(below).collect(), sources.problems)
+    Reader::new("route", section, std::iter::once(route).chain(below).collect(), problems)
 }
 
 fn methods(reader: &Reader<'_>, required: bool) -> Vec<Method> {
