@@ -2,7 +2,7 @@
 
 use super::AppError;
 use crate::config::Checked;
-use crate::diff::{self, Context, Findings, RuleSet};
+use crate::diff::{self, Context, Findings, Limits, RuleSet};
 use crate::evidence::{Compared, Example, Rules, Settled, Settlement};
 use crate::flow::{Judge, Pair};
 use crate::model::{Answer, Leg, Outcome, PerLeg, Timestamp};
@@ -73,7 +73,7 @@ impl Examination {
     /// Whether two answers show no difference at all: nearly free, and true for most.
     fn is_match(&self, pair: &Pair, other: &Answer) -> bool {
         let rules = self.0.rules.for_route(&pair.route, &day(pair.arrived));
-        diff::is_match(&rules, &pair.request, &self.0.skip, &pair.primary, other)
+        diff::is_match(&rules, &self.0.skip, &pair.primary, other)
     }
 
     fn examine(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
@@ -85,6 +85,7 @@ impl Examination {
             other: leg,
             skew: SKEW,
             skip_headers: &self.0.skip,
+            limits: Limits::default(),
             expired,
         };
         diff::compare(&context, &pair.primary, other)

@@ -47,9 +47,6 @@ pub enum Command {
     /// Compare two stored answers with the rules that `serve` would use: exit code 0 alike, 1 divergent, 2 could not.
     #[command(after_help = "Example:  parallax diff old.http new.http\n          parallax diff old.json new.json --content-type application/json")]
     Diff(DiffArgs),
-    /// Propose comparison rules, or try others on what is stored.
-    #[command(subcommand)]
-    Rules(RulesCommand),
     /// Show the whole product in one command: two built-in services with known differences, traffic, the proxy, the verdict.
     #[command(after_help = "Example:  parallax demo --seconds 10")]
     Demo(DemoArgs),
@@ -189,23 +186,6 @@ pub struct DiffArgs {
 pub enum TextOrJson {
     Text,
     Json,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RulesCommand {
-    /// Propose rules for what looks volatile, each with its evidence, as TOML ready to paste.
-    Suggest {
-        #[command(flatten)]
-        source: Source,
-    },
-    /// Replay the stored examples through other rules: what they would excuse and what would still diverge.
-    Test {
-        /// The configuration with the rules to try.
-        #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG")]
-        config: PathBuf,
-        #[command(flatten)]
-        source: Source,
-    },
 }
 
 #[derive(Debug, Args)]

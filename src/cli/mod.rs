@@ -11,7 +11,6 @@ mod diff;
 mod exit;
 mod gate;
 mod report;
-mod rules;
 mod serve;
 mod status;
 mod terminal;
@@ -41,7 +40,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Report(args) => report::run(args, color),
         Command::Gate(args) => gate::run(args, color, quiet),
         Command::Diff(args) => diff::run(args, color),
-        Command::Rules(command) => rules::run(command),
         Command::Demo(args) => demo::run(args, color),
         Command::Status(args) => status::run(args, quiet),
         Command::Completions { shell } => completions(shell),

@@ -1,0 +1,169 @@
+//! The commands: what they print where, and what they exit with.
+
+use crate::harness::*;
+use serde_json::Value;
+
+const QUICK: &str = "[gate]\ncriteria = [\"divergence\", \"unjudged\", \"minimum\"]\ntolerance = \"5%\"\nmin_duration = \"0s\"\nmin_comparisons = 20\n";
+
+fn run(candidate: &str, requests: usize, config: &str) -> (Proxy, Upstream, Upstream) {
+    let (primary, candidate) = (Upstream::json("{\"a\":1}"), Upstream::json(candidate));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(config).start();
+    let mut client = proxy.connect();
+    for _ in 0..requests {
+        client.write(b"GET /things/7 HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.read_reply();
+    }
+    proxy.settled(requests as u64);
+    (proxy, primary, candidate)
+}
+
+#[test]
+fn gate_tells_by_its_exit_code() {
+    let (proxy, ..) = run("{\"a\":1}", 200, QUICK);
+    let pass = proxy.ask(&["gate"]);
+    assert_eq!(pass.status.code(), Some(0), "{}{}", text(&pass.stdout), text(&pass.stderr));
+    assert!(text(&pass.stdout).starts_with("✔ PASS"), "{}", text(&pass.stdout));
+    let other = proxy.ask(&["gate", "--candidate-build", "next", "--format", "json"]);
+    assert_eq!(other.status.code(), Some(3));
+    assert!(text(&other.stdout).contains("other build"));
+    assert_eq!(proxy.admin("/api/v1/gate?as=status").0, 200);
+    assert_eq!(proxy.admin("/api/v1/gate?as=rollback").0, 409);
+
+    let (proxy, ..) = run("{\"a\":2}", 200, QUICK);
+    let fail = proxy.ask(&["gate", "--wait", "20s"]);
+    assert_eq!(fail.status.code(), Some(1), "{}", text(&fail.stdout));
+    assert!(text(&fail.stdout).starts_with("✖ FAIL"));
+    assert_eq!(proxy.admin("/api/v1/gate?as=status").0, 409);
+    assert_eq!(proxy.admin("/api/v1/gate?as=rollback").0, 200);
+
+    let (proxy, ..) = run("{\"a\":1}", 0, QUICK);
+    let none = proxy.ask(&["gate", "--wait", "1s"]);
+    assert_eq!(none.status.code(), Some(3), "no evidence is no pass: {}", text(&none.stdout));
+    assert_eq!(proxy.admin("/api/v1/gate?as=status").0, 425);
+}
+
+#[test]
+fn a_criterion_that_is_not_built_yet_never_passes() {
+    let (proxy, ..) = run("{\"a\":1}", 300, &QUICK.replace("\"minimum\"]", "\"minimum\", \"latency\"]"));
+    let gate = proxy.ask(&["gate", "--format", "json"]);
+    assert_eq!(gate.status.code(), Some(3));
+    let gate: Value = serde_json::from_slice(&gate.stdout).unwrap();
+    let latency = gate["criteria"].as_array().unwrap().iter().find(|c| c["criterion"] == "latency").unwrap();
+    assert_eq!((&latency["required"], &latency["verdict"]), (&true.into(), &"inconclusive".into()));
+}
+
+#[test]
+fn gate_formats() {
+    let (proxy, ..) = run("{\"a\":2}", 200, QUICK);
+    let out = |format: &str| text(&proxy.ask(&["gate", "--format", format]).stdout);
+    serde_json::from_str::<Value>(&out("json")).unwrap();
+    assert!(out("junit").contains("<failure"));
+    assert!(out("github").starts_with("::error"));
+    assert!(out("markdown").contains('|'));
+}
+
+#[test]
+fn report_formats_and_output() {
+    let (proxy, ..) = run("{\"a\":2}", 50, QUICK);
+    let text_report = text(&proxy.ask(&["report"]).stdout);
+    assert!(text_report.contains("GET /things/{id}") && text_report.contains("json:$.a"), "{text_report}");
+    assert!(!text_report.contains('\u{1b}'), "no colour where there is no terminal");
+    let file = proxy.folder.join("report.html");
+    let html = proxy.ask(&["report", "--format", "html", "--output", file.to_str().unwrap()]);
+    assert_eq!(html.status.code(), Some(0), "{}", text(&html.stderr));
+    assert!(html.stdout.is_empty());
+    assert!(std::fs::read_to_string(&file).unwrap().contains("json:$.a"));
+    assert!(text(&proxy.ask(&["report", "--format", "markdown"]).stdout).contains("<details>"));
+    let bad = proxy.ask(&["report", "--output", "/nowhere/at/all.html"]);
+    assert_eq!(bad.status.code(), Some(2));
+}
+
+#[test]
+fn asking_nobody_is_an_error_with_a_remedy() {
+    for command in ["report", "gate", "status"] {
+        let output = parallax(&[command, "--admin", &nobody()]);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        assert!(text(&output.stderr).contains("--admin"), "{}", text(&output.stderr));
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn status_is_a_health_check() {
+    let (proxy, ..) = run("{\"a\":1}", 1, "");
+    let status = proxy.ask(&["status"]);
+    assert_eq!(status.status.code(), Some(0), "{}", text(&status.stderr));
+    assert!(text(&status.stdout).starts_with("ready"));
+    assert!(proxy.ask(&["status", "--quiet"]).stdout.is_empty());
+    let json: Value = serde_json::from_slice(&proxy.ask(&["status", "--format", "json"]).stdout).unwrap();
+    assert_eq!((&json["ready"], &json["mirroring"], &json["durable"]), (&true.into(), &true.into(), &true.into()));
+}
+
+#[test]
+fn check_prints_what_it_amounts_to_or_every_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("good.toml");
+    std::fs::write(&good, "[primary]\nurl = \"http://a:1\"\n[candidate]\nurl = \"http://b:2\"\n").unwrap();
+    let output = parallax(&["check", "--config", good.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    std::fs::write(&good, &output.stdout).unwrap();
+    let again = parallax(&["check", "--config", good.to_str().unwrap()]);
+    assert_eq!(text(&again.stdout), text(&output.stdout), "what it prints, it accepts");
+
+    let bad = folder.path().join("bad.toml");
+    std::fs::write(&bad, "[primary]\nurl = \"http://a:1\"\n[candidate]\nurl = \"http://b:2\"\n[mirror]\nmax_inflight = 2\nsample = 10\n[[rule]]\nid = \"r\"\nat = \"jsn:$.a\"\nignore = true\n").unwrap();
+    let output = parallax(&["check", "--config", bad.to_str().unwrap()]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    for expected in ["max_in_flight", "bad.toml:6", "bad.toml:7", "bad.toml:10", "3 errors"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(text(&parallax(&["check", "--defaults"]).stdout).contains("[mirror]"));
+    serde_json::from_slice::<Value>(&parallax(&["check", "--schema"]).stdout).unwrap();
+}
+
+#[test]
+fn diff_compares_two_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (a, b, c) = (file("a", "{\"x\":1,\"y\":[1,2]}"), file("b", "{ \"x\": 1, \"y\": [1, 2] }"), file("c", "{\"x\":2,\"y\":[1,2]}"));
+    let diff = |a: &str, b: &str, more: &[&str]| parallax(&[&["diff", a, b, "--content-type", "application/json"], more].concat());
+    assert_eq!(diff(&a, &a, &[]).status.code(), Some(0));
+    assert_eq!(diff(&a, &b, &[]).status.code(), Some(0), "representation only");
+    let output = diff(&a, &c, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("json:$.x"), "{}", text(&output.stdout));
+    let json: Value = serde_json::from_slice(&diff(&a, &c, &["--format", "json"]).stdout).unwrap();
+    assert_eq!(json["differences"][0]["location"], "json:$.x");
+    let config = file("rules.toml", "[[rule]]\nid = \"x\"\nat = \"json:$.x\"\nignore = true\n");
+    assert_eq!(diff(&a, &c, &["--config", &config]).status.code(), Some(0));
+    assert_eq!(parallax(&["diff", &a, "/nowhere/x"]).status.code(), Some(2));
+    assert_eq!(parallax(&["diff", &a, &b]).status.code(), Some(2), "bare bodies need their type");
+}
+
+#[test]
+fn the_demo_shows_the_product_in_one_command() {
+    let output = parallax(&["demo", "--seconds", "6"]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for expected in ["✖ FAIL", "GET /products/{id}", "GET /orders/{id}", "GET /search", "GET /users/{id}", "noise", "parallax serve"] {
+        assert!(shown.contains(expected), "{expected}: {shown}\n{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn completions_and_manual() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(text(&parallax(&["completions", shell]).stdout).contains("parallax"));
+    }
+    assert!(text(&parallax(&["manpage"]).stdout).contains("parallax"));
+    for command in ["serve", "check", "report", "gate", "diff", "demo", "status", "completions", "manpage"] {
+        let help = parallax(&[command, "--help"]);
+        assert_eq!(help.status.code(), Some(0));
+        assert!(text(&help.stdout).contains("Example"), "{command}: {}", text(&help.stdout));
+    }
+}

@@ -1,0 +1,127 @@
+//! What differs is shown, what is noise is not.
+
+use crate::harness::*;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn one(primary: Vec<u8>, candidate: Vec<u8>, config: &str) -> serde_json::Value {
+    let primary = Upstream::answering(move |_| primary.clone());
+    let candidate = Upstream::answering(move |_| candidate.clone());
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(config).start();
+    assert_eq!(proxy.get("/x").status, 200);
+    proxy.settled(1)
+}
+
+#[test]
+fn content_codings_are_undone() {
+    let plain = json(200, "{\"a\":1}");
+    let coded = answer("200 Whatever", &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")], &gzip(b"{\"a\":1}"));
+    let report = one(plain.clone(), coded, "");
+    assert_eq!(report["totals"]["excused_reasons"]["representation"], 1, "{:#}", report["divergences"]);
+    let other = answer("200 Whatever", &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")], &gzip(b"{\"a\":2}"));
+    let report = one(plain, other, "");
+    let kinds: Vec<_> = report["divergences"].as_array().unwrap().iter().map(|d| &d["kind"]).collect();
+    assert!(kinds.contains(&&"json.value".into()), "{kinds:?}");
+}
+
+#[test]
+fn noise_is_known_from_the_control_and_shape_legal() {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let body = |seen: &Seen, candidate: bool| {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = format!("\"{:08x}-0000-4000-8000-{:012x}\"", n.wrapping_mul(2_654_435_761) as u32, n);
+        let id = if candidate && seen.path() == "/null" { "null".to_owned() } else { id };
+        json(200, &format!("{{\"request_id\":{id},\"a\":1}}"))
+    };
+    let primary = Upstream::answering(move |seen| body(seen, false));
+    let candidate = Upstream::answering(move |seen| body(seen, true));
+    let control = Upstream::answering(move |seen| body(seen, false));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).args(&["--control", &control.url()]).start();
+    for _ in 0..20 {
+        proxy.get("/noisy");
+    }
+    let report = proxy.settled(20);
+    assert_eq!(report["totals"]["excused_reasons"]["noise"], 20, "{:#}", report["totals"]);
+    assert_eq!(report["divergences"][0]["excused_by"], "noise");
+    assert_eq!(report["routes"][0]["divergence"]["noise"], 1.0);
+    proxy.get("/null");
+    assert_eq!(proxy.settled(21)["totals"]["divergent"], 1, "an id that became null is no noise");
+    assert!(control.seen().iter().all(|s| s.header("x-parallax-leg") == Some("control")));
+}
+
+#[test]
+fn rules_excuse_and_are_named() {
+    let primary = json(200, r#"{"t":1.0000001,"tags":["a","b"],"id":"00000000-0000-4000-8000-000000000001","at":"x","v":1}"#);
+    let candidate = json(200, r#"{"t":1.0,"tags":["b","a"],"id":"00000000-0000-4000-8000-000000000002","at":"y","v":1}"#);
+    let report = one(
+        primary,
+        candidate,
+        r#"
+[[rule]]
+id = "close"
+at = "json:$.t"
+tolerance = { relative = 1e-6 }
+[[rule]]
+id = "bag"
+at = "json:$.tags"
+align = "set"
+[[rule]]
+id = "ids"
+at = "json:$.id"
+shape = "uuid"
+[[rule]]
+id = "stamp"
+at = "json:$.at"
+ignore = true
+[[rule]]
+id = "never"
+at = "json:$.nothing"
+ignore = true
+"#,
+    );
+    assert_eq!(report["totals"]["excused_reasons"]["rule"], 1, "{:#}", report["divergences"]);
+    let state = |id: &str| {
+        let rules = report["rules"].as_array().unwrap();
+        let rule = rules.iter().find(|r| r["id"] == id).unwrap();
+        (rule["state"].as_str().unwrap().to_owned(), rule["hits"].as_u64().unwrap())
+    };
+    for id in ["close", "bag", "ids", "stamp"] {
+        assert_eq!(state(id), ("active".to_owned(), 1), "{id}");
+    }
+    assert_eq!(state("never"), ("unused".to_owned(), 0));
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let primary = Upstream::answering(|_| answer("200 OK", &[("Set-Cookie", "sid=s3cret-one"), ("Content-Type", "application/json")], br#"{"token":"s3cret-two","a":1}"#));
+    let candidate = Upstream::answering(|_| answer("200 OK", &[("Set-Cookie", "sid=s3cret-six"), ("Content-Type", "application/json")], br#"{"token":"s3cret-ten","a":2}"#));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config("[redact]\njson = [\"json:$.token\"]\n").start();
+    proxy.send("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer s3cret-req\r\nCookie: k=s3cret-cookie\r\nConnection: close\r\n\r\n");
+    let report = proxy.settled(1);
+    assert_eq!(report["totals"]["divergent"], 1);
+    let mut all = report.to_string();
+    for divergence in report["divergences"].as_array().unwrap() {
+        all.push_str(&proxy.admin(&format!("/api/v1/divergences/{}", divergence["fingerprint"].as_str().unwrap())).1.to_string());
+    }
+    assert!(all.contains("redacted"), "{all}");
+    assert!(!all.contains("s3cret"), "{all}");
+}
+
+#[test]
+fn a_header_that_is_lost_counts_and_infrastructure_does_not() {
+    let report = one(
+        answer("200 OK", &[("Access-Control-Allow-Origin", "*"), ("Server", "a/1"), ("Date", "Mon, 01 Jan 2024 00:00:00 GMT"), ("X-Powered-By", "x")], b"same"),
+        answer("200 OK", &[("Server", "b/2"), ("Date", "Mon, 01 Jan 2024 00:00:09 GMT")], b"same"),
+        "",
+    );
+    let divergences = report["divergences"].as_array().unwrap();
+    assert_eq!(divergences.len(), 1, "{divergences:#?}");
+    assert_eq!((&divergences[0]["kind"], &divergences[0]["location"], &divergences[0]["tier"]),
+        (&"header.missing".into(), &"header:access-control-allow-origin".into(), &"break".into()));
+}

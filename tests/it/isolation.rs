@@ -1,0 +1,121 @@
+//! Whatever the candidate does, users see the primary and the evidence says what happened.
+
+use crate::harness::*;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+fn against(candidate: &str, requests: usize, config: &str) -> (Proxy, serde_json::Value) {
+    let primary = Upstream::json("{\"a\":1}");
+    let proxy = Proxy::between(&primary.url(), candidate).config(config).start();
+    let mut client = proxy.connect();
+    for _ in 0..requests {
+        client.write(b"GET /things/7 HTTP/1.1\r\nHost: a\r\n\r\n");
+        let reply = client.read_reply();
+        assert_eq!((reply.status, reply.text().as_str()), (200, "{\"a\":1}"));
+    }
+    let report = proxy.settled(requests as u64);
+    (proxy, report)
+}
+
+fn kinds(report: &serde_json::Value) -> Vec<(String, u64)> {
+    let list = report["divergences"].as_array().unwrap();
+    list.iter().map(|d| (d["kind"].as_str().unwrap().to_owned(), d["counted"].as_u64().unwrap())).collect()
+}
+
+#[test]
+fn a_candidate_that_is_down_diverges_until_its_breaker_opens() {
+    let (_proxy, report) = against(&nobody(), 100, "");
+    let totals = &report["totals"];
+    let divergent = totals["divergent"].as_u64().unwrap();
+    assert!(divergent >= 10, "{totals:#}");
+    assert_eq!(divergent + totals["not_mirrored"]["breaker_open"].as_u64().unwrap(), 100);
+    assert_eq!(kinds(&report), [("transport.refused".to_owned(), divergent)]);
+    assert_eq!(report["routes"][0]["status"]["candidate"]["failed"], divergent);
+}
+
+#[test]
+fn a_stalled_candidate_delays_nobody() {
+    let stalled = Upstream::stalled();
+    let start = Instant::now();
+    let (_proxy, report) = against(&stalled.url(), 10, "[mirror]\ntimeout = \"2s\"\n");
+    assert_eq!(kinds(&report), [("transport.timeout".to_owned(), 10)]);
+    // Ten requests in turn: had each waited for the candidate, this would have taken twenty seconds.
+    assert!(start.elapsed() < Duration::from_secs(15));
+}
+
+#[test]
+fn every_way_to_break_an_answer_has_its_kind() {
+    let cases: [(&'static [u8], &str); 5] = [
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\"", "transport.truncated"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n{\"a\"", "transport.truncated"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}", "transport.bad_framing"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "transport.protocol"),
+        (b"", "transport.reset"),
+    ];
+    for (response, kind) in cases {
+        let candidate = Upstream::raw(move |_, stream| {
+            let _ = stream.write_all(response);
+            false
+        });
+        let (_proxy, report) = against(&candidate.url(), 3, "");
+        let found = kinds(&report);
+        assert_eq!(found.len(), 1, "{kind}: {found:?}");
+        assert_eq!(found[0], (kind.to_owned(), 3), "{}", text(response));
+    }
+}
+
+#[test]
+fn a_candidate_that_never_ends_its_answer_is_cut() {
+    let candidate = Upstream::raw(|_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while stream.write_all(b"400\r\n").is_ok() && stream.write_all(&[b'x'; 1024]).is_ok() {
+            if stream.write_all(b"\r\n").is_err() {
+                break;
+            }
+        }
+        false
+    });
+    let (proxy, report) = against(&candidate.url(), 4, "[mirror]\ntimeout = \"500ms\"\nmax_body = \"64KiB\"\n");
+    assert_eq!(kinds(&report), [("transport.timeout".to_owned(), 4)]);
+    assert!(proxy.resident() < 200 * 1024, "{} KiB", proxy.resident());
+}
+
+#[test]
+fn large_answers_are_compared_by_digest_and_memory_stays_in_its_budget() {
+    let body = "x".repeat(3 << 20);
+    let one = answer("200 OK", &[("Content-Type", "text/plain")], body.as_bytes());
+    let (a, b) = (one.clone(), one.clone());
+    let mut c = one;
+    *c.last_mut().unwrap() = b'y';
+    let primary = Upstream::answering(move |_| a.clone());
+    let candidate = Upstream::answering(move |seen| if seen.path() == "/same" { b.clone() } else { c.clone() });
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config("[mirror]\nmax_body = \"1MiB\"\n").start();
+    assert_eq!(proxy.get("/same").body.len(), 3 << 20);
+    assert_eq!(proxy.get("/other").body.len(), 3 << 20);
+    let report = proxy.settled(2);
+    assert_eq!((&report["totals"]["matched"], &report["totals"]["divergent"]), (&1.into(), &1.into()));
+    assert_eq!(report["divergences"][0]["kind"], "body.opaque");
+}
+
+#[test]
+fn a_hundred_thousand_paths_stay_bounded() {
+    let primary = Upstream::json("{}");
+    let candidate = Upstream::json("{}");
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let mut client = proxy.connect();
+    let paths = 20_000;
+    for batch in 0..paths / 100 {
+        let mut requests = String::new();
+        for i in 0..100 {
+            let n = batch * 100 + i;
+            requests.push_str(&format!("GET /w{}x/q{}z?a=1 HTTP/1.1\r\nHost: a\r\n\r\n", n * 7919 % 99_991, n));
+        }
+        client.write(requests.as_bytes());
+        for _ in 0..100 {
+            assert_eq!(client.read_reply().status, 200);
+        }
+    }
+    let report = proxy.settled(paths);
+    assert!(report["routes"].as_array().unwrap().len() <= 2_100);
+    assert!(proxy.resident() < 150 * 1024, "{} KiB", proxy.resident());
+}

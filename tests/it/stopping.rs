@@ -1,0 +1,123 @@
+//! Stopping, starting, reloading.
+
+use crate::harness::*;
+use std::io::Write;
+use std::time::Duration;
+
+#[test]
+fn drain_serves_clients_in_flight_and_exits_cleanly() {
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let primary = Upstream::raw(move |_, stream| {
+        let _ = wait.lock().unwrap().recv_timeout(PATIENCE);
+        stream.write_all(&json(200, "{}")).is_ok()
+    });
+    let candidate = Upstream::json("{}");
+    let mut proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let mut client = proxy.connect();
+    client.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    while primary.seen().is_empty() {
+        std::thread::yield_now();
+    }
+    proxy.signal("-TERM");
+    while std::net::TcpStream::connect(proxy.listen).is_ok() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    release.send(()).unwrap();
+    assert_eq!(client.read_reply().status, 200, "in flight when told to stop, served all the same");
+    assert!(client.at_end());
+    assert_eq!(proxy.wait(), Some(0));
+}
+
+#[test]
+fn mirrored_exchanges_still_under_way_count_as_shutdown() {
+    let primary = Upstream::json("{}");
+    let stalled = Upstream::stalled();
+    let folder = tempfile::tempdir().unwrap();
+    let mut proxy = Proxy::between(&primary.url(), &stalled.url()).folder(folder.path()).start();
+    proxy.get("/x");
+    assert_eq!(proxy.report()["totals"]["pending"], 1);
+    proxy.signal("-INT");
+    assert_eq!(proxy.wait(), Some(0));
+    let data = folder.path().join("data");
+    let output = parallax(&["report", "--data", data.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    law(&report);
+    assert_eq!(report["totals"]["incomparable_reasons"]["shutdown"], 1);
+}
+
+#[test]
+fn a_changed_file_is_taken_over_and_a_broken_one_refused() {
+    let primary = Upstream::json("{}");
+    let candidate = Upstream::json("{}");
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    proxy.get("/1");
+    proxy.settled(1);
+    let file = proxy.folder.join("parallax.toml");
+    std::fs::write(&file, "[mirror]\nmax_inflight = 3\n").unwrap();
+    proxy.signal("-HUP");
+    wait_for(|| proxy.log().contains("max_in_flight"), &proxy);
+    assert!(proxy.log().contains("the running configuration was kept") || proxy.log().contains("the running one was kept"));
+    proxy.get("/2");
+    assert_eq!(proxy.settled(2)["totals"]["mirrored"], 2);
+    std::fs::write(&file, "[mirror]\nsample = 0\n").unwrap();
+    proxy.signal("-HUP");
+    wait_for(|| proxy.log().contains("configuration was reloaded"), &proxy);
+    proxy.get("/3");
+    assert_eq!(proxy.settled(3)["totals"]["not_mirrored"]["sampled_out"], 1);
+}
+
+fn wait_for(holds: impl Fn() -> bool, proxy: &Proxy) {
+    let end = std::time::Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(std::time::Instant::now() < end, "{}", proxy.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_said() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let legs = ["serve", "--primary", "http://127.0.0.1:1", "--candidate", "http://127.0.0.1:2", "--data", data];
+    let cases: [(&[&str], &str); 5] = [
+        (&["--listen", &taken, "--admin", "127.0.0.1:0"], "in use"),
+        (&["--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"], "token_file"),
+        (&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--candidate", "http://127.0.0.1:1"], "cannot be used"),
+        (&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config", "/nowhere/x.toml"], "/nowhere/x.toml"),
+        (&["--listen", "127.0.0.1:9", "--admin", "127.0.0.1:0", "--control", "ftp://x"], "control"),
+    ];
+    for (args, expected) in cases {
+        let output = parallax(&[&legs[..], args].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(expected) && said.contains("error:"), "{args:?}: {said}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_folder_serves_one_proxy() {
+    let primary = Upstream::json("{}");
+    let candidate = Upstream::json("{}");
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).start();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let output = parallax(&[
+        "serve", "--primary", &primary.url(), "--candidate", &candidate.url(), "--listen", "127.0.0.1:0", "--admin",
+        "127.0.0.1:0", "--data", data,
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("held by another process"), "{}", text(&output.stderr));
+    // The folder leads to the proxy that holds it.
+    proxy.get("/x");
+    proxy.settled(1);
+    let output = parallax(&["report", "--data", data, "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["totals"]["requests"], 1);
+}
