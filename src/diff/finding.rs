@@ -91,11 +91,110 @@ impl Findings {
         self.list.is_empty() && self.dropped == 0 && self.budget.is_none()
     }
 
+    /// Adds a finding. When the list is full it takes the place of one that does not count, or is only counted:
+    /// what decides about the exchange is never crowded out by what does not.
     pub fn push(&mut self, finding: Finding) {
         if self.list.len() < MAX_FINDINGS {
             self.list.push(finding);
-        } else {
-            self.dropped += 1;
+            return;
         }
+        self.dropped += 1;
+        if finding.counts()
+            && let Some(lesser) = self.list.iter_mut().rev().find(|f| !f.counts())
+        {
+            *lesser = finding;
+        }
+    }
+
+    /// Takes over all that `other` holds, as `secondary` where an earlier layer owns the exchange.
+    pub(super) fn absorb(&mut self, other: Findings, secondary: bool) {
+        for mut finding in other.list {
+            finding.secondary |= secondary;
+            self.push(finding);
+        }
+        self.dropped += other.dropped;
+        if self.budget.is_none() {
+            self.budget = other.budget;
+        }
+    }
+
+    /// Whether an unexcused finding of tier break or value is there.
+    pub(super) fn decided(&self) -> bool {
+        self.list.iter().any(|f| f.counts() && matches!(f.tier, Tier::Break | Tier::Value))
+    }
+}
+
+/// Bytes of a value that a finding keeps.
+pub(super) const EXCERPT: usize = 240;
+
+impl Finding {
+    pub(super) fn new(kind: &str, tier: Tier, location: &str) -> Self {
+        let location: Arc<str> = location.into();
+        Finding {
+            kind: kind.into(),
+            tier,
+            exact: location.clone(),
+            location,
+            primary_class: "".into(),
+            candidate_class: "".into(),
+            primary_shape: None,
+            candidate_shape: None,
+            primary: None,
+            candidate: None,
+            cover: None,
+            secondary: false,
+        }
+    }
+
+    pub(super) fn classes(mut self, primary: &str, candidate: &str) -> Self {
+        self.primary_class = primary.into();
+        self.candidate_class = candidate.into();
+        self
+    }
+
+    /// Sets excerpts and shapes from the two values; classes too, where none were given.
+    pub(super) fn values(mut self, primary: Option<&str>, candidate: Option<&str>) -> Self {
+        let shape = |v: Option<&str>| v.map(|v| Arc::from(super::standin::shape_of(v)));
+        self.primary_shape = shape(primary);
+        self.candidate_shape = shape(candidate);
+        if self.primary_class.is_empty() && self.candidate_class.is_empty() {
+            let class = |s: &Option<Arc<str>>| s.clone().unwrap_or_else(|| "none".into());
+            self.primary_class = class(&self.primary_shape);
+            self.candidate_class = class(&self.candidate_shape);
+        }
+        self.primary = primary.map(excerpt);
+        self.candidate = candidate.map(excerpt);
+        self
+    }
+}
+
+/// The beginning of a text, cut at a character, with an ellipsis where something was cut.
+pub(super) fn excerpt(text: &str) -> String {
+    if text.len() <= EXCERPT {
+        return text.to_owned();
+    }
+    let cut = (0..=EXCERPT).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    format!("{}…", text.get(..cut).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_is_not_crowded_out() {
+        let mut all = Findings::default();
+        for _ in 0..MAX_FINDINGS {
+            all.push(Finding::new("json.number_repr", Tier::Repr, "json:$.a"));
+        }
+        all.push(Finding::new("json.value", Tier::Value, "json:$.b"));
+        assert!(all.decided());
+        assert_eq!((all.list.len(), all.dropped), (MAX_FINDINGS, 1));
+    }
+
+    #[test]
+    fn excerpts_are_cut_at_characters() {
+        let cut = excerpt(&"é".repeat(EXCERPT));
+        assert_eq!(cut.chars().count(), EXCERPT / 2 + 1);
     }
 }

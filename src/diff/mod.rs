@@ -1,9 +1,30 @@
 //! Two answers and the rules in, differences out: typed, by location. Pure.
 //!
-//! It decides what differs and which rule covers it. It does not know routes' evidence, noise or the gate.
+//! It decides what differs and which rule covers it. It does not know routes' evidence, noise or the gate. Start with
+//! [`compare()`]: the first differing layer of transport, status, content type, parse and body owns the exchange.
 
 mod finding;
 mod spec;
 
+mod compare;
+mod fingerprint;
+mod rules;
+mod summary;
+
+mod body;
+mod coding;
+mod grpc;
+mod headers;
+mod origin;
+mod standin;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use coding::Limits;
+pub use compare::{Context, compare, is_match};
 pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
+pub use fingerprint::fingerprint;
+pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
+pub use summary::summary;

@@ -1,0 +1,202 @@
+//! Content-Encoding undone, within bounds.
+//!
+//! Only for comparing: nothing decoded here ever goes back to a user.
+
+use http::HeaderMap;
+use std::borrow::Cow;
+use std::io::Read;
+use thiserror::Error;
+
+/// Bounds on what a comparison may unpack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes a body may decode to.
+    pub decoded: u64,
+    /// How many times its coded size it may decode to, once past [`RATIO_FROM`] bytes.
+    pub ratio: u64,
+}
+
+/// Below this many decoded bytes no ratio is suspicious: short bodies of one character compress well.
+const RATIO_FROM: u64 = 1 << 20;
+
+/// Codings that may be stacked on one body.
+const MAX_STACKED: usize = 4;
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum CodingError {
+    #[error("the coding `{0}` is not known, so the body was compared as it came")]
+    Unknown(String),
+    #[error("the body is not valid {0}")]
+    Corrupt(String),
+    #[error("the body decodes to more than is allowed")]
+    TooLarge,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { decoded: 8 << 20, ratio: 500 }
+    }
+}
+
+/// The codings of a body in the order they were applied, folded; `identity` left out.
+pub(super) fn codings(headers: &HeaderMap) -> Vec<String> {
+    headers
+        .get_all(http::header::CONTENT_ENCODING)
+        .iter()
+        .flat_map(|v| String::from_utf8_lossy(v.as_bytes()).split(',').map(str::to_owned).collect::<Vec<_>>())
+        .map(|c| match c.trim().to_ascii_lowercase().as_str() {
+            "x-gzip" => "gzip".to_owned(),
+            other => other.to_owned(),
+        })
+        .filter(|c| !c.is_empty() && c != "identity")
+        .collect()
+}
+
+/// Undoes the codings, the last applied first.
+pub(super) fn decode<'a>(body: &'a [u8], codings: &[String], limits: Limits) -> Result<Cow<'a, [u8]>, CodingError> {
+    if codings.len() > MAX_STACKED {
+        return Err(CodingError::Unknown(codings.join(", ")));
+    }
+    let mut current = Cow::Borrowed(body);
+    for coding in codings.iter().rev() {
+        // No body at all is no body in any coding: what a 200 without content looks like.
+        if current.is_empty() {
+            return Ok(current);
+        }
+        current = Cow::Owned(undo(&current, coding, limits)?);
+    }
+    Ok(current)
+}
+
+fn undo(body: &[u8], coding: &str, limits: Limits) -> Result<Vec<u8>, CodingError> {
+    match coding {
+        "gzip" => read(flate2::read::MultiGzDecoder::new(body), body.len(), coding, limits),
+        // RFC 9110 8.4.1.2 means the zlib format; bare deflate streams are sent under that name as well.
+        "deflate" => match read(flate2::read::ZlibDecoder::new(body), body.len(), coding, limits) {
+            Err(CodingError::Corrupt(_)) => read(flate2::read::DeflateDecoder::new(body), body.len(), coding, limits),
+            done => done,
+        },
+        "br" => read(brotli::Decompressor::new(body, 4096), body.len(), coding, limits),
+        "zstd" => zstd(body, limits),
+        other => Err(CodingError::Unknown(other.to_owned())),
+    }
+}
+
+/// A zstd body may be several frames on end.
+fn zstd(body: &[u8], limits: Limits) -> Result<Vec<u8>, CodingError> {
+    let corrupt = || CodingError::Corrupt("zstd".to_owned());
+    let mut rest = body;
+    let mut all = Vec::new();
+    while !rest.is_empty() {
+        let before = rest.len();
+        let decoder = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|_| corrupt())?;
+        let left = Limits { decoded: limits.decoded.saturating_sub(all.len() as u64), ..limits };
+        all.append(&mut read(decoder, body.len(), "zstd", left)?);
+        if rest.len() == before {
+            return Err(corrupt());
+        }
+    }
+    Ok(all)
+}
+
+fn read(source: impl Read, coded: usize, coding: &str, limits: Limits) -> Result<Vec<u8>, CodingError> {
+    let by_ratio = (coded as u64).saturating_mul(limits.ratio).max(RATIO_FROM);
+    let cap = limits.decoded.min(by_ratio);
+    let mut out = Vec::new();
+    match source.take(cap.saturating_add(1)).read_to_end(&mut out) {
+        _ if out.len() as u64 > cap => Err(CodingError::TooLarge),
+        Ok(_) => Ok(out),
+        Err(_) => Err(CodingError::Corrupt(coding.to_owned())),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    pub(in crate::diff) fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut w = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        w.write_all(data).unwrap();
+        w.finish().unwrap()
+    }
+
+    fn zlib(data: &[u8]) -> Vec<u8> {
+        let mut w = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        w.write_all(data).unwrap();
+        w.finish().unwrap()
+    }
+
+    fn deflate(data: &[u8]) -> Vec<u8> {
+        let mut w = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        w.write_all(data).unwrap();
+        w.finish().unwrap()
+    }
+
+    fn br(data: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        brotli::CompressorWriter::new(&mut out, 4096, 5, 20).write_all(data).unwrap();
+        out
+    }
+
+    fn zst(data: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(data, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    fn names(text: &[&str]) -> Vec<String> {
+        text.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    #[test]
+    fn each_coding_is_undone() {
+        let data = b"the quick brown fox, the quick brown fox, the quick brown fox".as_slice();
+        let limits = Limits::default();
+        for (coded, name) in [
+            (gzip(data), "gzip"),
+            (zlib(data), "deflate"),
+            (deflate(data), "deflate"),
+            (br(data), "br"),
+            (zst(data), "zstd"),
+        ] {
+            assert_eq!(decode(&coded, &names(&[name]), limits).unwrap(), data, "{name}");
+        }
+        let stacked = gzip(&br(data));
+        assert_eq!(decode(&stacked, &names(&["br", "gzip"]), limits).unwrap(), data);
+        let members = [gzip(b"one "), gzip(b"two")].concat();
+        assert_eq!(decode(&members, &names(&["gzip"]), limits).unwrap(), b"one two".as_slice());
+        let frames = [zst(b"one "), zst(b"two")].concat();
+        assert_eq!(decode(&frames, &names(&["zstd"]), limits).unwrap(), b"one two".as_slice());
+    }
+
+    #[test]
+    fn bombs_stop_at_the_cap() {
+        let zeros = vec![0; 4 << 20];
+        let small = Limits { decoded: 1 << 20, ratio: 100_000 };
+        for (coded, name) in
+            [(gzip(&zeros), "gzip"), (br(&zeros), "br"), (zst(&zeros), "zstd"), (zlib(&zeros), "deflate")]
+        {
+            assert_eq!(decode(&coded, &names(&[name]), small), Err(CodingError::TooLarge), "{name} by size");
+        }
+        let by_ratio = Limits { decoded: 64 << 20, ratio: 20 };
+        assert_eq!(decode(&gzip(&zeros), &names(&["gzip"]), by_ratio), Err(CodingError::TooLarge));
+    }
+
+    #[test]
+    fn cut_and_unknown_are_told_apart() {
+        let whole = gzip(b"some text that is long enough to be cut in the middle");
+        let cut = &whole[..whole.len() - 9];
+        assert_eq!(decode(cut, &names(&["gzip"]), Limits::default()), Err(CodingError::Corrupt("gzip".into())));
+        assert_eq!(decode(b"x", &names(&["pied"]), Limits::default()), Err(CodingError::Unknown("pied".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            data in proptest::collection::vec(any::<u8>(), 0..300),
+            coding in prop::sample::select(vec!["gzip", "deflate", "br", "zstd"]),
+        ) {
+            let _ = decode(&data, &names(&[coding]), Limits::default());
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The order of work: the first differing layer of transport, status, content type, parse and body owns the
+//! exchange, and what later layers find is kept as `secondary`.
+//!
+//! Headers count beside the body unless transport or status owns.
+
+use super::coding::{self, CodingError, Limits};
+use super::headers::HeaderComparison;
+use super::rules::{RouteRules, Scheme};
+use super::{Finding, Findings, Tier, body, grpc};
+use crate::model::{Answer, BodyEnd, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead, StatusClass};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderName, Method, StatusCode};
+use std::fmt;
+use std::time::Duration;
+
+/// What a comparison needs to know beside the two answers.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub request: &'a RequestHead,
+    pub rules: &'a RouteRules,
+    /// `scheme://host[:port]` of each leg, mapped to one word where an answer names its own.
+    pub origins: &'a PerLeg<Option<String>>,
+    /// The leg compared with the primary.
+    pub other: Leg,
+    /// Between the moments at which the two were asked.
+    pub skew: Duration,
+    /// Headers never compared: the one in which the candidate names its build.
+    pub skip_headers: &'a [HeaderName],
+    pub limits: Limits,
+    /// Whether the time for this comparison is up.
+    pub expired: &'a dyn Fn() -> bool,
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("request", self.request).field("other", &self.other).finish_non_exhaustive()
+    }
+}
+
+/// Whether two answers match without a closer look. `true` means that [`compare`] makes no finding.
+///
+/// It errs on one side only: answers that match by what their URLs mean are left to [`compare`].
+pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answer, other: &Answer) -> bool {
+    if primary.status != other.status
+        || primary.end != BodyEnd::Complete
+        || other.end != BodyEnd::Complete
+        || reasons_differ(primary, other)
+    {
+        return false;
+    }
+    let unread = primary.status.is_redirection();
+    let bodies = primary.body.same_bytes(&other.body);
+    let sameness = if has_no_body(primary.status) {
+        true
+    } else if unread {
+        bodies || primary.body.is_empty() == other.body.is_empty()
+    } else {
+        bodies
+    };
+    if !sameness || coding::codings(&primary.headers) != coding::codings(&other.headers) {
+        return false;
+    }
+    // Only an answer without its body can carry another length over the same bytes.
+    let length = |a: &Answer| a.headers.get(CONTENT_LENGTH).cloned();
+    if let (Some(x), Some(y)) = (length(primary), length(other))
+        && x != y
+        && bodies
+    {
+        return false;
+    }
+    let either_grpc = grpc::is_grpc(primary) || grpc::is_grpc(other);
+    if either_grpc && (primary.trailers != other.trailers || primary.headers != other.headers) {
+        return false;
+    }
+    let how = HeaderComparison {
+        rules,
+        context: None,
+        skip: skip_headers,
+        same_body: bodies || has_no_body(primary.status),
+        bodiless: false,
+        unread_body: unread,
+        grpc: false,
+    };
+    let mut found = Findings::default();
+    how.compare(&primary.headers, &other.headers, &mut found);
+    how.trailers(primary.trailers.as_ref(), other.trailers.as_ref(), &mut found);
+    found.is_match()
+}
+
+/// Everything that differs between the primary's answer and another leg's, each with the rule that covers it.
+pub fn compare(context: &Context<'_>, primary: &Answer, other: &Outcome) -> Findings {
+    let mut out = Findings::default();
+    match other {
+        Outcome::Failed(failure) => {
+            transport(context, failure, (primary.status.as_str(), failure.kind.as_str()), false, &mut out);
+        }
+        Outcome::Answer(other) => answers(context, primary, other, &mut out),
+    }
+    // What was found decides, so that it does not matter what was not looked at.
+    if out.decided() {
+        out.budget = None;
+    }
+    out
+}
+
+fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Findings) {
+    let mut broken = false;
+    if let BodyEnd::Broken(failure) = &primary.end {
+        transport(context, failure, (failure.kind.as_str(), "answer"), true, out);
+        broken = true;
+    }
+    if let BodyEnd::Broken(failure) = &other.end {
+        let class = if broken { "broken" } else { primary.status.as_str() };
+        transport(context, failure, (class, failure.kind.as_str()), false, out);
+        broken = true;
+    }
+    let transport_owns = out.list.iter().any(Finding::counts);
+
+    let mut found = Findings::default();
+    let status_owns = status(context, primary, other, &mut found);
+    out.absorb(found, transport_owns);
+    let owned = transport_owns || status_owns;
+
+    let bodies = Bodies::of(context, primary, other, broken);
+    let is_grpc = grpc::is_grpc(primary) && grpc::is_grpc(other);
+    let both_status = |f: fn(&StatusCode) -> bool| f(&primary.status) && f(&other.status);
+    let how = HeaderComparison {
+        rules: context.rules,
+        context: Some(context),
+        skip: context.skip_headers,
+        same_body: bodies.same,
+        bodiless: context.request.method == Method::HEAD || both_status(|s| *s == StatusCode::NOT_MODIFIED),
+        unread_body: both_status(StatusCode::is_redirection) || both_status(|s| has_no_body(*s)),
+        grpc: is_grpc,
+    };
+    let mut found = Findings::default();
+    how.compare(&primary.headers, &other.headers, &mut found);
+    let type_owns = found.list.iter().any(|f| &*f.kind == "ctype.type" && f.counts());
+    // A part of the trailers is no part of a broken body.
+    if is_grpc {
+        let strip = |t: &Option<http::HeaderMap>| {
+            t.clone().map(|mut t| {
+                t.remove("grpc-status");
+                t.remove("grpc-message");
+                t
+            })
+        };
+        how.trailers(strip(&primary.trailers).as_ref(), strip(&other.trailers).as_ref(), &mut found);
+    } else {
+        how.trailers(primary.trailers.as_ref(), other.trailers.as_ref(), &mut found);
+    }
+    out.absorb(found, owned);
+
+    let mut found = Findings::default();
+    let grpc_owns = is_grpc && grpc::status(context, primary, other, &mut found);
+    out.absorb(found, owned);
+
+    let mut found = Findings::default();
+    bodies.compare(context, primary, other, is_grpc, &mut found);
+    for finding in &mut found.list {
+        // A rule on the body covers all that is found in it.
+        context.rules.cover(Scheme::Body, "", finding, None, None);
+    }
+    out.absorb(found, owned || type_owns || grpc_owns);
+}
+
+/// No answer, or half of one.
+fn transport(context: &Context<'_>, failure: &Failure, classes: (&str, &str), of_primary: bool, out: &mut Findings) {
+    let tier = if failure.kind == FailureKind::IdleRace { Tier::Info } else { Tier::Break };
+    let kind = format!("transport.{}", failure.kind.as_str());
+    let mut finding = Finding::new(&kind, tier, "transport").classes(classes.0, classes.1);
+    let (failed, answered) = (Some(failure.detail.clone()), Some("answered".to_owned()));
+    (finding.primary, finding.candidate) = if of_primary { (failed, answered) } else { (answered, failed) };
+    context.rules.cover(Scheme::Transport, "", &mut finding, None, None);
+    out.push(finding);
+}
+
+/// Adds what differs in the status line; `true` when that owns all that follows.
+fn status(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Findings) -> bool {
+    let (a, b) = (primary.status, other.status);
+    if a != b {
+        let same_class = StatusClass::of(a) == StatusClass::of(b);
+        let (kind, tier) = if same_class { ("status.code", Tier::Value) } else { ("status.class", Tier::Break) };
+        let (x, y) = (a.as_str(), b.as_str());
+        let mut finding = Finding::new(kind, tier, "status").classes(x, y).values(Some(x), Some(y));
+        context.rules.cover(Scheme::Status, "", &mut finding, Some(x), Some(y));
+        let owns = finding.counts();
+        out.push(finding);
+        return owns;
+    }
+    if reasons_differ(primary, other) {
+        let text = |r: &Answer| r.reason.as_deref().map(|r| String::from_utf8_lossy(r).into_owned());
+        let (x, y) = (text(primary), text(other));
+        let finding = Finding::new("status.reason", Tier::Info, "status").classes(a.as_str(), b.as_str());
+        let mut finding = finding.values(x.as_deref(), y.as_deref());
+        context.rules.cover(Scheme::Status, "", &mut finding, x.as_deref(), y.as_deref());
+        out.push(finding);
+    }
+    false
+}
+
+/// HTTP/2 has no phrase, and the usual one is not kept: only two that are there can differ.
+fn reasons_differ(a: &Answer, b: &Answer) -> bool {
+    matches!((&a.reason, &b.reason), (Some(x), Some(y)) if x != y)
+}
+
+fn has_no_body(status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
+/// Two bodies as far as they had to be looked at to know whether they are the same.
+struct Bodies<'a> {
+    same: bool,
+    codings: (Vec<String>, Vec<String>),
+    plain: Plain<'a>,
+}
+
+type Decoded<'a> = Result<std::borrow::Cow<'a, [u8]>, CodingError>;
+
+enum Plain<'a> {
+    /// No body is compared here.
+    Unread,
+    /// The same bytes in the same coding.
+    Same,
+    /// At least one is known by its digest only.
+    Digest,
+    Both(std::borrow::Cow<'a, [u8]>, std::borrow::Cow<'a, [u8]>, Decoded<'a>, Decoded<'a>),
+}
+
+// === impl Bodies ===
+
+impl<'a> Bodies<'a> {
+    fn of(context: &Context<'_>, primary: &'a Answer, other: &'a Answer, broken: bool) -> Self {
+        let codings = (coding::codings(&primary.headers), coding::codings(&other.headers));
+        let unread =
+            context.request.method == Method::HEAD || (has_no_body(primary.status) && has_no_body(other.status));
+        if unread {
+            return Bodies { same: true, codings, plain: Plain::Unread };
+        }
+        if broken {
+            return Bodies { same: false, codings, plain: Plain::Unread };
+        }
+        let same_bytes = primary.body.same_bytes(&other.body);
+        if same_bytes && codings.0 == codings.1 {
+            return Bodies { same: true, codings, plain: Plain::Same };
+        }
+        let (Some(a), Some(b)) = (primary.body.contiguous(), other.body.contiguous()) else {
+            return Bodies { same: same_bytes, codings, plain: Plain::Digest };
+        };
+        let owned = |body: &[u8], codings: &[String]| {
+            coding::decode(body, codings, context.limits).map(|d| std::borrow::Cow::<'a, [u8]>::Owned(d.into_owned()))
+        };
+        let (x, y) = match (codings.0.is_empty(), codings.1.is_empty()) {
+            // Uncoded bodies are not copied.
+            (true, true) => (Ok(a.clone()), Ok(b.clone())),
+            (true, false) => (Ok(a.clone()), owned(&b, &codings.1)),
+            (false, true) => (owned(&a, &codings.0), Ok(b.clone())),
+            (false, false) => (owned(&a, &codings.0), owned(&b, &codings.1)),
+        };
+        let same = matches!((&x, &y), (Ok(x), Ok(y)) if x == y);
+        Bodies { same, codings, plain: Plain::Both(a, b, x, y) }
+    }
+
+    fn compare(self, context: &Context<'_>, primary: &Answer, other: &Answer, is_grpc: bool, out: &mut Findings) {
+        let recoded = self.codings.0 != self.codings.1;
+        match self.plain {
+            Plain::Unread | Plain::Digest if recoded => coded_otherwise(context, &self.codings, Tier::Repr, out),
+            _ => {}
+        }
+        if primary.status.is_redirection() && other.status.is_redirection() {
+            let empty = (primary.body.is_empty(), other.body.is_empty());
+            if empty.0 != empty.1 && !matches!(self.plain, Plain::Unread) {
+                body::empty_vs_content(empty.0, Tier::Info, out);
+            }
+            return;
+        }
+        match self.plain {
+            Plain::Unread | Plain::Same => {}
+            Plain::Digest => {
+                if !self.same {
+                    body::digests((primary, other), out);
+                }
+            }
+            Plain::Both(a, b, x, y) => match (x, y) {
+                (Ok(x), Ok(y)) => {
+                    if recoded || x == y {
+                        coded_otherwise(context, &self.codings, Tier::Repr, out);
+                    }
+                    if x != y && is_grpc {
+                        grpc::messages(context, (primary, other), &x, &y, out);
+                    } else if x != y {
+                        body::compare(context, (primary, other), x, y, out);
+                    }
+                }
+                (Err(CodingError::TooLarge), _) | (_, Err(CodingError::TooLarge)) => {
+                    out.budget = Some(CodingError::TooLarge.to_string().into());
+                }
+                (Err(CodingError::Unknown(name)), _) | (_, Err(CodingError::Unknown(name))) => {
+                    if recoded {
+                        coded_otherwise(context, &self.codings, Tier::Value, out);
+                    }
+                    if a != b {
+                        body::opaque(&a, &b, &format!(" in the unknown coding {name}"), out);
+                    }
+                }
+                (x, y) => {
+                    if recoded {
+                        coded_otherwise(context, &self.codings, Tier::Repr, out);
+                    }
+                    let bad = (x.is_err(), y.is_err());
+                    let name = match [x, y].into_iter().find_map(Result::err) {
+                        Some(CodingError::Corrupt(name)) => name,
+                        _ => "decodable".to_owned(),
+                    };
+                    body::unparsed(bad, &name, &a, &b, context, out);
+                }
+            },
+        }
+    }
+}
+
+/// The same content in another coding, or in the same coding by other bytes.
+fn coded_otherwise(context: &Context<'_>, codings: &(Vec<String>, Vec<String>), tier: Tier, out: &mut Findings) {
+    let name = |c: &[String]| if c.is_empty() { "identity".to_owned() } else { c.join(", ") };
+    let (a, b) = (name(&codings.0), name(&codings.1));
+    let kind = if a == b { "coding.bytes" } else { "coding.changed" };
+    let mut finding = Finding::new(kind, tier, "header:content-encoding").classes(&a, &b).values(Some(&a), Some(&b));
+    context.rules.cover(Scheme::Header, CONTENT_ENCODING.as_str(), &mut finding, Some(&a), Some(&b));
+    out.push(finding);
+}

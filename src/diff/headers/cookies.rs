@@ -1,0 +1,219 @@
+//! Set-Cookie: paired by name, domain and path; attributes as meanings, values by their look.
+//!
+//! Two different values of the same generated look (a session id, a token) are `info`: every login has another one.
+//! Two different words are a difference.
+
+use super::{HeaderComparison, Values, date};
+use crate::diff::rules::Scheme;
+use crate::diff::standin::shape_of;
+use crate::diff::{Finding, Findings, Tier};
+
+#[derive(Debug, PartialEq)]
+struct Cookie {
+    name: String,
+    value: String,
+    /// Lower case, without the leading dot.
+    domain: String,
+    path: String,
+    secure: bool,
+    http_only: bool,
+    partitioned: bool,
+    same_site: Option<String>,
+    life: Life,
+}
+
+/// How long a cookie lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Session,
+    /// Seconds from the answer on; zero deletes it.
+    For(i64),
+    /// Until an instant that can't be related to the answer's.
+    Until(i64),
+}
+
+pub(super) fn compare(
+    how: &HeaderComparison<'_>,
+    primary: (&Values<'_>, Option<i64>),
+    candidate: (&Values<'_>, Option<i64>),
+    out: &mut Findings,
+) {
+    let parse = |(values, now): (&Values<'_>, Option<i64>)| -> Vec<Cookie> {
+        values.each().filter_map(|v| Cookie::parse(&v, now)).collect()
+    };
+    let (mut ours, mut theirs) = (parse(primary), parse(candidate));
+    let exact = |a: &Cookie, b: &Cookie| a.name == b.name && a.domain == b.domain && a.path == b.path;
+    // The same cookie first, then one of the same name that moved to another path or domain.
+    let by_name = |a: &Cookie, b: &Cookie| a.name == b.name;
+    for same in [&exact as &dyn Fn(&Cookie, &Cookie) -> bool, &by_name] {
+        let mut left = Vec::new();
+        for a in ours {
+            match theirs.iter().position(|b| same(&a, b)) {
+                Some(i) => pair(how, &a, &theirs.remove(i), out),
+                None => left.push(a),
+            }
+        }
+        ours = left;
+    }
+    for a in &ours {
+        note(how, "cookie.missing", Tier::Value, &a.name, ("present", "none"), (Some(&a.value), None), out);
+    }
+    for b in &theirs {
+        note(how, "cookie.extra", Tier::Value, &b.name, ("none", "present"), (None, Some(&b.value)), out);
+    }
+}
+
+fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) {
+    let mut attr = |tier: Tier, classes: (&str, &str), texts: (&str, &str)| {
+        note(how, "cookie.attr", tier, &a.name, classes, (Some(texts.0), Some(texts.1)), out);
+    };
+    for (name, x, y) in [("Secure", a.secure, b.secure), ("HttpOnly", a.http_only, b.http_only)] {
+        match (x, y) {
+            (true, false) => attr(Tier::Break, (name, "none"), (name, "")),
+            (false, true) => attr(Tier::Value, ("none", name), ("", name)),
+            _ => {}
+        }
+    }
+    if a.same_site != b.same_site {
+        let weaker = strictness(b.same_site.as_deref()) < strictness(a.same_site.as_deref());
+        let text = |s: &Option<String>| s.as_ref().map(|s| format!("SameSite={s}")).unwrap_or_default();
+        let (x, y) = (text(&a.same_site), text(&b.same_site));
+        let class = |s: &str| if s.is_empty() { "none".to_owned() } else { s.to_owned() };
+        attr(if weaker { Tier::Break } else { Tier::Value }, (&class(&x), &class(&y)), (&x, &y));
+    }
+    if a.partitioned != b.partitioned {
+        let text = |p: bool| if p { "Partitioned" } else { "" };
+        let class = |p: bool| if p { "Partitioned" } else { "none" };
+        attr(Tier::Value, (class(a.partitioned), class(b.partitioned)), (text(a.partitioned), text(b.partitioned)));
+    }
+    if a.domain != b.domain {
+        attr(Tier::Value, ("Domain", "Domain"), (&a.domain, &b.domain));
+    }
+    if a.path != b.path {
+        attr(Tier::Value, ("Path", "Path"), (&a.path, &b.path));
+    }
+    if !lives_as_long(a.life, b.life, how.slack()) {
+        attr(Tier::Value, (a.life.class(), b.life.class()), (&a.life.text(), &b.life.text()));
+    }
+    if a.value != b.value {
+        let (x, y) = (look(&a.value), look(&b.value));
+        let generated = x == y && x != "text" && x != "empty";
+        let tier = if generated { Tier::Info } else { Tier::Value };
+        note(how, "cookie.value_shape", tier, &a.name, (x, y), (Some(&a.value), Some(&b.value)), out);
+    }
+}
+
+fn note(
+    how: &HeaderComparison<'_>,
+    kind: &str,
+    tier: Tier,
+    name: &str,
+    classes: (&str, &str),
+    values: (Option<&str>, Option<&str>),
+    out: &mut Findings,
+) {
+    let mut finding =
+        Finding::new(kind, tier, &format!("cookie:{name}")).classes(classes.0, classes.1).values(values.0, values.1);
+    how.rules.cover(Scheme::Cookie, name, &mut finding, values.0, values.1);
+    how.rules.cover(Scheme::Header, "set-cookie", &mut finding, values.0, values.1);
+    out.push(finding);
+}
+
+/// A shape, with what no class names but looks made by a machine as `token`.
+fn look(value: &str) -> &'static str {
+    let shape = shape_of(value);
+    if !matches!(shape, "text" | "string") {
+        return shape;
+    }
+    let has = |f: fn(&u8) -> bool| value.as_bytes().iter().any(f);
+    let made = value.len() >= 16 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && !value.contains(' ');
+    if made { "token" } else { "text" }
+}
+
+fn strictness(same_site: Option<&str>) -> u8 {
+    match same_site {
+        Some("strict") => 3,
+        Some("lax") => 2,
+        None => 1,
+        Some(_) => 0,
+    }
+}
+
+fn lives_as_long(a: Life, b: Life, slack: i64) -> bool {
+    match (a, b) {
+        (Life::For(x), Life::For(y)) if x <= 0 || y <= 0 => x <= 0 && y <= 0,
+        (Life::For(x), Life::For(y)) | (Life::Until(x), Life::Until(y)) => x.abs_diff(y) <= slack.unsigned_abs(),
+        // An instant and a span can't be related without the answer's date: both are kept beyond the session.
+        (Life::For(x), Life::Until(_)) | (Life::Until(_), Life::For(x)) => x > 0,
+        (Life::Session, Life::Session) => true,
+        _ => false,
+    }
+}
+
+// === impl Cookie ===
+
+impl Cookie {
+    /// One Set-Cookie value, read as browsers do (RFC 6265 5.2). `now` is the answer's own date.
+    fn parse(text: &str, now: Option<i64>) -> Option<Cookie> {
+        let mut parts = text.split(';');
+        let (name, value) = parts.next()?.split_once('=')?;
+        let mut cookie = Cookie {
+            name: name.trim().to_owned(),
+            value: value.trim().trim_matches('"').to_owned(),
+            domain: String::new(),
+            path: String::new(),
+            secure: false,
+            http_only: false,
+            partitioned: false,
+            same_site: None,
+            life: Life::Session,
+        };
+        let mut max_age = None;
+        for part in parts {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let value = value.trim();
+            match name.trim().to_ascii_lowercase().as_str() {
+                "domain" => cookie.domain = value.trim_start_matches('.').to_ascii_lowercase(),
+                "path" => cookie.path = value.to_owned(),
+                "secure" => cookie.secure = true,
+                "httponly" => cookie.http_only = true,
+                "partitioned" => cookie.partitioned = true,
+                "samesite" => cookie.same_site = Some(value.to_ascii_lowercase()),
+                "max-age" => max_age = value.parse::<i64>().ok(),
+                "expires" => {
+                    cookie.life = match (date::parse(value), now) {
+                        (Some(until), Some(now)) => Life::For(until.saturating_sub(now)),
+                        // Long gone whatever the time is.
+                        (Some(until), None) if until < 365 * 86_400 => Life::For(0),
+                        (Some(until), None) => Life::Until(until),
+                        (None, _) => cookie.life,
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(seconds) = max_age {
+            cookie.life = Life::For(seconds.max(0));
+        }
+        Some(cookie)
+    }
+}
+
+impl Life {
+    fn class(self) -> &'static str {
+        match self {
+            Life::Session => "session",
+            Life::For(s) if s <= 0 => "deleted",
+            Life::For(_) | Life::Until(_) => "kept",
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Life::Session => "until the session ends".to_owned(),
+            Life::For(s) if s <= 0 => "deleted".to_owned(),
+            Life::For(s) => format!("for {s} s"),
+            Life::Until(t) => format!("until {t}"),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Values with parameters: `text/html; charset=utf-8`, `attachment; filename="a"`.
+
+use super::{Tier, Values};
+use crate::diff::Finding;
+use std::collections::BTreeMap;
+
+/// A folded head word and its parameters by folded name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::diff) struct Parameterised {
+    pub(in crate::diff) head: String,
+    pub(in crate::diff) params: BTreeMap<String, String>,
+}
+
+impl Parameterised {
+    pub(in crate::diff) fn parse(text: &str) -> Self {
+        let mut parts = split_outside_quotes(text, ';').into_iter();
+        let head = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+        let params = parts
+            .filter_map(|part| {
+                let (name, value) = part.split_once('=').unwrap_or((part, ""));
+                let name = name.trim().to_ascii_lowercase();
+                (!name.is_empty()).then(|| (name, unquote(value.trim())))
+            })
+            .collect();
+        Parameterised { head, params }
+    }
+}
+
+/// The findings on a Content-Type. `None` stands for an answer without one.
+pub(super) fn content_type(primary: Option<&str>, candidate: Option<&str>, unread: bool) -> Vec<Finding> {
+    const AT: &str = "header:content-type";
+    // Nobody reads the type of a body that is not there or not looked at.
+    let value = if unread { Tier::Info } else { Tier::Value };
+    let side = |v: Option<&str>| v.map(Parameterised::parse).unwrap_or_default();
+    let (mut a, mut b) = (side(primary), side(candidate));
+    let mut found = Vec::new();
+    let mut note = |kind: &str, tier: Tier, a: &str, b: &str| {
+        found.push(Finding::new(kind, tier, AT).classes(a, b).values(primary, candidate));
+    };
+    if a.head != b.head {
+        let class = |s: &str| if s.is_empty() { "none".to_owned() } else { s.to_owned() };
+        let tier = if grpc_synonyms(&a.head, &b.head) { Tier::Repr } else { value };
+        note("ctype.type", tier, &class(&a.head), &class(&b.head));
+        return found;
+    }
+    // A boundary is another one every time; it is compared with the body it divides.
+    a.params.remove("boundary");
+    b.params.remove("boundary");
+    let charsets = (charset(&mut a), charset(&mut b));
+    if charsets.0 != charsets.1 {
+        let implied = |c: &Option<String>| c.as_deref().is_none_or(|c| c == "utf-8");
+        let tier = if implied(&charsets.0) && implied(&charsets.1) { Tier::Repr } else { value };
+        let class = |c: &Option<String>| c.clone().unwrap_or_else(|| "none".to_owned());
+        note("ctype.charset", tier, &class(&charsets.0), &class(&charsets.1));
+    }
+    if a.params != b.params {
+        let names = |p: &BTreeMap<String, String>| p.keys().cloned().collect::<Vec<_>>().join(",");
+        note("ctype.params", Tier::Repr, &names(&a.params), &names(&b.params));
+    }
+    found
+}
+
+/// Content-Disposition: the type folded, parameters in any order.
+pub(super) fn disposition(a: &Values<'_>, b: &Values<'_>) -> bool {
+    Parameterised::parse(&a.joined()) == Parameterised::parse(&b.joined())
+}
+
+fn charset(of: &mut Parameterised) -> Option<String> {
+    of.params.remove("charset").map(|c| match c.to_ascii_lowercase().as_str() {
+        "utf8" => "utf-8".to_owned(),
+        other => other.to_owned(),
+    })
+}
+
+/// `application/grpc` means `application/grpc+proto`.
+fn grpc_synonyms(a: &str, b: &str) -> bool {
+    let plain = |s: &str| s.strip_suffix("+proto").unwrap_or(s).to_owned();
+    a.starts_with("application/grpc") && plain(a) == plain(b)
+}
+
+pub(super) fn unquote(text: &str) -> String {
+    match text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+        Some(inner) => inner.replace("\\\"", "\"").replace("\\\\", "\\"),
+        None => text.to_owned(),
+    }
+}
+
+/// Splits at a sign that is not inside double quotes or angle brackets.
+pub(super) fn split_outside_quotes(text: &str, at: char) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut quoted, mut escaped, mut angled, mut from) = (false, false, false, 0);
+    for (i, c) in text.char_indices() {
+        if escaped {
+            escaped = false;
+            continue;
+        }
+        match c {
+            '\\' if quoted => escaped = true,
+            '"' if !angled => quoted = !quoted,
+            '<' if !quoted => angled = true,
+            '>' if !quoted => angled = false,
+            _ if c == at && !quoted && !angled => {
+                parts.push(text.get(from..i).unwrap_or_default());
+                from = i + c.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(text.get(from..).unwrap_or_default());
+    parts
+}

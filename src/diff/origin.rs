@@ -1,0 +1,182 @@
+//! URLs as far as comparing needs them: references resolved, each leg's own origin put aside.
+
+use super::compare::Context;
+use std::borrow::Cow;
+
+/// What stands for an origin of the systems compared.
+const ORIGIN: &str = "{origin}";
+
+/// Which of the two answers a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Primary,
+    Other,
+}
+
+/// A reference as the client that asked would follow it, with the origins of the systems compared mapped to one word.
+pub(super) fn resolve(context: &Context<'_>, side: Side, reference: &str) -> String {
+    let host = context.request.host.as_deref().unwrap_or("localhost");
+    let base_origin = normal_origin(&format!("{}://{host}", context.request.scheme));
+    let base_path = context.request.uri.path();
+    let reference = reference.trim();
+
+    let (origin, rest) = if let Some((origin, rest)) = split_origin(reference) {
+        (normal_origin(origin), rest.to_owned())
+    } else if let Some(rest) = reference.strip_prefix("//") {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        (normal_origin(&format!("{}://{authority}", context.request.scheme)), rest.to_owned())
+    } else if has_scheme(reference) {
+        return reference.to_owned();
+    } else if reference.is_empty() || reference.starts_with('#') {
+        let query = context.request.uri.query().map(|q| format!("?{q}")).unwrap_or_default();
+        (base_origin.clone(), format!("{base_path}{query}{reference}"))
+    } else if reference.starts_with('?') {
+        (base_origin.clone(), format!("{base_path}{reference}"))
+    } else if reference.starts_with('/') {
+        (base_origin.clone(), reference.to_owned())
+    } else {
+        let folder = base_path.rfind('/').and_then(|i| base_path.get(..=i)).unwrap_or("/");
+        (base_origin.clone(), format!("{folder}{reference}"))
+    };
+
+    let ours = origin == base_origin || own_origin(context, side).is_some_and(|own| normal_origin(own) == origin);
+    let origin = if ours { ORIGIN } else { &origin };
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let (path, tail) = rest.split_at(end);
+    format!("{origin}{}{tail}", without_dots(path))
+}
+
+/// JSON text with the strings that start with this leg's own origin rewritten to start with the placeholder.
+/// Borrowed where there is none, so it costs one search.
+pub(super) fn map_json<'a>(context: &Context<'_>, side: Side, body: Cow<'a, [u8]>) -> (Cow<'a, [u8]>, bool) {
+    let Some(own) = own_origin(context, side) else { return (body, false) };
+    let needle = format!("\"{}", own.trim_end_matches('/'));
+    if memchr::memmem::find(&body, needle.as_bytes()).is_none() {
+        return (body, false);
+    }
+    (Cow::Owned(replace_origin(&body, needle.as_bytes())), true)
+}
+
+/// Strings that start with the origin the client asked for, rewritten the same way: a leg that keeps the client's
+/// Host prints that one where another prints its own.
+pub(super) fn map_json_client<'a>(context: &Context<'_>, body: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
+    let Some(host) = &context.request.host else { return body };
+    let needle = format!("\"{}://{host}", context.request.scheme);
+    if memchr::memmem::find(&body, needle.as_bytes()).is_none() {
+        return body;
+    }
+    Cow::Owned(replace_origin(&body, needle.as_bytes()))
+}
+
+fn replace_origin(body: &[u8], needle: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len());
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(body, needle) {
+        let after = at + needle.len();
+        // `http://old:80` must not eat the beginning of `http://old:8080`.
+        if !matches!(body.get(after), Some(b'/' | b'?' | b'#' | b'"' | b'\\')) {
+            continue;
+        }
+        out.extend_from_slice(body.get(from..at).unwrap_or_default());
+        out.push(b'"');
+        out.extend_from_slice(ORIGIN.as_bytes());
+        from = after;
+    }
+    out.extend_from_slice(body.get(from..).unwrap_or_default());
+    out
+}
+
+fn own_origin<'a>(context: &Context<'a>, side: Side) -> Option<&'a str> {
+    match side {
+        Side::Primary => context.origins.primary.as_deref(),
+        Side::Other => context.origins.get(context.other).as_deref(),
+    }
+}
+
+/// `http://host:port` and what follows, for http and https only.
+fn split_origin(url: &str) -> Option<(&str, &str)> {
+    let colon = url.find("://")?;
+    let scheme = url.get(..colon)?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let after = url.get(colon + 3..)?;
+    let end = after.find(['/', '?', '#']).map_or(url.len(), |i| colon + 3 + i);
+    Some(url.split_at(end))
+}
+
+/// Lower case, default port left out.
+fn normal_origin(origin: &str) -> String {
+    let origin = origin.trim_end_matches('/').to_ascii_lowercase();
+    let default = if origin.starts_with("https:") { ":443" } else { ":80" };
+    origin.strip_suffix(default).map(str::to_owned).unwrap_or(origin)
+}
+
+fn has_scheme(reference: &str) -> bool {
+    reference.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    })
+}
+
+/// RFC 3986 5.2.4, on a path; an empty path is `/`.
+fn without_dots(path: &str) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        match segment {
+            "." if last => out.push(""),
+            "." => {}
+            ".." => {
+                out.pop();
+                if last {
+                    out.push("");
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    format!("/{}", out.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Asked;
+    use super::*;
+
+    #[test]
+    fn references_resolve_as_a_client_would() {
+        let asked = Asked::new("GET", "/a/b/c?q=1").origins("http://old:8001", "http://new:8002");
+        let never = || false;
+        let context = asked.context(&never);
+        for (side, reference, expected) in [
+            (Side::Primary, "/x", "{origin}/x"),
+            (Side::Primary, "http://shop.example/x", "{origin}/x"),
+            (Side::Primary, "http://SHOP.example:80/x", "{origin}/x"),
+            (Side::Primary, "http://old:8001/x", "{origin}/x"),
+            (Side::Other, "http://old:8001/x", "http://old:8001/x"),
+            (Side::Other, "http://new:8002", "{origin}/"),
+            (Side::Primary, "//shop.example/y", "{origin}/y"),
+            (Side::Primary, "d", "{origin}/a/b/d"),
+            (Side::Primary, "../d/./e?x=..#f", "{origin}/a/d/e?x=..#f"),
+            (Side::Primary, "../../../..", "{origin}/"),
+            (Side::Primary, "?q=2", "{origin}/a/b/c?q=2"),
+            (Side::Primary, "#f", "{origin}/a/b/c?q=1#f"),
+            (Side::Primary, "", "{origin}/a/b/c?q=1"),
+            (Side::Primary, "mailto:a@b", "mailto:a@b"),
+            (Side::Primary, "https://shop.example/x", "https://shop.example/x"),
+        ] {
+            assert_eq!(resolve(&context, side, reference), expected, "{reference}");
+        }
+    }
+
+    #[test]
+    fn only_whole_origins_are_mapped() {
+        let body = br#"{"a":"http://old:80/x","b":"http://old:8080/x","c":"see http://old:80/x","d":"http://old:80"}"#;
+        let mapped = replace_origin(body, b"\"http://old:80");
+        let expected = r#"{"a":"{origin}/x","b":"http://old:8080/x","c":"see http://old:80/x","d":"{origin}"}"#;
+        assert_eq!(String::from_utf8_lossy(&mapped), expected);
+    }
+}

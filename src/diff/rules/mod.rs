@@ -1,0 +1,298 @@
+//! From rules as written to rules that apply: checked, expired ones left out, resolved per route.
+//!
+//! What a rule does to a JSON body is decided beside the JSON comparison; everything else is decided in [`plain`].
+
+mod glob;
+mod location;
+mod plain;
+
+pub(super) use location::Scheme;
+
+use super::fingerprint::encode;
+use super::spec::RuleSpec;
+use super::standin::JsonRules;
+use super::{Cover, Finding};
+use location::Location;
+use plain::PlainRule;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Routes whose resolved rules are remembered; the number of routes is bounded elsewhere, this is the second fence.
+const MAX_CACHED: usize = 8192;
+
+/// A rule that makes no sense, by its place in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("rule {index}, `{key}`: {message}")]
+pub struct RuleError {
+    /// Counted from 0 in order of appearance.
+    pub index: usize,
+    /// The key of the rule that is wrong, e.g. `at`.
+    pub key: String,
+    /// Lower case, ends with the remedy.
+    pub message: String,
+}
+
+/// One rule as reports list it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleInfo {
+    pub id: Arc<str>,
+    pub owner: Option<String>,
+    pub expires: Option<String>,
+    pub why: Option<String>,
+    pub on: String,
+    pub at: String,
+    pub expired: bool,
+}
+
+/// All rules of a configuration, compiled.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Compiled>,
+    cache: Mutex<Cache>,
+}
+
+/// The rules that apply to one route on one day.
+#[derive(Debug)]
+pub struct RouteRules {
+    pub(super) json: JsonRules,
+    /// The most specific first, among equals the later first.
+    plain: Vec<(Location, Arc<PlainRule>)>,
+    digest: String,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    spec: RuleSpec,
+    id: Arc<str>,
+    location: Location,
+    /// `None` for a JSON location.
+    plain: Option<Arc<PlainRule>>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    day: String,
+    by_route: HashMap<Box<str>, Arc<RouteRules>>,
+    /// Most routes have the same rules: resolved once per set of rules.
+    by_rules: HashMap<Vec<usize>, Arc<RouteRules>>,
+}
+
+// === impl RuleSet ===
+
+impl RuleSet {
+    /// Checks and compiles all rules.
+    ///
+    /// # Errors
+    /// Every rule that is wrong by itself or contradicts another, all at once.
+    pub fn compile(specs: &[RuleSpec]) -> Result<RuleSet, Vec<RuleError>> {
+        let mut errors = Vec::new();
+        let mut rules: Vec<Compiled> = Vec::new();
+        for (index, spec) in specs.iter().enumerate() {
+            let mut faults: Vec<(&str, String)> = Vec::new();
+            check_head(spec, &mut faults);
+            if let Some(first) = specs.iter().take(index).position(|s| s.id == spec.id && !s.id.is_empty()) {
+                faults.push(("id", format!("`{}` is also the id of rule {first}; give each rule its own", spec.id)));
+            }
+            let location = match Location::parse(&spec.at) {
+                Ok(location) => Some(location),
+                Err(message) => {
+                    faults.push(("at", message));
+                    None
+                }
+            };
+            if let Some(location) = location {
+                let id: Arc<str> = spec.id.as_str().into();
+                let plain = if location.scheme == Scheme::Json {
+                    if let Err(wrong) = JsonRules::compile(&[(id.clone(), spec)]) {
+                        errors.extend(wrong.into_iter().map(|(_, key, message)| RuleError { index, key, message }));
+                    }
+                    None
+                } else {
+                    PlainRule::compile(&id, spec, location.scheme, &mut faults).map(Arc::new)
+                };
+                for earlier in &rules {
+                    contradiction(&earlier.spec, spec, &mut faults);
+                }
+                rules.push(Compiled { spec: spec.clone(), id, location, plain });
+            }
+            errors.extend(faults.into_iter().map(|(key, message)| RuleError { index, key: key.to_owned(), message }));
+        }
+        if errors.is_empty() { Ok(RuleSet { rules, cache: Mutex::default() }) } else { Err(errors) }
+    }
+
+    /// The rules for a route, by its full name (`METHOD template` or `METHOD name`), on a day (`2026-01-31`, UTC).
+    pub fn for_route(&self, route: &str, today: &str) -> Arc<RouteRules> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.day != today {
+            *cache = Cache { day: today.to_owned(), ..Cache::default() };
+        }
+        if let Some(known) = cache.by_route.get(route) {
+            return known.clone();
+        }
+        let applying: Vec<usize> = (0..)
+            .zip(&self.rules)
+            .filter(|(_, r)| !r.expired(today) && glob::on_route(&r.spec.on, route))
+            .map(|(i, _)| i)
+            .collect();
+        let resolved = match cache.by_rules.get(&applying) {
+            Some(known) => known.clone(),
+            None => {
+                let chosen = applying.iter().filter_map(|i| self.rules.get(*i));
+                let resolved = Arc::new(RouteRules::resolve(chosen));
+                cache.by_rules.insert(applying, resolved.clone());
+                resolved
+            }
+        };
+        if cache.by_route.len() >= MAX_CACHED {
+            cache.by_route.clear();
+        }
+        cache.by_route.insert(route.into(), resolved.clone());
+        resolved
+    }
+
+    /// Identifies what the rules in force on a day mean; who owns them and why does not matter, nor do their ids.
+    pub fn digest(&self, today: &str) -> String {
+        digest(self.rules.iter().filter(|r| !r.expired(today)).map(|r| meaning(&r.spec, true)))
+    }
+
+    /// All rules in order, the expired ones marked.
+    pub fn infos(&self, today: &str) -> Vec<RuleInfo> {
+        self.rules
+            .iter()
+            .map(|r| RuleInfo {
+                id: r.id.clone(),
+                owner: r.spec.owner.clone(),
+                expires: r.spec.expires.clone(),
+                why: r.spec.why.clone(),
+                on: r.spec.on.clone(),
+                at: r.spec.at.clone(),
+                expired: r.expired(today),
+            })
+            .collect()
+    }
+}
+
+impl Compiled {
+    /// ISO dates compare as text.
+    fn expired(&self, today: &str) -> bool {
+        self.spec.expires.as_deref().is_some_and(|day| day <= today)
+    }
+}
+
+// === impl RouteRules ===
+
+impl RouteRules {
+    /// No rule at all.
+    pub fn none() -> RouteRules {
+        RouteRules::resolve(std::iter::empty())
+    }
+
+    /// Identifies what applies to this route.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    fn resolve<'a>(rules: impl Iterator<Item = &'a Compiled>) -> RouteRules {
+        let rules: Vec<&Compiled> = rules.collect();
+        let json: Vec<_> =
+            rules.iter().filter(|r| r.location.scheme == Scheme::Json).map(|r| (r.id.clone(), &r.spec)).collect();
+        let mut plain: Vec<_> =
+            rules.iter().filter_map(|r| Some((r.location.clone(), r.plain.clone()?))).rev().collect();
+        plain.sort_by_key(|(location, _)| location.is_pattern());
+        RouteRules {
+            // Each rule was compiled alone when the set was; together they can't fail.
+            json: JsonRules::compile(&json).unwrap_or_default(),
+            plain,
+            digest: digest(rules.iter().map(|r| meaning(&r.spec, false))),
+        }
+    }
+
+    /// The rules at a place, the most specific first.
+    pub(super) fn at<'a>(&'a self, scheme: Scheme, name: &'a str) -> impl Iterator<Item = &'a PlainRule> {
+        self.plain.iter().filter(move |(l, _)| l.scheme == scheme && l.matches(name)).map(|(_, rule)| &**rule)
+    }
+
+    /// Notes on a finding which rule covers it, where one does. The values are whole, unlike the finding's excerpts.
+    pub(super) fn cover(
+        &self,
+        scheme: Scheme,
+        name: &str,
+        finding: &mut Finding,
+        primary: Option<&str>,
+        candidate: Option<&str>,
+    ) {
+        if finding.cover.is_none() {
+            finding.cover = plain::covering(self.at(scheme, name), &finding.kind, primary, candidate).map(Cover::Rule);
+        }
+    }
+}
+
+// === checks ===
+
+fn check_head(spec: &RuleSpec, faults: &mut Vec<(&'static str, String)>) {
+    if spec.id.trim().is_empty() {
+        faults.push(("id", "a rule needs an id; reports name it by that".to_owned()));
+    }
+    if spec.on.trim().is_empty() {
+        faults.push(("on", "names no route; `*` stands for all".to_owned()));
+    }
+    if let Some(day) = &spec.expires
+        && (day.len() != 10 || day.parse::<jiff::civil::Date>().is_err())
+    {
+        faults.push(("expires", format!("`{day}` is no date; write it as 2027-03-01")));
+    }
+    if !plain::has_property(spec) {
+        let all = "ignore, tolerance, numeric_string, align, shape, same, mask, bijection";
+        faults.push(("at", format!("the rule says where but not what; add one of {all}")));
+    }
+}
+
+/// Two rules that say different things about the same property of the same place on the same routes.
+fn contradiction(earlier: &RuleSpec, later: &RuleSpec, faults: &mut Vec<(&'static str, String)>) {
+    if earlier.at != later.at || earlier.on != later.on || earlier.expires != later.expires {
+        return;
+    }
+    let mut clash = |key: &'static str, clashes: bool| {
+        if clashes {
+            let message =
+                format!("rule `{}` says otherwise about {} on {}; keep one of the two", earlier.id, later.at, later.on);
+            faults.push((key, message));
+        }
+    };
+    fn differ<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
+        matches!((a, b), (Some(a), Some(b)) if a != b)
+    }
+    clash("tolerance", differ(&earlier.tolerance, &later.tolerance));
+    clash("align", differ(&earlier.align, &later.align));
+    clash("shape", differ(&earlier.shape, &later.shape));
+    clash("bijection", differ(&earlier.bijection, &later.bijection));
+}
+
+// === digests ===
+
+/// A rule without what does not change a comparison.
+fn meaning(spec: &RuleSpec, with_routes: bool) -> String {
+    let bare = RuleSpec {
+        id: String::new(),
+        why: None,
+        owner: None,
+        expires: None,
+        on: if with_routes { spec.on.clone() } else { String::new() },
+        ..spec.clone()
+    };
+    serde_json::to_string(&bare).unwrap_or_default()
+}
+
+fn digest(meanings: impl Iterator<Item = String>) -> String {
+    let mut all = "v1".to_owned();
+    for meaning in meanings {
+        all.push('\n');
+        all.push_str(&meaning);
+    }
+    encode(xxh3_128(all.as_bytes()), 16)
+}
+
+#[cfg(test)]
+mod tests;

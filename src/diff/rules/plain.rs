@@ -1,0 +1,274 @@
+//! What a rule says about anything but JSON: statuses, header and cookie values, trailers, text, whole bodies.
+
+use super::Scheme;
+use crate::diff::spec::{Ignore, RuleSpec, Tolerance};
+use crate::diff::standin::{Matcher, within};
+use regex::Regex;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// One rule at a place outside JSON.
+#[derive(Debug)]
+pub(in crate::diff) struct PlainRule {
+    pub(in crate::diff) id: Arc<str>,
+    ignore: Option<Ignore>,
+    tolerance: Option<Tolerance>,
+    numeric_string: bool,
+    shape: Option<Matcher>,
+    same: Vec<Vec<Member>>,
+    pub(in crate::diff) mask: Option<PlainMask>,
+}
+
+#[derive(Debug)]
+pub(in crate::diff) struct PlainMask {
+    pattern: Regex,
+    with: String,
+}
+
+/// One of a group of values that mean the same.
+#[derive(Debug, PartialEq)]
+enum Member {
+    Missing,
+    Empty,
+    Text(String),
+}
+
+/// The first of the rules' properties that excuses the difference, each property taken from its most specific rule.
+pub(super) fn covering<'a>(
+    rules: impl Iterator<Item = &'a PlainRule>,
+    kind: &str,
+    primary: Option<&str>,
+    candidate: Option<&str>,
+) -> Option<Arc<str>> {
+    let rules: Vec<&PlainRule> = rules.collect();
+    let by = |has: fn(&PlainRule) -> bool, holds: &dyn Fn(&PlainRule) -> bool| {
+        rules.iter().find(|r| has(r)).filter(|r| holds(r)).map(|r| r.id.clone())
+    };
+    by(|r| r.ignore.is_some(), &|r| r.ignores(kind))
+        .or_else(|| by(|r| !r.same.is_empty(), &|r| r.means_the_same(primary, candidate)))
+        .or_else(|| by(|r| r.shape.is_some(), &|r| r.fits(primary, candidate)))
+        .or_else(|| by(|r| r.mask.is_some(), &|r| r.same_masked(primary, candidate)))
+        .or_else(|| by(|r| r.is_numeric(), &|r| r.near(primary, candidate)))
+}
+
+/// Whether the rule says anything.
+pub(super) fn has_property(spec: &RuleSpec) -> bool {
+    spec.ignore.is_some()
+        || spec.tolerance.is_some()
+        || spec.numeric_string
+        || spec.align.is_some()
+        || spec.shape.is_some()
+        || !spec.same.is_empty()
+        || spec.mask.is_some()
+        || spec.bijection.is_some()
+}
+
+// === impl PlainRule ===
+
+impl PlainRule {
+    /// Compiles the rule, or notes what is wrong with it as key and message.
+    pub(super) fn compile(
+        id: &Arc<str>,
+        spec: &RuleSpec,
+        scheme: Scheme,
+        faults: &mut Vec<(&'static str, String)>,
+    ) -> Option<PlainRule> {
+        let before = faults.len();
+        for (key, given) in given(spec) {
+            if given && !allowed(scheme, key) {
+                faults.push((key, format!("means nothing at `{}`; {}", spec.at, remedy(scheme, key))));
+            }
+        }
+        if let Some(ignore) = spec.ignore {
+            check_ignore(spec, scheme, ignore, faults);
+        }
+        let shape = spec.shape.as_ref().and_then(|s| Matcher::compile(s).map_err(|m| faults.push(("shape", m))).ok());
+        let mask = spec.mask.as_ref().and_then(|m| match Regex::new(&m.pattern) {
+            Ok(pattern) => Some(PlainMask { pattern, with: m.with.clone() }),
+            Err(e) => {
+                faults.push(("mask", format!("the pattern is no regular expression: {e}")));
+                None
+            }
+        });
+        if spec.same.iter().any(|group| group.len() < 2) {
+            faults.push(("same", "a group needs two values at least, e.g. [[400, 422]]".to_owned()));
+        }
+        if let Some(t) = &spec.tolerance
+            && t.absolute.is_none()
+            && t.relative.is_none()
+            && t.ulps.is_none()
+            && t.f32_ulps.is_none()
+            && t.time.is_none()
+        {
+            faults.push(("tolerance", "gives no bound; write e.g. { relative = 1e-9 }".to_owned()));
+        }
+        (faults.len() == before).then(|| PlainRule {
+            id: id.clone(),
+            ignore: spec.ignore,
+            tolerance: spec.tolerance,
+            numeric_string: spec.numeric_string,
+            shape,
+            same: spec.same.iter().map(|group| group.iter().map(|m| Member::parse(m)).collect()).collect(),
+            mask,
+        })
+    }
+
+    fn ignores(&self, kind: &str) -> bool {
+        match self.ignore {
+            Some(Ignore::All) => true,
+            Some(Ignore::Missing) => kind.ends_with(".missing"),
+            Some(Ignore::Extra) => kind.ends_with(".extra"),
+            Some(Ignore::Value) => !kind.ends_with(".missing") && !kind.ends_with(".extra"),
+            Some(Ignore::Order) | None => false,
+        }
+    }
+
+    fn means_the_same(&self, primary: Option<&str>, candidate: Option<&str>) -> bool {
+        let (a, b) = (Member::of(primary), Member::of(candidate));
+        self.same.iter().any(|group| group.contains(&a) && group.contains(&b))
+    }
+
+    fn fits(&self, primary: Option<&str>, candidate: Option<&str>) -> bool {
+        match (&self.shape, primary, candidate) {
+            (Some(shape), Some(a), Some(b)) => shape.matches(a) && shape.matches(b),
+            _ => false,
+        }
+    }
+
+    fn same_masked(&self, primary: Option<&str>, candidate: Option<&str>) -> bool {
+        match (&self.mask, primary, candidate) {
+            (Some(mask), Some(a), Some(b)) => mask.apply(a) == mask.apply(b),
+            _ => false,
+        }
+    }
+
+    fn is_numeric(&self) -> bool {
+        self.tolerance.is_some() || self.numeric_string
+    }
+
+    /// Numbers in otherwise equal text are near enough each: `max-age=60` and `max-age=61`.
+    fn near(&self, primary: Option<&str>, candidate: Option<&str>) -> bool {
+        let (Some(a), Some(b)) = (primary, candidate) else { return false };
+        if let (Some(limit), Some(x), Some(y)) = (
+            self.tolerance.and_then(|t| t.time),
+            crate::diff::headers::date::parse(a),
+            crate::diff::headers::date::parse(b),
+        ) {
+            return x.abs_diff(y) <= limit.as_secs();
+        }
+        let (a, b) = (split_numbers(a), split_numbers(b));
+        a.len() == b.len()
+            && a.iter().zip(&b).all(|(x, y)| {
+                x == y || matches!((x.parse::<f64>(), y.parse::<f64>()), (Ok(x), Ok(y)) if self.close(x, y))
+            })
+    }
+
+    #[allow(clippy::float_cmp)] // numeric_string alone means the very same number
+    fn close(&self, a: f64, b: f64) -> bool {
+        if a == b {
+            return true;
+        }
+        self.tolerance
+            .as_ref()
+            .is_some_and(|t| within(t, a, b) || t.time.is_some_and(|limit| (a - b).abs() <= limit.as_secs_f64()))
+    }
+}
+
+impl PlainMask {
+    pub(in crate::diff) fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.pattern.replace_all(text, self.with.as_str())
+    }
+}
+
+impl Member {
+    fn parse(text: &str) -> Member {
+        match text {
+            "missing" => Member::Missing,
+            "empty" | "\"\"" => Member::Empty,
+            other => Member::Text(serde_json::from_str::<String>(other).unwrap_or_else(|_| other.to_owned())),
+        }
+    }
+
+    fn of(value: Option<&str>) -> Member {
+        match value {
+            None => Member::Missing,
+            Some("") => Member::Empty,
+            Some(text) => Member::Text(text.to_owned()),
+        }
+    }
+}
+
+// === checks ===
+
+fn given(spec: &RuleSpec) -> [(&'static str, bool); 8] {
+    [
+        ("ignore", spec.ignore.is_some()),
+        ("tolerance", spec.tolerance.is_some()),
+        ("numeric_string", spec.numeric_string),
+        ("align", spec.align.is_some()),
+        ("shape", spec.shape.is_some()),
+        ("same", !spec.same.is_empty()),
+        ("mask", spec.mask.is_some()),
+        ("bijection", spec.bijection.is_some()),
+    ]
+}
+
+fn allowed(scheme: Scheme, key: &str) -> bool {
+    match scheme {
+        Scheme::Json => true,
+        Scheme::Header | Scheme::Cookie | Scheme::Trailer => !matches!(key, "align" | "bijection"),
+        Scheme::Status => matches!(key, "ignore" | "same"),
+        Scheme::Text => matches!(key, "ignore" | "mask"),
+        Scheme::Xml => !matches!(key, "bijection"),
+        Scheme::Grpc => matches!(key, "ignore" | "same" | "mask" | "shape"),
+        Scheme::Body | Scheme::Transport => key == "ignore",
+    }
+}
+
+fn remedy(scheme: Scheme, key: &str) -> &'static str {
+    match (key, scheme) {
+        ("align" | "bijection", _) => "it belongs to json: locations",
+        (_, Scheme::Status) => "a status takes `ignore` or `same`",
+        (_, Scheme::Text) => "text takes `ignore` or `mask`",
+        _ => "it takes `ignore`",
+    }
+}
+
+fn check_ignore(spec: &RuleSpec, scheme: Scheme, ignore: Ignore, faults: &mut Vec<(&'static str, String)>) {
+    let named = matches!(scheme, Scheme::Header | Scheme::Cookie | Scheme::Trailer | Scheme::Xml);
+    let sensible = match ignore {
+        Ignore::All | Ignore::Value => true,
+        Ignore::Missing | Ignore::Extra => named,
+        Ignore::Order => scheme == Scheme::Xml,
+    };
+    if !sensible {
+        let word = match ignore {
+            Ignore::Missing => "missing",
+            Ignore::Extra => "extra",
+            _ => "order",
+        };
+        faults.push(("ignore", format!("nothing is ever `{word}` at `{}`; write `ignore = true`", spec.at)));
+    }
+    let others = given(spec).into_iter().any(|(key, given)| given && key != "ignore");
+    if ignore == Ignore::All && others {
+        faults.push(("ignore", "`true` leaves nothing for the rule's other keys to do; keep one of them".to_owned()));
+    }
+}
+
+/// Numbers and what stands between them, in turn.
+fn split_numbers(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digit = |c: char| c.is_ascii_digit();
+        let number = rest.starts_with(digit);
+        let end = rest
+            .char_indices()
+            .find(|(_, c)| if number { !digit(*c) && *c != '.' } else { digit(*c) })
+            .map_or(rest.len(), |(i, _)| i);
+        let (part, after) = rest.split_at(end);
+        parts.push(part);
+        rest = after;
+    }
+    parts
+}
