@@ -36,6 +36,6 @@ pub mod proxy;
 pub mod store;
 
 // From what people write to what runs.
-// pub mod app;
-// pub mod cli;
+pub mod app;
+pub mod cli;
 pub mod config;
