@@ -2,6 +2,11 @@
 //!
 //! It decides what differs and which rule covers it. It does not know routes' evidence, noise or the gate.
 
+pub mod budget;
+pub mod json;
+pub mod path;
+pub mod value;
+
 mod finding;
 mod spec;
 
