@@ -43,7 +43,7 @@ pub(super) fn compare(
         return empty_vs_content(primary.is_empty(), Tier::Value, out);
     }
     let (a, b) = (Media::of(answers.0), Media::of(answers.1));
-    let partial = answers.0.status == StatusCode::PARTIAL_CONTENT;
+    let partial = [answers.0.status, answers.1.status].contains(&StatusCode::PARTIAL_CONTENT);
     let look_alike = looks_like_json(&primary) && looks_like_json(&candidate);
     let declared = a == Media::Json && b == Media::Json;
     if !partial && (declared || (look_alike && a.may_be_json() && b.may_be_json())) {
@@ -107,6 +107,9 @@ pub(super) fn unparsed(
     context.rules.cover(Scheme::Body, "", &mut finding, None, None);
     let owns = finding.counts();
     out.push(finding);
+    if primary == candidate {
+        return;
+    }
     let mut rest = Findings::default();
     by_lines_or_bytes(Media::Unknown, Media::Unknown, primary, candidate, context, &mut rest);
     out.absorb(rest, owns);

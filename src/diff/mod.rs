@@ -3,6 +3,11 @@
 //! It decides what differs and which rule covers it. It does not know routes' evidence, noise or the gate. Start with
 //! [`compare()`]: the first differing layer of transport, status, content type, parse and body owns the exchange.
 
+pub mod budget;
+pub mod json;
+pub mod path;
+pub mod value;
+
 mod finding;
 mod spec;
 

@@ -1,0 +1,186 @@
+//! The rules on JSON places, and which of them hold at a node while a document is walked.
+//!
+//! All paths are followed at once: a state is the set of rules and how far along each is. States are made when they
+//! are first reached, so a step costs a look-up however many rules there are.
+
+use super::super::path::{Path, Select};
+use super::super::spec::{Align, Ignore, RuleSpec};
+use super::super::value::rules::Props;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The rules of one route whose location starts with `json:`.
+#[derive(Debug, Clone, Default)]
+pub struct JsonRules {
+    /// The least specific first; of equals in the order given. The later wins.
+    rules: Vec<(Path, Props)>,
+    names: HashMap<Box<[u8]>, u32>,
+    indexes: HashMap<usize, u32>,
+    pub(super) has_bijection: bool,
+}
+
+/// A set of rules and positions in them, by number; [`DEAD`] is the empty one.
+pub(super) type State = u32;
+pub(super) const DEAD: State = 0;
+
+/// A child no rule names.
+const OTHER: u32 = 0;
+
+type Set = Vec<(u32, u32)>;
+
+/// The states reached in one comparison.
+#[derive(Debug)]
+pub(super) struct Walker<'r> {
+    rules: &'r JsonRules,
+    states: Vec<(Rc<Set>, Option<Rc<Props>>)>,
+    numbers: HashMap<Rc<Set>, State>,
+    steps: HashMap<(State, u32), State>,
+}
+
+// === impl JsonRules ===
+
+impl JsonRules {
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Compiles rules on JSON locations; each is given with its index among all rules.
+    ///
+    /// # Errors
+    /// For every rule that can't be used, its index and why.
+    pub fn compile(specs: &[(usize, &RuleSpec)]) -> Result<Self, Vec<(usize, String)>> {
+        let (mut rules, mut errors) = (Vec::new(), Vec::new());
+        for (index, spec) in specs {
+            let Some(path) = spec.at.strip_prefix("json:") else {
+                errors.push((*index, format!("at: `{}` is no JSON location, it starts with json:", spec.at)));
+                continue;
+            };
+            match Path::parse(path) {
+                Err(e) => errors.push((*index, format!("at: {e}"))),
+                Ok(path) => match Props::compile(spec) {
+                    Err(e) => errors.push((*index, e)),
+                    Ok(props) => rules.push((path, props)),
+                },
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        rules.sort_by_key(|(path, _)| path.specificity());
+        let (mut names, mut indexes, mut symbol) = (HashMap::new(), HashMap::new(), OTHER);
+        for step in rules.iter().flat_map(|(path, _)| &path.steps) {
+            let known = match &step.select {
+                Select::Name(name) => names.entry(name.clone()).or_insert(OTHER),
+                Select::Index(index) => indexes.entry(*index).or_insert(OTHER),
+                Select::Wild => continue,
+            };
+            if *known == OTHER {
+                symbol += 1;
+                *known = symbol;
+            }
+        }
+        let has_bijection = rules.iter().any(|(_, p)| p.bijection.is_some());
+        Ok(Self { rules, names, indexes, has_bijection })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+}
+
+// === impl Walker ===
+
+impl<'r> Walker<'r> {
+    pub(super) fn new(rules: &'r JsonRules) -> Self {
+        let mut walker = Self { rules, states: Vec::new(), numbers: HashMap::new(), steps: HashMap::new() };
+        walker.number(Vec::new());
+        walker
+    }
+
+    /// The state at `$`.
+    pub(super) fn start(&mut self) -> State {
+        self.number((0..self.rules.rules.len() as u32).map(|r| (r, 0)).collect())
+    }
+
+    pub(super) fn name(&mut self, state: State, name: &[u8]) -> State {
+        if state == DEAD {
+            return DEAD;
+        }
+        let symbol = self.rules.names.get(name).copied().unwrap_or(OTHER);
+        self.step(state, symbol)
+    }
+
+    pub(super) fn index(&mut self, state: State, index: usize) -> State {
+        if state == DEAD {
+            return DEAD;
+        }
+        let symbol = self.rules.indexes.get(&index).copied().unwrap_or(OTHER);
+        self.step(state, symbol)
+    }
+
+    /// What the rules say of a place in this state.
+    pub(super) fn props(&self, state: State) -> Option<&Rc<Props>> {
+        self.states.get(state as usize)?.1.as_ref()
+    }
+
+    fn step(&mut self, state: State, symbol: u32) -> State {
+        if let Some(next) = self.steps.get(&(state, symbol)) {
+            return *next;
+        }
+        let Some((set, _)) = self.states.get(state as usize) else { return DEAD };
+        let mut next = Set::new();
+        for (rule, at) in set.iter() {
+            let step = self.rules.rules.get(*rule as usize).and_then(|(path, _)| path.steps.get(*at as usize));
+            let Some(step) = step else { continue };
+            if step.descendant {
+                next.push((*rule, *at));
+            }
+            let selected = match &step.select {
+                Select::Wild => true,
+                Select::Name(name) => symbol != OTHER && self.rules.names.get(name) == Some(&symbol),
+                Select::Index(index) => symbol != OTHER && self.rules.indexes.get(index) == Some(&symbol),
+            };
+            if selected {
+                next.push((*rule, at + 1));
+            }
+        }
+        next.sort_unstable();
+        next.dedup();
+        let next = self.number(next);
+        self.steps.insert((state, symbol), next);
+        next
+    }
+
+    fn number(&mut self, set: Set) -> State {
+        if let Some(known) = self.numbers.get(&set) {
+            return *known;
+        }
+        let mut props: Option<Props> = None;
+        for (rule, at) in &set {
+            if let Some((path, own)) = self.rules.rules.get(*rule as usize)
+                && path.steps.len() == *at as usize
+            {
+                props.get_or_insert_default().overlay(own);
+            }
+        }
+        let (set, number) = (Rc::new(set), self.states.len() as State);
+        self.states.push((set.clone(), props.map(Rc::new)));
+        self.numbers.insert(set, number);
+        number
+    }
+}
+
+/// Whether the order of an array's elements means nothing by its rules, and whether repetition does.
+pub(super) fn unordered(props: &Props) -> Option<Unordered> {
+    match props.align.as_ref().map(|a| &a.is) {
+        Some(Align::Set) => Some(Unordered::Set),
+        Some(Align::Multiset) => Some(Unordered::Multiset),
+        _ => props.ignores(&[Ignore::Order]).map(|_| Unordered::Multiset),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unordered {
+    Set,
+    Multiset,
+}

@@ -1,0 +1,88 @@
+//! Points in time as services write them: RFC 3339, HTTP dates, and seconds, milliseconds, ... since 1970.
+
+use jiff::Timestamp;
+
+/// 2000-01-01 and 2100-01-01 in seconds since 1970: outside of it a number is taken for no time.
+const PLAUSIBLE: std::ops::Range<f64> = 946_684_800.0..4_102_444_800.0;
+
+/// How a number counts time since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unix {
+    Seconds,
+    Millis,
+    Micros,
+    Nanos,
+}
+
+/// A date and time with its offset (RFC 3339).
+pub fn rfc3339(text: &str) -> Option<Timestamp> {
+    let b = text.as_bytes();
+    let framed = matches!(b, [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b't' | b' ', _, _, b':', ..]) && b.len() <= 64;
+    if framed { text.parse().ok() } else { None }
+}
+
+/// A date as HTTP and mail write it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn http_date(text: &str) -> Option<Timestamp> {
+    let b = text.as_bytes();
+    if b.len() > 40 || b.get(3) != Some(&b',') {
+        return None;
+    }
+    jiff::fmt::rfc2822::parse(text).ok().map(|z| z.timestamp())
+}
+
+/// A calendar day: `2026-03-01`.
+pub fn date(text: &str) -> Option<jiff::civil::Date> {
+    let b = text.as_bytes();
+    if !matches!(b, [_, _, _, _, b'-', _, _, b'-', _, _]) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// A number in the plausible range of one of the units.
+pub fn unix(text: &str) -> Option<(Unix, f64)> {
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || text.len() > 40 {
+        return None;
+    }
+    let number: f64 = text.parse().ok()?;
+    [(Unix::Seconds, 1.0), (Unix::Millis, 1e3), (Unix::Micros, 1e6), (Unix::Nanos, 1e9)]
+        .into_iter()
+        .find(|(_, scale)| PLAUSIBLE.contains(&(number / scale)))
+        .map(|(unit, scale)| (unit, number / scale))
+}
+
+/// Nanoseconds since 1970 of whatever kind of time the text is.
+pub fn instant(text: &str) -> Option<i128> {
+    if let Some(t) = rfc3339(text).or_else(|| http_date(text)) {
+        return Some(t.as_nanosecond());
+    }
+    if let Some((_, seconds)) = unix(text) {
+        return Some((seconds * 1e9) as i128);
+    }
+    let day = date(text)?;
+    day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp().as_nanosecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_instant_in_many_clothes() {
+        let second = 1_000_000_000i128;
+        for text in [
+            "1994-11-06T08:49:37Z",
+            "1994-11-06T09:49:37+01:00",
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 -0000",
+        ] {
+            assert_eq!(instant(text), Some(784_111_777 * second), "{text}");
+        }
+        for text in ["1767225600", "1767225600000", "1767225600000000", "2026-01-01", "1767225600.0"] {
+            assert_eq!(instant(text), Some(1_767_225_600 * second), "{text}");
+        }
+        for text in ["", "12", "yesterday", "2026-13-01", "2026-01-01T00:00:00", "1e400", "nan", "inf"] {
+            assert_eq!(instant(text), None, "{text}");
+        }
+    }
+}
