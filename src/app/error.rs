@@ -38,13 +38,12 @@ impl AppError {
                 "`{flag} {}:0` picks a free port, `--ready-file` tells which",
                 if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() }
             )),
-            AppError::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("ports below 1024 need a privilege; take a higher one, or a socket from the service manager".into())
+            AppError::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Some(
+                "ports below 1024 need a privilege; take a higher one, or a socket from the service manager".into(),
+            ),
+            AppError::Token { file, .. } | AppError::EmptyToken { file } => {
+                Some(format!("head -c 32 /dev/urandom | base64 > {0}\nchmod 600 {0}", file.display()))
             }
-            AppError::Token { file, .. } | AppError::EmptyToken { file } => Some(format!(
-                "head -c 32 /dev/urandom | base64 > {0}\nchmod 600 {0}",
-                file.display()
-            )),
             _ => None,
         }
     }

@@ -41,8 +41,9 @@ impl std::fmt::Debug for Examination {
 
 impl Examination {
     pub fn new(settings: &Checked, rules: RuleSet, generation: u64, redact_key: [u8; 32]) -> Result<Self, AppError> {
-        let redactor = Redactor::new(&settings.redact, redact_key)
-            .map_err(|errors| AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        let redactor = Redactor::new(&settings.redact, redact_key).map_err(|errors| {
+            AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
         let origins = PerLeg {
             primary: Some(origin(&settings.primary)),
             candidate: Some(origin(&settings.candidate)),
@@ -155,7 +156,8 @@ impl Judging {
 impl Judge for Judging {
     fn submit(&self, pair: Pair) {
         let examination = self.examination.load();
-        let alike = |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if examination.is_match(&pair, answer));
+        let alike =
+            |outcome: &Outcome| matches!(outcome, Outcome::Answer(answer) if examination.is_match(&pair, answer));
         if !alike(&pair.candidate) || !pair.control.as_ref().is_none_or(alike) {
             return self.comparer.send(pair);
         }

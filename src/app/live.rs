@@ -92,7 +92,9 @@ pub async fn watch_over(shared: Arc<Shared>) {
         }
         if silence.due(now(), shared.started) {
             let snapshot = shared.ledger.snapshot().await;
-            if let Some(line) = silence.explain(&snapshot.evidence.totals(), &shared.settings.load(), &shared.listen_url()) {
+            if let Some(line) =
+                silence.explain(&snapshot.evidence.totals(), &shared.settings.load(), &shared.listen_url())
+            {
                 tracing::warn!("{line}");
             }
         }
@@ -103,7 +105,8 @@ impl Shared {
     /// One attempt to reach each leg; a sentence for each that refuses.
     pub(super) async fn check_legs(&self) -> Vec<String> {
         let legs = self.mirrors.legs();
-        let mut all = vec![(Leg::Primary, self.gateway.live.load().primary.clone()), (Leg::Candidate, legs.candidate.clone())];
+        let mut all =
+            vec![(Leg::Primary, self.gateway.live.load().primary.clone()), (Leg::Candidate, legs.candidate.clone())];
         all.extend(legs.control.clone().map(|c| (Leg::Control, c)));
         let mut told = Vec::new();
         for (leg, upstream) in all {

@@ -42,7 +42,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 const MIRROR_GRACE: Duration = Duration::from_secs(2);
 
 /// A finished, idle proxy with its admin interface. Its sockets are bound, its store is open.
-#[derive(Debug)]
 pub struct App {
     /// Where clients connect, the port known.
     pub listen: SocketAddr,
@@ -80,6 +79,12 @@ fn now() -> Timestamp {
 
 // === impl App ===
 
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("listen", &self.listen).field("admin", &self.admin).finish_non_exhaustive()
+    }
+}
+
 impl App {
     /// Binds, opens and joins everything; serves nobody yet.
     ///
@@ -104,15 +109,9 @@ impl App {
         let evidence_rules = examination.evidence_rules(started);
         let book = match stored.epochs.is_empty() {
             true => Book::new(evidence_rules, build, keep, started),
-            false => Book::resume(
-                stored.epochs,
-                stored.history,
-                stored.next_epoch,
-                evidence_rules,
-                build,
-                keep,
-                started,
-            ),
+            false => {
+                Book::resume(stored.epochs, stored.history, stored.next_epoch, evidence_rules, build, keep, started)
+            }
         };
         let inbox = Inbox::new(workers * 2);
         let ledger = pipeline::start(
@@ -171,16 +170,7 @@ impl App {
         });
         let announcement = announce(folder, shared.admin_url());
         let interface = Admin::new(Arc::new(source::Proxy::new(shared.clone())), &options, random()?);
-        Ok(Self {
-            listen,
-            admin,
-            server,
-            admin_listener: sockets.admin,
-            admin_tls,
-            interface,
-            shared,
-            announcement,
-        })
+        Ok(Self { listen, admin, server, admin_listener: sockets.admin, admin_tls, interface, shared, announcement })
     }
 
     /// Serves until `shutdown`, then drains: no new connections, clients in flight are served, mirrored exchanges get
@@ -278,7 +268,9 @@ fn url(tls: bool, address: SocketAddr) -> String {
 /// Commands that are given the folder find the proxy by this; without it they only have to be told the address.
 fn announce(folder: PathBuf, admin: String) -> Option<store::Announcement> {
     store::announce(&folder, admin)
-        .inspect_err(|e| tracing::warn!(folder = %folder.display(), error = %e, "could not say who serves from the folder"))
+        .inspect_err(
+            |e| tracing::warn!(folder = %folder.display(), error = %e, "could not say who serves from the folder"),
+        )
         .ok()
 }
 

@@ -15,13 +15,7 @@ const QUIET: Duration = Duration::from_secs(30);
 pub fn of(shared: &Shared, snapshot: &Snapshot, settings: &Checked, now: Timestamp) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut add = |code: &str, severity, message: String, hint: Option<&str>| {
-        notices.push(Notice {
-            code: code.into(),
-            severity,
-            message,
-            hint: hint.map(str::to_owned),
-            since: None,
-        });
+        notices.push(Notice { code: code.into(), severity, message, hint: hint.map(str::to_owned), since: None });
     };
     let totals = snapshot.evidence.totals();
     if !snapshot.mirroring {

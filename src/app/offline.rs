@@ -1,7 +1,7 @@
 //! The evidence of a store without a running proxy.
 
 use super::view::{self, View};
-use crate::evidence::{Evidence, EpochInfo, EpochReason};
+use crate::evidence::{EpochInfo, EpochReason, Evidence};
 use crate::gate::{Judgement, Policy};
 use crate::model::{Notice, Severity, Timestamp};
 use crate::report::{DivergenceDetail, ProxyInfo, Report};

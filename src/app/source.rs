@@ -75,7 +75,7 @@ fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
 
 impl Source for Proxy {
     fn report(&self) -> Report {
-        self.with_view(View::report)
+        self.with_view(|view| view.report())
     }
 
     fn judgement(&self, expected_build: Option<&str>) -> Judgement {

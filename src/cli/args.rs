@@ -36,7 +36,9 @@ pub enum Command {
     #[command(after_help = "Example:  parallax serve --primary http://old:8080 --candidate http://new:8080")]
     Serve(ServeArgs),
     /// Check a configuration file and print what it amounts to.
-    #[command(after_help = "Example:  parallax check --config parallax.toml\n          parallax check --defaults > parallax.toml")]
+    #[command(
+        after_help = "Example:  parallax check --config parallax.toml\n          parallax check --defaults > parallax.toml"
+    )]
     Check(CheckArgs),
     /// Print the divergence report.
     #[command(after_help = "Example:  parallax report --format html --output report.html")]
@@ -45,7 +47,9 @@ pub enum Command {
     #[command(after_help = "Example:  parallax gate --wait 30m --candidate-build \"$GIT_SHA\"")]
     Gate(GateArgs),
     /// Compare two stored answers with the rules that `serve` would use: exit code 0 alike, 1 divergent, 2 could not.
-    #[command(after_help = "Example:  parallax diff old.http new.http\n          parallax diff old.json new.json --content-type application/json")]
+    #[command(
+        after_help = "Example:  parallax diff old.http new.http\n          parallax diff old.json new.json --content-type application/json"
+    )]
     Diff(DiffArgs),
     /// Show the whole product in one command: two built-in services with known differences, traffic, the proxy, the verdict.
     #[command(after_help = "Example:  parallax demo --seconds 10")]
@@ -55,9 +59,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Print a completion script.
     #[command(after_help = "Example:  parallax completions bash > /etc/bash_completion.d/parallax")]
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
     /// Print the manual page.
     #[command(after_help = "Example:  parallax manpage > parallax.1")]
     Manpage,

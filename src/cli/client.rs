@@ -3,8 +3,8 @@
 use super::args::Source;
 use super::exit::Failure;
 use crate::model::{FailureKind, Leg};
-use crate::upstream::{LegBody, LegSettings, SendOptions, Upstream, UpstreamOptions};
 use crate::tls::TlsClientSettings;
+use crate::upstream::{LegBody, LegSettings, SendOptions, Upstream, UpstreamOptions};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};

@@ -24,8 +24,8 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
     let (rules, build_header) = match &args.config {
         Some(file) => {
             let flags = Flags { offline: true, ..Flags::default() };
-            let checked = config::load(Some(file), &flags)
-                .map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
+            let checked =
+                config::load(Some(file), &flags).map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
             (checked.rules, checked.build_header)
         }
         None => (Vec::new(), HeaderName::from_static("x-build-id")),
@@ -37,8 +37,12 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
     let primary = read(&args.primary, args.content_type.as_deref())?;
     let candidate = read(&args.candidate, args.content_type.as_deref())?;
     if let BodyEnd::Broken(failure) = &primary.end {
-        return Err(Failure::new(format!("the primary's answer in {} is broken: {}", args.primary.display(), failure.detail))
-            .help("there is nothing to hold the candidate against; store a whole answer"));
+        return Err(Failure::new(format!(
+            "the primary's answer in {} is broken: {}",
+            args.primary.display(),
+            failure.detail
+        ))
+        .help("there is nothing to hold the candidate against; store a whole answer"));
     }
     let method = route.split(' ').next().and_then(|m| m.parse().ok()).unwrap_or(Method::GET);
     let request =
@@ -76,7 +80,8 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
 }
 
 fn text(outcome: &str, findings: &Findings, look: Look) -> String {
-    let paint = |code: &str, text: &str| if look.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
+    let paint =
+        |code: &str, text: &str| if look.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
     let counted = findings.list.iter().filter(|f| f.counts()).count() as u64 + findings.dropped;
     let headline = match outcome {
         "matched" => paint("32", "matched: the answers do not differ"),
@@ -97,7 +102,8 @@ fn text(outcome: &str, findings: &Findings, look: Look) -> String {
             out.push_str(&format!("  {}\n", paint("31", &format!("- primary    {}", side(&finding.primary)))));
             out.push_str(&format!("  {}\n", paint("32", &format!("+ candidate  {}", side(&finding.candidate)))));
         } else {
-            let line = format!("{head}  {why}: primary {}, candidate {}", side(&finding.primary), side(&finding.candidate));
+            let line =
+                format!("{head}  {why}: primary {}, candidate {}", side(&finding.primary), side(&finding.candidate));
             out.push_str(&format!("\n{}\n", paint("2", &escape::line(&line))));
         }
     }
@@ -125,7 +131,8 @@ fn read(path: &Path, content_type: Option<&str>) -> Result<Answer, Failure> {
         headers.insert(CONTENT_TYPE, value);
         return Ok(answer(StatusCode::OK, headers, Captured::whole(vec![Bytes::from(bytes)], None), BodyEnd::Complete));
     }
-    message(&bytes).map_err(|why| fail(why).help("store it as `curl -i` prints it, or give --content-type for a bare body"))
+    message(&bytes)
+        .map_err(|why| fail(why).help("store it as `curl -i` prints it, or give --content-type for a bare body"))
 }
 
 fn answer(status: StatusCode, headers: HeaderMap, body: Captured, end: BodyEnd) -> Answer {

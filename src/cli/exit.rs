@@ -82,18 +82,46 @@ impl Failure {
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !message.contains(&cause_text) {
-                message.push_str(": ");
-                message.push_str(&cause_text);
+/// Errors that a command meets on its way, as the sentence they end it with.
+macro_rules! failure_from {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::new(chain(&error))
             }
-            source = cause.source();
         }
-        Self::new(message)
+    )*};
+}
+
+failure_from!(
+    crate::store::StoreError,
+    crate::telemetry::TelemetryError,
+    crate::tls::TlsError,
+    serde_json::Error,
+    std::io::Error,
+    tokio::task::JoinError,
+);
+
+impl From<crate::app::AppError> for Failure {
+    fn from(error: crate::app::AppError) -> Self {
+        let failure = Self::new(chain(&error));
+        match error.help() {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
     }
+}
+
+/// The error and its causes in one sentence; a cause that its error has already told is not repeated.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        source = cause.source();
+    }
+    message
 }

@@ -25,8 +25,8 @@ pub fn run(args: GateArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failur
     let policy = match (&args.config, &args.source.data) {
         (Some(file), Some(_)) => {
             let flags = Flags { offline: true, ..Flags::default() };
-            let checked = config::load(Some(file), &flags)
-                .map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
+            let checked =
+                config::load(Some(file), &flags).map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
             Some(checked.gate)
         }
         _ => None,

@@ -11,7 +11,8 @@ use std::io::Write;
 
 pub fn run(args: ReportArgs, color: ColorWhen) -> Result<Exit, Failure> {
     let fail = |path: &std::path::Path, e: std::io::Error| {
-        Failure::new(format!("cannot write {}: {e}", path.display())).help("--output takes a file in a folder that exists")
+        Failure::new(format!("cannot write {}: {e}", path.display()))
+            .help("--output takes a file in a folder that exists")
     };
     // A path that cannot be written fails before anything is asked.
     let output = match &args.output {
@@ -24,11 +25,8 @@ pub fn run(args: ReportArgs, color: ColorWhen) -> Result<Exit, Failure> {
         Ok(match args.format {
             ReportFormat::Text => {
                 let look = Look::stdout(color);
-                let style = report::Style {
-                    color: look.color && output.is_none(),
-                    unicode: look.unicode,
-                    width: look.width,
-                };
+                let style =
+                    report::Style { color: look.color && output.is_none(), unicode: look.unicode, width: look.width };
                 report::text(&report, style)
             }
             ReportFormat::Json => report::json(&report),

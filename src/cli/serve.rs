@@ -4,7 +4,7 @@ use super::args::{ColorWhen, ServeArgs};
 use super::exit::{Exit, Failure};
 use super::say;
 use super::terminal::Look;
-use crate::app::{App, AppError, Origin};
+use crate::app::{App, Origin};
 use crate::config::{self, Checked, Flags};
 use crate::shutdown::{Shutdown, Signal, Signals};
 use crate::telemetry;
@@ -70,26 +70,6 @@ pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failu
             }
         }
     })
-}
-
-impl From<AppError> for Failure {
-    fn from(error: AppError) -> Self {
-        let help = error.help();
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            if !message.contains(&text) {
-                message = format!("{message}: {text}");
-            }
-            source = cause.source();
-        }
-        let failure = Failure::new(message);
-        match help {
-            Some(help) => failure.help(help),
-            None => failure,
-        }
-    }
 }
 
 fn greeting(app: &App, settings: &Checked) -> String {

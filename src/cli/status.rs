@@ -12,8 +12,9 @@ pub fn run(args: StatusArgs, quiet: bool) -> Result<Exit, Failure> {
         let client = match find(&args.source).await? {
             Found::Proxy(client) => client,
             Found::Store(folder) => {
-                return Err(Failure::new(format!("no proxy runs on {}", folder.display()))
-                    .help("start one with `parallax serve --data …`, or read the evidence with `parallax report --data …`"));
+                return Err(Failure::new(format!("no proxy runs on {}", folder.display())).help(
+                    "start one with `parallax serve --data …`, or read the evidence with `parallax report --data …`",
+                ));
             }
         };
         let ready = client.request(Method::GET, "/readyz", None).await?;

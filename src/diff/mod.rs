@@ -18,6 +18,7 @@ mod summary;
 
 mod body;
 mod coding;
+mod decoded;
 mod grpc;
 mod headers;
 mod origin;
@@ -28,6 +29,7 @@ mod text;
 
 pub use coding::Limits;
 pub use compare::{Context, compare, is_match};
+pub use decoded::decoded;
 pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
 pub use fingerprint::fingerprint;
 pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet};

@@ -2,9 +2,9 @@
 
 use super::judge::{Decision, Excuse, Judged, Needed, judge};
 use super::table::{MAX_DIVERGENCES, add_example};
-use super::{Compared, Divergence, EpochInfo, Evidence, Histogram, RouteEvidence, Settled, Settlement, seam};
+use super::{Compared, Divergence, EpochInfo, Evidence, Histogram, RouteEvidence, Settled, Settlement};
 use super::{LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US};
-use crate::diff::{Cover, Finding};
+use crate::diff::{self, Cover, Finding};
 use crate::model::{Bucket, Incomparable, Leg, LegRecord, StatusClass, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -194,7 +194,7 @@ impl RouteEvidence {
             if excuse == &Some(Excuse::Secondary) {
                 continue;
             }
-            let print = seam::fingerprint(
+            let print = diff::fingerprint(
                 &settled.route,
                 &finding.kind,
                 &finding.location,
@@ -225,7 +225,7 @@ impl RouteEvidence {
             row.first_seen = row.first_seen.min(settled.arrived);
             // What is told is the latest; once one has counted, the latest that counted.
             if settled.arrived >= row.last_seen && (excuse.is_none() || row.counted == 0) {
-                row.summary = seam::summarize(finding);
+                row.summary = diff::summary(finding);
             }
             row.last_seen = row.last_seen.max(settled.arrived);
             if let Some(example) = &compared.example {
@@ -248,7 +248,7 @@ fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Diverg
         candidate_class: finding.candidate_class.clone(),
         first_seen: arrived,
         last_seen: arrived,
-        summary: seam::summarize(finding),
+        summary: diff::summary(finding),
         examples: Vec::new(),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Associative and commutative as long as no table overflows; where one does, counts stay right and rows are lost.
 
-use super::{Cells, Counts, Evidence, Histogram, RouteEvidence, StatusCounts, apply::histogram, seam};
+use super::{Cells, Counts, Evidence, Histogram, RouteEvidence, StatusCounts, apply::histogram};
+use crate::diff;
 use crate::model::{Bucket, Incomparable, Leg, StatusClass};
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -112,7 +113,7 @@ impl Evidence {
 fn renamed(route: &RouteEvidence, name: &str, keep_examples: usize) -> RouteEvidence {
     let mut out = RouteEvidence { divergences: Default::default(), ..route.clone() };
     for row in route.divergences.values() {
-        let print = seam::fingerprint(name, &row.kind, &row.location, &row.primary_class, &row.candidate_class);
+        let print = diff::fingerprint(name, &row.kind, &row.location, &row.primary_class, &row.candidate_class);
         let mut row = row.clone();
         row.fingerprint = print.into();
         out.merge_divergence(&row, keep_examples);

@@ -9,7 +9,6 @@ mod example;
 mod judge;
 mod law;
 mod merge;
-mod seam;
 mod settled;
 mod table;
 mod tally;

@@ -34,8 +34,13 @@ pub struct Admission {
 /// What the primary did, as the data plane saw it. Never sent at all when the client went away first.
 #[derive(Debug)]
 pub enum PrimaryOutcome {
-    Answered { answer: Answer, record: LegRecord },
-    Failed { record: LegRecord },
+    Answered {
+        answer: Answer,
+        record: LegRecord,
+    },
+    Failed {
+        record: LegRecord,
+    },
     /// The client went away while it was being answered.
     ClientAborted,
 }

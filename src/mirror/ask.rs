@@ -2,9 +2,7 @@
 
 use crate::flow::{Exchange, Recorder, RequestBody};
 use crate::mirror::MirrorSettings;
-use crate::model::{
-    Answer, BodyEnd, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Timing,
-};
+use crate::model::{Answer, BodyEnd, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Timing};
 use crate::upstream::{Fault, LegBody, SendOptions, Upstream};
 use bytes::Bytes;
 use http::header::{
@@ -19,8 +17,7 @@ use tokio::time::{Instant, timeout_at};
 pub const MARK: HeaderName = HeaderName::from_static("x-parallax-leg");
 
 /// Validators hold against the system that gave them out, so mirror legs are not sent them.
-pub const CONDITIONS: [HeaderName; 5] =
-    [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
+pub const CONDITIONS: [HeaderName; 5] = [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
 
 /// What a leg did, and its record for the evidence.
 #[derive(Debug)]

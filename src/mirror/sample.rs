@@ -59,13 +59,7 @@ mod tests {
     use std::net::IpAddr;
 
     fn asked(headers: &HeaderMap) -> Asked<'_> {
-        Asked {
-            method: &Method::GET,
-            headers,
-            client: IpAddr::from([127, 0, 0, 1]),
-            configured: None,
-            upgrade: false,
-        }
+        Asked { method: &Method::GET, headers, client: IpAddr::from([127, 0, 0, 1]), configured: None, upgrade: false }
     }
 
     #[test]

@@ -205,7 +205,6 @@ async fn serve_http2<IO>(
     }
 }
 
-
 /// Ends when no stream was open and none was opened for a whole `limit`.
 async fn idle(streams: &AtomicUsize, served: &AtomicUsize, limit: Duration) {
     let mut before = usize::MAX;

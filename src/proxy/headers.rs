@@ -29,7 +29,8 @@ pub fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
         .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
     let protocol = headers.get(UPGRADE)?;
     let tunnelled = protocol.to_str().is_ok_and(|p| {
-        p.split(',').all(|p| !p.trim().eq_ignore_ascii_case("h2c") && !p.trim().to_ascii_lowercase().starts_with("tls/"))
+        p.split(',')
+            .all(|p| !p.trim().eq_ignore_ascii_case("h2c") && !p.trim().to_ascii_lowercase().starts_with("tls/"))
     });
     (asked && tunnelled).then(|| protocol.clone())
 }

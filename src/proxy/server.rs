@@ -1,11 +1,11 @@
 //! The accept loop: connections within their limit, each in a task of its own, and their end when the proxy stops.
 
+use super::ListenSettings;
 use super::answers;
 use super::connection::{self, Wire};
 use super::counters::Counters;
 use super::guard::{GuardSettings, Limits, OnRefusal};
 use super::service::Gateway;
-use super::ListenSettings;
 use crate::model::Limit;
 use crate::shutdown::Shutdown;
 use std::sync::Arc;

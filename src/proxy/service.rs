@@ -10,9 +10,7 @@ use super::guard::{self, GuardHandle};
 use super::headers;
 use super::tunnel::Tunnels;
 use crate::flow::{Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryOutcome, Recorder, RequestBody, Ticket};
-use crate::model::{
-    Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Timestamp, Timing,
-};
+use crate::model::{Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Timestamp, Timing};
 use crate::routes::{RouteMatch, RouteTable};
 use crate::upstream::{LegBody, SendOptions, Sent, Upstream};
 use arc_swap::ArcSwap;
@@ -133,7 +131,8 @@ impl Gateway {
 
         let Inbound { head, extensions, version, upgrade } = request;
         let handles = BodyHandles::of(&mut tee, &head.headers);
-        let mut message = Request::new(tee.map_or(LegBody::Empty, |tee| LegBody::Boxed(Box::pin(tee.map_err(Into::into)))));
+        let mut message =
+            Request::new(tee.map_or(LegBody::Empty, |tee| LegBody::Boxed(Box::pin(tee.map_err(Into::into)))));
         // The client's own, so that what differs between protocols can be put right.
         *message.version_mut() = version;
         *message.method_mut() = head.method;
@@ -375,8 +374,7 @@ impl Inbound {
             None => parts.uri.authority().map(|a| Arc::from(a.as_str())),
         };
         let uri = if parts.method == Method::CONNECT { parts.uri } else { origin_form(&parts.uri) };
-        let head =
-            RequestHead { method: parts.method, uri, host, scheme: connection.scheme, headers: parts.headers };
+        let head = RequestHead { method: parts.method, uri, host, scheme: connection.scheme, headers: parts.headers };
         Ok((Self { head, extensions: parts.extensions, version: parts.version, upgrade }, body))
     }
 }

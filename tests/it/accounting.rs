@@ -74,7 +74,8 @@ fn a_request_body_that_outgrows_the_capture_is_not_held_against_anybody() {
         .config("[mirror]\nmethods = [\"POST\"]\nmax_body = \"16KiB\"\n")
         .start();
     let body = "x".repeat(200_000);
-    let reply = proxy.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\nConnection: close\r\n\r\n{body}"));
+    let reply =
+        proxy.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\nConnection: close\r\n\r\n{body}"));
     assert_eq!(reply.status, 200);
     assert_eq!(primary.seen()[0].body.len(), 200_000);
     assert_eq!(proxy.settled(1)["totals"]["incomparable_reasons"]["capture_lost"], 1);

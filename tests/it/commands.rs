@@ -130,8 +130,14 @@ fn diff_compares_two_files() {
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (a, b, c) = (file("a", "{\"x\":1,\"y\":[1,2]}"), file("b", "{ \"x\": 1, \"y\": [1, 2] }"), file("c", "{\"x\":2,\"y\":[1,2]}"));
-    let diff = |a: &str, b: &str, more: &[&str]| parallax(&[&["diff", a, b, "--content-type", "application/json"], more].concat());
+    let (a, b, c) = (
+        file("a", "{\"x\":1,\"y\":[1,2]}"),
+        file("b", "{ \"x\": 1, \"y\": [1, 2] }"),
+        file("c", "{\"x\":2,\"y\":[1,2]}"),
+    );
+    let diff = |a: &str, b: &str, more: &[&str]| {
+        parallax(&[&["diff", a, b, "--content-type", "application/json"], more].concat())
+    };
     assert_eq!(diff(&a, &a, &[]).status.code(), Some(0));
     assert_eq!(diff(&a, &b, &[]).status.code(), Some(0), "representation only");
     let output = diff(&a, &c, &[]);
@@ -150,7 +156,15 @@ fn the_demo_shows_the_product_in_one_command() {
     let output = parallax(&["demo", "--seconds", "6"]);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    for expected in ["✖ FAIL", "GET /products/{id}", "GET /orders/{id}", "GET /search", "GET /users/{id}", "noise", "parallax serve"] {
+    for expected in [
+        "✖ FAIL",
+        "GET /products/{id}",
+        "GET /orders/{id}",
+        "GET /search",
+        "GET /users/{id}",
+        "noise",
+        "parallax serve",
+    ] {
         assert!(shown.contains(expected), "{expected}: {shown}\n{}", text(&output.stderr));
     }
 }

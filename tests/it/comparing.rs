@@ -21,10 +21,18 @@ fn one(primary: Vec<u8>, candidate: Vec<u8>, config: &str) -> serde_json::Value 
 #[test]
 fn content_codings_are_undone() {
     let plain = json(200, "{\"a\":1}");
-    let coded = answer("200 Whatever", &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")], &gzip(b"{\"a\":1}"));
+    let coded = answer(
+        "200 Whatever",
+        &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
+        &gzip(b"{\"a\":1}"),
+    );
     let report = one(plain.clone(), coded, "");
     assert_eq!(report["totals"]["excused_reasons"]["representation"], 1, "{:#}", report["divergences"]);
-    let other = answer("200 Whatever", &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")], &gzip(b"{\"a\":2}"));
+    let other = answer(
+        "200 Whatever",
+        &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
+        &gzip(b"{\"a\":2}"),
+    );
     let report = one(plain, other, "");
     let kinds: Vec<_> = report["divergences"].as_array().unwrap().iter().map(|d| &d["kind"]).collect();
     assert!(kinds.contains(&&"json.value".into()), "{kinds:?}");
@@ -57,8 +65,10 @@ fn noise_is_known_from_the_control_and_shape_legal() {
 
 #[test]
 fn rules_excuse_and_are_named() {
-    let primary = json(200, r#"{"t":1.0000001,"tags":["a","b"],"id":"00000000-0000-4000-8000-000000000001","at":"x","v":1}"#);
-    let candidate = json(200, r#"{"t":1.0,"tags":["b","a"],"id":"00000000-0000-4000-8000-000000000002","at":"y","v":1}"#);
+    let primary =
+        json(200, r#"{"t":1.0000001,"tags":["a","b"],"id":"00000000-0000-4000-8000-000000000001","at":"x","v":1}"#);
+    let candidate =
+        json(200, r#"{"t":1.0,"tags":["b","a"],"id":"00000000-0000-4000-8000-000000000002","at":"y","v":1}"#);
     let report = one(
         primary,
         candidate,
@@ -99,15 +109,30 @@ ignore = true
 
 #[test]
 fn secrets_are_never_shown() {
-    let primary = Upstream::answering(|_| answer("200 OK", &[("Set-Cookie", "sid=s3cret-one"), ("Content-Type", "application/json")], br#"{"token":"s3cret-two","a":1}"#));
-    let candidate = Upstream::answering(|_| answer("200 OK", &[("Set-Cookie", "sid=s3cret-six"), ("Content-Type", "application/json")], br#"{"token":"s3cret-ten","a":2}"#));
-    let proxy = Proxy::between(&primary.url(), &candidate.url()).config("[redact]\njson = [\"json:$.token\"]\n").start();
+    let primary = Upstream::answering(|_| {
+        answer(
+            "200 OK",
+            &[("Set-Cookie", "sid=s3cret-one"), ("Content-Type", "application/json")],
+            br#"{"token":"s3cret-two","a":1}"#,
+        )
+    });
+    let candidate = Upstream::answering(|_| {
+        answer(
+            "200 OK",
+            &[("Set-Cookie", "sid=s3cret-six"), ("Content-Type", "application/json")],
+            br#"{"token":"s3cret-ten","a":2}"#,
+        )
+    });
+    let proxy =
+        Proxy::between(&primary.url(), &candidate.url()).config("[redact]\njson = [\"json:$.token\"]\n").start();
     proxy.send("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer s3cret-req\r\nCookie: k=s3cret-cookie\r\nConnection: close\r\n\r\n");
     let report = proxy.settled(1);
     assert_eq!(report["totals"]["divergent"], 1);
     let mut all = report.to_string();
     for divergence in report["divergences"].as_array().unwrap() {
-        all.push_str(&proxy.admin(&format!("/api/v1/divergences/{}", divergence["fingerprint"].as_str().unwrap())).1.to_string());
+        all.push_str(
+            &proxy.admin(&format!("/api/v1/divergences/{}", divergence["fingerprint"].as_str().unwrap())).1.to_string(),
+        );
     }
     assert!(all.contains("redacted"), "{all}");
     assert!(!all.contains("s3cret"), "{all}");
@@ -116,12 +141,23 @@ fn secrets_are_never_shown() {
 #[test]
 fn a_header_that_is_lost_counts_and_infrastructure_does_not() {
     let report = one(
-        answer("200 OK", &[("Access-Control-Allow-Origin", "*"), ("Server", "a/1"), ("Date", "Mon, 01 Jan 2024 00:00:00 GMT"), ("X-Powered-By", "x")], b"same"),
+        answer(
+            "200 OK",
+            &[
+                ("Access-Control-Allow-Origin", "*"),
+                ("Server", "a/1"),
+                ("Date", "Mon, 01 Jan 2024 00:00:00 GMT"),
+                ("X-Powered-By", "x"),
+            ],
+            b"same",
+        ),
         answer("200 OK", &[("Server", "b/2"), ("Date", "Mon, 01 Jan 2024 00:00:09 GMT")], b"same"),
         "",
     );
     let divergences = report["divergences"].as_array().unwrap();
     assert_eq!(divergences.len(), 1, "{divergences:#?}");
-    assert_eq!((&divergences[0]["kind"], &divergences[0]["location"], &divergences[0]["tier"]),
-        (&"header.missing".into(), &"header:access-control-allow-origin".into(), &"break".into()));
+    assert_eq!(
+        (&divergences[0]["kind"], &divergences[0]["location"], &divergences[0]["tier"]),
+        (&"header.missing".into(), &"header:access-control-allow-origin".into(), &"break".into())
+    );
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 #[test]
 fn kill_nine_loses_at_most_the_last_second() {
     let primary = Upstream::json("{\"a\":1}");
-    let candidate = Upstream::answering(|seen| json(200, if seen.path() == "/odd" { "{\"a\":2}" } else { "{\"a\":1}" }));
+    let candidate =
+        Upstream::answering(|seen| json(200, if seen.path() == "/odd" { "{\"a\":2}" } else { "{\"a\":1}" }));
     let folder = tempfile::tempdir().unwrap();
     let mut proxy = Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).start();
     let mut client = proxy.connect();
@@ -54,7 +55,16 @@ fn foreign_and_damaged_files_are_left_alone() {
             let mut args = vec![command, "--data", data.to_str().unwrap()];
             let (url, other) = (primary.url(), nobody());
             if command == "serve" {
-                args.extend(["--primary", &url, "--candidate", &other, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+                args.extend([
+                    "--primary",
+                    &url,
+                    "--candidate",
+                    &other,
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--admin",
+                    "127.0.0.1:0",
+                ]);
             }
             let output = parallax(&args);
             let said = text(&output.stderr);

@@ -205,9 +205,8 @@ fn a_primary_that_is_not_there_is_named() {
 fn a_primary_that_never_answers_is_a_timeout() {
     let primary = Upstream::stalled();
     let candidate = Upstream::json("{}");
-    let proxy = Proxy::between(&primary.url(), &candidate.url())
-        .config("[primary]\nresponse_timeout = \"300ms\"\n")
-        .start();
+    let proxy =
+        Proxy::between(&primary.url(), &candidate.url()).config("[primary]\nresponse_timeout = \"300ms\"\n").start();
     let reply = proxy.get("/x");
     assert_eq!(reply.status, 504, "{}", reply.text());
     assert!(reply.text().contains("primary"));

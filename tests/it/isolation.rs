@@ -46,7 +46,10 @@ fn a_stalled_candidate_delays_nobody() {
 #[test]
 fn every_way_to_break_an_answer_has_its_kind() {
     let cases: [(&'static [u8], &str); 5] = [
-        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\"", "transport.truncated"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\"",
+            "transport.truncated",
+        ),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n{\"a\"", "transport.truncated"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}", "transport.bad_framing"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "transport.protocol"),

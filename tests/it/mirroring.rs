@@ -31,7 +31,9 @@ fn writes_are_mirrored_where_a_route_says_so_with_their_body() {
         .config("[[route]]\nname = \"orders\"\npath = \"/orders/{id}\"\nmethods = [\"GET\", \"POST\"]\n")
         .start();
     let post = |path: &str| {
-        proxy.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nConnection: close\r\n\r\nhello world"))
+        proxy.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nConnection: close\r\n\r\nhello world"
+        ))
     };
     assert_eq!(post("/orders/7").status, 200);
     assert_eq!(post("/carts/7").status, 200);

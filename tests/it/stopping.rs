@@ -58,7 +58,9 @@ fn a_changed_file_is_taken_over_and_a_broken_one_refused() {
     std::fs::write(&file, "[mirror]\nmax_inflight = 3\n").unwrap();
     proxy.signal("-HUP");
     wait_for(|| proxy.log().contains("max_in_flight"), &proxy);
-    assert!(proxy.log().contains("the running configuration was kept") || proxy.log().contains("the running one was kept"));
+    assert!(
+        proxy.log().contains("the running configuration was kept") || proxy.log().contains("the running one was kept")
+    );
     proxy.get("/2");
     assert_eq!(proxy.settled(2)["totals"]["mirrored"], 2);
     std::fs::write(&file, "[mirror]\nsample = 0\n").unwrap();
@@ -109,8 +111,17 @@ fn a_folder_serves_one_proxy() {
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();
     let output = parallax(&[
-        "serve", "--primary", &primary.url(), "--candidate", &candidate.url(), "--listen", "127.0.0.1:0", "--admin",
-        "127.0.0.1:0", "--data", data,
+        "serve",
+        "--primary",
+        &primary.url(),
+        "--candidate",
+        &candidate.url(),
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--data",
+        data,
     ]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("held by another process"), "{}", text(&output.stderr));

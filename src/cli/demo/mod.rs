@@ -60,7 +60,8 @@ async fn demo(args: DemoArgs, color: ColorWhen) -> Result<Exit, Failure> {
 
     let look = Look::stderr(color);
     let interactive = args.seconds.is_none() && look.terminal;
-    let outcome = watch(&client, &served, Duration::from_secs(args.seconds.unwrap_or(DEFAULT_SECONDS).max(1)), look).await;
+    let outcome =
+        watch(&client, &served, Duration::from_secs(args.seconds.unwrap_or(DEFAULT_SECONDS).max(1)), look).await;
     let result = match outcome {
         Ok((report, judgement, decided)) => {
             print(&summary(&report, &judgement, decided, Look::stdout(color)));
@@ -150,7 +151,8 @@ fn summary(report: &Report, judgement: &Judgement, decided: Option<Duration>, lo
     routes.sort_by(|a, b| b.divergence.rate.total_cmp(&a.divergence.rate));
     for route in routes {
         let mut lines = report.divergences.iter().filter(|d| d.route == route.route);
-        let worst = lines.find(|d| d.counted > 0).or_else(|| report.divergences.iter().find(|d| d.route == route.route));
+        let worst =
+            lines.find(|d| d.counted > 0).or_else(|| report.divergences.iter().find(|d| d.route == route.route));
         let what = match worst {
             Some(d) if d.counted > 0 => format!("{:<16} {}", d.location, d.summary),
             Some(d) if d.excused_by.as_deref() == Some("noise") => {

@@ -34,7 +34,8 @@ pub async fn start(edition: Edition) -> io::Result<SocketAddr> {
         while let Ok((stream, _)) = listener.accept().await {
             let service = service_fn(move |request| async move { Ok::<_, Infallible>(answer(edition, &request)) });
             tokio::spawn(async move {
-                let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 // A client that goes away is no news to a demo.
                 let _ = connection.await;
             });

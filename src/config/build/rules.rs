@@ -7,7 +7,7 @@ use crate::config::keys::{ALIGN, IGNORE, Section};
 use crate::config::node::{Node, Place, Value};
 use crate::config::problem::Problem;
 use crate::config::read::{Reader, Wrong, number, text};
-use crate::diff::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
+use crate::diff::{Align, Ignore, Mask, RuleSet, RuleSpec, Shape, Tolerance};
 
 pub(super) fn rules(sources: &Sources<'_>) -> Vec<RuleSpec> {
     let Some(section) = Section::named("rule") else { return Vec::new() };
@@ -43,8 +43,9 @@ pub(super) fn rules(sources: &Sources<'_>) -> Vec<RuleSpec> {
 }
 
 /// What the comparison says against the rules: the rule's index, its key, the message.
-fn compile_rules(_specs: &[RuleSpec]) -> Vec<(usize, String, String)> {
-    Vec::new()
+fn compile_rules(specs: &[RuleSpec]) -> Vec<(usize, String, String)> {
+    let errors = RuleSet::compile(specs).err().unwrap_or_default();
+    errors.into_iter().map(|e| (e.index, e.key, e.message)).collect()
 }
 
 fn rule(reader: &Reader<'_>) -> RuleSpec {
