@@ -21,7 +21,6 @@ mod coding;
 mod grpc;
 mod headers;
 mod origin;
-mod standin;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -99,7 +99,7 @@ fn hunks(a: &str, b: &str, markup: bool, out: &mut Findings) {
 }
 
 fn class(lines: &[&str]) -> String {
-    lines.first().map_or_else(|| "none".to_owned(), |line| masked(line).chars().take(CLASS).collect())
+    lines.first().map_or_else(|| "missing".to_owned(), |line| masked(line).chars().take(CLASS).collect())
 }
 
 /// A line with what is different every time put aside: quoted text, UUIDs, dates, hex, digits.

@@ -68,8 +68,7 @@ impl Ruled {
             }
             for (at, child) in tree.children(i).iter().enumerate() {
                 let child = *child as usize;
-                states[child] =
-                    if object { walker.name(state, &tree.key(child)) } else { walker.index(state, at) };
+                states[child] = if object { walker.name(state, &tree.key(child)) } else { walker.index(state, at) };
             }
         }
         let (mut hashes, mut scratch) = (vec![0u128; tree.nodes.len()], Scratch::default());
@@ -247,10 +246,7 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         }
         if self.p.nodes[p].kind == Type::Number {
             let notation = |tree: &Tree<'_>, node| number::notation(as_text(tree.raw(node)));
-            let sides = (
-                Side::classed(self.p, p, notation(self.p, p)),
-                Side::classed(self.c, c, notation(self.c, c)),
-            );
+            let sides = (Side::classed(self.p, p, notation(self.p, p)), Side::classed(self.c, c, notation(self.c, c)));
             self.emit_once("json.number_repr", sides);
         } else {
             self.emit_once("json.escape", (Side::typed(self.p, p), Side::typed(self.c, c)));
@@ -340,8 +336,7 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
             let (a, b) = (hashes(self.p, ours), hashes(self.c, theirs));
             if a.len() != b.len() || a.split_last().map(|s| s.1) != b.split_last().map(|s| s.1) {
                 let class = |n: usize| if n > 1 { "repeated" } else { "single" };
-                let sides =
-                    (Side::classed(self.p, mine, class(a.len())), Side::classed(self.c, yours, class(b.len())));
+                let sides = (Side::classed(self.p, mine, class(a.len())), Side::classed(self.c, yours, class(b.len())));
                 let cover = self.props(self.p_rules.state(mine)).and_then(|r| r.ignores(&[Ignore::Value]).cloned());
                 self.emit("json.duplicate_key", Tier::Value, sides, cover);
             }
