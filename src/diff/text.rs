@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 /// Hunks told one by one; what is beyond is counted.
 const MAX_HUNKS: usize = 16;
 /// Lines of both sides between the equal beginning and the equal end that are aligned; past it they are one hunk.
-const MAX_LINES: usize = 4000;
+const MAX_LINES: usize = 2000;
 /// Characters of a hunk's first line that make its class.
 const CLASS: usize = 80;
 

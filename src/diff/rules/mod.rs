@@ -149,6 +149,7 @@ impl RuleSet {
         };
         if cache.by_route.len() >= MAX_CACHED {
             cache.by_route.clear();
+            cache.by_rules.clear();
         }
         cache.by_route.insert(route.into(), resolved.clone());
         resolved
