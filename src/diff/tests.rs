@@ -657,6 +657,77 @@ fn rules_on_text_and_bodies() {
     );
 }
 
+#[test]
+fn rules_on_json_reach_the_json_comparison() {
+    let json = |b: &str| format!("200\ncontent-type: application/json\n\n{b}");
+    let (a, b) = (json("{\"a\":1,\"b\":2}"), json("{\"a\":9,\"b\":3}"));
+    check_ruled(
+        &[ignoring("r", "json:$.a", Ignore::Value), ignoring("s", "json:$.zzz", Ignore::All)],
+        &a,
+        &b,
+        "json.value @ json:$.a value by r\njson.value @ json:$.b value",
+    );
+    check_ruled(
+        &[ignoring("r", "body", Ignore::All)],
+        &a,
+        &b,
+        "json.value @ json:$.a value by r\njson.value @ json:$.b value by r",
+    );
+}
+
+#[test]
+fn time_that_is_up_is_a_budget_unless_something_was_found() {
+    let asked = Asked::new("GET", "/");
+    let expired = || true;
+    let json = |head: &str, step: usize| {
+        let items: Vec<String> = (0..5000).map(|i| (i * step).to_string()).collect();
+        answer(&format!("{head}\ncontent-type: application/json\n\n[{}]", items.join(",")))
+    };
+    let late = compare(&asked.context(&expired), &json("200", 1), &Outcome::Answer(json("200", 2)));
+    assert!(late.budget.is_some() && !late.is_match(), "{}", told(&late));
+    let decided = compare(&asked.context(&expired), &json("200", 1), &Outcome::Answer(json("500", 2)));
+    assert_eq!(told(&decided), "status.class @ status break");
+}
+
+/// Differences met between real old and new servers, as they were on the wire.
+#[test]
+fn seen_between_real_servers() {
+    // Every CORS header lost and Vary added, over an equal body.
+    check(
+        "200 OK\naccess-control-allow-origin: *\naccess-control-allow-credentials: true\ncontent-type: application/json\n\n{\"a\": 1}",
+        "200 OK\nvary: Origin\ncontent-type: application/json\n\n{\"a\": 1}",
+        "header.missing @ header:access-control-allow-origin break\nheader.missing @ header:access-control-allow-credentials break\nheader.extra @ header:vary value",
+    );
+    // A redirect that changes its code and loses its page.
+    check(
+        "302 FOUND\nlocation: /get\ncontent-type: text/html; charset=utf-8\n\n<p>moved",
+        "307 Temporary Redirect\nlocation: http://shop.example/get",
+        "status.code @ status value\n(ctype.type @ header:content-type info)\n(body.empty_vs_content @ body info)",
+    );
+    // Ids that became strings, in a body whose type lost its charset.
+    check(
+        "200\ncontent-type: application/json; charset=utf-8\netag: W/\"a\"\n\n{\"id\": 1}",
+        "200\ncontent-type: application/json\n\n{\"id\": \"1\"}",
+        "ctype.charset @ header:content-type repr\njson.type @ json:$.id value",
+    );
+    // An error that is JSON on one side and words on the other.
+    check(
+        "404\ncontent-type: application/json\n\n{}",
+        "404\ncontent-type: text/plain\n\nNot Found",
+        "ctype.type @ header:content-type value\n(text.hunk @ text value)",
+    );
+    // The old server breaks its own answer: told of it, not of the new one.
+    let (old, new) = (truncated("200\n\n"), answer("200\n\n0123456789abcdef"));
+    let found = Asked::new("GET", "/bytes/16").compare(&old, &Outcome::Answer(new));
+    assert_eq!(summary(&found.list[0]), "primary failed: it broke");
+    check("200\nset-cookie: a=1; Path=/", "200\nset-cookie: a=1; Path=/; SameSite=lax", "cookie.attr @ cookie:a value");
+    check(
+        "401\nwww-authenticate: Basic realm=\"Fake Realm\"",
+        "401\nwww-authenticate: Basic realm=\"x\"\ncontent-type: application/json\n\n{}",
+        "header.value @ header:www-authenticate value\nctype.type @ header:content-type value\n(body.empty_vs_content @ body value)",
+    );
+}
+
 /// A covered status does not own: what it says is the same, so the rest has to be.
 #[test]
 fn an_excused_layer_does_not_own() {
