@@ -149,7 +149,13 @@ fn myers(a: &[u128], b: &[u128], max_d: usize) -> Option<Pairs> {
     };
     let start = |reach: &[isize], d: isize, k: isize| {
         let (left, right) = (get(reach, d - 1, k - 1), get(reach, d - 1, k + 1));
-        if d == 0 { 0 } else if k == -d || (k != d && left < right) { right } else { left + 1 }
+        if d == 0 {
+            0
+        } else if k == -d || (k != d && left < right) {
+            right
+        } else {
+            left + 1
+        }
     };
     let same = |x: isize, y: isize| a.get(x as usize) == b.get(y as usize);
     for d in 0..=(max_d as isize).min(n + m) {

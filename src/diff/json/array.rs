@@ -168,31 +168,24 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
         self.paired(e, &all(e.p.len()), &all(e.c.len()), &pairs)
     }
 
-    fn unordered(
-        &mut self,
-        at: (usize, usize),
-        e: &Elements,
-        set: bool,
-        rule: Option<&std::sync::Arc<str>>,
-    ) -> Step {
+    fn unordered(&mut self, at: (usize, usize), e: &Elements, set: bool, rule: Option<&std::sync::Arc<str>>) -> Step {
         let pairs = align::occurrences(&e.p_hashes, &e.c_hashes);
         let p_all: HashSet<u128> = e.p_hashes.iter().copied().collect();
         let c_all: HashSet<u128> = e.c_hashes.iter().copied().collect();
         let known = |hash: Option<&u128>, other: &HashSet<u128>| set && hash.is_some_and(|h| other.contains(h));
         let (p_taken, c_taken): (HashSet<usize>, HashSet<usize>) = pairs.iter().copied().unzip();
-        let left: Vec<usize> = (0..e.p.len())
-            .filter(|i| !p_taken.contains(i) && !known(e.p_hashes.get(*i), &c_all))
-            .collect();
-        let right: Vec<usize> = (0..e.c.len())
-            .filter(|j| !c_taken.contains(j) && !known(e.c_hashes.get(*j), &p_all))
-            .collect();
+        let left: Vec<usize> =
+            (0..e.p.len()).filter(|i| !p_taken.contains(i) && !known(e.p_hashes.get(*i), &c_all)).collect();
+        let right: Vec<usize> =
+            (0..e.c.len()).filter(|j| !c_taken.contains(j) && !known(e.c_hashes.get(*j), &p_all)).collect();
         let repeated = left.len() + p_taken.len() < e.p.len() || right.len() + c_taken.len() < e.c.len();
         if repeated || !pairs.is_sorted_by_key(|(_, j)| *j) {
             self.two("json.order", Tier::Order, at, None, rule.cloned());
         }
         self.pairs(e, &pairs)?;
-        let alike = self.alike(e, &left, &right)?;
-        let alike = if left.len() > MAX_SIMILAR || right.len() > MAX_SIMILAR { Pairs::new() } else { alike };
+        // Positions mean nothing here: what is too much to be compared for likeness stays without partner.
+        let many = left.len() > MAX_SIMILAR || right.len() > MAX_SIMILAR;
+        let alike = if many { Pairs::new() } else { self.alike(e, &left, &right)? };
         self.paired(e, &left, &right, &alike)
     }
 
@@ -314,9 +307,7 @@ fn element_key(tree: &Tree<'_>, node: usize, members: &[String]) -> u128 {
     let mut found = false;
     for member in members {
         let child = match tuple_index(member) {
-            Some(index) if tree.nodes[node].kind == Type::Array => {
-                tree.children(node).get(index).map(|c| *c as usize)
-            }
+            Some(index) if tree.nodes[node].kind == Type::Array => tree.children(node).get(index).map(|c| *c as usize),
             _ => tree.member(node, member.as_bytes()),
         };
         found |= child.is_some();

@@ -157,7 +157,8 @@ impl<'a> Decimal<'a> {
         // Twenty digits and more round the same as all of them would, but for a tie: enough for distances.
         let head = self.digits.get(..40).unwrap_or(&self.digits);
         let exponent = (self.exponent + (self.digits.len() - head.len()) as i128).clamp(-100_000, 100_000);
-        let text = format!("{}e{exponent}", if head.is_empty() { "0" } else { std::str::from_utf8(head).unwrap_or("0") });
+        let text =
+            format!("{}e{exponent}", if head.is_empty() { "0" } else { std::str::from_utf8(head).unwrap_or("0") });
         let f: f64 = text.parse().unwrap_or(0.0);
         if self.negative { -f } else { f }
     }
@@ -315,12 +316,17 @@ mod tests {
             ("1", "1.011", absolute(0.01), false),
             ("9007199254740993", "9007199254740992", absolute(0.5), false),
             ("9007199254740993", "9007199254740992", absolute(1.0), true),
-            ("123456789012345678901234567890123456789012345", "123456789012345678901234567890123456789012346", absolute(1.0), false),
+            (
+                "123456789012345678901234567890123456789012345",
+                "123456789012345678901234567890123456789012346",
+                absolute(1.0),
+                false,
+            ),
             ("100", "101", relative(0.01), true),
             ("100", "102", relative(0.01), false),
             ("1e400", "2e400", relative(0.1), false),
             ("0.1", "0.10000000000000002", Tolerance { ulps: Some(1), ..none }, true),
-            ("0.1", "0.10000000000000003", Tolerance { ulps: Some(1), ..none }, true),
+            ("0.1", "0.10000000000000003", Tolerance { ulps: Some(2), ..none }, true),
             ("0.1", "0.1000000000000001", Tolerance { ulps: Some(1), ..none }, false),
             ("0.10000000149011612", "0.1", Tolerance { f32_ulps: Some(0), ..none }, true),
             ("0.1", "0.10000001", Tolerance { f32_ulps: Some(0), ..none }, false),

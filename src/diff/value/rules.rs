@@ -126,11 +126,14 @@ impl Props {
             || props.bijection.is_some();
         match &props.ignore {
             Some(Ruled { is: Ignore::All, .. }) if others => {
-                Err("ignore = true leaves nothing for the other keys of this rule to do; remove one or the others".into())
+                Err("ignore = true leaves nothing for the other keys of this rule to do; remove one or the others"
+                    .into())
             }
-            None if !others => Err("the rule says nothing; give it ignore, tolerance, numeric_string, align, shape, same, \
+            None if !others => {
+                Err("the rule says nothing; give it ignore, tolerance, numeric_string, align, shape, same, \
                                     mask or bijection"
-                .into()),
+                    .into())
+            }
             _ => Ok(props),
         }
     }
@@ -158,7 +161,12 @@ impl Props {
     }
 
     /// The rule that excuses two different values, one of which may be missing.
-    pub fn excuses_values(&self, primary: Scalar<'_>, candidate: Scalar<'_>, session: &mut Session) -> Option<&Arc<str>> {
+    pub fn excuses_values(
+        &self,
+        primary: Scalar<'_>,
+        candidate: Scalar<'_>,
+        session: &mut Session,
+    ) -> Option<&Arc<str>> {
         let aspect = match (primary, candidate) {
             (_, Scalar::Missing) => Ignore::Missing,
             (Scalar::Missing, _) => Ignore::Extra,
@@ -371,7 +379,9 @@ mod tests {
         assert!(props.excuses_values(a, b, &mut session).is_none());
         session.skew = Duration::from_secs(1);
         assert!(props.excuses_values(a, b, &mut session).is_some());
-        assert!(props.excuses_values(Scalar::Number("1767225600"), Scalar::Number("1767225602"), &mut session).is_some());
+        assert!(
+            props.excuses_values(Scalar::Number("1767225600"), Scalar::Number("1767225602"), &mut session).is_some()
+        );
     }
 
     #[test]

@@ -316,9 +316,14 @@ mod tests {
 
     #[test]
     fn other_values() {
-        for (text, expect) in
-            [("null", "null"), ("true", "bool"), ("1", "number"), ("-1.5e3", "number"), ("{}", "object"), ("[1]", "array")]
-        {
+        for (text, expect) in [
+            ("null", "null"),
+            ("true", "bool"),
+            ("1", "number"),
+            ("-1.5e3", "number"),
+            ("{}", "object"),
+            ("[1]", "array"),
+        ] {
             assert_eq!(shape_of(text, false), expect, "{text}");
         }
     }
