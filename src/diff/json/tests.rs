@@ -245,6 +245,12 @@ fn rules_excuse() {
         &[("$.a[*]", "ignore=missing")],
         &["item_missing $.a[*] number>missing [r0]"],
     );
+    check(
+        r#"[{"id":1,"t":1,"v":"a"}]"#,
+        r#"[{"id":9,"t":9,"v":"z"},{"id":1,"t":5,"v":"b"}]"#,
+        &[("$[*].t", "ignore")],
+        &["value $[*].t number:large [r0]", "value $[*].v string:other", "item_extra $[*] missing>object"],
+    );
     // Ignored members do not keep elements from being paired.
     check(
         r#"[{"id":1,"v":"a"},{"id":2,"v":"b"}]"#,
@@ -390,6 +396,67 @@ fn large_objects_with_a_repeated_name() {
     let (outcome, out) = run(&side(0), &side(1), &JsonRules::none(), &Options::default());
     assert_eq!(outcome, JsonOutcome::Done);
     assert_eq!(out.list.len() + out.dropped as usize, 20_000);
+}
+
+#[test]
+fn what_json_is() {
+    for text in [
+        "[1E+2]",
+        "[-0.0e-0]",
+        "[]",
+        " [ ] ",
+        "{\"\":0}",
+        "\"\\u0000\"",
+        "\"\u{7f}\"",
+        "\"\\ud800\"",
+        "null",
+        "\t1\n",
+        "[[],{}]",
+        "\"\u{2028}\"",
+    ] {
+        assert_eq!(run(text, "{}", &JsonRules::none(), &Options::default()).0, JsonOutcome::Done, "{text}");
+    }
+    for text in [
+        "",
+        " ",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "{a:1}",
+        "{\"a\" 1}",
+        "{\"a\":1,}",
+        "{\"a\":}",
+        "[01]",
+        "[1.]",
+        "[.5]",
+        "[+1]",
+        "[-]",
+        "[1e]",
+        "[0x1]",
+        "[NaN]",
+        "[Infinity]",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\n\"",
+        "\"",
+        "'a'",
+        "[1]]",
+        "[}",
+        "{]",
+        "tru",
+        "nul",
+        "True",
+        "1 1",
+        "[1]//",
+        "\u{a0}1",
+        "{\"a\":1 \"b\":2}",
+        "[\"a\":1]",
+        "{1:1}",
+        "{\"a\"}",
+    ] {
+        let expect = JsonOutcome::NotJson { primary: true, candidate: false };
+        assert_eq!(run(text, "{}", &JsonRules::none(), &Options::default()).0, expect, "{text}");
+    }
 }
 
 #[test]
