@@ -39,6 +39,15 @@ fn status_owns_what_follows() {
     check("200 FOUND", "200", "");
 }
 
+#[test]
+fn our_own_mark_echoed_back_is_no_divergence() {
+    check(
+        "200\ncontent-type: application/json\n\n{\"headers\":{\"Host\":\"a\"}}",
+        "200\ncontent-type: application/json\n\n{\"headers\":{\"Host\":\"a\",\"X-Parallax-Leg\":\"candidate\"}}",
+        "json.extra @ json:$.headers['X-Parallax-Leg'] info",
+    );
+}
+
 // === headers ===
 
 #[test]
