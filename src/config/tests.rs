@@ -76,7 +76,7 @@ id = "all"
 on = "orders"
 expires = 2027-03-01
 at = "json:$.x"
-ignore = true
+ignore = "extra"
 tolerance = { relative = 1e-12, time = "2s" }
 align = { key = ["id", "[0]"] }
 shape = { regex = "^[a-z]+\\d$" }
@@ -86,9 +86,8 @@ bijection = "labels"
 numeric_string = true
 [[rule]]
 id = "some"
-at = "status"
+at = "header:x-a"
 ignore = "extra"
-align = "set"
 shape = "uuid"
 [redact]
 headers = ["Authorization", "cookie", "set-cookie", "x-key"]
@@ -209,7 +208,7 @@ fn a_full_file_is_understood() {
 
     let rule = &c.rules[0];
     assert_eq!(rule.expires.as_deref(), Some("2027-03-01"));
-    assert_eq!(rule.ignore, Some(Ignore::All));
+    assert_eq!(rule.ignore, Some(Ignore::Extra));
     assert_eq!(rule.align, Some(Align::Key(vec!["id".into(), "[0]".into()])));
     assert_eq!(rule.shape, Some(Shape::Regex("^[a-z]+\\d$".into())));
     assert_eq!(rule.same, [vec!["400", "422"], vec!["null", "missing", "\"a\\\"b\""], vec!["true", "1.5"]]);
@@ -259,9 +258,9 @@ fn yaml_and_json_say_the_same() {
         assert_eq!(plain(checked), want, "{notation:?}");
     }
 
-    let yaml = "primary:\n  url: http://old\ncandidate: { url: 'http://new' }\nrule:\n- id: a\n  on: '*'\n  at: status\n  same: [[400, null]]\n  expires: 2027-03-01\n";
+    let yaml = "primary:\n  url: http://old\ncandidate: { url: 'http://new' }\nrule:\n- id: a\n  on: '*'\n  at: status\n  same: [[400, 422]]\n  expires: 2027-03-01\n";
     let c = read_as(yaml, Notation::Yaml, &Flags::default()).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(c.rules[0].same, [["400", "null"]]);
+    assert_eq!(c.rules[0].same, [["400", "422"]]);
     assert_eq!(c.rules[0].expires.as_deref(), Some("2027-03-01"));
 }
 

@@ -3,7 +3,8 @@
 use super::{ProxyInfo, Report, ReportFacts, RuleInfo, build};
 use crate::diff::{Finding, Tier};
 use crate::evidence::{
-    Cells, Counts, Divergence, EpochInfo, EpochReason, Evidence, Example, ExampleMessage, Histogram, RouteEvidence,
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, Example, ExampleMessage, Histogram,
+    RouteEvidence,
 };
 use crate::gate::{Criterion, CriterionResult, Judgement, Verdict};
 use crate::model::{Notice, PerLeg, Severity, Timestamp};
@@ -111,6 +112,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
         rules: "r1".into(),
         counts,
         paired: Cells { n00: 90, n10: 0, n01: 10, n11: 0 },
+        control: ControlCounts { compared: 100, differed: 10 },
         errors: Cells::default(),
         status: PerLeg::default(),
         latency: PerLeg { primary: histogram(1000), candidate: histogram(1200), control: histogram(1000) },

@@ -4,7 +4,7 @@
 use super::Sources;
 use super::sides::pattern;
 use crate::config::keys::{ALIGN, IGNORE, Section};
-use crate::config::node::{Node, Place, Value};
+use crate::config::node::{Node, Value};
 use crate::config::problem::Problem;
 use crate::config::read::{Reader, Wrong, number, text};
 use crate::diff::{Align, Ignore, Mask, RuleSet, RuleSpec, Shape, Tolerance};
@@ -12,10 +12,11 @@ use crate::diff::{Align, Ignore, Mask, RuleSet, RuleSpec, Shape, Tolerance};
 pub(super) fn rules(sources: &Sources<'_>) -> Vec<RuleSpec> {
     let Some(section) = Section::named("rule") else { return Vec::new() };
     let mut specs: Vec<RuleSpec> = Vec::new();
-    let mut places: Vec<(&Node, Reader<'_>)> = Vec::new();
+    let mut places: Vec<(&Node, Reader<'_>, bool)> = Vec::new();
     for node in sources.file.get("rule").and_then(|n| n.as_array()).unwrap_or_default() {
         let Some(table) = node.as_table() else { continue };
         let reader = Reader::new("rule", section, vec![table], sources.problems);
+        let before = sources.problems.borrow().len();
         for (key, example) in [("id", "id = \"float-print\""), ("at", "at = \"json:$.total\"")] {
             if reader.node(key).is_none() {
                 sources.note(Problem::at(node.place.clone(), format!("a [[rule]] has no `{key}`")).label(example));
@@ -27,17 +28,15 @@ pub(super) fn rules(sources: &Sources<'_>) -> Vec<RuleSpec> {
             sources.note(problem.label("reports tell rules apart by their id"));
         }
         specs.push(spec);
-        places.push((node, reader));
+        let sound = sources.problems.borrow().len() == before;
+        places.push((node, reader, sound));
     }
     for (index, key, message) in compile_rules(&specs) {
-        let Some((node, reader)) = places.get(index) else { continue };
+        // What could not be read as written has been said; what it would mean is not worth guessing.
+        let Some((node, reader, true)) = places.get(index) else { continue };
         let known = section.keys().iter().any(|k| k.name == key);
         let place = known.then(|| reader.node(&key)).flatten().map_or_else(|| node.place.clone(), |n| n.place.clone());
-        // The compiler may see what was already said of this very place.
-        let said = sources.problems.borrow().iter().any(|p| p.place != Place::Nowhere && p.place == place);
-        if !said {
-            sources.note(Problem::at(place, message));
-        }
+        sources.note(Problem::at(place, message));
     }
     specs
 }

@@ -87,7 +87,10 @@ fn one_message_for_each_mistake() {
             "[[rule]]\nid = \"a\"\nat = \"status\"\nsame = [[1], [1, [2]], 3]",
             "`rule.same` must be a list of groups of values, such as [[400, 422], [\"null\", \"missing\"]]|`rule.same` must be a list of groups of values, such as [[400, 422], [\"null\", \"missing\"]]|`rule.same` must be a list of groups of values, such as [[400, 422], [\"null\", \"missing\"]]",
         ),
-        ("[[rule]]\nid = \"a\"\nat = \"status\"\n[[rule]]\nid = \"a\"\nat = \"body\"", "there are two rules `a`"),
+        (
+            "[[rule]]\nid = \"a\"\nat = \"status\"\nignore = true\n[[rule]]\nid = \"a\"\nat = \"body\"\nignore = true",
+            "there are two rules `a`",
+        ),
         ("[redact]\npatterns = [\"(\"]", "`redact.patterns` must be a list of regular expressions"),
         ("[store]\nurl = \"nats://x\"", "a fleet of proxies is not built yet"),
         ("[store]\nkeep_days = 0", "`store.keep_days` must be a whole number between 1 and 36500"),
