@@ -4,6 +4,7 @@ use super::args::{StatusArgs, TextOrJson};
 use super::client::{Found, find};
 use super::exit::{Exit, Failure};
 use super::{block_on, print};
+use crate::report::Report;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -19,14 +20,15 @@ pub fn run(args: StatusArgs, quiet: bool) -> Result<Exit, Failure> {
         };
         let ready = client.request(Method::GET, "/readyz", None).await?;
         let ready_now = ready.status == StatusCode::OK;
-        // Without a token this is all that may be known, and it is enough for a health check.
-        let mirror = client.request(Method::GET, "/api/v1/mirror", None).await?;
-        let mirror: Value = serde_json::from_slice(&mirror.body).unwrap_or(Value::Null);
         let detail: Value = serde_json::from_slice(&ready.body).unwrap_or(Value::Null);
+        // Without a token readiness is all that may be known, and it is enough for a health check.
+        let report = client.request(Method::GET, "/api/v1/report", None).await?;
+        let report: Option<Report> = serde_json::from_slice(&report.body).ok();
+        let durable = report.as_ref().map(|r| !r.notices.iter().any(|n| n.code == "store_failing"));
         let status = json!({
             "ready": ready_now,
-            "mirroring": mirror.get("enabled"),
-            "durable": mirror.get("durable"),
+            "mirroring": report.as_ref().and_then(|r| r.proxy.mirroring),
+            "durable": durable,
             "detail": detail.get("detail"),
             "admin": client.url(),
         });

@@ -2,11 +2,13 @@
 //!
 //! NDJSON and server-sent events are compared as text.
 
+use super::budget::Budget;
 use super::compare::Context;
 use super::headers::Parameterised;
+use super::json::{self, JsonOutcome};
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
-use super::standin::{self as json, Budget, JsonOutcome};
+use super::value::Session;
 use super::{Finding, Findings, Tier, text};
 use crate::model::Answer;
 use http::StatusCode;
@@ -59,8 +61,18 @@ pub(super) fn compare(
             return;
         }
         let mut found = Findings::default();
-        let mut budget = Budget(context.expired);
-        match json::compare(&primary, &candidate, &context.rules.json, &mut budget, &mut found) {
+        let mut budget = Budget::new(context.expired);
+        let mut session = Session { skew: context.skew, ..Session::default() };
+        let options = json::Options::default();
+        match json::compare_with(
+            &primary,
+            &candidate,
+            &context.rules.json,
+            &mut budget,
+            &mut session,
+            &options,
+            &mut found,
+        ) {
             JsonOutcome::Done => {
                 if found.is_match() {
                     // Something outside all values, such as a byte order mark.

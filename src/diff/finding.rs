@@ -154,11 +154,11 @@ impl Finding {
 
     /// Sets excerpts and shapes from the two values; classes too, where none were given.
     pub(super) fn values(mut self, primary: Option<&str>, candidate: Option<&str>) -> Self {
-        let shape = |v: Option<&str>| v.map(|v| Arc::from(super::standin::shape_of(v)));
+        let shape = |v: Option<&str>| v.map(|v| Arc::from(super::value::shape_of(v, true)));
         self.primary_shape = shape(primary);
         self.candidate_shape = shape(candidate);
         if self.primary_class.is_empty() && self.candidate_class.is_empty() {
-            let class = |s: &Option<Arc<str>>| s.clone().unwrap_or_else(|| "none".into());
+            let class = |s: &Option<Arc<str>>| s.clone().unwrap_or_else(|| "missing".into());
             self.primary_class = class(&self.primary_shape);
             self.candidate_class = class(&self.candidate_shape);
         }

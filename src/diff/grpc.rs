@@ -20,7 +20,7 @@ pub(super) fn status(context: &Context<'_>, primary: &Answer, candidate: &Answer
     let (a, b) = (field(primary, "grpc-status"), field(candidate, "grpc-status"));
     let mut owns = false;
     if a != b {
-        let class = |v: &Option<String>| v.clone().unwrap_or_else(|| "none".to_owned());
+        let class = |v: &Option<String>| v.clone().unwrap_or_else(|| "missing".to_owned());
         // A call that went well and now fails is what a 200 that becomes a 500 is.
         let tier = if (a.as_deref() == Some("0")) != (b.as_deref() == Some("0")) { Tier::Break } else { Tier::Value };
         let finding = Finding::new("grpc.status", tier, "grpc:status").classes(&class(&a), &class(&b));

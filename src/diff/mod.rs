@@ -22,7 +22,6 @@ mod decoded;
 mod grpc;
 mod headers;
 mod origin;
-mod standin;
 #[cfg(test)]
 mod tests;
 mod text;

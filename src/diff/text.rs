@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 /// Hunks told one by one; what is beyond is counted.
 const MAX_HUNKS: usize = 16;
 /// Lines of both sides between the equal beginning and the equal end that are aligned; past it they are one hunk.
-const MAX_LINES: usize = 4000;
+const MAX_LINES: usize = 2000;
 /// Characters of a hunk's first line that make its class.
 const CLASS: usize = 80;
 
@@ -99,7 +99,7 @@ fn hunks(a: &str, b: &str, markup: bool, out: &mut Findings) {
 }
 
 fn class(lines: &[&str]) -> String {
-    lines.first().map_or_else(|| "none".to_owned(), |line| masked(line).chars().take(CLASS).collect())
+    lines.first().map_or_else(|| "missing".to_owned(), |line| masked(line).chars().take(CLASS).collect())
 }
 
 /// A line with what is different every time put aside: quoted text, UUIDs, dates, hex, digits.

@@ -502,7 +502,7 @@ impl Client {
             return reply;
         }
         let mut words = line.trim_end_matches(['\r', '\n']).splitn(3, ' ');
-        assert_eq!(words.next(), Some("HTTP/1.1"), "{line}");
+        assert!(words.next().is_some_and(|version| version.starts_with("HTTP/1.")), "{line}");
         reply.status = words.next().unwrap().parse().unwrap();
         reply.reason = words.next().unwrap_or("").to_owned();
         reply.headers = read_fields(&mut self.read).unwrap();

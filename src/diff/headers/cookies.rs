@@ -5,7 +5,7 @@
 
 use super::{HeaderComparison, Values, date};
 use crate::diff::rules::Scheme;
-use crate::diff::standin::shape_of;
+use crate::diff::value::shape_of;
 use crate::diff::{Finding, Findings, Tier};
 
 #[derive(Debug, PartialEq)]
@@ -56,10 +56,10 @@ pub(super) fn compare(
         ours = left;
     }
     for a in &ours {
-        note(how, "cookie.missing", Tier::Value, &a.name, ("present", "none"), (Some(&a.value), None), out);
+        note(how, "cookie.missing", Tier::Value, &a.name, ("present", "missing"), (Some(&a.value), None), out);
     }
     for b in &theirs {
-        note(how, "cookie.extra", Tier::Value, &b.name, ("none", "present"), (None, Some(&b.value)), out);
+        note(how, "cookie.extra", Tier::Value, &b.name, ("missing", "present"), (None, Some(&b.value)), out);
     }
 }
 
@@ -69,8 +69,8 @@ fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) 
     };
     for (name, x, y) in [("Secure", a.secure, b.secure), ("HttpOnly", a.http_only, b.http_only)] {
         match (x, y) {
-            (true, false) => attr(Tier::Break, (name, "none"), (name, "")),
-            (false, true) => attr(Tier::Value, ("none", name), ("", name)),
+            (true, false) => attr(Tier::Break, (name, "missing"), (name, "")),
+            (false, true) => attr(Tier::Value, ("missing", name), ("", name)),
             _ => {}
         }
     }
@@ -78,12 +78,12 @@ fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) 
         let weaker = strictness(b.same_site.as_deref()) < strictness(a.same_site.as_deref());
         let text = |s: &Option<String>| s.as_ref().map(|s| format!("SameSite={s}")).unwrap_or_default();
         let (x, y) = (text(&a.same_site), text(&b.same_site));
-        let class = |s: &str| if s.is_empty() { "none".to_owned() } else { s.to_owned() };
+        let class = |s: &str| if s.is_empty() { "missing".to_owned() } else { s.to_owned() };
         attr(if weaker { Tier::Break } else { Tier::Value }, (&class(&x), &class(&y)), (&x, &y));
     }
     if a.partitioned != b.partitioned {
         let text = |p: bool| if p { "Partitioned" } else { "" };
-        let class = |p: bool| if p { "Partitioned" } else { "none" };
+        let class = |p: bool| if p { "Partitioned" } else { "missing" };
         attr(Tier::Value, (class(a.partitioned), class(b.partitioned)), (text(a.partitioned), text(b.partitioned)));
     }
     if a.domain != b.domain {
@@ -97,7 +97,7 @@ fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) 
     }
     if a.value != b.value {
         let (x, y) = (look(&a.value), look(&b.value));
-        let generated = x == y && x != "text" && x != "empty";
+        let generated = x == y && is_generated(x, &a.value, &b.value);
         let tier = if generated { Tier::Info } else { Tier::Value };
         note(how, "cookie.value_shape", tier, &a.name, (x, y), (Some(&a.value), Some(&b.value)), out);
     }
@@ -119,15 +119,30 @@ fn note(
     out.push(finding);
 }
 
-/// A shape, with what no class names but looks made by a machine as `token`.
+/// The class of a value, with what no class names but looks made by a machine as `token`.
 fn look(value: &str) -> &'static str {
-    let shape = shape_of(value);
-    if !matches!(shape, "text" | "string") {
-        return shape;
+    match shape_of(value, true) {
+        "string" if is_long(value) && has_both(value) => "token",
+        shape => shape,
     }
+}
+
+/// Whether values of this look are made anew each time, so that another one is expected.
+fn is_generated(look: &str, a: &str, b: &str) -> bool {
+    match look {
+        "uuid" | "ulid" | "jwt" | "rfc3339" | "http_date" | "unix_s" | "unix_ms" | "unix_ns" | "token" => true,
+        "hex" | "int" | "base64" => is_long(a) && is_long(b),
+        _ => false,
+    }
+}
+
+fn is_long(value: &str) -> bool {
+    value.len() >= 16
+}
+
+fn has_both(value: &str) -> bool {
     let has = |f: fn(&u8) -> bool| value.as_bytes().iter().any(f);
-    let made = value.len() >= 16 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && !value.contains(' ');
-    if made { "token" } else { "text" }
+    has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && !value.contains(' ')
 }
 
 fn strictness(same_site: Option<&str>) -> u8 {

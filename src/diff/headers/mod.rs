@@ -12,7 +12,6 @@ pub(in crate::diff) use params::Parameterised;
 
 use super::origin::{Side, resolve};
 use super::rules::{RouteRules, Scheme};
-use super::standin::shape_of;
 use super::{Context, Finding, Findings, Tier};
 use class::Class;
 use http::header::{CONNECTION, DATE};
@@ -268,9 +267,4 @@ fn named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.get_all(CONNECTION).iter().any(|v| {
         v.as_bytes().split(|c| *c == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
     })
-}
-
-/// The shape of a value as findings name it, `none` where there is no value.
-pub(super) fn class_of(value: Option<&str>) -> &'static str {
-    value.map_or("none", shape_of)
 }

@@ -38,7 +38,7 @@ pub(super) fn content_type(primary: Option<&str>, candidate: Option<&str>, unrea
         found.push(Finding::new(kind, tier, AT).classes(a, b).values(primary, candidate));
     };
     if a.head != b.head {
-        let class = |s: &str| if s.is_empty() { "none".to_owned() } else { s.to_owned() };
+        let class = |s: &str| if s.is_empty() { "missing".to_owned() } else { s.to_owned() };
         let tier = if grpc_synonyms(&a.head, &b.head) { Tier::Repr } else { value };
         note("ctype.type", tier, &class(&a.head), &class(&b.head));
         return found;
@@ -50,7 +50,7 @@ pub(super) fn content_type(primary: Option<&str>, candidate: Option<&str>, unrea
     if charsets.0 != charsets.1 {
         let implied = |c: &Option<String>| c.as_deref().is_none_or(|c| c == "utf-8");
         let tier = if implied(&charsets.0) && implied(&charsets.1) { Tier::Repr } else { value };
-        let class = |c: &Option<String>| c.clone().unwrap_or_else(|| "none".to_owned());
+        let class = |c: &Option<String>| c.clone().unwrap_or_else(|| "missing".to_owned());
         note("ctype.charset", tier, &class(&charsets.0), &class(&charsets.1));
     }
     if a.params != b.params {

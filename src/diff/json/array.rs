@@ -7,7 +7,7 @@ use super::super::spec::{Align, Ignore};
 use super::super::value::rules::{Props, tuple_index};
 use super::align::{self, Pairs};
 use super::tree::{Tree, Type};
-use super::walk::Walk;
+use super::walk::{Ruled, Walk};
 use std::collections::{HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
@@ -142,8 +142,10 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
             return Ok((0..left.len().min(right.len())).map(|k| (k, k)).collect());
         }
         self.budget.tick(left.len() * right.len())?;
-        let ours: Vec<_> = left.iter().filter_map(|i| e.p.get(*i)).map(|n| Traits::of(self.p, *n)).collect();
-        let theirs: Vec<_> = right.iter().filter_map(|j| e.c.get(*j)).map(|n| Traits::of(self.c, *n)).collect();
+        let ours: Vec<_> =
+            left.iter().filter_map(|i| e.p.get(*i)).map(|n| Traits::of(self.p, &self.p_rules, *n)).collect();
+        let theirs: Vec<_> =
+            right.iter().filter_map(|j| e.c.get(*j)).map(|n| Traits::of(self.c, &self.c_rules, *n)).collect();
         let score = |i: usize, j: usize| match (ours.get(i), theirs.get(j)) {
             (Some(x), Some(y)) => x.similarity(y),
             _ => 0.0,
@@ -183,8 +185,9 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
             self.two("json.order", Tier::Order, at, None, rule.cloned());
         }
         self.pairs(e, &pairs)?;
-        let alike = self.alike(e, &left, &right)?;
-        let alike = if left.len() > MAX_SIMILAR || right.len() > MAX_SIMILAR { Pairs::new() } else { alike };
+        // Positions mean nothing here: what is too much to be compared for likeness stays without partner.
+        let many = left.len() > MAX_SIMILAR || right.len() > MAX_SIMILAR;
+        let alike = if many { Pairs::new() } else { self.alike(e, &left, &right)? };
         self.paired(e, &left, &right, &alike)
     }
 
@@ -258,14 +261,14 @@ struct Traits {
 // === impl Traits ===
 
 impl Traits {
-    fn of(tree: &Tree<'_>, node: usize) -> Self {
+    fn of(tree: &Tree<'_>, rules: &Ruled, node: usize) -> Self {
         let kind = tree.nodes[node].kind;
         let mut hashes: Vec<u128> = match kind {
             Type::Object | Type::Array => tree
                 .children(node)
                 .iter()
                 .take(MAX_MEMBERS)
-                .map(|c| tree.nodes[*c as usize].full ^ xxh3_128_with_seed(&tree.key(*c as usize), KEY))
+                .map(|c| rules.hash(tree, *c as usize) ^ xxh3_128_with_seed(&tree.key(*c as usize), KEY))
                 .collect(),
             _ => vec![tree.nodes[node].full],
         };

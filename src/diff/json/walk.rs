@@ -331,7 +331,7 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
     ) {
         if ours.repeats || theirs.repeats {
             let hashes = |tree: &Tree<'_>, members: &Members<'_>| -> Vec<u128> {
-                members.all.iter().filter(|(k, _)| **k == *key).map(|(_, n)| tree.nodes[*n].full).collect()
+                members.named(key).map(|n| tree.nodes[n].full).collect()
             };
             let (a, b) = (hashes(self.p, ours), hashes(self.c, theirs));
             if a.len() != b.len() || a.split_last().map(|s| s.1) != b.split_last().map(|s| s.1) {
@@ -346,28 +346,13 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         }
     }
 
-    /// A value that the other side has not, at the current place.
+    /// A value that the other side has not, at the current place: an array's element, or a member.
     pub(super) fn one_sided(&mut self, primary: bool, node: usize, element: bool) {
-        let (tree, state) =
-            if primary { (self.p, self.p_rules.state(node)) } else { (self.c, self.c_rules.state(node)) };
-        let props = self.props(state);
-        let cover = if primary {
-            self.excuse(Some(node), None, props.as_deref())
-        } else {
-            self.excuse(None, Some(node), props.as_deref())
-        };
-        self.one_sided_as(primary, node, element.then_some(()), cover, tree);
-    }
-
-    pub(super) fn one_sided_as(
-        &mut self,
-        primary: bool,
-        node: usize,
-        element: Option<()>,
-        cover: Option<Arc<str>>,
-        tree: &'w Tree<'a>,
-    ) {
-        let (kind, side) = if element.is_some() {
+        let (tree, rules) = if primary { (self.p, &self.p_rules) } else { (self.c, &self.c_rules) };
+        let props = self.props(rules.state(node));
+        let (p, c) = if primary { (Some(node), None) } else { (None, Some(node)) };
+        let cover = self.excuse(p, c, props.as_deref());
+        let (kind, side) = if element {
             (if primary { "json.item_missing" } else { "json.item_extra" }, Side::typed(tree, node))
         } else if tree.nodes[node].kind == Type::Null {
             ("json.null_vs_missing", Side::typed(tree, node))
@@ -462,6 +447,13 @@ impl<'a> Members<'a> {
         let at = *self.sorted.get(after.checked_sub(1)?)?;
         let (name, node) = self.all.get(at)?;
         (**name == *key).then_some((at, *node))
+    }
+
+    /// All members of this name, in document order.
+    fn named<'s>(&'s self, key: &[u8]) -> impl Iterator<Item = usize> + use<'s, 'a> {
+        let before = self.sorted.partition_point(|at| *self.all[*at].0 < *key);
+        let after = self.sorted.partition_point(|at| *self.all[*at].0 <= *key);
+        self.sorted.get(before..after).unwrap_or(&[]).iter().filter_map(|at| Some(self.all.get(*at)?.1))
     }
 
     /// The member at a position, unless a later one of the same name overrides it.

@@ -9,8 +9,8 @@ mod plain;
 pub(super) use location::Scheme;
 
 use super::fingerprint::encode;
+use super::json::JsonRules;
 use super::spec::RuleSpec;
-use super::standin::JsonRules;
 use super::{Cover, Finding};
 use location::Location;
 use plain::PlainRule;
@@ -105,8 +105,10 @@ impl RuleSet {
             if let Some(location) = location {
                 let id: Arc<str> = spec.id.as_str().into();
                 let plain = if location.scheme == Scheme::Json {
-                    if let Err(wrong) = JsonRules::compile(&[(id.clone(), spec)]) {
-                        errors.extend(wrong.into_iter().map(|(_, key, message)| RuleError { index, key, message }));
+                    if plain::has_property(spec)
+                        && let Err(wrong) = JsonRules::compile(&[(index, spec)])
+                    {
+                        faults.extend(wrong.into_iter().map(|(_, message)| keyed(&message)));
                     }
                     None
                 } else {
@@ -147,6 +149,7 @@ impl RuleSet {
         };
         if cache.by_route.len() >= MAX_CACHED {
             cache.by_route.clear();
+            cache.by_rules.clear();
         }
         cache.by_route.insert(route.into(), resolved.clone());
         resolved
@@ -197,7 +200,7 @@ impl RouteRules {
     fn resolve<'a>(rules: impl Iterator<Item = &'a Compiled>) -> RouteRules {
         let rules: Vec<&Compiled> = rules.collect();
         let json: Vec<_> =
-            rules.iter().filter(|r| r.location.scheme == Scheme::Json).map(|r| (r.id.clone(), &r.spec)).collect();
+            (0..).zip(&rules).filter(|(_, r)| r.location.scheme == Scheme::Json).map(|(i, r)| (i, &r.spec)).collect();
         let mut plain: Vec<_> =
             rules.iter().filter_map(|r| Some((r.location.clone(), r.plain.clone()?))).rev().collect();
         plain.sort_by_key(|(location, _)| location.is_pattern());
@@ -246,6 +249,18 @@ fn check_head(spec: &RuleSpec, faults: &mut Vec<(&'static str, String)>) {
     if !plain::has_property(spec) {
         let all = "ignore, tolerance, numeric_string, align, shape, same, mask, bijection";
         faults.push(("at", format!("the rule says where but not what; add one of {all}")));
+    }
+}
+
+/// The key a message begins with, and the rest of it.
+fn keyed(message: &str) -> (&'static str, String) {
+    let keys = ["ignore", "tolerance", "numeric_string", "align", "shape", "same", "mask", "bijection", "at"];
+    match keys.into_iter().find(|key| message.starts_with(key)) {
+        Some(key) => {
+            let rest = message.strip_prefix(key).and_then(|m| m.strip_prefix(": ")).unwrap_or(message);
+            (key, rest.to_owned())
+        }
+        None => ("at", message.to_owned()),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::Scheme;
 use crate::diff::spec::{Ignore, RuleSpec, Tolerance};
-use crate::diff::standin::{Matcher, within};
+use crate::diff::value::ShapeTest;
+use crate::diff::value::number::{self, Decimal};
 use regex::Regex;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ pub(in crate::diff) struct PlainRule {
     ignore: Option<Ignore>,
     tolerance: Option<Tolerance>,
     numeric_string: bool,
-    shape: Option<Matcher>,
+    shape: Option<ShapeTest>,
     same: Vec<Vec<Member>>,
     pub(in crate::diff) mask: Option<PlainMask>,
 }
@@ -82,7 +83,7 @@ impl PlainRule {
         if let Some(ignore) = spec.ignore {
             check_ignore(spec, scheme, ignore, faults);
         }
-        let shape = spec.shape.as_ref().and_then(|s| Matcher::compile(s).map_err(|m| faults.push(("shape", m))).ok());
+        let shape = spec.shape.as_ref().and_then(|s| ShapeTest::compile(s).map_err(|m| faults.push(("shape", m))).ok());
         let mask = spec.mask.as_ref().and_then(|m| match Regex::new(&m.pattern) {
             Ok(pattern) => Some(PlainMask { pattern, with: m.with.clone() }),
             Err(e) => {
@@ -157,20 +158,16 @@ impl PlainRule {
             return x.abs_diff(y) <= limit.as_secs();
         }
         let (a, b) = (split_numbers(a), split_numbers(b));
-        a.len() == b.len()
-            && a.iter().zip(&b).all(|(x, y)| {
-                x == y || matches!((x.parse::<f64>(), y.parse::<f64>()), (Ok(x), Ok(y)) if self.close(x, y))
-            })
+        a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| x == y || self.close(x, y))
     }
 
-    #[allow(clippy::float_cmp)] // numeric_string alone means the very same number
-    fn close(&self, a: f64, b: f64) -> bool {
-        if a == b {
-            return true;
-        }
-        self.tolerance
-            .as_ref()
-            .is_some_and(|t| within(t, a, b) || t.time.is_some_and(|limit| (a - b).abs() <= limit.as_secs_f64()))
+    /// `numeric_string` alone means the very same number, however it is written.
+    fn close(&self, a: &str, b: &str) -> bool {
+        let (Some(x), Some(y)) = (Decimal::parse(a), Decimal::parse(b)) else { return false };
+        x == y
+            || self.tolerance.is_some_and(|t| {
+                number::within(a, b, &t) || t.time.is_some_and(|limit| x.distance(&y) <= limit.as_secs_f64())
+            })
     }
 }
 

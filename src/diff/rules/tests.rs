@@ -81,7 +81,7 @@ fn digests_see_meaning_and_order_only() {
     let described = RuleSpec { why: Some("w".into()), owner: Some("o".into()), id: "z".into(), ..a.clone() };
     assert_eq!(digest(&[a.clone(), b.clone()]), digest(&[described, b.clone()]));
     assert_ne!(digest(&[a.clone(), b.clone()]), digest(&[b.clone(), a.clone()]));
-    assert_ne!(digest(&[a.clone()]), digest(&[RuleSpec { on: "x".into(), ..a.clone() }]));
+    assert_ne!(digest(std::slice::from_ref(&a)), digest(&[RuleSpec { on: "x".into(), ..a.clone() }]));
 
     let set = RuleSet::compile(&[a, RuleSpec { on: "x".into(), ..b }]).unwrap();
     let of = |route| set.for_route(route, "2026-01-01").digest().to_owned();

@@ -255,7 +255,7 @@ fn is_base64(b: &[u8]) -> bool {
     let mixed = body.iter().any(u8::is_ascii_uppercase)
         && body.iter().any(u8::is_ascii_lowercase)
         && body.iter().any(u8::is_ascii_digit);
-    b.len() >= 16 && (plain || url) && if padded { b.len() % 4 == 0 } else { mixed }
+    b.len() >= 16 && (plain || url) && if padded { b.len().is_multiple_of(4) } else { mixed }
 }
 
 /// How often letters and digits take turns.

@@ -1,0 +1,173 @@
+//! What holds for any pair of answers.
+
+use super::super::coding::tests::gzip;
+use super::*;
+use proptest::prelude::*;
+
+fn any_answer() -> impl Strategy<Value = Answer> {
+    let name = prop::sample::select(vec![
+        "x-a",
+        "vary",
+        "etag",
+        "cache-control",
+        "set-cookie",
+        "location",
+        "link",
+        "expires",
+        "content-security-policy",
+        "content-disposition",
+        "access-control-allow-origin",
+        "refresh",
+        "last-modified",
+        "date",
+        "connection",
+    ]);
+    let value = prop::sample::select(vec![
+        "1",
+        "a, b",
+        "b,a",
+        "\"x\"",
+        "W/\"x\"",
+        "max-age=1",
+        "sid=1; Secure",
+        "sid=2; Path=/",
+        "/x",
+        "http://shop.example/x",
+        "</x>; rel=next",
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 -0000",
+        "é",
+        "",
+        "x-a",
+        "5; url=y",
+    ]);
+    let kind = prop::sample::select(vec![
+        "",
+        "application/json",
+        "application/json; charset=utf-8",
+        "text/html",
+        "text/xml",
+        "image/png",
+        "application/grpc",
+        "multipart/byteranges; boundary=b",
+        "application/x-ndjson",
+        ";;=\"",
+    ]);
+    let coding = prop::sample::select(vec!["", "", "", "gzip", "deflate", "br", "zstd", "pied", "gzip, br"]);
+    let body = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..60),
+        prop::sample::select(vec![
+            "",
+            "{\"a\":1}",
+            "{\"a\": 1}",
+            "[1,2]",
+            "a\nb\n",
+            "a\r\nb",
+            "<a> <b/></a>",
+            "\0\0\0\0\x01x"
+        ])
+        .prop_map(|s| s.as_bytes().to_vec()),
+        Just(gzip(b"{\"a\":1}")),
+    ];
+    let status = prop::sample::select(vec![200u16, 200, 200, 204, 206, 302, 304, 404, 500]);
+    let fields = proptest::collection::vec((name, value), 0..4);
+    let trailer =
+        prop::option::of(prop::sample::select(vec![("grpc-status", "0"), ("grpc-status", "5"), ("x-t", "1")]));
+    (status, fields, kind, coding, body, trailer).prop_map(|(status, fields, kind, coding, body, trailer)| {
+        let mut headers = HeaderMap::new();
+        let some = [("content-type", kind), ("content-encoding", coding)].into_iter().filter(|(_, v)| !v.is_empty());
+        for (name, value) in fields.into_iter().chain(some) {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            reason: None,
+            headers,
+            body: captured(&body),
+            trailers: trailer.map(|(n, v)| fields_of(n, v)),
+            end: BodyEnd::Complete,
+        }
+    })
+}
+
+fn fields_of(name: &'static str, value: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))])
+}
+
+/// What in an answer takes the request to be understood; the quick check leaves that to the full one.
+fn asks_for_context(a: &Answer, b: &Answer) -> bool {
+    let names = ["location", "link", "expires", "refresh", "content-location", "set-cookie"];
+    names.iter().any(|n| !a.headers.get_all(*n).iter().eq(b.headers.get_all(*n).iter()))
+        || grpc::is_grpc(a)
+        || grpc::is_grpc(b)
+        || (a.status.is_redirection() && coding::codings(&a.headers) != coding::codings(&b.headers))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_answer_matches_itself(a in any_answer()) {
+        let asked = Asked::new("GET", "/a/b");
+        let found = asked.compare(&a, &Outcome::Answer(a.clone()));
+        prop_assert!(found.is_match(), "{}", told(&found));
+        prop_assert!(is_match(&asked.rules, &asked.skip, &a, &a));
+    }
+
+    #[test]
+    fn the_quick_check_agrees(a in any_answer(), b in any_answer()) {
+        let asked = Asked::new("GET", "/a/b");
+        let found = asked.compare(&a, &Outcome::Answer(b.clone()));
+        let quick = is_match(&asked.rules, &asked.skip, &a, &b);
+        prop_assert!(!quick || found.is_match(), "{}", told(&found));
+        prop_assert!(quick || !found.is_match() || asks_for_context(&a, &b));
+        prop_assert!(found.list.len() <= MAX_FINDINGS);
+        for finding in &found.list {
+            prop_assert!(!summary(finding).is_empty());
+        }
+    }
+
+    /// The same head over either body: makes the many ways in which bodies differ as likely as equal heads.
+    #[test]
+    fn other_bytes_never_match(a in any_answer(), b in any_answer()) {
+        let asked = Asked::new("GET", "/a/b");
+        let b = Answer { body: b.body, ..a.clone() };
+        let found = asked.compare(&a, &Outcome::Answer(b.clone()));
+        let read = !matches!(a.status.as_u16(), 204 | 302 | 304);
+        if read {
+            prop_assert_eq!(found.is_match(), a.body.same_bytes(&b.body), "{}", told(&found));
+        }
+        prop_assert_eq!(is_match(&asked.rules, &asked.skip, &a, &b), found.is_match());
+    }
+
+    #[test]
+    fn sides_swapped_mirror_missing_and_extra(a in any_answer(), b in any_answer()) {
+        let asked = Asked::new("GET", "/a/b");
+        let there = asked.compare(&a, &Outcome::Answer(b.clone()));
+        let back = asked.compare(&b, &Outcome::Answer(a.clone()));
+        let places = |f: &Findings, swap: bool| {
+            let mut all: Vec<String> = f.list.iter().map(|f| {
+                let kind = match (swap, f.kind.rsplit_once('.')) {
+                    (true, Some((family, "missing"))) => format!("{family}.extra"),
+                    (true, Some((family, "extra"))) => format!("{family}.missing"),
+                    _ => f.kind.to_string(),
+                };
+                format!("{kind} {}", f.location)
+            }).collect();
+            all.sort();
+            all
+        };
+        prop_assert_eq!(places(&there, false), places(&back, true));
+    }
+
+    #[test]
+    fn truncated_is_never_equal(a in any_answer()) {
+        let asked = Asked::new("GET", "/a/b");
+        let cut = Answer { end: BodyEnd::Broken(failed(FailureKind::Truncated)), ..a.clone() };
+        for (x, y) in [(&a, &cut), (&cut, &a), (&cut, &cut)] {
+            let found = asked.compare(x, &Outcome::Answer(y.clone()));
+            prop_assert!(found.list.iter().any(Finding::counts));
+            prop_assert!(!is_match(&asked.rules, &asked.skip, x, y));
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What rules excuse, and what they do not.
+
+use super::*;
+
+#[test]
+fn rules_cover_what_they_name() {
+    let same = |at: &str, a: &str, b: &str| RuleSpec { same: vec![vec![a.into(), b.into()]], ..rule("r", at) };
+    check_ruled(&[same("status", "400", "422")], "400", "422", "status.code @ status value by r");
+    check_ruled(&[same("status", "400", "422")], "400", "500", "status.class @ status break");
+    check_ruled(
+        &[ignoring("r", "header:x-a", Ignore::All)],
+        "200\nx-a: 1",
+        "200",
+        "header.missing @ header:x-a value by r",
+    );
+    check_ruled(
+        &[ignoring("r", "header:x-a", Ignore::Missing)],
+        "200",
+        "200\nx-a: 1",
+        "header.extra @ header:x-a value",
+    );
+    check_ruled(
+        &[ignoring("r", "header:x-*", Ignore::Extra)],
+        "200",
+        "200\nx-a: 1",
+        "header.extra @ header:x-a value by r",
+    );
+    check_ruled(
+        &[ignoring("r", "header:X-A", Ignore::Value)],
+        "200\nx-a: 1",
+        "200\nx-a: 2",
+        "header.value @ header:x-a value by r",
+    );
+    check_ruled(
+        &[same("header:x-a", "\"a\"", "\"b\"")],
+        "200\nx-a: a",
+        "200\nx-a: b",
+        "header.value @ header:x-a value by r",
+    );
+    check_ruled(
+        &[same("header:x-a", "\"a\"", "missing")],
+        "200\nx-a: a",
+        "200",
+        "header.missing @ header:x-a value by r",
+    );
+    let uuid = RuleSpec { shape: Some(Shape::Class("uuid".into())), ..rule("r", "header:x-id") };
+    let (x, y) = ("1b4e28ba-2fa1-11d2-883f-0016d3cca427", "1b4e28ba-2fa1-11d2-883f-0016d3cca428");
+    let id = |v: &str| format!("200\nx-id: {v}");
+    check_ruled(std::slice::from_ref(&uuid), &id(x), &id(y), "header.value @ header:x-id value by r");
+    check_ruled(&[uuid], &id(x), &id("null"), "header.value @ header:x-id value");
+    let near = RuleSpec {
+        tolerance: Some(Tolerance { absolute: Some(1.0), ..Tolerance::default() }),
+        ..rule("r", "header:cache-control")
+    };
+    let age = |n: u8| format!("200\ncache-control: private, max-age={n}");
+    check_ruled(std::slice::from_ref(&near), &age(60), &age(61), "header.set @ header:cache-control value by r");
+    check_ruled(&[near], &age(60), &age(62), "header.set @ header:cache-control value");
+    let numeric = RuleSpec { numeric_string: true, ..rule("r", "header:x-n") };
+    check_ruled(&[numeric], "200\nx-n: 1.50", "200\nx-n: 1.5", "header.value @ header:x-n value by r");
+    let host = RuleSpec {
+        mask: Some(Mask { pattern: "host-[0-9]+".into(), with: "host".into() }),
+        ..rule("r", "header:x-by")
+    };
+    check_ruled(&[host], "200\nx-by: host-1", "200\nx-by: host-2", "header.value @ header:x-by value by r");
+    check_ruled(
+        &[ignoring("r", "cookie:a", Ignore::All)],
+        "200\nset-cookie: a=1",
+        "200",
+        "cookie.missing @ cookie:a value by r",
+    );
+    check_ruled(
+        &[ignoring("r", "trailer:x-t", Ignore::All)],
+        "200\n\nb\n--trailers--\nx-t: 1",
+        "200\n\nb",
+        "trailer.missing @ trailer:x-t value by r",
+    );
+}
+
+#[test]
+fn rules_on_text_and_bodies() {
+    let mask = RuleSpec { mask: Some(Mask { pattern: "[0-9]+".into(), with: "0".into() }), ..rule("r", "text") };
+    check_ruled(std::slice::from_ref(&mask), "200\n\nid 1", "200\n\nid 2", "text.hunk @ text value by r");
+    check_ruled(&[mask], "200\n\nid 1\na", "200\n\nid 2\nb", "text.hunk @ text value");
+    check_ruled(&[ignoring("r", "text", Ignore::All)], "200\n\na", "200\n\nb", "text.hunk @ text value by r");
+    check_ruled(&[ignoring("r", "body", Ignore::All)], "200\n\na", "200\n\nb", "text.hunk @ text value by r");
+    check_ruled(
+        &[ignoring("r", "body", Ignore::All)],
+        "200\n\n{\"a\":1}",
+        "200\n\n",
+        "body.empty_vs_content @ body value by r",
+    );
+}
+
+#[test]
+fn rules_on_json_reach_the_json_comparison() {
+    let json = |b: &str| format!("200\ncontent-type: application/json\n\n{b}");
+    let (a, b) = (json("{\"a\":1,\"b\":2}"), json("{\"a\":9,\"b\":3}"));
+    check_ruled(
+        &[ignoring("r", "json:$.a", Ignore::Value), ignoring("s", "json:$.zzz", Ignore::All)],
+        &a,
+        &b,
+        "json.value @ json:$.a value by r\njson.value @ json:$.b value",
+    );
+    check_ruled(
+        &[ignoring("r", "body", Ignore::All)],
+        &a,
+        &b,
+        "json.value @ json:$.a value by r\njson.value @ json:$.b value by r",
+    );
+}
+
+#[test]
+fn time_that_is_up_is_a_budget_unless_something_was_found() {
+    let asked = Asked::new("GET", "/");
+    let expired = || true;
+    let json = |head: &str, step: usize| {
+        let items: Vec<String> = (0..5000).map(|i| (i * step).to_string()).collect();
+        answer(&format!("{head}\ncontent-type: application/json\n\n[{}]", items.join(",")))
+    };
+    let late = compare(&asked.context(&expired), &json("200", 1), &Outcome::Answer(json("200", 2)));
+    assert!(late.budget.is_some() && !late.is_match(), "{}", told(&late));
+    let decided = compare(&asked.context(&expired), &json("200", 1), &Outcome::Answer(json("500", 2)));
+    assert_eq!(told(&decided), "status.class @ status break");
+}
+
+/// Differences met between real old and new servers, as they were on the wire.
+#[test]
+fn seen_between_real_servers() {
+    // Every CORS header lost and Vary added, over an equal body.
+    check(
+        "200 OK\naccess-control-allow-origin: *\naccess-control-allow-credentials: true\ncontent-type: application/json\n\n{\"a\": 1}",
+        "200 OK\nvary: Origin\ncontent-type: application/json\n\n{\"a\": 1}",
+        "header.missing @ header:access-control-allow-origin break\nheader.missing @ header:access-control-allow-credentials break\nheader.extra @ header:vary value",
+    );
+    // A redirect that changes its code and loses its page.
+    check(
+        "302 FOUND\nlocation: /get\ncontent-type: text/html; charset=utf-8\n\n<p>moved",
+        "307 Temporary Redirect\nlocation: http://shop.example/get",
+        "status.code @ status value\n(ctype.type @ header:content-type info)\n(body.empty_vs_content @ body info)",
+    );
+    // Ids that became strings, in a body whose type lost its charset.
+    check(
+        "200\ncontent-type: application/json; charset=utf-8\netag: W/\"a\"\n\n{\"id\": 1}",
+        "200\ncontent-type: application/json\n\n{\"id\": \"1\"}",
+        "ctype.charset @ header:content-type repr\njson.type @ json:$.id value",
+    );
+    // An error that is JSON on one side and words on the other.
+    check(
+        "404\ncontent-type: application/json\n\n{}",
+        "404\ncontent-type: text/plain\n\nNot Found",
+        "ctype.type @ header:content-type value\n(text.hunk @ text value)",
+    );
+    // The old server breaks its own answer: told of it, not of the new one.
+    let (old, new) = (truncated("200\n\n"), answer("200\n\n0123456789abcdef"));
+    let found = Asked::new("GET", "/bytes/16").compare(&old, &Outcome::Answer(new));
+    assert_eq!(summary(&found.list[0]), "primary failed: it broke");
+    check("200\nset-cookie: a=1; Path=/", "200\nset-cookie: a=1; Path=/; SameSite=lax", "cookie.attr @ cookie:a value");
+    check(
+        "401\nwww-authenticate: Basic realm=\"Fake Realm\"",
+        "401\nwww-authenticate: Basic realm=\"x\"\ncontent-type: application/json\n\n{}",
+        "header.value @ header:www-authenticate value\nctype.type @ header:content-type value\n(body.empty_vs_content @ body value)",
+    );
+}
+
+/// A covered status does not own: what it says is the same, so the rest has to be.
+#[test]
+fn an_excused_layer_does_not_own() {
+    check_ruled(
+        &[ignoring("r", "status", Ignore::All)],
+        "200\nx-a: 1",
+        "201\nx-a: 2",
+        "status.code @ status value by r\nheader.value @ header:x-a value",
+    );
+    check_ruled(
+        &[ignoring("r", "header:content-type", Ignore::All)],
+        "200\ncontent-type: text/html\n\na",
+        "200\ncontent-type: text/plain\n\nb",
+        "ctype.type @ header:content-type value by r\ntext.hunk @ text value",
+    );
+}
+
+#[test]
+fn a_failure_can_be_excused() {
+    let set = RuleSet::compile(&[ignoring("r", "transport", Ignore::All)]).unwrap();
+    let rules = set.for_route("GET /", "2026-01-01");
+    let asked = Asked::new("GET", "/");
+    let context = Context { rules: &rules, ..asked.context(&|| false) };
+    let found = compare(&context, &answer("200"), &Outcome::Failed(failed(FailureKind::Timeout)));
+    assert_eq!(told(&found), "transport.timeout @ transport break by r");
+}
