@@ -25,7 +25,7 @@ pub fn refused(status: StatusCode, detail: &str) -> Response<AnswerBody> {
 
 /// What a connection beyond the limit is told.
 pub const TURNED_AWAY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
-    content-type: application/problem+json\r\ncontent-length: 118\r\n\r\n\
+    content-type: application/problem+json\r\ncontent-length: 117\r\n\r\n\
     {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"the proxy is at its limit of connections\"}";
 
 /// A problem document (RFC 9457).

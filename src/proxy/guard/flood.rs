@@ -224,18 +224,16 @@ mod tests {
     fn time_and_content_earn_credit() {
         let start = Instant::now();
         let mut meter = Meter::new(start);
-        meter.skip = 0;
-        let ping = frame(8, 6, 0);
         let later = |ms| move || start + Duration::from_millis(ms);
         for _ in 0..CREDIT {
-            assert!(meter.follow(&ping, later(0)));
+            assert!(meter.spend(later(0)));
         }
-        assert!(!meter.follow(&ping, later(9)));
+        assert!(!meter.spend(later(9)));
         meter.content(EARNED_BYTES * 2);
-        assert!(meter.follow(&ping, later(9)) && meter.follow(&ping, later(9)) && !meter.follow(&ping, later(9)));
-        assert!(meter.follow(&ping, later(11)) && !meter.follow(&ping, later(11)));
+        assert_eq!([0; 3].map(|_| meter.spend(later(9))), [true, true, false]);
+        assert_eq!([0; 2].map(|_| meter.spend(later(11))), [true, false]);
         for n in 1..10_000 {
-            assert!(meter.follow(&ping, later(11 + 10 * n)), "one in ten milliseconds is never too much");
+            assert!(meter.spend(later(11 + 10 * n)), "one in ten milliseconds is never too much");
         }
     }
 }
