@@ -1,18 +1,17 @@
 //! One client connection: which protocol it speaks, its limits and its end.
 
-use super::guard::{Guard, GuardHandle, GuardSettings, InFlight};
+use super::guard::{FloodGuard, Guard, GuardHandle, GuardSettings, InFlight};
 use super::service::Gateway;
 use crate::shutdown::Shutdown;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::timeout;
 
 /// With what an HTTP/2 connection begins.
@@ -34,6 +33,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// `http` or `https`.
     pub scheme: &'static str,
+    /// In a request over HTTP/2; over HTTP/1.1 the guard counts them.
+    pub max_headers: usize,
     protocol: Protocol,
 }
 
@@ -101,7 +102,7 @@ pub async fn serve<IO>(
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     if http2 {
-        return serve_http2(Prefixed::new(io, Vec::new()), peer, scheme, &wire, gateway, shutdown).await;
+        return serve_http2(io, Vec::new(), peer, scheme, &wire, gateway, shutdown).await;
     }
     let mut io = io;
     let sniffed = tokio::select! {
@@ -109,7 +110,7 @@ pub async fn serve<IO>(
         () = shutdown.triggered() => return,
     };
     match sniffed {
-        Ok((true, read)) => serve_http2(Prefixed::new(io, read), peer, scheme, &wire, gateway, shutdown).await,
+        Ok((true, read)) => serve_http2(io, read, peer, scheme, &wire, gateway, shutdown).await,
         Ok((false, read)) => serve_http1(io, &read, peer, scheme, &wire, gateway, shutdown).await,
         Err(_) => {}
     }
@@ -146,9 +147,10 @@ async fn serve_http1<IO>(
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let max_headers = wire.guard.limits.max_headers;
     let handle = GuardHandle::new();
     let guard = Guard::new(io, wire.guard.clone(), handle.clone()).with_prefix(read);
-    let connection = Arc::new(Connection { peer, scheme, protocol: Protocol::Http1(handle) });
+    let connection = Arc::new(Connection { peer, scheme, max_headers, protocol: Protocol::Http1(handle) });
     let service = service_fn(move |request| {
         // At once, not when the answer is first polled: until then the guard may take the client for gone.
         let busy = connection.request_started();
@@ -168,7 +170,8 @@ async fn serve_http1<IO>(
 }
 
 async fn serve_http2<IO>(
-    io: Prefixed<IO>,
+    io: IO,
+    read: Vec<u8>,
     peer: SocketAddr,
     scheme: &'static str,
     wire: &Wire,
@@ -177,9 +180,12 @@ async fn serve_http2<IO>(
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let io = FloodGuard::new(io, read, wire.guard.on_refusal.clone());
     let streams = Arc::new(AtomicUsize::new(0));
     let protocol = Protocol::Http2 { streams: streams.clone() };
-    let connection = Arc::new(Connection { peer, scheme, protocol });
+    let max_headers = wire.guard.limits.max_headers;
+    let connection = Arc::new(Connection { peer, scheme, max_headers, protocol });
+    let counters = gateway.counters.clone();
     let served = Arc::new(AtomicUsize::new(0));
     let count = served.clone();
     let service = service_fn(move |request| {
@@ -201,8 +207,17 @@ async fn serve_http2<IO>(
         }
     };
     if let Err(e) = ended {
+        if broke_http2(&e) {
+            counters.refused("http2_protocol");
+        }
         tracing::debug!(%peer, error = %e, "a client connection ended with an error");
     }
+}
+
+/// Whether the client broke the protocol, floods that the `h2` crate itself stops included.
+fn broke_http2(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.and_then(|e| e.downcast_ref::<h2::Error>()).is_some_and(h2::Error::is_library)
 }
 
 /// Ends when no stream was open and none was opened for a whole `limit`.
@@ -248,58 +263,5 @@ impl Wire {
             header_timeout: settings.header_timeout,
             idle_timeout: settings.idle_timeout,
         }
-    }
-}
-
-/// A stream that begins with bytes already read from it.
-#[derive(Debug)]
-struct Prefixed<IO> {
-    read: Vec<u8>,
-    at: usize,
-    io: IO,
-}
-
-impl<IO> Prefixed<IO> {
-    fn new(io: IO, read: Vec<u8>) -> Self {
-        Self { read, at: 0, io }
-    }
-}
-
-impl<IO: AsyncRead + Unpin> AsyncRead for Prefixed<IO> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let rest = self.read.get(self.at..).unwrap_or_default();
-        if !rest.is_empty() {
-            let n = rest.len().min(buf.remaining());
-            buf.put_slice(&rest[..n]);
-            self.at += n;
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Prefixed<IO> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 }

@@ -8,10 +8,12 @@
 //! - [`scan`] is the state machine: bytes in, "release so many" or a [`Refusal`] out; it knows no socket and no clock.
 //! - [`target`] reads request targets, Host values and authorities.
 //! - [`io`] puts the machine between a socket and hyper: timers, the answer to what is refused, interim responses.
+//! - [`flood`] counts the frames of HTTP/2 that only cost work.
 //! - [`h2`] says the same of a decoded HTTP/2 request, whose framing the `h2` crate has checked already.
 //!
 //! The guard does not route, rewrite or normalise: bytes are passed unchanged or not at all.
 
+mod flood;
 mod h2;
 mod handle;
 mod io;
@@ -23,6 +25,7 @@ mod e2e;
 #[cfg(test)]
 mod tests;
 
+pub use flood::FloodGuard;
 pub use h2::check_h2;
 pub use handle::{GuardHandle, InFlight};
 pub use io::{Guard, GuardSettings, OnRefusal};

@@ -355,12 +355,14 @@ struct Inbound {
 impl Inbound {
     fn read(connection: &Connection, mut request: Request<Incoming>) -> Result<(Self, Incoming), guard::Refusal> {
         let http2 = request.version() == Version::HTTP_2;
-        let protocol = if http2 { None } else { headers::wanted_upgrade(request.headers()) };
+        // HTTP/1.0 has no upgrade, and HTTP/2 none of this kind.
+        let upgradable = request.version() == Version::HTTP_11;
+        let protocol = upgradable.then(|| headers::wanted_upgrade(request.headers())).flatten();
         let upgrade = (request.method() == Method::CONNECT || protocol.is_some())
             .then(|| Tunnel { protocol, client: hyper::upgrade::on(&mut request) });
         let (mut parts, body) = request.into_parts();
         if http2 {
-            guard::check_h2(&parts)?;
+            guard::check_h2(&parts, connection.max_headers)?;
         }
         // The authority in the target, where there is one, overrides Host (RFC 9112 3.2.2).
         if let Some(authority) = parts.uri.authority()

@@ -44,7 +44,22 @@ type Handler = dyn Fn(&Seen, &mut TcpStream) -> bool + Send + Sync;
 pub struct Upstream {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    wire: Arc<Mutex<Vec<u8>>>,
     stop: Arc<AtomicBool>,
+}
+
+/// Keeps a copy of every byte read.
+struct Tapped {
+    stream: TcpStream,
+    wire: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Read for Tapped {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.stream.read(buf)?;
+        self.wire.lock().unwrap().extend_from_slice(&buf[..n]);
+        Ok(n)
+    }
 }
 
 impl Upstream {
@@ -64,18 +79,20 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let wire = Arc::new(Mutex::new(Vec::new()));
         let handler: Arc<Handler> = Arc::new(handler);
-        let (log, stopped) = (seen.clone(), stop.clone());
+        let (log, tap, stopped) = (seen.clone(), wire.clone(), stop.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
                 let (Ok(stream), log, handler) = (stream, log.clone(), handler.clone()) else { return };
-                thread::spawn(move || serve(stream, &log, &*handler));
+                let wire = tap.clone();
+                thread::spawn(move || serve(Tapped { stream, wire }, &log, &*handler));
             }
         });
-        Self { address, seen, stop }
+        Self { address, seen, wire, stop }
     }
 
     /// Accepts, reads, never answers.
@@ -94,6 +111,11 @@ impl Upstream {
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
+
+    /// Every byte that was read, whole requests or not.
+    pub fn wire(&self) -> Vec<u8> {
+        self.wire.lock().unwrap().clone()
+    }
 }
 
 impl Drop for Upstream {
@@ -110,10 +132,10 @@ pub fn nobody() -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }
 
-fn serve(stream: TcpStream, log: &Mutex<Vec<Seen>>, handler: &Handler) {
-    stream.set_nodelay(true).unwrap();
-    let mut write = stream.try_clone().unwrap();
-    let mut read = BufReader::new(stream);
+fn serve(tapped: Tapped, log: &Mutex<Vec<Seen>>, handler: &Handler) {
+    tapped.stream.set_nodelay(true).unwrap();
+    let mut write = tapped.stream.try_clone().unwrap();
+    let mut read = BufReader::new(tapped);
     while let Some(seen) = read_request(&mut read) {
         log.lock().unwrap().push(seen.clone());
         if !handler(&seen, &mut write) {

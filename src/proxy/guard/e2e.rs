@@ -170,11 +170,20 @@ async fn what_a_refused_client_still_sends_is_read_for_a_while() {
 
 #[tokio::test]
 async fn a_bad_body_fails_the_request_in_flight() {
-    let setup = setup();
-    let text = talk(&setup, format!("{}ZZ\r\n{GOOD}", &CHUNKED[..CHUNKED.len() - 5]).as_bytes(), 10_000).await;
-    assert_eq!(*setup.refusals.lock().unwrap(), ["chunk"]);
+    let input = format!("{}ZZ\r\n{GOOD}", &CHUNKED[..CHUNKED.len() - 5]);
+    let split = setup();
+    let text = talk(&split, input.as_bytes(), 1).await;
+    assert_eq!(*split.refusals.lock().unwrap(), ["chunk"]);
     assert!(!text.contains("/ok"), "{text}");
     assert!(text.is_empty() || text.contains("(body failed)"), "{text}");
+    // Seen at once with its head, it is never a request at all.
+    for before in ["", GOOD] {
+        let whole = setup();
+        let text = talk(&whole, format!("{before}{input}").as_bytes(), 10_000).await;
+        assert_eq!(*whole.refusals.lock().unwrap(), ["chunk"]);
+        assert_eq!(statuses(&text).last().map(String::as_str), Some("400"), "{text}");
+        assert!(!text.contains("/ch") && text.matches("/ok").count() == usize::from(!before.is_empty()), "{text}");
+    }
 }
 
 #[tokio::test]

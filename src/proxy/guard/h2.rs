@@ -7,8 +7,12 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGR
 use http::request::Parts;
 use http::{HeaderName, Method};
 
-/// Checks what identifies and frames a request: authority and Host, path, lengths, connection-specific fields.
-pub fn check_h2(parts: &Parts) -> Result<(), Refusal> {
+/// Checks what identifies and frames a request: authority and Host, path, lengths, connection-specific fields. The
+/// bytes of the header are limited by the `h2` crate, the number of its fields here.
+pub fn check_h2(parts: &Parts, max_headers: usize) -> Result<(), Refusal> {
+    if parts.headers.len() > max_headers {
+        return Err(Refusal::too_large("too_many_fields", format!("more than {max_headers} header fields")));
+    }
     check_authority(parts)?;
     let path = parts.uri.path();
     match parts.method {

@@ -73,9 +73,9 @@ struct Held {
 /// Why nothing more is given to hyper.
 #[derive(Debug)]
 enum End {
-    /// A bad head: EOF, and the refusal once hyper shuts down.
+    /// A bad request of which hyper has seen nothing: EOF, and the refusal once hyper shuts down.
     Refused { answer: Bytes, told: bool },
-    /// A bad or stalled body: an error.
+    /// A bad or stalled body of a request under way: an error.
     Broken(io::ErrorKind, Refusal),
     /// Nobody asked for anything: EOF.
     Idle,
@@ -229,13 +229,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Inner<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Inner<IO> {
     /// How much of `data` may stay where it is. It does not begin with an empty line, which would have to go.
     fn scan_in_place(&mut self, data: &[u8]) -> usize {
+        let whole = self.scanner.in_head();
         let mut at = 0;
         while at < data.len() && (at == 0 || !self.scanner.at_boundary()) {
             match self.scanner.step(&data[at..]) {
                 Ok(Step::Release(n)) => at += n,
                 Ok(Step::NeedMore | Step::Skip(_)) => break,
                 Err(refusal) => {
-                    self.refuse(refusal);
+                    if whole {
+                        at = 0;
+                    }
+                    self.refuse(refusal, whole);
                     break;
                 }
             }
@@ -244,6 +248,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Inner<IO> {
     }
 
     fn scan_held(&mut self) {
+        let whole = self.scanner.in_head();
         while self.held.ready == 0 || !self.scanner.at_boundary() {
             let data = &self.held.rest()[self.held.ready..];
             if data.is_empty() {
@@ -257,7 +262,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Inner<IO> {
                 }
                 Ok(Step::Skip(n)) => self.held.consume(n),
                 Err(refusal) => {
-                    self.refuse(refusal);
+                    if whole {
+                        self.held.ready = 0;
+                    }
+                    self.refuse(refusal, whole);
                     break;
                 }
             }
@@ -267,12 +275,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Inner<IO> {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
+    /// `whole` where hyper has seen nothing of the request: then it never will, even if it was the body that is bad.
+    fn refuse(&mut self, refusal: Refusal, whole: bool) {
         if let Some(tell) = &self.settings.on_refusal {
             tell(&refusal);
         }
         self.handle.set_refused();
-        self.end = Some(match self.scanner.in_head() {
+        self.end = Some(match whole {
             true => End::Refused { answer: refusal.answer().into(), told: false },
             false => End::Broken(io::ErrorKind::InvalidData, refusal),
         });
@@ -310,7 +319,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Inner<IO> {
         match waiting {
             Waiting::Idle => self.end = Some(End::Idle),
             Waiting::Header => {
-                self.refuse(late("header_timeout", "the request's head took too long"));
+                self.refuse(late("header_timeout", "the request's head took too long"), true);
             }
             Waiting::Body => {
                 let refusal = late("body_timeout", "the request's body stalled");

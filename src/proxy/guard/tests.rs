@@ -496,7 +496,7 @@ fn parts(method: &str, uri: &str, fields: &[(&str, &str)]) -> http::request::Par
 
 #[test]
 fn http2_requests() {
-    let check = |method, uri, fields: &[(&str, &str)]| check_h2(&parts(method, uri, fields)).err().map(|r| r.code);
+    let check = |method, uri, fields: &[(&str, &str)]| check_h2(&parts(method, uri, fields), 4).err().map(|r| r.code);
     assert_eq!(check("GET", "http://a/x", &[]), None);
     assert_eq!(check("GET", "http://a/x", &[("host", "A"), ("te", "trailers"), ("content-length", "0")]), None);
     assert_eq!(check("GET", "/x", &[("host", "a")]), None);
@@ -504,6 +504,7 @@ fn http2_requests() {
     assert_eq!(check("CONNECT", "a:443", &[]), None);
     for (code, method, uri, fields) in [
         ("host_missing", "GET", "/x", &[][..]),
+        ("too_many_fields", "GET", "http://a/x", &[("a", ""), ("a", ""), ("a", ""), ("a", ""), ("b", "")]),
         ("host_missing", "GET", "*", &[]),
         ("host_differs", "GET", "http://a/x", &[("host", "b")]),
         ("host_twice", "GET", "http://a/x", &[("host", "a"), ("host", "a")]),
