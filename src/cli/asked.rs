@@ -61,7 +61,7 @@ impl Asked {
                     None => continue,
                 },
             };
-            examples.insert(divergence.fingerprint.clone(), detail.examples.iter().cloned().map(Into::into).collect());
+            examples.insert(divergence.fingerprint.clone(), detail.examples.to_vec());
         }
         Ok(examples)
     }

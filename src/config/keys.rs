@@ -226,7 +226,7 @@ const RULE: &[Key] = &[
     key("at", Kind::Text, "a location, as reports print it: status, header:NAME, json:$.a[*].b"),
     key("ignore", Kind::Ignore, "true for the whole location, or what of it: missing, extra, value, order"),
     key("tolerance", Kind::Table(TOLERANCE), "how far two values may be apart"),
-    key("numeric_string", Kind::Bool, "a number and a string that holds it are the same"),
+    key("numeric_string", Kind::Bool, "strings are read as numbers: \"1.50\" and \"1.5\" are the same"),
     key("align", Kind::Align, "how elements of a list are paired; { key = [...] } by members"),
     key("shape", Kind::Shape, "values may differ, both must be of this class; { regex = \"...\" } works"),
     key("same", Kind::Same, "groups of values that mean the same; null, missing and empty are words"),

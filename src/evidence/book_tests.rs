@@ -1,3 +1,5 @@
+//! Epochs: which one an exchange counts in, whatever happens in between.
+
 use super::super::testing::{at, compared, finding};
 use super::*;
 use crate::diff::Tier;

@@ -1,4 +1,4 @@
-//! The law of accounting (CONTRACT.md), as a function.
+//! The law of accounting, as a function: no request is in two buckets, and none in no bucket.
 
 use super::{Counts, Evidence, ExcusedReasons, IncomparableReasons};
 use crate::model::Incomparable;

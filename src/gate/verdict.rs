@@ -1,4 +1,4 @@
-//! What the gate says: the contract's JSON, as types.
+//! What the gate says: the JSON of `/api/v1/gate`, as types.
 
 use super::Criterion;
 use crate::evidence::EpochInfo;

@@ -1,5 +1,5 @@
 //! How the tolerated probability of a false FAIL is shared out over all that may fail. Shares depend on what is
-//! configured and on the order in which routes were first seen, never on what was found there (STATISTICS 1e).
+//! configured and on the order in which routes were first seen, never on what was found there.
 
 use super::{Criterion, Policy};
 use crate::evidence::Evidence;

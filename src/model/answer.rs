@@ -90,6 +90,7 @@ impl std::fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// What a leg did with the request.
+#[expect(clippy::large_enum_variant, reason = "nearly all are answers; a box would be an allocation for each")]
 #[derive(Debug, Clone)]
 pub enum Outcome {
     Answer(Answer),

@@ -1,3 +1,5 @@
+//! The ledger without its thread: order, patience, commits.
+
 use super::*;
 use crate::diff::Tier;
 use crate::evidence::testing::{at, compared, finding};

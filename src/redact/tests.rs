@@ -1,3 +1,5 @@
+//! Secrets in every place they may stand in, and that none is left.
+
 use super::*;
 use crate::diff::Tier;
 use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Outcome, RequestHead};

@@ -1,6 +1,6 @@
 //! Evidence and verdict in, bytes for people and machines out. Pure.
 //!
-//! [`build`] turns evidence into the contract's report; every renderer is one file from values to a `String`. Nothing
+//! [`build`] turns evidence into the report; every renderer is one file from values to a `String`. Nothing
 //! here decides: verdicts and bounds come from the gate. Nothing here prints, and nothing here reads a clock, so an
 //! age is always the age at [`Report::generated_at`].
 

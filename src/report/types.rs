@@ -1,4 +1,4 @@
-//! The contract's report JSON, as types: fields in the contract's order, fields of our own after them.
+//! The report's JSON, as types. It is an outward interface: fields are added, never renamed or given another meaning.
 
 use crate::diff::Tier;
 use crate::evidence::{Counts, EpochInfo, Example, StatusCounts};

@@ -3,7 +3,7 @@
 use super::eprocess::{ln_grid_fail, ln_grid_pass, ln_sum_exp};
 
 /// The wealth of every bet of both grids after some blocks. Blocks may be of any length; blocks of several proxies
-/// merge by [`BlockBets::merge`] when they are disjoint. STATISTICS 1c.
+/// merge by [`BlockBets::merge`] when they are disjoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BlockBets {
     m: f64,

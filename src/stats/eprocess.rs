@@ -28,21 +28,21 @@ static LN_FAIL: LazyLock<[(f64, f64); 24]> = LazyLock::new(|| GRID_FAIL.map(|(ph
 
 /// ln E against "mean >= m" after `n` observations of which `a` were +1 and `b` were -1 (`b = 0` for binary data).
 ///
-/// `m` in (-1, 1), for binary data in [0, 1]. Increasing in `m`; 0 when `n = 0`. STATISTICS 1.1.
+/// `m` in (-1, 1), for binary data in [0, 1]. Increasing in `m`; 0 when `n = 0`.
 pub fn ln_e_pass(n: u64, a: u64, b: u64, m: f64) -> f64 {
     Sums::paired(n, a, b).ln_e_pass(m)
 }
 
 /// ln E against "mean <= m" for binary data: `n` observations of which `a` were 1.
 ///
-/// `m` in [0, 1]; decreasing in `m`; infinite for `m = 0` once `a >= 1`. STATISTICS 1.1.
+/// `m` in [0, 1]; decreasing in `m`; infinite for `m = 0` once `a >= 1`.
 pub fn ln_e_fail_binary(n: u64, a: u64, m: f64) -> f64 {
     Sums::binary(n, a).ln_e_fail_binary(m)
 }
 
 /// ln E against "mean <= m" for observations in {-1, 0, 1}: `a` of `n` were +1, `b` were -1.
 ///
-/// `m` in [-1, 1]; decreasing in `m`. At `m = 0` it is the anytime-valid form of McNemar's test. STATISTICS 1.1.
+/// `m` in [-1, 1]; decreasing in `m`. At `m = 0` it is the anytime-valid form of McNemar's test.
 pub fn ln_e_fail_paired(n: u64, a: u64, b: u64, m: f64) -> f64 {
     Sums::paired(n, a, b).ln_e_fail_paired(m)
 }

@@ -11,7 +11,7 @@ pub fn assumed_rate(n: f64, hits: f64) -> f64 {
 }
 
 /// The least number of further observations after which `ln E_pass` at `m` reaches `ln(1 / alpha)`, if +1 and -1 go
-/// on at their assumed rates. `None` when it never does. STATISTICS 1g.
+/// on at their assumed rates. `None` when it never does.
 pub fn samples_to_pass(sums: Sums, m: f64, alpha: f64) -> Option<u64> {
     let level = threshold(alpha);
     let (plus, minus) = (assumed_rate(sums.n, sums.plus), assumed_rate(sums.n, sums.minus));

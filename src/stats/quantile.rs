@@ -21,7 +21,7 @@ pub struct Interval {
 /// The ranks that bound the `quantile` (in (0, 1)) of `n` values, each side at `alpha / 2`.
 ///
 /// With t the tolerated share above the quantile: the lower rank is n + 1 less the fewest exceedances that refute
-/// "at most t exceed", the upper one n less the most that still refute "at least t exceed". STATISTICS 1c, 3.
+/// "at most t exceed", the upper one n less the most that still refute "at least t exceed".
 pub fn ranks(n: u64, quantile: f64, alpha: f64) -> Ranks {
     // 1 - 0.99 is not 0.01 in binary; twelve decimals are more than any quantile is written with.
     let t = ((1.0 - quantile) * 1e12).round() / 1e12;

@@ -49,7 +49,7 @@ impl Unseen {
     }
 
     /// The upper bound on the unseen mass, in [0, 1], valid at every poll together while traffic is stationary: the
-    /// root of `sum_j E_j / ((j+1)(j+2)) = 1 / alpha` over the windows. STATISTICS 1e.
+    /// root of `sum_j E_j / ((j+1)(j+2)) = 1 / alpha` over the windows.
     pub fn upper(&self, alpha: f64) -> f64 {
         let windows = self.windows();
         let terms = |m: f64| {

@@ -1,3 +1,5 @@
+//! What was kept comes back; what is not ours is left alone.
+
 use super::*;
 use crate::diff::Tier;
 use crate::evidence::testing::{at, compared, finding};

@@ -10,7 +10,7 @@ fn planted(seen: &Seen, new: bool) -> Vec<u8> {
     let extra = if new && n % 25 == 7 { ",\"extra\":true" } else { "" };
     let status = if new && n % 50 == 11 { 500 } else { 200 };
     // A difference that does not count: white space.
-    let space = if new && n % 2 == 0 { " " } else { "" };
+    let space = if new && n.is_multiple_of(2) { " " } else { "" };
     json(status, &format!("{{\"id\":{space}{n},\"price\":{price}{extra}}}"))
 }
 

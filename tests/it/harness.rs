@@ -236,7 +236,7 @@ impl Proxy {
 
     /// One exchange on a connection of its own.
     pub fn get(&self, path: &str) -> Reply {
-        self.send(&format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"))
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"))
     }
 
     /// Raw bytes on a connection of their own, and the first answer to them.

@@ -1,3 +1,5 @@
+//! Rules that are refused, rules that apply, and what identifies them.
+
 use super::*;
 use crate::diff::spec::{Align, Ignore, Mask, Shape};
 

@@ -1,3 +1,5 @@
+//! HTTP/1.1 legs: reuse, framing, failures.
+
 use super::*;
 use http_body::Frame;
 use std::pin::Pin;

@@ -1,3 +1,5 @@
+//! HTTP/2 legs, in cleartext.
+
 use super::*;
 use http::HeaderMap;
 use http_body::Frame;

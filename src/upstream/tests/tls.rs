@@ -1,3 +1,5 @@
+//! Legs behind TLS: what is trusted, and what is spoken.
+
 use super::*;
 use crate::tls::{self, TlsServerSettings};
 use http_body_util::Full;

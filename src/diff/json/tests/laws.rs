@@ -1,0 +1,230 @@
+//! What holds for any two documents.
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let key = "[a-d]|[0-9]{1,3}|we ird|é'\\PC";
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-5i64..5).prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        // Quarters: serde_json reads other fractions a step off now and then.
+        (-4000i32..4000).prop_map(|q| Value::from(f64::from(q) / 4.0)),
+        "[a-cA-C ]{0,4}|\\PC{0,4}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::btree_map(key, inner, 0..5).prop_map(|m| Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+/// The same document written otherwise: white space, members in reverse, escapes.
+fn rewrite(value: &Value, out: &mut String) {
+    let quoted = |text: &str, out: &mut String| {
+        out.push('"');
+        for unit in text.encode_utf16() {
+            out.push_str(&format!("\\u{unit:04X}"));
+        }
+        out.push('"');
+    };
+    match value {
+        Value::Array(items) => {
+            out.push_str("[ ");
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { " ,\n" });
+                rewrite(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            for (i, (key, item)) in members.iter().rev().enumerate() {
+                out.push_str(if i == 0 { "" } else { "\t,\r" });
+                quoted(key, out);
+                out.push_str(" : ");
+                rewrite(item, out);
+            }
+            out.push('}');
+        }
+        Value::String(text) => quoted(text, out),
+        Value::Number(n) if n.is_i64() => out.push_str(&format!("{n}.0e0")),
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn leaves(value: &mut Value) -> Vec<&mut Value> {
+    match value {
+        Value::Array(items) => items.iter_mut().flat_map(leaves).collect(),
+        Value::Object(members) => members.values_mut().flat_map(leaves).collect(),
+        leaf => vec![leaf],
+    }
+}
+
+fn mirrored(kind: &str) -> &str {
+    match kind {
+        "json.missing" => "json.extra",
+        "json.extra" => "json.missing",
+        "json.item_missing" => "json.item_extra",
+        "json.item_extra" => "json.item_missing",
+        other => other,
+    }
+}
+
+/// RFC 6902 operations from findings; `None` where order was changed.
+fn patch(findings: &[Finding]) -> Option<json_patch::Patch> {
+    let mut ops: Vec<(usize, u8, i64, Value)> = Vec::new();
+    for f in findings.iter().filter(|f| f.tier != Tier::Repr) {
+        if f.tier == Tier::Order {
+            return None;
+        }
+        let path = Path::parse(f.exact.strip_prefix("json:").unwrap()).unwrap();
+        let (mut pointer, mut last) = (String::new(), 0);
+        for step in &path.steps {
+            pointer.push('/');
+            match &step.select {
+                Select::Name(name) => {
+                    pointer.push_str(&String::from_utf8_lossy(name).replace('~', "~0").replace('/', "~1"));
+                }
+                Select::Index(i) => {
+                    last = *i as i64;
+                    pointer.push_str(&i.to_string());
+                }
+                Select::Wild => panic!("{}", f.exact),
+            }
+        }
+        let value = |text: &Option<String>| serde_json::from_str::<Value>(text.as_deref().unwrap()).unwrap();
+        // Inside out; at one depth values first, then removals from the back, then additions from the front.
+        let depth = usize::MAX - path.steps.len();
+        ops.push(match (&f.primary, &f.candidate) {
+            (Some(_), Some(_)) => {
+                (depth, 0, 0, serde_json::json!({"op": "replace", "path": pointer, "value": value(&f.candidate)}))
+            }
+            (Some(_), None) => (depth, 1, -last, serde_json::json!({"op": "remove", "path": pointer})),
+            (None, _) => {
+                (depth, 2, last, serde_json::json!({"op": "add", "path": pointer, "value": value(&f.candidate)}))
+            }
+        });
+    }
+    ops.sort_by_key(|(depth, what, at, _)| (*depth, *what, *at));
+    serde_json::from_value(Value::from(ops.into_iter().map(|o| o.3).collect::<Vec<_>>())).ok()
+}
+
+proptest! {
+    #[test]
+    fn nothing_differs_from_itself(x in any_json()) {
+        let text = x.to_string();
+        prop_assert_eq!(diff(&text, &text), vec![]);
+        prop_assert_eq!(diff(&text, &x.to_string()), vec![]);
+    }
+
+    #[test]
+    fn other_writing_is_representation(x in any_json()) {
+        let mut other = String::new();
+        rewrite(&x, &mut other);
+        let text = x.to_string();
+        let found = diff(&text, &other);
+        prop_assert!(found.iter().all(|f| f.tier == Tier::Repr), "{:?}", found);
+        prop_assert_eq!(found.is_empty(), text == other);
+    }
+
+    #[test]
+    fn swapping_sides_mirrors(x in any_json(), y in any_json()) {
+        let (a, b) = (x.to_string(), y.to_string());
+        let sorted = |findings: Vec<Finding>, swap: bool| {
+            let mut all: Vec<_> = findings
+                .into_iter()
+                .map(|f| {
+                    let (p, c) = (f.primary_class.to_string(), f.candidate_class.to_string());
+                    let kind = if swap { mirrored(&f.kind).to_owned() } else { f.kind.to_string() };
+                    (kind, f.location.to_string(), if swap { (c, p) } else { (p, c) })
+                })
+                .collect();
+            all.sort();
+            all
+        };
+        prop_assert_eq!(sorted(diff(&a, &b), false), sorted(diff(&b, &a), true));
+    }
+
+    #[test]
+    fn a_changed_leaf_counts(x in any_json(), at in any::<prop::sample::Index>()) {
+        let mut y = x.clone();
+        let mut all = leaves(&mut y);
+        prop_assume!(!all.is_empty());
+        let leaf = at.get_mut(&mut all);
+        **leaf = if leaf.is_string() { Value::from(12345) } else { Value::from("changed") };
+        let found = diff(&x.to_string(), &y.to_string());
+        prop_assert!(found.iter().any(Finding::counts), "{} {}", x, y);
+    }
+
+    #[test]
+    fn different_means_found_and_equal_means_not(x in any_json(), y in any_json()) {
+        let found = diff(&x.to_string(), &y.to_string());
+        prop_assert_eq!(found.iter().any(Finding::counts), x != y, "{} {} {:?}", x, y, found);
+    }
+
+    #[test]
+    fn applying_the_findings_turns_one_into_the_other(x in any_json(), y in any_json()) {
+        let found = diff(&x.to_string(), &y.to_string());
+        let whole = |text: &Option<String>| text.as_ref().is_none_or(|t| t.len() < 200);
+        prop_assume!(found.iter().all(|f| whole(&f.candidate)));
+        if let Some(patch) = patch(&found) {
+            let mut built = x.clone();
+            json_patch::patch(&mut built, &patch).map_err(|e| TestCaseError::fail(format!("{x} {y} {e}")))?;
+            prop_assert_eq!(built, y);
+        }
+    }
+
+    #[test]
+    fn an_ignored_place_is_always_covered(x in any_json(), y in any_json()) {
+        let wrap = |v: &Value| serde_json::json!({"a": v, "b": 1}).to_string();
+        let (outcome, out) = run(&wrap(&x), &wrap(&y), &rules(&[("$.a", "ignore")]), &Options::default());
+        prop_assert_eq!(outcome, JsonOutcome::Done);
+        prop_assert!(!out.list.iter().any(Finding::counts), "{:?}", out.list);
+        prop_assert!(!out.list.iter().any(|f| f.tier.counts() && &*f.location != "json:$.a"), "{:?}", out.list);
+        prop_assert_eq!(out.is_match(), x == y && wrap(&x) == wrap(&y));
+    }
+
+    #[test]
+    fn what_is_printed_can_be_pasted(x in any_json(), y in any_json()) {
+        let (a, b) = (x.to_string(), y.to_string());
+        let found = diff(&a, &b);
+        let entries: Vec<(&str, &str)> =
+            found.iter().map(|f| (f.location.strip_prefix("json:").unwrap(), "ignore")).collect();
+        let (_, out) = run(&a, &b, &rules(&entries), &Options::default());
+        prop_assert!(!out.list.iter().any(Finding::counts), "{:?}", out.list);
+    }
+
+    #[test]
+    fn valid_is_what_serde_json_takes(text in "[\\[\\]{},:\"\\\\ \ntruefalsn0-9.eE+u\\-]{0,24}") {
+        let ours = matches!(run(&text, "0", &JsonRules::none(), &Options::default()).0, JsonOutcome::Done);
+        let theirs = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+        prop_assert_eq!(ours, theirs, "{}", text);
+    }
+
+    #[test]
+    fn nearly_valid_too(x in any_json(), at in any::<prop::sample::Index>(), with in "[\\[\\]{},:\"\\\\ 0e.-]?") {
+        let mut text = x.to_string();
+        let mut i = at.index(text.len());
+        while !text.is_char_boundary(i) {
+            i -= 1;
+        }
+        let end = i + text[i..].chars().next().map_or(0, char::len_utf8);
+        text.replace_range(i..end, &with);
+        let ours = matches!(run(&text, "0", &JsonRules::none(), &Options::default()).0, JsonOutcome::Done);
+        prop_assert_eq!(ours, serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), "{}", text);
+    }
+
+    #[test]
+    fn random_bytes_never_panic(
+        a in proptest::collection::vec(any::<u8>(), 0..60),
+        b in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let mut out = Findings::default();
+        compare(&a, &b, &JsonRules::none(), &mut Budget::new(&never), &mut out);
+    }
+}
