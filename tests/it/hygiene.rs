@@ -674,6 +674,9 @@ fn flood(proxy: &Proxy, start: &[u8], mut next: impl FnMut(u32) -> Vec<u8>) {
     reader.join().unwrap();
 }
 
+/// Makes the bytes of the frame with the given number.
+type Flood = Box<dyn FnMut(u32) -> Vec<u8>>;
+
 #[test]
 fn http2_floods_end_the_connection_and_others_are_served() {
     let (primary, candidate) = upstreams();
@@ -682,7 +685,7 @@ fn http2_floods_end_the_connection_and_others_are_served() {
     let open = |stream, flags| frame(HEADERS, END_HEADERS | flags, stream, &headers);
     let post = block(&[(":method", "POST"), (":scheme", "http"), (":path", "/ok"), (":authority", "a")]);
     let post = frame(HEADERS, END_HEADERS, 1, &post);
-    let floods: [(&str, Vec<u8>, Box<dyn FnMut(u32) -> Vec<u8>>); 9] = [
+    let floods: [(&str, Vec<u8>, Flood); 9] = [
         ("http2_flood", vec![], Box::new(|_| frame(PING, 0, 0, &[0; 8]))),
         ("http2_flood", vec![], Box::new(|_| frame(SETTINGS, 0, 0, &[]))),
         ("http2_flood", vec![], Box::new(|n| frame(SETTINGS, 0, 0, &[[0, 4].as_slice(), &n.to_be_bytes()].concat()))),
@@ -722,7 +725,7 @@ fn http2_header_bombs_are_refused() {
     // One large field put into the dynamic table, then named again and again: small on the wire, huge when unpacked.
     let mut first = block(&GET);
     first.extend([0x40, 1, b'x', 0x7f]);
-    first.extend([0x80 | (4000 - 127 & 0x7f) as u8, ((4000 - 127) >> 7) as u8]);
+    first.extend([0x80 | ((4000 - 127) & 0x7f) as u8, ((4000 - 127) >> 7) as u8]);
     first.extend([b'y'; 4000]);
     let bomb = [first, vec![0x80 | 62; 10_000]].concat();
     let mut client = Http2::connect(&proxy);
