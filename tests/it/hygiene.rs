@@ -675,7 +675,7 @@ fn flood(proxy: &Proxy, start: &[u8], mut next: impl FnMut(u32) -> Vec<u8>) {
 }
 
 /// Makes the bytes of the frame with the given number.
-type Flood = Box<dyn FnMut(u32) -> Vec<u8>>;
+type Flood<'a> = Box<dyn FnMut(u32) -> Vec<u8> + 'a>;
 
 #[test]
 fn http2_floods_end_the_connection_and_others_are_served() {
@@ -685,7 +685,7 @@ fn http2_floods_end_the_connection_and_others_are_served() {
     let open = |stream, flags| frame(HEADERS, END_HEADERS | flags, stream, &headers);
     let post = block(&[(":method", "POST"), (":scheme", "http"), (":path", "/ok"), (":authority", "a")]);
     let post = frame(HEADERS, END_HEADERS, 1, &post);
-    let floods: [(&str, Vec<u8>, Flood); 9] = [
+    let floods: [(&str, Vec<u8>, Flood<'_>); 9] = [
         ("http2_flood", vec![], Box::new(|_| frame(PING, 0, 0, &[0; 8]))),
         ("http2_flood", vec![], Box::new(|_| frame(SETTINGS, 0, 0, &[]))),
         ("http2_flood", vec![], Box::new(|n| frame(SETTINGS, 0, 0, &[[0, 4].as_slice(), &n.to_be_bytes()].concat()))),
