@@ -12,28 +12,33 @@ pub use exchange::{Admission, Asked, Exchange, Judge, Mirror, PrimaryOutcome};
 pub use recorder::Recorder;
 pub use request_body::{BodyCapture, CaptureError, CaptureReader, RequestBody};
 
-use crate::evidence::{Book, Settled, Settlement};
+use crate::diff::Finding;
+use crate::evidence::{Book, Example, Settled, Settlement};
 use crate::gate::Policy;
 use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, RequestHead, Timestamp};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Mirrored exchanges not yet counted beyond which no more should begin.
+const MAX_BACKLOG: u64 = 100_000;
+/// Bytes of settled exchanges not yet counted beyond which examples are let go; findings stay.
+const MAX_EXAMPLE_BYTES: usize = 32 << 20;
+/// The same, beyond which no more exchanges should begin.
+const MAX_WAITING_BYTES: usize = 64 << 20;
 
 /// Something the ledger must count. Drained in batches; see [`Inbox::drain`].
 #[derive(Debug)]
 pub enum Event {
-    /// A request that was not mirrored.
-    Skipped {
-        route: Arc<str>,
-        bucket: Bucket,
-    },
+    /// Requests that were not mirrored.
+    Skipped { route: Arc<str>, bucket: Bucket, times: u64 },
     /// A request whose mirroring began: pending until `Settled` with the same `seq` is seen.
-    Mirrored {
-        seq: u64,
-        route: Arc<str>,
-    },
+    Mirrored { seq: u64, route: Arc<str> },
     Settled {
         seq: u64,
         settled: Box<Settled>,
+        /// What it takes in memory, about; to be handed back with [`Inbox::applied`].
+        bytes: usize,
     },
 }
 
@@ -78,26 +83,56 @@ pub struct Kept {
 pub trait Keeper: Send {
     /// The error completes "the evidence is not durable: ...".
     fn keep(&mut self, batch: Batch<'_>) -> Result<Kept, String>;
+
+    /// Whether what was kept is still there, for when there is nothing to keep. The error as with `keep`.
+    fn check(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 // === Inbox ===
 
 /// Where the data plane leaves what the ledger must count: sharded, so that two threads seldom meet, and drained
 /// by the ledger's own clock, so that no request pays for waking it.
+///
+/// What waits here or with the ledger is bounded: requests that were not mirrored are only counted, examples go first
+/// when room is short, and [`Inbox::is_full`] says when nothing more should be mirrored.
 #[derive(Debug)]
 pub struct Inbox {
-    shards: Box<[Mutex<Vec<Event>>]>,
+    shards: Box<[Mutex<Shard>]>,
     next_seq: AtomicU64,
+    /// Mirrored exchanges the ledger is done with.
+    applied: AtomicU64,
+    /// Bytes of settled exchanges the ledger is not done with.
+    waiting_bytes: AtomicUsize,
+    closed: AtomicBool,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    events: Vec<Event>,
+    skipped: HashMap<(Arc<str>, Bucket), u64>,
 }
 
 impl Inbox {
     pub fn new(shards: usize) -> Arc<Self> {
-        let shards = (0..shards.max(1)).map(|_| Mutex::new(Vec::new())).collect();
-        Arc::new(Self { shards, next_seq: AtomicU64::new(0) })
+        let shards = (0..shards.max(1)).map(|_| Mutex::default()).collect();
+        Arc::new(Self {
+            shards,
+            next_seq: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
+            waiting_bytes: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+        })
     }
 
     pub fn skipped(&self, route: Arc<str>, bucket: Bucket) {
-        self.push(Event::Skipped { route, bucket });
+        match self.shard() {
+            Some(mut shard) => *shard.skipped.entry((route, bucket)).or_default() += 1,
+            None => self.drop_events(1),
+        }
     }
 
     /// Registers a mirrored exchange. From here on it is pending until its ticket settles.
@@ -111,19 +146,108 @@ impl Inbox {
     pub fn drain(&self) -> Vec<Event> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            all.append(&mut shard.lock().unwrap_or_else(PoisonError::into_inner));
+            let mut shard = lock(shard);
+            all.append(&mut shard.events);
+            all.extend(shard.skipped.drain().map(|((route, bucket), times)| Event::Skipped { route, bucket, times }));
         }
         all
     }
 
+    /// The ledger is done with that many mirrored exchanges, whose settlements took `bytes`.
+    pub fn applied(&self, exchanges: u64, bytes: usize) {
+        self.applied.fetch_add(exchanges, Ordering::Relaxed);
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Mirrored exchanges the ledger is not done with: in flight, undrained, or waiting for an earlier one.
+    pub fn backlog(&self) -> u64 {
+        let applied = self.applied.load(Ordering::Relaxed);
+        self.next_seq.load(Ordering::Relaxed).saturating_sub(applied)
+    }
+
+    /// Whether so much waits to be counted that nothing more should be mirrored. Two or three atomic loads.
+    pub fn is_full(&self) -> bool {
+        self.backlog() >= MAX_BACKLOG
+            || self.waiting_bytes.load(Ordering::Relaxed) >= MAX_WAITING_BYTES
+            || self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Nobody drains any more: what is here and what still comes is dropped, and counted as that.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        for shard in &self.shards {
+            // Whoever gets the lock after this sees that it is closed.
+            let gone = std::mem::take(&mut *lock(shard));
+            self.drop_events(gone.events.len() as u64 + gone.skipped.values().sum::<u64>());
+        }
+    }
+
+    /// Events that came after nobody counted them any more.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn settled(&self, seq: u64, mut settled: Box<Settled>) {
+        let mut bytes = weight(&settled);
+        if let Settlement::Compared(compared) = &mut settled.result
+            && let Some(example) = &compared.example
+            && self.waiting_bytes.load(Ordering::Relaxed) + bytes > MAX_EXAMPLE_BYTES
+        {
+            bytes -= example_weight(example);
+            compared.example = None;
+        }
+        if bytes > 0 {
+            self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.push(Event::Settled { seq, settled, bytes });
+    }
+
     fn push(&self, event: Event) {
+        match self.shard() {
+            Some(mut shard) => shard.events.push(event),
+            None => self.drop_events(1),
+        }
+    }
+
+    /// This thread's shard; none when it is closed.
+    fn shard(&self) -> Option<MutexGuard<'_, Shard>> {
         thread_local!(static SHARD: usize = {
             static NEXT: AtomicUsize = AtomicUsize::new(0);
             NEXT.fetch_add(1, Ordering::Relaxed)
         });
-        let shard = SHARD.with(|s| *s) % self.shards.len();
-        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        let shard = lock(&self.shards[SHARD.with(|s| *s) % self.shards.len()]);
+        (!self.closed.load(Ordering::Relaxed)).then_some(shard)
     }
+
+    fn drop_events(&self, n: u64) {
+        self.dropped.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a settled exchange takes in memory beyond itself, about.
+fn weight(settled: &Settled) -> usize {
+    let Settlement::Compared(compared) = &settled.result else { return 0 };
+    let findings = [Some(&compared.candidate), compared.control.as_ref()];
+    let findings = findings.into_iter().flatten().flat_map(|f| &f.list).map(finding_weight).sum::<usize>();
+    findings + compared.example.as_ref().map_or(0, |e| example_weight(e))
+}
+
+/// Bytes an example takes in memory, about.
+pub(crate) fn example_weight(example: &Example) -> usize {
+    let messages = [&example.request, &example.primary, &example.candidate].into_iter().map(|message| {
+        let headers = message.headers.iter().map(|(name, value)| name.len() + value.len() + 48).sum::<usize>();
+        message.start.len() + message.body.len() + headers
+    });
+    size_of::<Example>() + messages.sum::<usize>() + example.differences.iter().map(finding_weight).sum::<usize>()
+}
+
+fn finding_weight(finding: &Finding) -> usize {
+    let excerpts = [&finding.primary, &finding.candidate].into_iter().flatten().map(String::len).sum::<usize>();
+    size_of::<Finding>() + finding.location.len() + finding.exact.len() + excerpts
 }
 
 /// The duty to settle one mirrored exchange. Dropped unsettled (a task panicked or was cancelled), it settles as
@@ -140,7 +264,7 @@ pub struct Ticket {
 impl Ticket {
     pub fn settle(mut self, settled: Settled) {
         if let Some(inbox) = self.inbox.take() {
-            inbox.push(Event::Settled { seq: self.seq, settled: Box::new(settled) });
+            inbox.settled(self.seq, Box::new(settled));
         }
     }
 
@@ -177,7 +301,11 @@ impl Drop for Ticket {
                 legs: PerLeg::default(),
                 result: Settlement::Incomparable(Incomparable::CaptureLost),
             };
-            inbox.push(Event::Settled { seq: self.seq, settled: Box::new(settled) });
+            inbox.settled(self.seq, Box::new(settled));
         }
     }
 }
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

@@ -1,8 +1,10 @@
-//! The ledger without its thread: events in, evidence and snapshots out, the time handed in.
+//! The ledger without its thread: events in, evidence and snapshots out, the time handed in. What is waited for goes
+//! by a clock that never steps; the wall clock is only written down.
 //!
 //! Exchanges are applied in order of arrival: one that is settled waits, pending, until every earlier one is settled
 //! or has had its time, so that an early reader cannot see only the quick and clean ones.
 
+use super::examples;
 use crate::evidence::{Begun, Book, Evidence, PastEpoch, Rules, Settled, Settlement};
 use crate::flow::{Batch, Event, Inbox, Keeper};
 use crate::gate::Policy;
@@ -15,6 +17,18 @@ use std::time::Duration;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How often old epochs are looked through.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// Exchanges, and bytes of settled ones, that may wait for an earlier one; beyond it that one is passed over early.
+const MAX_OPEN: usize = 200_000;
+const MAX_OPEN_BYTES: usize = 64 << 20;
+
+/// A moment by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// As people see it; may step either way.
+    pub wall: Timestamp,
+    /// Since some moment before; only grows.
+    pub steady: Duration,
+}
 
 /// What the ledger starts with.
 pub struct LedgerOptions {
@@ -70,9 +84,11 @@ pub struct StoreStatus {
 /// One mirrored exchange on its way.
 #[derive(Debug, Default)]
 struct Open {
-    /// `None` where it settled before its beginning was drained.
-    begun: Option<(Begun, Timestamp)>,
+    /// `None` where it settled before its beginning was drained. With when that was, by the steady clock.
+    begun: Option<(Begun, Duration)>,
     settled: Option<Box<Settled>>,
+    /// What `settled` takes in memory.
+    bytes: usize,
 }
 
 /// The sole owner of the evidence.
@@ -86,14 +102,22 @@ pub struct Core {
     max_size: u64,
     /// From the first sequence number that is not yet applied on.
     open: BTreeMap<u64, Open>,
+    /// What the settled among them take in memory.
+    open_bytes: usize,
     next: u64,
+    /// Done with since the inbox was told: exchanges and their bytes.
+    done: (u64, usize),
+    /// Bytes of examples that came into the book since they were last weighed there.
+    example_bytes: usize,
     /// Passed over because they took too long; applied when they settle.
     late: BTreeSet<u64>,
     status: StoreStatus,
     /// Something to keep beside the book: the switch, the policy.
     dirty: bool,
-    committed: Option<Timestamp>,
-    forgot: Timestamp,
+    /// By the steady clock, like the rest.
+    committed: Option<Duration>,
+    checked: Duration,
+    forgot: Duration,
     cached: Option<Arc<Snapshot>>,
 }
 
@@ -106,7 +130,7 @@ impl std::fmt::Debug for Core {
 // === impl Core ===
 
 impl Core {
-    pub fn new(options: LedgerOptions, now: Timestamp) -> Self {
+    pub fn new(options: LedgerOptions, now: Moment) -> Self {
         let LedgerOptions { book, keeper, mirroring, policy, patience, keep_for, max_size } = options;
         let status = match &keeper {
             Some(_) => StoreStatus { durable: true, ..Default::default() },
@@ -121,38 +145,55 @@ impl Core {
             keep_for,
             max_size,
             open: BTreeMap::new(),
+            open_bytes: 0,
             next: 0,
+            done: (0, 0),
+            example_bytes: 0,
             late: BTreeSet::new(),
             status,
             dirty: true,
             committed: None,
-            forgot: now,
+            checked: now.steady,
+            forgot: now.steady,
             cached: None,
         }
     }
 
     /// Takes in what has come, applies what is due.
-    pub fn drain(&mut self, inbox: &Inbox, now: Timestamp) {
+    pub fn drain(&mut self, inbox: &Inbox, now: Moment) {
         let events = inbox.drain();
         self.events(events, now);
+        let (exchanges, bytes) = std::mem::take(&mut self.done);
+        if exchanges > 0 {
+            inbox.applied(exchanges, bytes);
+        }
     }
 
     /// Applies events, in whatever order they came.
-    pub fn events(&mut self, events: Vec<Event>, now: Timestamp) {
+    pub fn events(&mut self, events: Vec<Event>, now: Moment) {
         if !events.is_empty() {
             self.cached = None;
         }
         for event in events {
             match event {
-                Event::Skipped { route, bucket } => self.book.skipped(&route, bucket, now),
-                Event::Mirrored { seq, route } => {
-                    let begun = self.book.begin(&route, now);
-                    self.open.entry(seq).or_default().begun = Some((begun, now));
+                Event::Skipped { route, bucket, times } => {
+                    (0..times).for_each(|_| self.book.skipped(&route, bucket, now.wall));
                 }
-                Event::Settled { seq, settled } => self.open.entry(seq).or_default().settled = Some(settled),
+                Event::Mirrored { seq, route } => {
+                    let begun = self.book.begin(&route, now.wall);
+                    self.open.entry(seq).or_default().begun = Some((begun, now.steady));
+                }
+                Event::Settled { seq, settled, bytes } => {
+                    let open = self.open.entry(seq).or_default();
+                    (open.settled, open.bytes) = (Some(settled), bytes);
+                    self.open_bytes += bytes;
+                }
             }
         }
         self.release(now);
+        if self.example_bytes > examples::MAX_BYTES / 2 {
+            self.trim_examples();
+        }
     }
 
     /// The evidence now; shared until something changes.
@@ -175,27 +216,43 @@ impl Core {
     }
 
     /// Whether it is time to commit.
-    pub fn is_due(&self, now: Timestamp) -> bool {
-        (self.dirty || self.book.is_dirty()) && self.committed.is_none_or(|at| now.since(at) >= COMMIT_EVERY)
+    pub fn is_due(&self, now: Moment) -> bool {
+        let due = self.committed.is_none_or(|at| now.steady.saturating_sub(at) >= COMMIT_EVERY);
+        due && (self.dirty || self.book.is_dirty())
+    }
+
+    /// Looks after what was kept while there is nothing to keep; at most as often as commits would come.
+    pub fn check(&mut self, now: Moment) {
+        let last = self.committed.map_or(self.checked, |at| at.max(self.checked));
+        if !self.status.durable || now.steady.saturating_sub(last) < COMMIT_EVERY {
+            return;
+        }
+        self.checked = now.steady;
+        if let Some(Err(why)) = self.keeper.as_mut().map(|keeper| keeper.check()) {
+            self.dirty = true;
+            self.failed(why, now.wall);
+        }
     }
 
     /// Makes what changed durable. A failure is told, and tried again the next time; nothing else stops.
     /// `clock` times the commit.
-    pub fn commit(&mut self, now: Timestamp, clock: impl Fn() -> Timestamp) {
-        self.committed = Some(now);
-        if now.since(self.forgot) >= FORGET_EVERY {
-            self.forgot = now;
-            self.book.forget(self.keep_for, self.status.bytes > self.max_size, now);
+    pub fn commit(&mut self, now: Moment, clock: impl Fn() -> Duration) {
+        self.committed = Some(now.steady);
+        if now.steady.saturating_sub(self.forgot) >= FORGET_EVERY {
+            self.forgot = now.steady;
+            self.book.forget(self.keep_for, self.status.bytes > self.max_size, now.wall);
         }
         let Some(keeper) = &mut self.keeper else {
             self.dirty = false;
             self.book.kept();
+            self.trim_examples();
             return;
         };
-        let batch = Batch { book: &self.book, mirroring: self.mirroring, policy: self.policy.as_ref(), now };
+        let (mirroring, policy) = (self.mirroring, self.policy.as_ref());
+        let batch = Batch { book: &self.book, mirroring, policy, now: now.wall };
         let start = clock();
         let result = keeper.keep(batch);
-        self.status.commit_seconds = clock().since(start).as_secs_f64();
+        self.status.commit_seconds = clock().saturating_sub(start).as_secs_f64();
         match result {
             Ok(kept) => {
                 if self.status.failing_since.is_some() {
@@ -203,7 +260,7 @@ impl Core {
                 }
                 self.status.durable = true;
                 (self.status.why, self.status.failing_since) = (None, None);
-                self.status.last_commit = Some(now);
+                self.status.last_commit = Some(now.wall);
                 self.status.bytes = kept.bytes;
                 self.dirty = false;
                 self.book.kept();
@@ -213,13 +270,9 @@ impl Core {
                 }
             }
             Err(why) => {
-                if self.status.failing_since.is_none() {
-                    tracing::error!(error = %why, "the evidence is not durable; serving goes on, and so do the tries");
-                    self.status.failing_since = Some(now);
-                }
-                self.status.durable = false;
-                self.status.why = Some(why);
-                self.status.errors += 1;
+                self.failed(why, now.wall);
+                // No commit says what has to go.
+                self.trim_examples();
             }
         }
     }
@@ -248,9 +301,15 @@ impl Core {
         self.policy = Some(policy);
     }
 
+    /// How long an exchange may hold those after it back, from now on.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// Settles whatever is still in flight as `shutdown`.
     pub fn close(&mut self, now: Timestamp) {
         self.cached = None;
+        self.open_bytes = 0;
         for (_, open) in std::mem::take(&mut self.open) {
             let Some((begun, _)) = open.begun else { continue };
             let settled = open.settled.unwrap_or_else(|| {
@@ -280,12 +339,32 @@ impl Core {
         self.committed = None;
     }
 
-    fn release(&mut self, now: Timestamp) {
+    fn failed(&mut self, why: String, now: Timestamp) {
+        if self.status.failing_since.is_none() {
+            tracing::error!(error = %why, "the evidence is not durable; serving goes on, and so do the tries");
+            self.status.failing_since = Some(now);
+        }
+        self.status.durable = false;
+        self.status.why = Some(why);
+        self.status.errors += 1;
+    }
+
+    fn trim_examples(&mut self) {
+        self.example_bytes = 0;
+        if examples::trim(&mut self.book, examples::MAX_BYTES) > 0 {
+            self.cached = None;
+        }
+    }
+
+    fn release(&mut self, now: Moment) {
         let epoch = self.book.newest().number;
         while let Some(open) = self.open.get(&self.next) {
+            let crowded = self.open.len() > MAX_OPEN || self.open_bytes > MAX_OPEN_BYTES;
             match open {
-                Open { begun: Some(_), settled: Some(_) } => self.apply(self.next, now),
-                Open { begun: Some((_, since)), settled: None } if now.since(*since) >= self.patience => {
+                Open { begun: Some(_), settled: Some(_), .. } => self.apply(self.next, now.wall),
+                Open { begun: Some((_, since)), settled: None, .. }
+                    if crowded || now.steady.saturating_sub(*since) >= self.patience =>
+                {
                     self.late.insert(self.next);
                 }
                 _ => break,
@@ -296,7 +375,7 @@ impl Core {
             self.late.iter().copied().filter(|s| self.open.get(s).is_some_and(|o| o.settled.is_some())).collect();
         for seq in due {
             self.late.remove(&seq);
-            self.apply(seq, now);
+            self.apply(seq, now.wall);
         }
         if self.book.newest().number != epoch {
             // The start of an epoch is made durable at once.
@@ -306,7 +385,10 @@ impl Core {
 
     fn apply(&mut self, seq: u64, now: Timestamp) {
         self.cached = None;
-        if let Some(Open { begun: Some((begun, _)), settled: Some(settled) }) = self.open.remove(&seq) {
+        if let Some(Open { begun: Some((begun, _)), settled: Some(settled), bytes }) = self.open.remove(&seq) {
+            self.open_bytes = self.open_bytes.saturating_sub(bytes);
+            self.done = (self.done.0 + 1, self.done.1 + bytes);
+            self.example_bytes += bytes;
             self.book.settle(&begun, &settled, now);
         }
     }

@@ -24,7 +24,7 @@ fn options(keeper: Option<Box<dyn Keeper>>) -> LedgerOptions {
 }
 
 fn core() -> (Core, Arc<Inbox>) {
-    (Core::new(options(None), at(0)), Inbox::new(4))
+    (Core::new(options(None), moment(0)), Inbox::new(4))
 }
 
 fn settled(id: &str) -> Settled {
@@ -33,6 +33,14 @@ fn settled(id: &str) -> Settled {
 
 fn mirrored(inbox: &Arc<Inbox>, id: &str) -> crate::flow::Ticket {
     inbox.mirrored(id.into(), "GET /a".into(), at(1))
+}
+
+fn moment(seconds: u64) -> Moment {
+    Moment { wall: at(seconds), steady: Duration::from_secs(seconds) }
+}
+
+fn commit(core: &mut Core, seconds: u64) {
+    core.commit(moment(seconds), || Duration::ZERO);
 }
 
 fn counts(core: &mut Core, now: u64) -> (u64, u64, u64) {
@@ -48,10 +56,10 @@ fn a_late_first_exchange_holds_the_later_ones_back() {
     let first = mirrored(&inbox, "1");
     let second = mirrored(&inbox, "2");
     second.settle(settled("2"));
-    core.drain(&inbox, at(1));
+    core.drain(&inbox, moment(1));
     assert_eq!(counts(&mut core, 1), (2, 0, 0));
     first.settle(settled("1"));
-    core.drain(&inbox, at(2));
+    core.drain(&inbox, moment(2));
     assert_eq!(counts(&mut core, 2), (0, 2, 0));
 }
 
@@ -60,13 +68,13 @@ fn but_not_for_longer_than_its_time() {
     let (mut core, inbox) = core();
     let first = mirrored(&inbox, "1");
     mirrored(&inbox, "2").settle(settled("2"));
-    core.drain(&inbox, at(0));
-    core.drain(&inbox, at(14));
+    core.drain(&inbox, moment(0));
+    core.drain(&inbox, moment(14));
     assert_eq!(counts(&mut core, 14), (2, 0, 0));
-    core.drain(&inbox, at(15));
+    core.drain(&inbox, moment(15));
     assert_eq!(counts(&mut core, 15), (1, 1, 0));
     first.settle(settled("1"));
-    core.drain(&inbox, at(16));
+    core.drain(&inbox, moment(16));
     assert_eq!(counts(&mut core, 16), (0, 2, 0));
 }
 
@@ -79,7 +87,7 @@ fn a_task_that_panics_is_counted() {
         panic!("on purpose");
     });
     assert!(died.join().is_err());
-    core.drain(&inbox, at(1));
+    core.drain(&inbox, moment(1));
     assert_eq!(counts(&mut core, 1), (0, 0, 1));
     assert_eq!(core.snapshot(at(1)).evidence.totals().incomparable_reasons.capture_lost, 1);
 }
@@ -87,9 +95,9 @@ fn a_task_that_panics_is_counted() {
 #[test]
 fn settled_before_its_beginning_was_seen_waits_for_it() {
     let (mut core, _) = core();
-    core.events(vec![Event::Settled { seq: 0, settled: Box::new(settled("1")) }], at(1));
+    core.events(vec![Event::Settled { seq: 0, settled: Box::new(settled("1")), bytes: 0 }], moment(1));
     assert_eq!(counts(&mut core, 1), (0, 0, 0));
-    core.events(vec![Event::Mirrored { seq: 0, route: "GET /a".into() }], at(1));
+    core.events(vec![Event::Mirrored { seq: 0, route: "GET /a".into() }], moment(1));
     assert_eq!(counts(&mut core, 1), (0, 1, 0));
 }
 
@@ -98,7 +106,7 @@ fn what_is_in_flight_at_the_end_is_counted_as_shutdown() {
     let (mut core, inbox) = core();
     let _first = mirrored(&inbox, "1");
     mirrored(&inbox, "2").settle(settled("2"));
-    core.drain(&inbox, at(1));
+    core.drain(&inbox, moment(1));
     core.close(at(2));
     assert_eq!(counts(&mut core, 2), (0, 1, 1));
     assert_eq!(core.snapshot(at(2)).evidence.totals().incomparable_reasons.shutdown, 1);
@@ -108,12 +116,12 @@ fn what_is_in_flight_at_the_end_is_counted_as_shutdown() {
 fn an_unchanged_snapshot_is_shared() {
     let (mut core, inbox) = core();
     mirrored(&inbox, "1").settle(settled("1"));
-    core.drain(&inbox, at(1));
+    core.drain(&inbox, moment(1));
     let one = core.snapshot(at(1));
-    core.drain(&inbox, at(2));
+    core.drain(&inbox, moment(2));
     assert!(Arc::ptr_eq(&one, &core.snapshot(at(2))));
     mirrored(&inbox, "2").settle(settled("2"));
-    core.drain(&inbox, at(2));
+    core.drain(&inbox, moment(2));
     assert!(!Arc::ptr_eq(&one, &core.snapshot(at(2))));
 }
 
@@ -131,47 +139,54 @@ impl Keeper for Fake {
         self.kept.lock().unwrap().push((compared, batch.mirroring));
         Ok(Kept { bytes: 7, evicted: vec![] })
     }
+
+    fn check(&mut self) -> Result<(), String> {
+        match self.broken.load(Ordering::Relaxed) {
+            true => Err("the file is gone".into()),
+            false => Ok(()),
+        }
+    }
 }
 
 #[test]
 fn a_failing_store_stops_nothing_and_says_why() {
     let (broken, kept) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(vec![])));
     let keeper = Fake { broken: broken.clone(), kept: kept.clone() };
-    let mut core = Core::new(options(Some(Box::new(keeper))), at(0));
+    let mut core = Core::new(options(Some(Box::new(keeper))), moment(0));
     let inbox = Inbox::new(1);
     mirrored(&inbox, "1").settle(settled("1"));
-    core.drain(&inbox, at(1));
-    assert!(core.is_due(at(1)));
-    core.commit(at(1), || at(1));
+    core.drain(&inbox, moment(1));
+    assert!(core.is_due(moment(1)));
+    commit(&mut core, 1);
     let status = core.snapshot(at(1)).store.clone();
     assert!(!status.durable && status.failing_since == Some(at(1)) && status.errors == 1);
     assert_eq!(status.why.as_deref(), Some("no space left on device"));
-    assert!(!core.is_due(at(1)) && core.is_due(at(2)));
+    assert!(!core.is_due(moment(1)) && core.is_due(moment(2)));
     assert_eq!(counts(&mut core, 1), (0, 1, 0));
     broken.store(false, Ordering::Relaxed);
-    core.commit(at(2), || at(2));
+    commit(&mut core, 2);
     let status = core.snapshot(at(2)).store.clone();
     assert_eq!((status.durable, status.why, status.last_commit, status.bytes), (true, None, Some(at(2)), 7));
-    assert!(!core.is_due(at(9)));
+    assert!(!core.is_due(moment(9)));
     core.set_mirroring(false);
-    assert!(core.is_due(at(2)));
-    core.commit(at(2), || at(2));
+    assert!(core.is_due(moment(2)));
+    commit(&mut core, 2);
     assert_eq!(*kept.lock().unwrap(), [(1, true), (1, false)]);
 }
 
 #[test]
 fn a_new_build_is_kept_at_once() {
     let keeper = Fake { broken: Default::default(), kept: Default::default() };
-    let mut core = Core::new(options(Some(Box::new(keeper))), at(0));
+    let mut core = Core::new(options(Some(Box::new(keeper))), moment(0));
     let inbox = Inbox::new(1);
-    core.commit(at(1), || at(1));
+    commit(&mut core, 1);
     for build in ["1", "2"] {
         let mut s = settled(build);
         s.build = Some(build.into());
         mirrored(&inbox, build).settle(s);
-        core.drain(&inbox, at(1));
+        core.drain(&inbox, moment(1));
     }
-    assert!(core.is_due(at(1)));
+    assert!(core.is_due(moment(1)));
     let snapshot = core.snapshot(at(1));
     assert_eq!(snapshot.evidence.epoch.candidate_build.as_deref(), Some("2"));
     assert_eq!((snapshot.history.len(), snapshot.history[0].totals.compared), (1, 1));
@@ -182,8 +197,88 @@ fn what_differs_is_seen_in_the_snapshot() {
     let (mut core, inbox) = core();
     let settled = compared("1", "GET /a", 1, vec![finding("json.value", "json:$.name", Tier::Value)]);
     mirrored(&inbox, "1").settle(settled);
-    core.drain(&inbox, at(1));
+    core.drain(&inbox, moment(1));
     let snapshot = core.snapshot(at(1));
     let row = snapshot.evidence.routes["GET /a"].divergences.values().next().unwrap().clone();
     assert_eq!((row.count, row.counted, row.examples.len()), (1, 1, 1));
+}
+
+#[test]
+fn a_clock_that_is_set_back_delays_nothing() {
+    let keeper = Fake { broken: Default::default(), kept: Default::default() };
+    let mut core = Core::new(options(Some(Box::new(keeper))), moment(0));
+    let inbox = Inbox::new(1);
+    let back = |seconds| Moment { wall: at(0), ..moment(seconds) };
+    let late = |seconds| Moment { wall: at(3600), ..moment(seconds) };
+    let _held = mirrored(&inbox, "1");
+    mirrored(&inbox, "2").settle(settled("2"));
+    core.drain(&inbox, late(1));
+    core.commit(late(1), || Duration::ZERO);
+    core.set_patience(Duration::from_secs(5));
+    core.drain(&inbox, back(6));
+    assert_eq!(counts(&mut core, 6), (1, 1, 0));
+    assert!(core.is_due(back(6)));
+}
+
+#[test]
+fn a_crowd_is_not_held_back_by_one() {
+    let (mut core, _) = core();
+    let begun = |seq| Event::Mirrored { seq, route: "GET /a".into() };
+    let ended = |seq, bytes| Event::Settled { seq, settled: Box::new(settled("x")), bytes };
+    core.events(vec![begun(0), begun(1), ended(1, MAX_OPEN_BYTES)], moment(1));
+    assert_eq!(counts(&mut core, 1), (2, 0, 0));
+    core.events(vec![begun(2), ended(2, 1)], moment(1));
+    assert_eq!(counts(&mut core, 1), (1, 2, 0));
+    core.events(vec![begun(3), begun(4), ended(4, 1)], moment(1));
+    assert_eq!(counts(&mut core, 1), (3, 2, 0));
+    core.events((5..MAX_OPEN as u64 + 5).flat_map(|seq| [begun(seq), ended(seq, 0)]).collect(), moment(1));
+    assert_eq!(counts(&mut core, 1), (2, MAX_OPEN as u64 + 3, 0));
+}
+
+#[test]
+fn the_inbox_is_told_what_is_done() {
+    let (mut core, inbox) = core();
+    let first = mirrored(&inbox, "1");
+    mirrored(&inbox, "2").settle(settled("2"));
+    core.drain(&inbox, moment(1));
+    assert_eq!(inbox.backlog(), 2);
+    first.settle(settled("1"));
+    core.drain(&inbox, moment(1));
+    assert_eq!(inbox.backlog(), 0);
+}
+
+#[test]
+fn examples_are_bounded_while_the_store_fails() {
+    let keeper = Fake { broken: Arc::new(AtomicBool::new(true)), kept: Default::default() };
+    let mut core = Core::new(options(Some(Box::new(keeper))), moment(0));
+    let inbox = Inbox::new(1);
+    let mut largest = 0;
+    for i in 0..120 {
+        let mut s = compared(&format!("x{i}"), "GET /a", i, vec![finding("k", &format!("json:$.a{i}"), Tier::Value)]);
+        if let Settlement::Compared(compared) = &mut s.result {
+            let mut example = crate::evidence::testing::example(&format!("x{i}"), i);
+            example.primary.body = "x".repeat(1 << 20);
+            compared.example = Some(Arc::new(example));
+        }
+        mirrored(&inbox, "x").settle(s);
+        core.drain(&inbox, moment(i));
+        commit(&mut core, i);
+        let rows = &core.book().newest().evidence.routes["GET /a"].divergences;
+        largest = largest.max(rows.values().map(|row| row.examples.len()).sum());
+    }
+    assert!((40..=64).contains(&largest), "{largest}");
+}
+
+#[test]
+fn a_store_that_goes_away_is_noticed_without_traffic() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let mut core =
+        Core::new(options(Some(Box::new(Fake { broken: broken.clone(), kept: Default::default() }))), moment(0));
+    commit(&mut core, 1);
+    core.check(moment(5));
+    assert!(core.snapshot(at(5)).store.durable);
+    broken.store(true, Ordering::Relaxed);
+    core.check(moment(6));
+    assert_eq!(core.snapshot(at(6)).store.why.as_deref(), Some("the file is gone"));
+    assert!(core.is_due(moment(6)));
 }

@@ -1,16 +1,18 @@
-//! The ledger's thread: drains, applies, commits, answers.
+//! The ledger's thread: drains, applies, commits, answers. Should it die, that is the last thing it says.
 
-use super::core::{Core, LedgerOptions, Snapshot};
+use super::core::{Core, LedgerOptions, Moment, Snapshot, StoreStatus};
 use crate::evidence::Rules;
 use crate::flow::Inbox;
 use crate::gate::Policy;
 use crate::model::Timestamp;
 use arc_swap::ArcSwap;
+use std::any::Any;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 /// How often the inbox is emptied when nobody asks.
@@ -21,37 +23,54 @@ const TICK: Duration = Duration::from_millis(25);
 /// # Errors
 /// When the system gives no thread.
 pub fn start(inbox: Arc<Inbox>, options: LedgerOptions) -> io::Result<LedgerHandle> {
-    let mut core = Core::new(options, now());
-    let last = Arc::new(ArcSwap::new(core.snapshot(now())));
+    let clock = Clock(Instant::now());
+    let mut core = Core::new(options, clock.now());
+    let last = Arc::new(ArcSwap::new(core.snapshot(wall())));
     let (commands, received) = channel();
     let shared = last.clone();
-    let thread =
-        std::thread::Builder::new().name("ledger".into()).spawn(move || run(core, &inbox, &received, &shared))?;
+    let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || {
+        run(core, &inbox, &received, &shared, clock);
+        inbox.close();
+    })?;
     Ok(LedgerHandle { commands, last, thread: Arc::new(Mutex::new(Some(thread))) })
 }
 
 /// Speaks with the ledger. Cheap to clone; never waits on traffic.
 #[derive(Debug, Clone)]
 pub struct LedgerHandle {
-    commands: Sender<Command>,
+    commands: Sender<(Command, Answer)>,
     last: Arc<ArcSwap<Snapshot>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
+type Answer = oneshot::Sender<Arc<Snapshot>>;
+
 #[derive(Debug)]
 enum Command {
-    Snapshot(oneshot::Sender<Arc<Snapshot>>),
-    NewEpoch(Option<Arc<str>>, oneshot::Sender<Arc<Snapshot>>),
-    SetRules(Rules, oneshot::Sender<Arc<Snapshot>>),
-    SetMirroring(bool, oneshot::Sender<Arc<Snapshot>>),
-    SetPolicy(Box<Policy>, oneshot::Sender<Arc<Snapshot>>),
-    Shutdown(oneshot::Sender<Arc<Snapshot>>),
+    Snapshot,
+    NewEpoch(Option<Arc<str>>),
+    SetRules(Rules),
+    SetMirroring(bool),
+    SetPolicy(Box<Policy>),
+    SetPatience(Duration),
+    Shutdown,
+}
+
+/// Tells the time by both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Clock(Instant);
+
+impl Clock {
+    fn now(self) -> Moment {
+        Moment { wall: wall(), steady: self.0.elapsed() }
+    }
 }
 
 // === impl LedgerHandle ===
 
 impl LedgerHandle {
-    /// The evidence with everything that has finished by now. After shutdown: the last there was.
+    /// The evidence with everything that has finished by now. After shutdown, or should the ledger have died: the last
+    /// there was; in the second case `store.why` says so.
     pub async fn snapshot(&self) -> Arc<Snapshot> {
         self.ask(Command::Snapshot).await
     }
@@ -63,22 +82,27 @@ impl LedgerHandle {
 
     /// Begins a new epoch by hand; without a label, of the same build. Durable when it returns, where the store works.
     pub async fn new_epoch(&self, build: Option<Arc<str>>) -> Arc<Snapshot> {
-        self.ask(|answer| Command::NewEpoch(build, answer)).await
+        self.ask(Command::NewEpoch(build)).await
     }
 
     /// Other rules are in force. To be called before the comparison workers are given them.
     pub async fn set_rules(&self, rules: Rules) -> Arc<Snapshot> {
-        self.ask(|answer| Command::SetRules(rules, answer)).await
+        self.ask(Command::SetRules(rules)).await
     }
 
     /// Keeps the kill switch's position. Durable when it returns, where the store works.
     pub async fn set_mirroring(&self, on: bool) -> Arc<Snapshot> {
-        self.ask(|answer| Command::SetMirroring(on, answer)).await
+        self.ask(Command::SetMirroring(on)).await
     }
 
     /// Keeps the gate's settings for those who ask without a configuration.
     pub async fn set_policy(&self, policy: Policy) -> Arc<Snapshot> {
-        self.ask(|answer| Command::SetPolicy(Box::new(policy), answer)).await
+        self.ask(Command::SetPolicy(Box::new(policy))).await
+    }
+
+    /// How long an exchange may hold those after it back, from now on; see [`LedgerOptions::patience`].
+    pub async fn set_patience(&self, patience: Duration) {
+        self.ask(Command::SetPatience(patience)).await;
     }
 
     /// Settles what is in flight as `shutdown`, makes everything durable and ends the thread.
@@ -92,9 +116,9 @@ impl LedgerHandle {
         last
     }
 
-    async fn ask(&self, command: impl FnOnce(oneshot::Sender<Arc<Snapshot>>) -> Command) -> Arc<Snapshot> {
+    async fn ask(&self, command: Command) -> Arc<Snapshot> {
         let (answer, answered) = oneshot::channel();
-        if self.commands.send(command(answer)).is_err() {
+        if self.commands.send((command, answer)).is_err() {
             return self.latest();
         }
         answered.await.unwrap_or_else(|_| self.latest())
@@ -103,70 +127,106 @@ impl LedgerHandle {
 
 // === The thread ===
 
-fn run(mut core: Core, inbox: &Inbox, commands: &Receiver<Command>, last: &ArcSwap<Snapshot>) {
+fn run(mut core: Core, inbox: &Inbox, commands: &Receiver<(Command, Answer)>, last: &ArcSwap<Snapshot>, clock: Clock) {
     let mut answers = Vec::new();
-    let mut stop = false;
-    while !stop {
-        match commands.recv_timeout(TICK) {
-            Ok(first) => {
-                // What has finished belongs to the time before the command.
-                core.drain(inbox, now());
-                // Everything that waits is answered by one snapshot.
-                stop |= command(&mut core, first, &mut answers);
-                while let Ok(next) = commands.try_recv() {
-                    stop |= command(&mut core, next, &mut answers);
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => stop = true,
-        }
-        core.drain(inbox, now());
-        if stop {
-            core.close(now());
-        }
-        if stop || core.is_due(now()) {
-            core.commit(now(), now);
-        }
-        if !answers.is_empty() || stop {
-            let snapshot = core.snapshot(now());
-            last.store(snapshot.clone());
-            for answer in answers.drain(..) {
-                let _: Result<(), _> = oneshot::Sender::send(answer, snapshot.clone());
+    loop {
+        let stepped = catch_unwind(AssertUnwindSafe(|| step(&mut core, inbox, commands, last, clock, &mut answers)));
+        match stepped {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(panic) => {
+                inbox.close();
+                last.store(Arc::new(obituary(&mut core, last, &message(&*panic))));
+                // Whoever waits for an answer gets that one. The store is let go of, but may not be fit for it.
+                drop(answers);
+                let _ = catch_unwind(AssertUnwindSafe(move || drop(core)));
+                return;
             }
         }
     }
 }
 
-/// True when it is to stop.
-fn command(core: &mut Core, command: Command, answers: &mut Vec<oneshot::Sender<Arc<Snapshot>>>) -> bool {
+/// True when it was the last.
+fn step(
+    core: &mut Core,
+    inbox: &Inbox,
+    commands: &Receiver<(Command, Answer)>,
+    last: &ArcSwap<Snapshot>,
+    clock: Clock,
+    answers: &mut Vec<Answer>,
+) -> bool {
     let mut stop = false;
-    answers.push(match command {
-        Command::Snapshot(answer) => answer,
-        Command::NewEpoch(build, answer) => {
-            core.new_epoch(build, now());
-            answer
+    match commands.recv_timeout(TICK) {
+        Ok((first, answer)) => {
+            // Kept where a panic does not reach it: who asks hears of the end only once that can be told.
+            answers.push(answer);
+            // What has finished belongs to the time before the command.
+            core.drain(inbox, clock.now());
+            // Everything that waits is answered by one snapshot.
+            stop |= command(core, first);
+            while let Ok((next, answer)) = commands.try_recv() {
+                answers.push(answer);
+                stop |= command(core, next);
+            }
         }
-        Command::SetRules(rules, answer) => {
-            core.set_rules(rules, now());
-            answer
+        Err(RecvTimeoutError::Timeout) => {}
+        Err(RecvTimeoutError::Disconnected) => stop = true,
+    }
+    core.drain(inbox, clock.now());
+    if stop {
+        core.close(wall());
+    }
+    if stop || core.is_due(clock.now()) {
+        core.commit(clock.now(), || clock.0.elapsed());
+    } else {
+        core.check(clock.now());
+    }
+    if !answers.is_empty() || stop {
+        let snapshot = core.snapshot(wall());
+        last.store(snapshot.clone());
+        for answer in answers.drain(..) {
+            let _: Result<(), _> = oneshot::Sender::send(answer, snapshot.clone());
         }
-        Command::SetMirroring(on, answer) => {
-            core.set_mirroring(on);
-            answer
-        }
-        Command::SetPolicy(policy, answer) => {
-            core.set_policy(*policy);
-            answer
-        }
-        Command::Shutdown(answer) => {
-            stop = true;
-            answer
-        }
-    });
+    }
     stop
 }
 
-fn now() -> Timestamp {
+/// The last snapshot of a ledger that panicked: what it had where that is whole, or else what was last shown.
+fn obituary(core: &mut Core, last: &ArcSwap<Snapshot>, why: &str) -> Snapshot {
+    tracing::error!(error = %why, "the ledger stopped: serving goes on, nothing is counted any more; start the proxy again");
+    let own = catch_unwind(AssertUnwindSafe(|| core.snapshot(wall()))).ok().filter(|s| s.evidence.law().is_ok());
+    let snapshot = own.unwrap_or_else(|| last.load_full());
+    let store = StoreStatus {
+        durable: false,
+        why: Some(format!("the ledger stopped: {why}; start the proxy again")),
+        failing_since: snapshot.store.failing_since.or(Some(wall())),
+        errors: snapshot.store.errors + 1,
+        ..snapshot.store.clone()
+    };
+    Snapshot { store, ..Snapshot::clone(&snapshot) }
+}
+
+/// What a panic says.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".into())
+}
+
+/// True when it is to stop.
+fn command(core: &mut Core, command: Command) -> bool {
+    match command {
+        Command::Snapshot => {}
+        Command::NewEpoch(build) => core.new_epoch(build, wall()),
+        Command::SetRules(rules) => core.set_rules(rules, wall()),
+        Command::SetMirroring(on) => core.set_mirroring(on),
+        Command::SetPolicy(policy) => core.set_policy(*policy),
+        Command::SetPatience(patience) => core.set_patience(patience),
+        Command::Shutdown => return true,
+    }
+    false
+}
+
+fn wall() -> Timestamp {
     SystemTime::now().into()
 }
 
@@ -177,13 +237,15 @@ mod tests {
     use crate::evidence::testing::{at, compared};
 
     fn rules() -> Rules {
-        Rules { generation: 1, digest: "d".into(), route: Arc::new(|_| "r".into()) }
+        let route = |name: &str| match name {
+            "GET /panic" => panic!("on purpose"),
+            _ => "r".into(),
+        };
+        Rules { generation: 1, digest: "d".into(), route: Arc::new(route) }
     }
 
-    #[tokio::test]
-    async fn a_snapshot_holds_everything_that_has_finished() {
-        let inbox = Inbox::new(4);
-        let options = LedgerOptions {
+    fn options() -> LedgerOptions {
+        LedgerOptions {
             book: Book::new(rules(), None, 5, at(0)),
             keeper: None,
             mirroring: true,
@@ -191,8 +253,13 @@ mod tests {
             patience: Duration::from_secs(15),
             keep_for: Duration::from_secs(60),
             max_size: 1 << 30,
-        };
-        let ledger = start(inbox.clone(), options).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_holds_everything_that_has_finished() {
+        let inbox = Inbox::new(4);
+        let ledger = start(inbox.clone(), options()).unwrap();
         for i in 0..50u64 {
             let ticket = inbox.mirrored("x".into(), "GET /a".into(), at(1));
             ticket.settle(compared("x", "GET /a", 1, vec![]));
@@ -207,5 +274,35 @@ mod tests {
         assert_eq!(last.evidence.totals().incomparable_reasons.shutdown, 1);
         drop(held);
         assert!(Arc::ptr_eq(&last, &ledger.snapshot().await));
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_dies_says_so_and_takes_nothing_more() {
+        let inbox = Inbox::new(4);
+        let ledger = start(inbox.clone(), options()).unwrap();
+        inbox.mirrored("x".into(), "GET /a".into(), at(1)).settle(compared("x", "GET /a", 1, vec![]));
+        assert_eq!(ledger.snapshot().await.evidence.totals().matched, 1);
+        let held = inbox.mirrored("x".into(), "GET /panic".into(), at(1));
+        let last = ledger.snapshot().await;
+        assert!(!last.store.durable);
+        assert_eq!(last.store.why.as_deref(), Some("the ledger stopped: on purpose; start the proxy again"));
+        assert_eq!(last.evidence.totals().matched, 1);
+        assert!(inbox.is_full());
+        let dropped = inbox.dropped();
+        drop(held);
+        inbox.skipped("GET /a".into(), crate::model::Bucket::Shed);
+        assert_eq!((inbox.dropped(), inbox.drain().len()), (dropped + 2, 0));
+        assert!(ledger.shutdown().await.store.why.is_some());
+    }
+
+    #[tokio::test]
+    async fn patience_can_be_changed() {
+        let inbox = Inbox::new(4);
+        let ledger = start(inbox.clone(), options()).unwrap();
+        let _held = inbox.mirrored("x".into(), "GET /a".into(), at(1));
+        inbox.mirrored("x".into(), "GET /a".into(), at(1)).settle(compared("x", "GET /a", 1, vec![]));
+        assert_eq!(ledger.snapshot().await.evidence.totals().matched, 0);
+        ledger.set_patience(Duration::ZERO).await;
+        assert_eq!(ledger.snapshot().await.evidence.totals().matched, 1);
     }
 }

@@ -4,8 +4,9 @@
 
 mod compare;
 mod core;
+mod examples;
 mod ledger;
 
 pub use compare::{CompareConfig, CompareStats, Comparer, Examine};
-pub use core::{Core, LedgerOptions, Snapshot, StoreStatus};
+pub use core::{Core, LedgerOptions, Moment, Snapshot, StoreStatus};
 pub use ledger::{LedgerHandle, start};

@@ -19,6 +19,10 @@ pub enum StoreError {
     Corrupt { path: PathBuf, detail: String },
     #[error("cannot use {path}")]
     Io { path: PathBuf, source: std::io::Error },
+    #[error("the file {path} is gone")]
+    Gone { path: PathBuf },
+    #[error("{path} was replaced by another store and is left untouched; restart to use that one")]
+    Replaced { path: PathBuf },
     #[error("cannot write to {path}: {detail}")]
     Write { path: PathBuf, detail: String },
     #[error("the system gave no random bytes for a new store in {path}")]

@@ -7,7 +7,7 @@ use crate::evidence::Evidence;
 use crate::flow::Batch;
 use redb::StorageBackend;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug, Default)]
 struct Disk {
@@ -17,6 +17,7 @@ struct Disk {
     /// What came since.
     pending: Vec<(usize, Vec<u8>)>,
     cuts: Vec<Vec<u8>>,
+    panics: bool,
     seed: u64,
 }
 
@@ -50,22 +51,22 @@ impl Disk {
 
 impl StorageBackend for Forgetful {
     fn len(&self) -> Result<u64, std::io::Error> {
-        Ok(self.0.lock().unwrap().now.len() as u64)
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).now.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
-        let disk = self.0.lock().unwrap();
+        let disk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         out.copy_from_slice(&disk.now[offset as usize..offset as usize + out.len()]);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
-        self.0.lock().unwrap().now.resize(len as usize, 0);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).now.resize(len as usize, 0);
         Ok(())
     }
 
     fn sync_data(&self) -> Result<(), std::io::Error> {
-        let mut disk = self.0.lock().unwrap();
+        let mut disk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         disk.cut();
         disk.synced = disk.now.clone();
         disk.pending.clear();
@@ -73,7 +74,8 @@ impl StorageBackend for Forgetful {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
-        let mut disk = self.0.lock().unwrap();
+        let mut disk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(!disk.panics, "on purpose");
         let at = offset as usize;
         disk.now[at..at + data.len()].copy_from_slice(data);
         disk.pending.push((at, data.to_vec()));
@@ -118,4 +120,26 @@ fn a_power_cut_leaves_a_state_that_once_was() {
             }
         }
     }
+}
+
+#[test]
+fn a_database_that_panics_is_a_store_that_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(super::FILE);
+    let disk = Forgetful::default();
+    let db = builder().create_with_backend(disk.clone()).unwrap();
+    let meta = fresh_meta(&file).unwrap();
+    initialise(&db, &meta).unwrap();
+    let mut store = Store::new(db, file.clone(), 1 << 30, meta, Default::default());
+    let mut book = resume(stored_of(&disk.0.lock().unwrap().now));
+    exchange(&mut book, 0, None);
+    let batch = Batch { book: &book, mirroring: true, policy: None, now: crate::evidence::testing::at(0) };
+    disk.0.lock().unwrap().panics = true;
+    let error = store.commit(batch).unwrap_err().to_string();
+    assert!(error.contains("the database gave up"), "{error}");
+    // The next try opens the file again.
+    store.commit(batch).unwrap();
+    drop(store);
+    let stored = super::open_read(dir.path()).unwrap();
+    assert_eq!(stored.epochs.last().unwrap().evidence, book.newest().evidence);
 }

@@ -286,3 +286,42 @@ fn flipped_bytes_never_panic() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_removed_is_not_called_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("data");
+    let (mut store, mut book) = filled(&folder, |_| ());
+    let file = folder.join(FILE);
+    assert!(store.in_place().is_ok());
+    std::fs::remove_dir_all(&folder).unwrap();
+    exchange(&mut book, 60, Some("2"));
+    assert!(store.in_place().is_err());
+    for _ in 0..2 {
+        let error = store.commit(Batch { book: &book, mirroring: true, policy: None, now: at(100) }).unwrap_err();
+        assert_eq!(error.to_string(), format!("the file {} is gone", file.display()));
+    }
+    // With the folder back everything is written again.
+    std::fs::create_dir(&folder).unwrap();
+    commit(&mut store, &mut book);
+    assert!(store.in_place().is_ok());
+    drop(store);
+    assert_eq!(newest(&open_read(&folder).unwrap()), book.newest().evidence);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_replaced_is_left_to_its_owner() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mut store, book) = filled(ours.path(), |_| ());
+    drop(open(&settings(theirs.path())).unwrap());
+    std::fs::rename(theirs.path().join(FILE), ours.path().join(FILE)).unwrap();
+    for expect in ["is gone", "was replaced by another store"] {
+        let error = store.commit(Batch { book: &book, mirroring: true, policy: None, now: at(100) }).unwrap_err();
+        assert!(error.to_string().contains(expect), "{error}");
+    }
+    drop(store);
+    let left = open_read(ours.path()).unwrap();
+    assert!(left.epochs.is_empty());
+}

@@ -7,6 +7,7 @@ use crate::evidence::{Dirt, Epoch, Example, RouteEvidence};
 use crate::flow::{Batch, Keeper, Kept};
 use redb::{Database, Durability, WriteTransaction};
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct Store {
     /// `None` after a failure: the file is opened again for the next try.
     db: Option<Database>,
     file: PathBuf,
+    /// Of the file that is open; `None` where it has no name.
+    identity: Option<Identity>,
     meta: Meta,
     index: Index,
     example_cap: u64,
@@ -26,11 +29,15 @@ pub struct Store {
     whole: bool,
 }
 
+/// What tells a file from another that took its name.
+type Identity = (u64, u64);
+
 // === impl Store ===
 
 impl Store {
     pub(super) fn new(db: Database, file: PathBuf, max_size: u64, meta: Meta, index: Index) -> Self {
-        Self { db: Some(db), file, meta, index, example_cap: (max_size / 2).min(MAX_EXAMPLE_BYTES), whole: false }
+        let (identity, example_cap) = (identity(&file), (max_size / 2).min(MAX_EXAMPLE_BYTES));
+        Self { db: Some(db), file, identity, meta, index, example_cap, whole: false }
     }
 
     pub fn file(&self) -> &Path {
@@ -47,25 +54,65 @@ impl Store {
     /// # Errors
     /// When it could not be made durable; the next call starts from what is on disk.
     pub fn commit(&mut self, batch: Batch<'_>) -> Result<Kept, StoreError> {
-        if self.db.is_none() {
-            let db = open_database(&self.file)?;
-            match guarded(&self.file, || load(&db, &self.file))? {
-                Some((meta, _, index)) => (self.meta, self.index) = (meta, index),
-                None => {
-                    let failed = |detail| StoreError::Write { path: self.file.clone(), detail };
-                    initialise(&db, &self.meta).map_err(failed)?;
-                    self.index = Index::default();
-                    self.whole = true;
-                }
-            }
-            self.db = Some(db);
-        }
-        let result = self.try_commit(batch);
+        // What the database asserts its way out of is a failure like any other.
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            self.reopen()?;
+            let evicted = self.try_commit(batch).map_err(|detail| self.failed(detail))?;
+            self.in_place()?;
+            Ok(Kept { bytes: self.bytes(), evicted })
+        }));
+        let result = result.unwrap_or_else(|_| Err(self.failed("the database gave up".into())));
         if result.is_err() {
-            self.db = None;
+            self.close();
         }
-        let evicted = result.map_err(|detail| StoreError::Write { path: self.file.clone(), detail })?;
-        Ok(Kept { bytes: self.bytes(), evicted })
+        result
+    }
+
+    /// Whether the file that is open still has its name.
+    ///
+    /// # Errors
+    /// `Gone` where it was removed, moved or replaced: what is written to it would not be found.
+    pub fn in_place(&self) -> Result<(), StoreError> {
+        match (self.identity, identity(&self.file)) {
+            (Some(ours), found) if found != Some(ours) => Err(StoreError::Gone { path: self.file.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens the file again after a failure; one that was removed is begun anew, where its folder still is.
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        if self.db.is_some() {
+            return Ok(());
+        }
+        if !self.file.exists() && self.file.parent().is_some_and(|folder| !folder.exists()) {
+            return Err(StoreError::Gone { path: self.file.clone() });
+        }
+        let db = open_database(&self.file)?;
+        match guarded(&self.file, || load(&db, &self.file))? {
+            // It has been counted in by somebody else: what we know does not belong in there.
+            Some((meta, ..)) if meta.store_id != self.meta.store_id => {
+                return Err(StoreError::Replaced { path: self.file.clone() });
+            }
+            Some((meta, _, index)) => (self.meta, self.index) = (meta, index),
+            None => {
+                initialise(&db, &self.meta).map_err(|detail| self.failed(detail))?;
+                self.index = Index::default();
+                self.whole = true;
+            }
+        }
+        self.identity = identity(&self.file);
+        self.db = Some(db);
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        let db = self.db.take();
+        // After a panic inside, closing may panic as well.
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(db)));
+    }
+
+    fn failed(&self, detail: String) -> StoreError {
+        StoreError::Write { path: self.file.clone(), detail }
     }
 
     #[cfg(test)]
@@ -108,10 +155,11 @@ impl Store {
 
 impl Keeper for Store {
     fn keep(&mut self, batch: Batch<'_>) -> Result<Kept, String> {
-        self.commit(batch).map_err(|e| match std::error::Error::source(&e) {
-            Some(cause) => format!("{e}: {cause}"),
-            None => e.to_string(),
-        })
+        self.commit(batch).map_err(sentence)
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        self.in_place().map_err(sentence)
     }
 }
 
@@ -246,4 +294,27 @@ impl Writer<'_> {
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
+}
+
+fn sentence(error: StoreError) -> String {
+    match std::error::Error::source(&error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// None where there is no such file. An open file's number is not given to another.
+fn identity(file: &Path) -> Option<Identity> {
+    let metadata = std::fs::metadata(file).ok()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Some((metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        // Whether it is there is all that is asked.
+        let _ = metadata;
+        Some((0, 0))
+    }
 }
