@@ -23,6 +23,8 @@ pub struct ReportFacts<'a> {
     pub bounds: &'a Bounds<'a>,
     /// Whether a route is marked critical.
     pub critical: &'a dyn Fn(&str) -> bool,
+    /// How many comparisons a route needs before it may fail.
+    pub min_comparisons: &'a dyn Fn(&str) -> u64,
 }
 
 impl Debug for ReportFacts<'_> {
@@ -60,6 +62,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
             latency: latency(route, facts.proxy.control),
             divergences_overflow: route.divergences_overflow,
             critical: (facts.critical)(name),
+            min_comparisons: (facts.min_comparisons)(name),
             counts: route.counts.clone(),
         });
     }

@@ -3,7 +3,8 @@
 use super::{ProxyInfo, Report, ReportFacts, RuleInfo, build};
 use crate::diff::{Finding, Tier};
 use crate::evidence::{
-    Cells, Counts, Divergence, EpochInfo, EpochReason, Evidence, Example, ExampleMessage, Histogram, RouteEvidence,
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, Example, ExampleMessage, Histogram,
+    RouteEvidence,
 };
 use crate::gate::{Criterion, CriterionResult, Judgement, Verdict};
 use crate::model::{Notice, PerLeg, Severity, Timestamp};
@@ -111,6 +112,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
         rules: "r1".into(),
         counts,
         paired: Cells { n00: 90, n10: 0, n01: 10, n11: 0 },
+        control: ControlCounts { compared: 100, differed: 10 },
         errors: Cells::default(),
         status: PerLeg::default(),
         latency: PerLeg { primary: histogram(1000), candidate: histogram(1200), control: histogram(1000) },
@@ -222,6 +224,7 @@ fn build_report(evidence: &Evidence, judgement: &Judgement) -> Report {
             (if rate > 0.0 { rate * 0.9 } else { 0.0 }, rate * 1.1 + 0.0001)
         },
         critical: &|name| name.contains("invoices"),
+        min_comparisons: &|_| 200,
     };
     build(evidence, judgement, &facts)
 }

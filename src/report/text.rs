@@ -90,14 +90,14 @@ fn notices(out: &mut String, report: &Report, style: Style) -> std::fmt::Result 
 }
 
 fn next(out: &mut String, report: &Report) -> std::fmt::Result {
-    let counted = report.divergences.iter().find(|d| d.counted > 0);
+    let groups = words::groups(report);
+    let counted = groups.first().map(|g| g.worst);
     let mut lines = Vec::new();
     if counted.is_some() {
         lines.push(format!(
             "{:<54} {}",
             "parallax report --format html --output report.html", "examples side by side, one file"
         ));
-        lines.push(format!("{:<54} {}", "parallax rules suggest", "rules for what looks volatile"));
     }
     if report.gate.verdict == Verdict::Inconclusive {
         lines.push(format!("{:<54} {}", "parallax gate --wait 30m", "asks until it is decided"));
