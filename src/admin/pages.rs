@@ -151,9 +151,9 @@ fn render_dashboard(report: &Report, mirroring: bool, measured: &MetricsView) ->
     if t.compared == 0 {
         ticks(&mut out, report);
     }
-    let _ = fragments::why(&mut out, report);
     let _ = fragments::notices(&mut out, report);
     if t.requests > 0 {
+        let _ = fragments::why(&mut out, report);
         let _ = fragments::accounting(&mut out, report);
         let counted = report.divergences.iter().any(|d| d.counted > 0);
         out.push_str("<h2>Divergences</h2>\n");
@@ -216,8 +216,11 @@ fn safe(out: &mut String, m: &MetricsView) {
     if let Some(limit) = m.mirror_in_flight_limit {
         parts.push(format!("{} of {} mirrored exchanges in flight", thousands(in_flight), thousands(limit)));
     }
-    for (leg, open) in &m.breaker_open {
-        parts.push(format!("the {leg}'s breaker is {}", if *open { "open" } else { "closed" }));
+    let open: Vec<_> = m.breaker_open.iter().filter(|(_, open)| *open).map(|(leg, _)| leg.as_str()).collect();
+    match open.as_slice() {
+        [] if m.breaker_open.is_empty() => {}
+        [] => parts.push("no breaker is open".to_owned()),
+        legs => parts.push(format!("breaker open: {}", legs.join(", "))),
     }
     if !parts.is_empty() {
         let _ = writeln!(out, "<p class=\"epoch\">Safe? {}.</p>", Html(parts.join(", ")));

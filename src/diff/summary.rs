@@ -164,7 +164,7 @@ mod tests {
         f.candidate = Some(format!("{same}NEW"));
         assert_eq!(
             summary(&f),
-            "primary \"… the same words OLD tail tail tail tail tail tail tail tail tail…\", \
+            "primary \"… the same words OLD tail tail tail tail tail tail tail tail…\", \
              candidate \"… the same words NEW\""
         );
     }

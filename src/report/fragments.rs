@@ -82,7 +82,7 @@ pub fn accounting(out: Out<'_>, report: &Report) -> Written {
         }
         out.push_str("</svg>\n");
     }
-    out.push_str("<table class=\"compact\"><caption>Where every request ended</caption><thead><tr><th scope=\"col\">bucket</th><th scope=\"col\" class=\"n\">exchanges</th><th scope=\"col\" class=\"n\">share of requests</th><th scope=\"col\">of which</th></tr></thead><tbody>\n");
+    out.push_str("<div class=\"wide fit\"><table class=\"compact\"><caption>Where every request ended</caption><thead><tr><th scope=\"col\">bucket</th><th scope=\"col\" class=\"n\">exchanges</th><th scope=\"col\" class=\"n\">share of requests</th><th scope=\"col\">of which</th></tr></thead><tbody>\n");
     for (name, n) in parts {
         let detail = match name {
             "excused" => words::excused(report),
@@ -101,7 +101,7 @@ pub fn accounting(out: Out<'_>, report: &Report) -> Written {
     }
     writeln!(
         out,
-        "</tbody><tfoot><tr><th scope=\"row\">requests</th><td class=\"n\">{}</td><td></td><td>{} mirrored, {} compared</td></tr></tfoot></table>",
+        "</tbody><tfoot><tr><th scope=\"row\">requests</th><td class=\"n\">{}</td><td></td><td>{} mirrored, {} compared</td></tr></tfoot></table></div>",
         thousands(t.requests),
         thousands(t.mirrored),
         thousands(t.compared),
@@ -125,8 +125,7 @@ pub fn routes(out: Out<'_>, report: &Report, limit: usize) -> Written {
 
 fn route_table(out: Out<'_>, report: &Report, rows: &[words::Row<'_>], limit: usize) -> Written {
     out.push_str("<div class=\"wide\"><table><caption>Worst first. Bounds are in percent; p50 and p99 are the candidate's latency over the primary's</caption><thead><tr><th scope=\"col\">verdict</th><th scope=\"col\">route</th>");
-    for title in
-        ["compared", "divergent", "rate", "bounds", "limit", "noise", "p50, primary", "p50, candidate", "p50", "p99"]
+    for title in ["compared", "divergent", "rate", "bounds", "limit", "noise", "p50, primary / candidate", "p50", "p99"]
     {
         write!(out, "<th scope=\"col\" class=\"n\">{title}</th>")?;
     }
@@ -152,8 +151,7 @@ fn route_table(out: Out<'_>, report: &Report, rows: &[words::Row<'_>], limit: us
             row.bounds.map_or_else(|| "too few".to_owned(), |(l, u)| format!("[{}, {}]", digits(l), digits(u))),
             row.limit.map_or_else(String::new, share),
             noise,
-            p50(|l| l.primary),
-            p50(|l| l.candidate),
+            format!("{} / {}", p50(|l| l.primary), p50(|l| l.candidate)),
             ratio(latency.and_then(|l| l.ratio.p50)),
             ratio(latency.and_then(|l| l.ratio.p99)),
         ] {
@@ -335,7 +333,7 @@ fn fold(out: Out<'_>, run: &mut Vec<String>, first: bool, last: bool) -> Written
     let run = std::mem::take(run);
     let row = |out: &mut String, line: &String| writeln!(out, "<tr><td>  {0}</td><td>  {0}</td></tr>", Html(line));
     let (head, tail) = (if first { 1 } else { CONTEXT }, if last { 0 } else { CONTEXT });
-    if run.len() <= head + tail + 2 {
+    if run.len() <= head + tail + 4 {
         return run.iter().try_for_each(|l| row(out, l));
     }
     let (before, rest) = run.split_at(head);

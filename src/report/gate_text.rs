@@ -110,7 +110,7 @@ fn waiting_row(c: &CriterionResult, style: Style) -> String {
         None => String::new(),
     };
     let numbers = !matches!(c.criterion, Criterion::Minimum) && (c.observed.is_some() || c.upper.is_some());
-    let place = style.middle(c.route.as_deref().unwrap_or(if numbers { "all routes" } else { "" }), 26);
+    let place = style.middle(c.route.as_deref().unwrap_or(if numbers { "all routes" } else { "" }), 24);
     let eta = c.eta_seconds.map(|s| duration(Duration::from_secs(s))).unwrap_or_default();
     let symbol = style.symbol(c.verdict);
     let indent = if style.unicode { 4 } else { 7 };
@@ -124,7 +124,7 @@ fn waiting_row(c: &CriterionResult, style: Style) -> String {
         };
         let (observed, limit) = (value(c.observed, ""), value(c.limit, "limit "));
         let bound = if c.verdict == Verdict::Fail { value(c.lower, "lower ") } else { value(c.upper, "upper ") };
-        format!("{name} {} {observed:<8} {bound:<14} {limit:<13} {progress:<17} {eta}", pad(&place, 26))
+        format!("{name} {} {observed:<8} {bound:<13} {limit:<12} {progress:<15} {eta}", pad(&place, 24))
     } else {
         let room = style.columns().saturating_sub(indent + 12 + eta.chars().count() + 1);
         let reason = style.end(&c.reason, room);
@@ -299,5 +299,22 @@ mod tests {
     fn progress_for_logs() {
         let now = samples::now();
         insta::assert_snapshot!(progress_line(&samples::judgement(Verdict::Inconclusive), now), @r##"04:00:00Z inconclusive 2/3 next: GET /invoices/{id} 4,810 of 56,154 comparisons, eta 5h"##);
+    }
+
+    #[test]
+    fn the_block_on_a_terminal() {
+        let judgement = samples::judgement(Verdict::Inconclusive);
+        let block = |style| progress_block(&judgement, samples::now(), Duration::from_secs(1440), style);
+        insta::assert_snapshot!(block(Style::default()), @r##"
+        ◌ waiting for a verdict on build 2026.11.3, epoch 7, 2 d 4 h old (24 min of --wait left)
+          2 of 3 criteria hold, none has failed, decided in about 5 h
+
+          ✔ divergence  GET /orders/{id}         0.303 %  upper 0.338 % limit 0.1 %  4,810, enough
+          ◌ divergence  GET /invoices/{id}       0.303 %  upper 0.338 % limit 0.1 %  4,810 of 56,154 5 h
+          ✔ divergence  GET /users/{id}          0.303 %  upper 0.338 % limit 0.1 %  4,810, enough
+        "##);
+        for line in block(Style { width: 60, unicode: false, ..Style::default() }).lines() {
+            assert!(line.chars().count() <= 60, "{line}");
+        }
     }
 }
