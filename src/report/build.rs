@@ -168,11 +168,13 @@ fn summary(h: &Histogram) -> LatencySummary {
     }
 }
 
-/// The gate's notices, then those it does not know of, each code and message once.
+/// The gate's notices, then those it does not know of, each code and message once. A state that the whole proxy is in
+/// is told once, in whoever's words came first.
 fn merge_notices(a: &[Notice], b: &[Notice]) -> Vec<Notice> {
     let mut all: Vec<Notice> = a.to_vec();
     for notice in b {
-        if !all.iter().any(|n| n.code == notice.code && n.message == notice.message) {
+        let state = notice.code == "mirroring_off";
+        if !all.iter().any(|n| n.code == notice.code && (state || n.message == notice.message)) {
             all.push(notice.clone());
         }
     }

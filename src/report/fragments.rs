@@ -141,7 +141,7 @@ fn route_table(out: Out<'_>, report: &Report, rows: &[words::Row<'_>], limit: us
             "<tr class=\"{}\"><td class=\"tag\"><strong>{}</strong></td><th scope=\"row\" class=\"long\">{}{}</th>",
             row.verdict.as_str(),
             word(row.verdict),
-            Html(&row.name),
+            route(&row.name),
             if row.critical { " <em>critical</em>" } else { "" },
         )?;
         for cell in [
@@ -187,7 +187,7 @@ pub fn top(out: Out<'_>, report: &Report, limit: usize, href: &str) -> Written {
             Html(href),
             Html(&d.fingerprint),
             Html(&d.fingerprint),
-            Html(name),
+            route(&name),
             Html(&d.location),
             Html(&d.summary),
             Html(&d.kind),
@@ -225,7 +225,7 @@ pub fn divergences(out: Out<'_>, report: &Report, caption: &str, list: &[&Diverg
             Html(href),
             Html(&d.fingerprint),
             Html(&d.fingerprint),
-            Html(&d.route),
+            route(&d.route),
             Html(&d.location),
             Html(&d.summary),
             Html(&d.kind),
@@ -430,6 +430,11 @@ fn lines(m: &ExampleMessage) -> String {
         let _ = writeln!(text, "[binary, {} bytes in all]", thousands(m.body_bytes));
     }
     text
+}
+
+/// A route's name, escaped; a long one breaks where its segments do.
+fn route(name: &str) -> String {
+    Html(name).to_string().replace('/', "/<wbr>")
 }
 
 /// A time in UTC with the relative time beside it, to the second; the exact one is in the attribute.
