@@ -177,7 +177,7 @@ impl Gateway {
             }
         };
         if let Some((interim, _)) = interim {
-            interim.take_unsent();
+            interim.settle_interim();
         }
         match answered {
             Ok(sent) => self.answer(connection, busy, sent, promise, due, upgrade),
