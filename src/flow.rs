@@ -10,7 +10,7 @@ mod request_body;
 
 pub use exchange::{Admission, Asked, Exchange, Judge, Mirror, PrimaryOutcome};
 pub use recorder::Recorder;
-pub use request_body::{BodyCapture, CaptureError, CaptureReader, RequestBody};
+pub use request_body::{BodyCapture, BodyOutcome, CaptureError, CaptureReader, RequestBody};
 
 use crate::diff::Finding;
 use crate::evidence::{Book, Example, Settled, Settlement};
@@ -51,7 +51,7 @@ pub struct Pair {
     pub arrived: Timestamp,
     pub request: RequestHead,
     /// What was kept of the request body, for showing.
-    pub request_body: crate::model::Captured,
+    pub request_body: RequestBody,
     pub build: Option<Arc<str>>,
     pub legs: PerLeg<Option<LegRecord>>,
     pub primary: crate::model::Answer,

@@ -1,9 +1,9 @@
 //! The dashboard's pages: rendered here, readable without the script, nothing inline.
 
-use super::Source;
 use super::api::{body, compute, content, either, pairs, unknown};
 use super::problem::Problem;
 use super::server::Admin;
+use super::{MetricsView, Source};
 use crate::evidence::Example;
 use crate::report::escape::Html;
 use crate::report::{DivergenceDetail, Report, fragments, share, thousands};
@@ -23,7 +23,7 @@ type Shared = State<Arc<Admin>>;
 // === The handlers ===
 
 pub(super) async fn dashboard(State(admin): Shared) -> Answer {
-    rendered(&admin, |s| Some(render_dashboard(&s.report(), s.mirroring()))).await
+    rendered(&admin, |s| Some(render_dashboard(&s.report(), s.mirroring(), &s.metrics()))).await
 }
 
 pub(super) async fn routes(State(admin): Shared) -> Answer {
@@ -128,9 +128,11 @@ pub(super) fn form(next: &str, error: Option<&str>) -> String {
     )
 }
 
-fn render_dashboard(report: &Report, mirroring: bool) -> String {
+fn render_dashboard(report: &Report, mirroring: bool, measured: &MetricsView) -> String {
     let mut out = String::new();
     // Writing into a String cannot fail.
+    let t = &report.totals;
+    banner(&mut out, report, mirroring);
     let _ = fragments::verdict(&mut out, report);
     if let Some(eta) = report.gate.eta_seconds {
         let _ = writeln!(
@@ -139,34 +141,25 @@ fn render_dashboard(report: &Report, mirroring: bool) -> String {
             crate::report::duration(Duration::from_secs(eta))
         );
     }
-    let t = &report.totals;
     let (state, word, wanted) =
         if mirroring { ("on", "Stop mirroring", "false") } else { ("off", "Start mirroring", "true") };
     let _ = writeln!(
         out,
-        "<p>Mirroring is <strong>{state}</strong>. <button id=\"mirror\" type=\"button\" data-mirror=\"{wanted}\">{word}</button></p>"
+        "<p class=\"switch\">Mirroring is <strong>{state}</strong> <button id=\"mirror\" type=\"button\" data-mirror=\"{wanted}\">{word}</button></p>"
     );
-    if !mirroring {
-        let _ = writeln!(
-            out,
-            "<p class=\"banner\"><strong>Mirroring is stopped.</strong> Users are served by the primary as before. Nothing is \
-             compared: {} requests are in the bucket <code>disabled</code> so far.</p>",
-            thousands(t.not_mirrored.disabled)
-        );
-    }
+    safe(&mut out, measured);
     if t.compared == 0 {
         ticks(&mut out, report);
     }
-    let _ = fragments::why(&mut out, report);
     let _ = fragments::notices(&mut out, report);
     if t.requests > 0 {
+        let _ = fragments::why(&mut out, report);
         let _ = fragments::accounting(&mut out, report);
-        let counted: Vec<_> = report.divergences.iter().filter(|d| d.counted > 0).collect();
+        let counted = report.divergences.iter().any(|d| d.counted > 0);
         out.push_str("<h2>Divergences</h2>\n");
-        if !counted.is_empty() {
-            let top: Vec<_> = counted.iter().copied().take(5).collect();
-            let caption = format!("{} of {} that count", top.len(), counted.len());
-            let _ = fragments::divergences(&mut out, report, &caption, &top, "/divergences/");
+        if counted {
+            let _ = fragments::top(&mut out, report, 5, "/divergences/");
+            out.push_str("<p><a href=\"/divergences\">All divergences</a></p>\n");
         } else if t.compared > 0 {
             out.push_str("<p>No divergence counts.</p>\n");
         } else {
@@ -176,6 +169,70 @@ fn render_dashboard(report: &Report, mirroring: bool) -> String {
         out.push_str("<p><a href=\"/routes\">All routes</a></p>\n");
     }
     page(&format!("{}: Parallax", report.gate.verdict.as_str()), true, &out)
+}
+
+/// What is wrong enough to be told before the verdict: since when, what it means for users and for the evidence.
+fn banner(out: &mut String, report: &Report, mirroring: bool) {
+    let skipped = &report.totals.not_mirrored;
+    if !mirroring {
+        let _ = writeln!(
+            out,
+            "<p class=\"banner\"><strong>Mirroring is stopped.</strong> Users are served by the primary as before. Nothing is \
+             compared: {} requests are in the bucket <code>disabled</code> so far.</p>",
+            thousands(skipped.disabled)
+        );
+    }
+    for notice in &report.notices {
+        let meaning = match &*notice.code {
+            // The control's breaker stops no comparison.
+            "breaker_open" if notice.message.contains("candidate") => format!(
+                "Users are served by the primary as before. What is skipped is in the bucket <code>breaker_open</code> \
+                 ({} requests so far) and not held against the candidate.",
+                thousands(skipped.breaker_open)
+            ),
+            "store_failing" => {
+                "Users are served by the primary as before. What is counted from now on may be lost at a \
+                                restart, so there is no pass until it is durable again."
+                    .to_owned()
+            }
+            _ => continue,
+        };
+        let _ = writeln!(out, "<p class=\"banner\"><strong>{}.</strong> {meaning}</p>", Html(upper(&notice.message)));
+    }
+}
+
+fn upper(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}
+
+/// What the proxy holds and whether it holds back: measured numbers only, each beside its limit.
+fn safe(out: &mut String, m: &MetricsView) {
+    let mut parts = Vec::new();
+    if let (Some(used), Some(limit)) = (m.capture_bytes, m.capture_limit_bytes) {
+        parts.push(format!("{} of {} held for captured bodies", bytes(used), bytes(limit)));
+    }
+    let in_flight: u64 = m.mirror_in_flight.iter().map(|(_, n)| n).sum();
+    if let Some(limit) = m.mirror_in_flight_limit {
+        parts.push(format!("{} of {} mirrored exchanges in flight", thousands(in_flight), thousands(limit)));
+    }
+    let open: Vec<_> = m.breaker_open.iter().filter(|(_, open)| *open).map(|(leg, _)| leg.as_str()).collect();
+    match open.as_slice() {
+        [] if m.breaker_open.is_empty() => {}
+        [] => parts.push("no breaker is open".to_owned()),
+        legs => parts.push(format!("breaker open: {}", legs.join(", "))),
+    }
+    if !parts.is_empty() {
+        let _ = writeln!(out, "<p class=\"epoch\">Safe? {}.</p>", Html(parts.join(", ")));
+    }
+}
+
+fn bytes(n: u64) -> String {
+    match n {
+        0..1024 => format!("{n} B"),
+        1024..1_048_576 => format!("{:.0} KiB", n as f64 / 1024.0),
+        _ => format!("{:.0} MiB", n as f64 / 1_048_576.0),
+    }
 }
 
 /// The empty state: what has happened so far, and what to do.
@@ -238,7 +295,7 @@ fn render_divergence(report: &Report, d: &DivergenceDetail) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "<h2><code>{}</code> {}</h2>\n<p>{}</p>\n<dl><dt>location</dt><dd><code>{}</code></dd><dt>kind</dt><dd>{} ({})</dd>\
+        "<p class=\"epoch\"><a href=\"/divergences\">Divergences</a> / <code>{}</code></p>\n<h2 class=\"title\">{}</h2>\n<p class=\"lead\">{}</p>\n<dl><dt>location</dt><dd><code>{}</code></dd><dt>kind</dt><dd>{} ({})</dd>\
          <dt>exchanges</dt><dd>{} showed it, {} of what the route compared; it counted in {}</dd>",
         Html(&d.fingerprint),
         Html(&d.route),
@@ -261,15 +318,25 @@ fn render_divergence(report: &Report, d: &DivergenceDetail) -> String {
         thousands(d.examples.len() as u64),
         thousands(d.count),
     );
-    for example in &d.examples {
+    for (i, example) in d.examples.iter().enumerate() {
+        // One is enough to understand; the others are a click away.
+        let _ = writeln!(
+            out,
+            "<details class=\"kept\"{}><summary>Example {} of {}</summary>",
+            if i == 0 { " open" } else { "" },
+            i + 1,
+            d.examples.len()
+        );
         let _ = fragments::example(&mut out, report.generated_at, example);
         if let Some(command) = curl(report, example) {
-            let _ = writeln!(out, "<details><summary>As curl</summary><pre>{}</pre></details>", Html(command));
+            let _ = writeln!(out, "<p>The same request again:</p><pre>{}</pre>", Html(command));
         }
+        out.push_str("</details>\n");
     }
     let _ = writeln!(
         out,
-        "<details><summary>As a rule, if this is meant to differ</summary><pre>{}</pre></details>",
+        "<h2>As a rule</h2>\n<p>If this is meant to differ, add it to the configuration. <code>why</code> is for whoever \
+         finds it there later, <code>expires</code> for the day it has to be looked at again.</p><pre>{}</pre>",
         Html(rule(d))
     );
     page(&format!("{}: Parallax", d.fingerprint), false, &out)
@@ -288,7 +355,7 @@ fn curl(report: &Report, example: &Example) -> Option<String> {
 fn rule(d: &DivergenceDetail) -> String {
     let quote = |s: &str| serde_json::Value::from(s).to_string().replace('\u{7f}', "\\u007f");
     format!(
-        "[[rule]]\nid = {}\nwhy = \"\"\nowner = \"\"\nexpires = \"\"\non = {}\nat = {}\nignore = \"all\"\n",
+        "[[rule]]\nid = {}\nwhy = \"\"      # fill in\nowner = \"\"    # fill in\nexpires = \"\"  # fill in: YYYY-MM-DD\non = {}\nat = {}\nignore = true\n",
         quote(&d.fingerprint),
         quote(&d.route),
         quote(&d.location),

@@ -104,7 +104,7 @@ impl Examine for Examination {
         Some(Example {
             id: pair.id.to_string(),
             at: pair.arrived,
-            request: redactor.request(&pair.request, &pair.request_body),
+            request: redactor.request(&pair.request, &pair.request_body.captured()),
             primary: redactor.answer(&diff::decoded(&pair.primary)),
             candidate: match &pair.candidate {
                 Outcome::Answer(answer) => redactor.answer(&diff::decoded(answer)),

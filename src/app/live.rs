@@ -4,7 +4,7 @@ use super::error::AppError;
 use super::{Shared, now};
 use crate::config::Checked;
 use crate::diff::RuleSet;
-use crate::mirror::{Legs, Policies};
+use crate::mirror::{Legs, Mirrors, Plan};
 use crate::model::{Leg, Limit};
 use crate::proxy::Live;
 use crate::routes::RouteTable;
@@ -12,13 +12,6 @@ use crate::upstream::{LegSettings, Upstream, UpstreamOptions};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
-
-/// What the data plane and the mirror run by.
-pub struct Rooms {
-    pub live: Live,
-    pub policies: Policies,
-    pub legs: Legs,
-}
 
 /// Compiles the rules; all that is wrong with any of them at once.
 pub fn rules(settings: &Checked) -> Result<RuleSet, AppError> {
@@ -31,17 +24,23 @@ pub fn rules(settings: &Checked) -> Result<RuleSet, AppError> {
     })
 }
 
-/// Builds the rooms. Connections to legs whose settings did not change are kept from `before`.
-pub fn rooms(settings: &Checked, budget: &Arc<Limit>, before: Option<&Shared>) -> Result<Rooms, AppError> {
+/// Data plane and mirror by one configuration. Connections to legs whose settings did not change are kept from
+/// `before`.
+pub fn rooms(
+    settings: &Checked,
+    mirrors: &Arc<Mirrors>,
+    budget: &Arc<Limit>,
+    before: Option<(&Live, &Plan)>,
+) -> Result<(Live, Arc<Plan>), AppError> {
     let specs: Vec<_> = settings.routes.iter().map(|r| r.spec.clone()).collect();
     let routes = RouteTable::new(&specs)
         .map_err(|errors| AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let (old_live, old_legs) = (before.map(|b| b.gateway.live.load_full()), before.map(|b| b.mirrors.legs()));
+    let (old_live, old_legs) = (before.map(|(live, _)| live), before.map(|(_, plan)| plan.legs()));
     let kept = |leg: Leg, wanted: &LegSettings| -> Result<Arc<Upstream>, AppError> {
         let old = match leg {
-            Leg::Primary => old_live.as_ref().map(|l| l.primary.clone()),
-            Leg::Candidate => old_legs.as_ref().map(|l| l.candidate.clone()),
-            Leg::Control => old_legs.as_ref().and_then(|l| l.control.clone()),
+            Leg::Primary => old_live.map(|l| l.primary.clone()),
+            Leg::Candidate => old_legs.map(|l| l.candidate.clone()),
+            Leg::Control => old_legs.and_then(|l| l.control.clone()),
         };
         match old {
             Some(old) if old.settings() == wanted => Ok(old),
@@ -53,20 +52,22 @@ pub fn rooms(settings: &Checked, budget: &Arc<Limit>, before: Option<&Shared>) -
         None => None,
     };
     budget.set_max(settings.mirror.memory_budget);
-    Ok(Rooms {
-        live: Live {
-            routes: Arc::new(routes),
-            primary: kept(Leg::Primary, &settings.primary)?,
-            body_timeout: settings.listen.body_timeout,
-        },
-        policies: Policies::new(settings.mirror.clone(), settings.routes.iter().map(|r| r.mirror.clone()).collect()),
-        legs: Legs::new(
-            kept(Leg::Candidate, &settings.candidate)?,
-            settings.build_header.clone(),
-            control,
-            budget.clone(),
-        ),
-    })
+    let legs = Legs::new(
+        kept(Leg::Candidate, &settings.candidate)?,
+        settings.build_header.clone(),
+        control,
+        budget.clone(),
+        old_legs.map(|legs| &**legs),
+    );
+    let of_routes = settings.routes.iter().map(|r| r.mirror.clone()).collect();
+    let plan = Arc::new(Plan::new(mirrors.clone(), settings.mirror.clone(), of_routes, legs));
+    let live = Live {
+        routes: Arc::new(routes),
+        primary: kept(Leg::Primary, &settings.primary)?,
+        mirror: plan.clone(),
+        body_timeout: settings.listen.body_timeout,
+    };
+    Ok((live, plan))
 }
 
 /// How long one exchange may hold back those after it: longer than any of its parts may take.
@@ -104,7 +105,8 @@ pub async fn watch_over(shared: Arc<Shared>) {
 impl Shared {
     /// One attempt to reach each leg; a sentence for each that refuses.
     pub(super) async fn check_legs(&self) -> Vec<String> {
-        let legs = self.mirrors.legs();
+        let plan = self.plan.load_full();
+        let legs = plan.legs();
         let mut all =
             vec![(Leg::Primary, self.gateway.live.load().primary.clone()), (Leg::Candidate, legs.candidate.clone())];
         all.extend(legs.control.clone().map(|c| (Leg::Control, c)));

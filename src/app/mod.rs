@@ -21,7 +21,7 @@ use crate::admin::{self, Admin, AdminOptions};
 use crate::config::Checked;
 use crate::evidence::Book;
 use crate::flow::Inbox;
-use crate::mirror::Mirrors;
+use crate::mirror::{Mirrors, Plan};
 use crate::model::{Limit, Timestamp};
 use crate::pipeline::{self, CompareConfig, Comparer, LedgerHandle, LedgerOptions};
 use crate::proxy::{Counters, ExchangeIds, Gateway, Server, Tunnels};
@@ -29,7 +29,6 @@ use crate::shutdown::Shutdown;
 use crate::{store, tls};
 use arc_swap::ArcSwap;
 use examine::{Examination, Judging};
-use live::Rooms;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,6 +63,8 @@ struct Shared {
     admin: SocketAddr,
     gateway: Arc<Gateway>,
     mirrors: Arc<Mirrors>,
+    /// The mirror by the configuration in force.
+    plan: ArcSwap<Plan>,
     judging: Arc<Judging>,
     comparer: Comparer,
     ledger: LedgerHandle,
@@ -129,11 +130,10 @@ impl App {
         .map_err(AppError::Thread)?;
 
         let capture_budget = Limit::new(settings.mirror.memory_budget);
-        let Rooms { live, policies, legs } = live::rooms(&settings, &capture_budget, None)?;
-        let mirrors = Arc::new(Mirrors::new(policies, legs, judging.clone(), stored.mirroring));
+        let mirrors = Mirrors::new(judging.clone(), stored.mirroring);
+        let (live, plan) = live::rooms(&settings, &mirrors, &capture_budget, None)?;
         let gateway = Arc::new(Gateway {
             live: ArcSwap::from_pointee(live),
-            mirror: mirrors.clone(),
             inbox,
             capture_budget: capture_budget.clone(),
             counters: Arc::new(Counters::default()),
@@ -160,6 +160,7 @@ impl App {
             admin,
             gateway,
             mirrors,
+            plan: ArcSwap::new(plan),
             judging,
             comparer,
             ledger,
@@ -212,9 +213,11 @@ impl App {
         drop(announcement);
     }
 
-    /// One attempt to reach each leg, so that a typing error is told now and not by the first request.
-    pub async fn check_legs(&self) -> Vec<String> {
-        self.shared.check_legs().await
+    /// One attempt to reach each leg, so that a typing error is told now and not by the first request. Serving does not
+    /// wait for it.
+    pub fn check_legs(&self) -> impl Future<Output = Vec<String>> + Send + 'static {
+        let shared = self.shared.clone();
+        async move { shared.check_legs().await }
     }
 
     /// Base of the admin interface's links.

@@ -30,7 +30,8 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, settings: &Checked, now: Timesta
     {
         add("nothing_mirrored", Severity::Warning, line, None);
     }
-    let legs = shared.mirrors.legs();
+    let plan = shared.plan.load_full();
+    let legs = plan.legs();
     for leg in [Leg::Candidate, Leg::Control] {
         if let Some(open) = legs.breaker_open_for(leg) {
             let skipped = totals.not_mirrored.breaker_open;

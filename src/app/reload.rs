@@ -2,7 +2,7 @@
 //! refused, the old one stays, and the log says why.
 
 use super::examine::Examination;
-use super::live::{self, Rooms};
+use super::live;
 use super::{AppError, Shared, now};
 use crate::config::{self, Checked, Flags};
 use crate::model::Timestamp;
@@ -99,14 +99,16 @@ impl Shared {
         let rules = live::rules(&settings)?;
         let generation = examination.generation() + 1;
         let next = Examination::new(&settings, rules, generation, self.redact_key)?;
-        let Rooms { live, policies, legs } = live::rooms(&settings, &self.capture_budget, Some(self))?;
+        let (before_live, before_plan) = (self.gateway.live.load_full(), self.plan.load_full());
+        let before = Some((&*before_live, &*before_plan));
+        let (live, plan) = live::rooms(&settings, &self.mirrors, &self.capture_budget, before)?;
 
         // The ledger first: it must know the new rules before anything is compared under them.
         self.ledger.set_rules(next.evidence_rules(now())).await;
         self.judging.replace(next);
         self.ledger.set_policy(settings.gate.clone()).await;
         self.gateway.live.store(Arc::new(live));
-        self.mirrors.reconfigure(policies, legs);
+        self.plan.store(plan);
         self.settings.store(Arc::new(settings));
         Ok(())
     }

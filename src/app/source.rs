@@ -120,7 +120,8 @@ impl Source for Proxy {
     fn metrics(&self) -> MetricsView {
         let shared = &self.shared;
         let snapshot = shared.ledger.latest();
-        let legs = shared.mirrors.legs();
+        let plan = shared.plan.load_full();
+        let legs = plan.legs();
         let live = shared.gateway.live.load();
         let counters = &shared.gateway.counters;
         let mut connections = vec![

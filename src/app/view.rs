@@ -80,6 +80,7 @@ impl View<'_> {
             proxy: self.proxy.clone(),
             bounds: &|name, _| bounds.get(name).copied().unwrap_or((0.0, 1.0)),
             critical: &|name| self.policy.for_route(name).1,
+            min_comparisons: &|name| self.policy.for_route(name).0.min_comparisons,
         };
         report::build(&self.evidence, &judgement, &facts)
     }

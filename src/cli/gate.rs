@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 const PACE: Duration = Duration::from_secs(1);
 /// A log without a terminal hears from us at least this often.
 const HEARTBEAT: Duration = Duration::from_secs(60);
+/// And of mere progress not more often than this: counts change with every request.
+const CALM: Duration = Duration::from_secs(10);
 /// A proxy that stops answering while we wait may be restarting.
 const FORGIVEN: u32 = 10;
 
@@ -74,7 +76,7 @@ async fn wait(
 ) -> Result<(Judgement, Ended), Failure> {
     let deadline = Instant::now() + limit;
     let look = Look::stderr(color);
-    let mut progress = Progress::new(look, limit, quiet);
+    let mut progress = Progress::new(look, quiet);
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
     let mut missed = 0;
@@ -99,42 +101,46 @@ async fn wait(
     }
 }
 
-/// What people see while waiting: a bar that is redrawn on a terminal, a line now and then in a log.
+/// What people see while waiting: a block that is redrawn on a terminal, a line now and then in a log.
 struct Progress {
-    bar: Option<ProgressBar>,
+    block: Option<ProgressBar>,
+    style: report::Style,
     quiet: bool,
     said: Option<(String, Instant)>,
-    limit: Duration,
 }
 
 impl Progress {
-    fn new(look: Look, limit: Duration, quiet: bool) -> Self {
-        let bar = (look.terminal && !quiet).then(|| {
-            let bar = ProgressBar::new(limit.as_secs().max(1));
-            let template = if look.unicode { "{wide_bar} {msg}" } else { "[{wide_bar}] {msg}" };
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            bar.set_style(if look.unicode { style } else { style.progress_chars("##-") });
-            bar
+    fn new(look: Look, quiet: bool) -> Self {
+        let block = (look.terminal && !quiet).then(|| {
+            let block = ProgressBar::new_spinner();
+            block.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            block
         });
-        Self { bar, quiet, said: None, limit }
+        let style = report::Style { color: look.color, unicode: look.unicode, width: look.width };
+        Self { block, style, quiet, said: None }
     }
 
     fn show(&mut self, judgement: &Judgement, deadline: Instant) {
-        let line = report::progress_line(judgement, now());
         let left = deadline.saturating_duration_since(Instant::now());
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.limit.saturating_sub(left).as_secs());
-            bar.set_message(format!("{} left", report::duration(left)));
-            bar.set_prefix(line.clone());
-            bar.println_once(&line, &mut self.said);
+        if let Some(block) = &self.block {
+            block.set_message(report::progress_block(judgement, now(), left, self.style));
+            // Drawn now: a message alone may wait for the next draw.
+            block.tick();
             return;
         }
-        // The time at the beginning of the line changes always; what comes after it is the news.
-        let news = line.split_once(' ').map_or(line.as_str(), |(_, rest)| rest).trim().to_owned();
+        let line = report::progress_line(judgement, now());
+        // The time at the beginning of the line changes always, the time still needed nearly so; what stands between
+        // them is the news.
+        let news = line.split_once(' ').map_or(line.as_str(), |(_, rest)| rest);
+        let news = news.split_once(", eta ").map_or(news, |(rest, _)| rest).trim().to_owned();
         let now = Instant::now();
         let due = match &self.said {
             None => true,
-            Some((before, at)) => *before != news || now.duration_since(*at) >= HEARTBEAT,
+            Some((before, at)) => {
+                let since = now.duration_since(*at);
+                let heart = |line: &str| line.split_once(" next: ").map_or(line, |(heart, _)| heart).to_owned();
+                heart(before) != heart(&news) || (*before != news && since >= CALM) || since >= HEARTBEAT
+            }
         };
         if due && !self.quiet {
             say(&format!("{}\n", line.trim_end()));
@@ -143,25 +149,10 @@ impl Progress {
     }
 }
 
-trait PrintOnce {
-    fn println_once(&self, line: &str, said: &mut Option<(String, Instant)>);
-}
-
-impl PrintOnce for ProgressBar {
-    /// Above the bar stands the newest state of the open criteria; it scrolls only when it changes.
-    fn println_once(&self, line: &str, said: &mut Option<(String, Instant)>) {
-        let news = line.split_once(' ').map_or(line, |(_, rest)| rest).trim();
-        if said.as_ref().is_none_or(|(before, _)| before != news) {
-            self.println(line.trim_end());
-            *said = Some((news.to_owned(), Instant::now()));
-        }
-    }
-}
-
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(block) = &self.block {
+            block.finish_and_clear();
         }
     }
 }

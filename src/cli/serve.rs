@@ -43,9 +43,12 @@ pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failu
         if let Some(file) = &args.ready_file {
             write_ready(file, &app)?;
         }
-        for trouble in app.check_legs().await {
-            tracing::warn!("{trouble}");
-        }
+        let checking = app.check_legs();
+        tokio::spawn(async move {
+            for trouble in checking.await {
+                tracing::warn!("{trouble}");
+            }
+        });
         let shutdown = Shutdown::new();
         let running = tokio::spawn(app.run(Some(Origin { file: args.config, flags, asked }), shutdown.clone()));
         tokio::pin!(running);

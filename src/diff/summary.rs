@@ -4,23 +4,35 @@ use super::Finding;
 
 /// Characters of a value that a sentence holds.
 const VALUE: usize = 60;
+/// Characters that two long values have in common and that are shown before the place where they differ.
+const LEAD: usize = 16;
 
 /// A finding in a sentence, sides in their fixed order: `primary 200, candidate 500`.
 pub fn summary(finding: &Finding) -> String {
     let (family, what) = finding.kind.split_once('.').unwrap_or((&finding.kind, ""));
-    let (a, b) = (finding.primary.as_deref(), finding.candidate.as_deref());
+    let (a, b) = excerpts(finding, family == "json");
+    let (a, b) = (a.as_deref(), b.as_deref());
     let quoted = matches!(family, "header" | "cookie" | "trailer" | "ctype" | "redirect" | "text");
     let show = |v: Option<&str>| match v {
         None => "has none".to_owned(),
-        Some(v) if quoted => format!("\"{}\"", one_line(v)),
-        Some(v) => one_line(v),
+        Some(v) if quoted => format!("\"{v}\""),
+        Some(v) => v.to_owned(),
     };
     let classes = (&*finding.primary_class, &*finding.candidate_class);
     match (family, what) {
         ("transport", what) => transport(finding, what),
         ("json", "type") => {
-            format!("primary {} {}, candidate {} {}", classes.0, show(a), classes.1, show(b))
+            let side = |class: &str, v: Option<&str>| match v {
+                // `null null` says nothing more than `null`.
+                Some(v) if v != class => format!("{class} {v}"),
+                _ => class.to_owned(),
+            };
+            format!("{} became {}", side(classes.0, a), side(classes.1, b))
         }
+        ("json", "missing" | "item_missing") if b.is_none() => {
+            format!("missing on the candidate, primary has {}", show(a))
+        }
+        ("json", "extra" | "item_extra") if a.is_none() => format!("only on the candidate: {}", show(b)),
         ("json", "whitespace") => "the same values, other white space".to_owned(),
         ("text", "whitespace") => "the same text, other white space".to_owned(),
         ("body", "empty_vs_content") => {
@@ -34,6 +46,20 @@ pub fn summary(finding: &Finding) -> String {
         _ if a.is_none() && b.is_none() => format!("primary {}, candidate {}", classes.0, classes.1),
         _ => format!("primary {}, candidate {}", show(a), show(b)),
     }
+}
+
+/// Both values on one line each; where they are long and alike at first, cut so that the difference is seen.
+fn excerpts(finding: &Finding, json: bool) -> (Option<String>, Option<String>) {
+    let tidy = |v: &String| if json { compact(v) } else { v.split_whitespace().collect::<Vec<_>>().join(" ") };
+    let (a, b) = (finding.primary.as_ref().map(tidy), finding.candidate.as_ref().map(tidy));
+    let from = match (&a, &b) {
+        (Some(a), Some(b)) if a.chars().count().max(b.chars().count()) > VALUE => {
+            let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+            if same > VALUE / 2 { same - LEAD } else { 0 }
+        }
+        _ => 0,
+    };
+    (a.map(|v| window(&v, from)), b.map(|v| window(&v, from)))
 }
 
 fn transport(finding: &Finding, what: &str) -> String {
@@ -50,16 +76,39 @@ fn transport(finding: &Finding, what: &str) -> String {
     }
 }
 
-/// White space evened out, the middle left out where it is long.
+/// White space evened out and the rest left out where it is long.
 fn one_line(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let chars: Vec<char> = text.chars().collect();
-    if chars.len() <= VALUE {
-        return text;
+    window(&text.split_whitespace().collect::<Vec<_>>().join(" "), 0)
+}
+
+/// As many characters as a sentence holds, from the one at `from` on; what is left out is marked.
+fn window(text: &str, from: usize) -> String {
+    let length = text.chars().count();
+    if from == 0 && length <= VALUE {
+        return text.to_owned();
     }
-    let head: String = chars.iter().take(VALUE - 16).collect();
-    let tail: String = chars.iter().skip(chars.len() - 14).collect();
-    format!("{head} … {tail}")
+    let from = from.min(length);
+    let head = if from > 0 { "…" } else { "" };
+    let tail = if length > from + VALUE { "…" } else { "" };
+    format!("{head}{}{tail}", text.chars().skip(from).take(VALUE).collect::<String>().trim_end())
+}
+
+/// JSON without the white space between its tokens. What is not JSON loses white space outside double quotes.
+fn compact(text: &str) -> String {
+    let (mut quoted, mut escaped) = (false, false);
+    let keep = |c: &char| {
+        let was = quoted;
+        if quoted && !escaped && *c == '\\' {
+            escaped = true;
+            return true;
+        }
+        if *c == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = false;
+        was || !c.is_ascii_whitespace()
+    };
+    text.chars().filter(keep).collect()
 }
 
 #[cfg(test)]
@@ -77,8 +126,9 @@ mod tests {
         for (told, expected) in [
             (
                 f("json.type", ("number", "string"), Some("129.9"), Some("\"129.90\"")),
-                "primary number 129.9, candidate string \"129.90\"",
+                "number 129.9 became string \"129.90\"",
             ),
+            (f("json.type", ("null", "number"), Some("null"), Some("1")), "null became number 1"),
             (
                 f("header.missing", ("text", "none"), Some("private, max-age=60"), None),
                 "primary \"private, max-age=60\", candidate has none",
@@ -93,11 +143,29 @@ mod tests {
             ),
             (f("status.class", ("200", "500"), Some("200"), Some("500")), "primary 200, candidate 500"),
             (f("body.empty_vs_content", ("content", "empty"), None, None), "primary has one, candidate has no body"),
-            (f("json.missing", ("string", "none"), Some("\"a\""), None), "primary \"a\", candidate has none"),
+            (f("json.missing", ("string", "none"), Some("\"a\""), None), "missing on the candidate, primary has \"a\""),
+            (f("json.extra", ("none", "number"), None, Some("1")), "only on the candidate: 1"),
+            (
+                f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
+                "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
+            ),
         ] {
             assert_eq!(told, expected);
         }
         let long = f("text.hunk", ("", ""), Some(&"word ".repeat(100)), None);
         assert!(long.chars().count() < 120, "{long}");
+    }
+
+    #[test]
+    fn long_values_are_shown_where_they_differ() {
+        let mut f = Finding::new("text.hunk", Tier::Value, "text");
+        let same = "the same words ".repeat(10);
+        f.primary = Some(format!("{same}OLD {}", "tail ".repeat(30)));
+        f.candidate = Some(format!("{same}NEW"));
+        assert_eq!(
+            summary(&f),
+            "primary \"… the same words OLD tail tail tail tail tail tail tail tail…\", \
+             candidate \"… the same words NEW\""
+        );
     }
 }

@@ -1,10 +1,16 @@
 //! What is kept of an answer's body while it passes: shared chunks up to a cap and within a budget, past either a
 //! running digest and the length. No size is left uncompared.
+//!
+//! A chunk shared with the stream keeps the whole buffer alive that it was read into, so small ones are copied
+//! together: what is held is what the budget was charged for.
 
 use crate::model::{Captured, Limit, Permit};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3Default;
+
+/// Chunks smaller than this are copied, larger ones shared; and the size of the buffers they are copied into.
+pub(super) const SHARED_FROM: usize = 4096;
 
 /// Records one body. Never fails, never waits.
 pub struct Recorder {
@@ -15,8 +21,59 @@ pub struct Recorder {
 }
 
 enum Kept {
-    Chunks { chunks: Vec<Bytes>, permit: Option<Permit> },
-    Digest(Box<Xxh3Default>),
+    Chunks(Chunks),
+    Digest { hash: Box<Xxh3Default>, given_up: bool },
+}
+
+/// Chunks, charged to a budget for the memory they hold.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    pub(super) done: Vec<Bytes>,
+    /// Small chunks copied together.
+    pub(super) tail: BytesMut,
+    permit: Option<Permit>,
+}
+
+// === impl Chunks ===
+
+impl Chunks {
+    /// Adds a chunk; false, and nothing added, when the budget has no room for it.
+    pub(super) fn push(&mut self, chunk: &Bytes, budget: &Arc<Limit>) -> bool {
+        if chunk.len() >= SHARED_FROM {
+            if !self.charge(chunk.len(), budget) {
+                return false;
+            }
+            self.flush();
+            self.done.push(chunk.clone());
+            return true;
+        }
+        if self.tail.len() + chunk.len() > self.tail.capacity() {
+            if !self.charge(SHARED_FROM, budget) {
+                return false;
+            }
+            self.flush();
+            self.tail = BytesMut::with_capacity(SHARED_FROM);
+        }
+        self.tail.extend_from_slice(chunk);
+        true
+    }
+
+    /// Ends the tail: it becomes a chunk like the others.
+    pub(super) fn flush(&mut self) {
+        if !self.tail.is_empty() {
+            self.done.push(std::mem::take(&mut self.tail).freeze());
+        }
+    }
+
+    fn charge(&mut self, bytes: usize, budget: &Arc<Limit>) -> bool {
+        match &mut self.permit {
+            Some(permit) => permit.grow(bytes),
+            none => {
+                *none = budget.take(bytes);
+                none.is_some()
+            }
+        }
+    }
 }
 
 // === impl Recorder ===
@@ -24,38 +81,40 @@ enum Kept {
 impl Recorder {
     /// Keeps at most `cap` bytes whole, and only while `budget` has room.
     pub fn new(cap: usize, budget: Arc<Limit>) -> Self {
-        Self { cap, budget, length: 0, kept: Kept::Chunks { chunks: Vec::new(), permit: None } }
+        Self { cap, budget, length: 0, kept: Kept::Chunks(Chunks::default()) }
     }
 
     pub fn push(&mut self, chunk: &Bytes) {
         self.length += chunk.len() as u64;
         match &mut self.kept {
-            Kept::Chunks { chunks, permit } => {
-                let within = self.length <= self.cap as u64
-                    && match permit {
-                        Some(permit) => permit.grow(chunk.len()),
-                        none => {
-                            *none = self.budget.take(chunk.len());
-                            none.is_some()
-                        }
-                    };
-                if within {
-                    chunks.push(chunk.clone());
-                } else {
-                    let mut hash = Box::new(Xxh3Default::new());
-                    chunks.iter().for_each(|c| hash.update(c));
-                    hash.update(chunk);
-                    self.kept = Kept::Digest(hash);
+            Kept::Chunks(chunks) => {
+                let small = self.length <= self.cap as u64;
+                if small && chunks.push(chunk, &self.budget) {
+                    return;
                 }
+                let mut hash = Box::new(Xxh3Default::new());
+                chunks.flush();
+                chunks.done.iter().for_each(|c| hash.update(c));
+                hash.update(chunk);
+                self.kept = Kept::Digest { hash, given_up: small };
             }
-            Kept::Digest(hash) => hash.update(chunk),
+            Kept::Digest { hash, given_up } => {
+                hash.update(chunk);
+                // A body that is too large in any case was not given up for want of room.
+                *given_up &= self.length <= self.cap as u64;
+            }
         }
     }
 
     pub fn finish(self) -> Captured {
         match self.kept {
-            Kept::Chunks { chunks, permit } => Captured::whole(chunks, permit.map(Arc::new)),
-            Kept::Digest(hash) => Captured::Digest { xxh3: hash.digest128(), length: self.length },
+            Kept::Chunks(mut chunks) => {
+                chunks.flush();
+                Captured::whole(chunks.done, chunks.permit.map(Arc::new))
+            }
+            Kept::Digest { hash, given_up } => {
+                Captured::Digest { xxh3: hash.digest128(), length: self.length, given_up }
+            }
         }
     }
 }
@@ -77,7 +136,7 @@ mod tests {
         fn equal_bytes_stay_equal_over_the_cap(
             chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..12),
             cap in 0usize..200,
-            budget in 0usize..200,
+            budget in 0usize..9000,
         ) {
             let limit = Limit::new(budget);
             let mut capped = Recorder::new(cap, limit.clone());
@@ -89,8 +148,35 @@ mod tests {
             }
             let (capped, whole) = (capped.finish(), whole.finish());
             prop_assert!(capped.same_bytes(&whole));
+            prop_assert!(!capped.given_up() || whole.len() <= cap as u64);
             drop(capped);
             prop_assert_eq!(limit.used(), 0);
         }
+    }
+
+    #[test]
+    fn small_chunks_do_not_keep_large_buffers_alive() {
+        let limit = Limit::new(1 << 20);
+        let mut recorder = Recorder::new(1 << 20, limit.clone());
+        let buffer = Bytes::from(vec![7; 64 * 1024]);
+        for i in 0..10_000 {
+            recorder.push(&buffer.slice(i..i + 1));
+        }
+        assert!(buffer.try_into_mut().is_ok(), "nothing holds on to it");
+        assert_eq!(limit.used(), 3 * SHARED_FROM);
+        assert_eq!(recorder.finish().len(), 10_000);
+    }
+
+    #[test]
+    fn want_of_room_is_told_from_size() {
+        let of = |cap: usize, budget: usize| {
+            let mut recorder = Recorder::new(cap, Limit::new(budget));
+            recorder.push(&Bytes::from(vec![1; 10_000]));
+            recorder.finish().given_up()
+        };
+        assert!(of(100_000, 5_000));
+        assert!(!of(5_000, 100_000));
+        assert!(!of(5_000, 5_000));
+        assert!(!of(100_000, 100_000));
     }
 }

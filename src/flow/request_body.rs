@@ -1,7 +1,8 @@
 //! The shared capture of a request body: written as the chunks pass to the primary, read by mirror legs at their
 //! own pace. The writer never waits; past the cap the capture is given up and its readers fail.
 
-use crate::model::{Captured, Limit, Permit};
+use super::recorder::Chunks;
+use crate::model::{Captured, Limit};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -17,13 +18,54 @@ pub enum RequestBody {
 }
 
 impl RequestBody {
+    /// Whether the body has ended, and how.
+    pub fn ended(&self) -> Option<BodyOutcome> {
+        match self {
+            RequestBody::Empty => Some(BodyOutcome::Complete),
+            RequestBody::Shared(capture) => capture.lock().end.as_ref().map(|end| match end {
+                End::Complete(_) => BodyOutcome::Complete,
+                End::Aborted => BodyOutcome::Aborted,
+                End::Lost => BodyOutcome::Lost,
+            }),
+        }
+    }
+
+    /// Waits until the body has ended, however it did.
+    pub async fn end(&self) {
+        let RequestBody::Shared(capture) = self else { return };
+        std::future::poll_fn(|cx| {
+            let mut state = capture.lock();
+            if state.end.is_some() {
+                return Poll::Ready(());
+            }
+            state.wait(cx);
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// What has been captured by now, for showing.
     pub fn captured(&self) -> Captured {
         match self {
             RequestBody::Empty => Captured::empty(),
-            RequestBody::Shared(capture) => Captured::whole(capture.lock().chunks.clone(), None),
+            RequestBody::Shared(capture) => {
+                let state = capture.lock();
+                let mut chunks = state.chunks.done.clone();
+                chunks.push(Bytes::copy_from_slice(&state.chunks.tail));
+                Captured::whole(chunks, None)
+            }
         }
     }
+}
+
+/// How a request's body ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyOutcome {
+    Complete,
+    /// The client broke it off.
+    Aborted,
+    /// It outgrew what is kept, so that the mirror legs did not get what the primary got.
+    Lost,
 }
 
 /// A body as it grows. See the module.
@@ -38,9 +80,8 @@ pub struct BodyCapture {
 
 #[derive(Debug, Default)]
 struct State {
-    chunks: Vec<Bytes>,
+    chunks: Chunks,
     length: usize,
-    permit: Option<Permit>,
     end: Option<End>,
     readers: Vec<Waker>,
 }
@@ -77,21 +118,11 @@ impl BodyCapture {
         if state.end.is_some() {
             return;
         }
-        let within = state.length + chunk.len() <= self.cap
-            && match &mut state.permit {
-                Some(permit) => permit.grow(chunk.len()),
-                none => {
-                    *none = self.budget.take(chunk.len());
-                    none.is_some()
-                }
-            };
-        if within {
+        if state.length + chunk.len() <= self.cap && state.chunks.push(chunk, &self.budget) {
             state.length += chunk.len();
-            state.chunks.push(chunk.clone());
             state.wake();
         } else {
-            state.chunks = Vec::new();
-            state.permit = None;
+            state.chunks = Chunks::default();
             state.finish(End::Lost);
         }
     }
@@ -108,7 +139,7 @@ impl BodyCapture {
 
     /// A reader from the beginning.
     pub fn reader(self: &Arc<Self>) -> CaptureReader {
-        CaptureReader { capture: self.clone(), next: 0, done: false }
+        CaptureReader { capture: self.clone(), next: 0, taken: 0, done: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -124,6 +155,12 @@ impl State {
         }
     }
 
+    fn wait(&mut self, cx: &Context<'_>) {
+        if !self.readers.iter().any(|w| w.will_wake(cx.waker())) {
+            self.readers.push(cx.waker().clone());
+        }
+    }
+
     fn wake(&mut self) {
         self.readers.drain(..).for_each(Waker::wake);
     }
@@ -133,7 +170,9 @@ impl State {
 #[derive(Debug)]
 pub struct CaptureReader {
     capture: Arc<BodyCapture>,
+    /// The chunk to be read next, and how much of it was read while it still grew.
     next: usize,
+    taken: usize,
     done: bool,
 }
 
@@ -152,15 +191,24 @@ impl Body for CaptureReader {
         }
         let capture = self.capture.clone();
         let mut state = capture.lock();
-        if let Some(chunk) = state.chunks.get(self.next) {
+        if let Some(chunk) = state.chunks.done.get(self.next) {
+            let rest = chunk.slice(std::mem::take(&mut self.taken).min(chunk.len())..);
             self.next += 1;
-            return Poll::Ready(Some(Ok(Frame::data(chunk.clone()))));
+            if !rest.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(rest))));
+            }
+            drop(state);
+            return self.poll_frame(cx);
+        }
+        let fresh = state.chunks.tail.get(self.taken..).unwrap_or_default();
+        if !fresh.is_empty() {
+            let fresh = Bytes::copy_from_slice(fresh);
+            self.taken += fresh.len();
+            return Poll::Ready(Some(Ok(Frame::data(fresh))));
         }
         match &state.end {
             None => {
-                if !state.readers.iter().any(|w| w.will_wake(cx.waker())) {
-                    state.readers.push(cx.waker().clone());
-                }
+                state.wait(cx);
                 Poll::Pending
             }
             Some(End::Complete(trailers)) => {
@@ -174,5 +222,59 @@ impl Body for CaptureReader {
 
     fn size_hint(&self) -> SizeHint {
         self.capture.declared.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+    use proptest::prelude::*;
+
+    /// Reads what is there without waiting.
+    fn read(reader: &mut CaptureReader) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut *reader).poll_frame(&mut cx) {
+            all.extend_from_slice(frame.data_ref().map_or(&[], |d| d));
+        }
+        all
+    }
+
+    proptest! {
+        /// Whenever it reads, a reader gets every byte once and in order.
+        #[test]
+        fn readers_see_what_was_written(
+            chunks in proptest::collection::vec((0usize..6000, any::<bool>()), 0..30),
+        ) {
+            let capture = BodyCapture::new(1 << 20, None, Limit::new(1 << 22));
+            let (mut reader, mut late) = (capture.reader(), capture.reader());
+            let (mut written, mut seen) = (Vec::new(), Vec::new());
+            for (i, (length, look)) in chunks.into_iter().enumerate() {
+                let chunk = vec![i as u8; length];
+                capture.push(&Bytes::from(chunk.clone()));
+                written.extend_from_slice(&chunk);
+                if look {
+                    seen.extend(read(&mut reader));
+                }
+            }
+            capture.complete(None);
+            seen.extend(read(&mut reader));
+            prop_assert_eq!(&seen, &written);
+            prop_assert_eq!(read(&mut late), written);
+        }
+    }
+
+    #[tokio::test]
+    async fn past_the_cap_readers_fail_and_the_writer_does_not() {
+        let budget = Limit::new(1 << 20);
+        let capture = BodyCapture::new(10, None, budget.clone());
+        let body = RequestBody::Shared(capture.clone());
+        capture.push(&Bytes::from_static(b"0123456789"));
+        assert_eq!(body.ended(), None);
+        capture.push(&Bytes::from_static(b"x"));
+        body.end().await;
+        assert_eq!((body.ended(), budget.used()), (Some(BodyOutcome::Lost), 0));
+        assert_eq!(capture.reader().frame().await.unwrap().unwrap_err(), CaptureError::Lost);
     }
 }

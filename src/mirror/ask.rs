@@ -1,6 +1,6 @@
 //! Asking one mirror leg: the same request, marked; the answer or the failure, as data.
 
-use crate::flow::{Exchange, Recorder, RequestBody};
+use crate::flow::{BodyOutcome, Exchange, Recorder, RequestBody};
 use crate::mirror::MirrorSettings;
 use crate::model::{Answer, BodyEnd, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Timing};
 use crate::upstream::{Fault, LegBody, SendOptions, Upstream};
@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use std::sync::Arc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The mark: a request that carries it is served, never mirrored again.
 pub const MARK: HeaderName = HeaderName::from_static("x-parallax-leg");
@@ -28,7 +28,8 @@ pub struct Asked {
     pub spoilt: bool,
 }
 
-/// Sends the exchange's request to `upstream` and collects the whole answer, until `deadline` at the latest.
+/// Sends the exchange's request to `upstream` and collects the whole answer. Its clock starts when it is `due`, or when
+/// the client has sent its request whole, which has as much time itself.
 pub async fn ask(
     upstream: &Upstream,
     leg: Leg,
@@ -37,46 +38,76 @@ pub async fn ask(
     budget: &Arc<Limit>,
     due: Instant,
 ) -> Asked {
-    let deadline = due + settings.timeout;
     let mut timing = Timing::default();
     let mut spoilt = false;
-    let options = SendOptions { upgrade: false, retry: true };
-    let outcome = match timeout_at(deadline, upstream.send(request(leg, exchange, settings), options)).await {
-        Err(_) => Outcome::Failed(timed_out(settings, "no answer")),
-        Ok(Err(error)) => {
-            spoilt = error.fault != Fault::Leg;
-            timing.connect = error.connect;
-            Outcome::Failed(error.failure)
-        }
-        Ok(Ok(sent)) => {
-            timing.connect = sent.connect;
-            timing.first_byte = Some(due.elapsed().saturating_sub(sent.connect));
-            let (parts, mut body) = sent.response.into_parts();
-            let mut recorder = Recorder::new(exchange.admission.max_body, budget.clone());
-            let mut trailers = None;
-            let end = loop {
-                match timeout_at(deadline, body.frame()).await {
-                    Err(_) => break BodyEnd::Broken(timed_out(settings, "no end of its answer")),
-                    Ok(None) => break BodyEnd::Complete,
-                    Ok(Some(Err(failure))) => break BodyEnd::Broken(failure),
-                    Ok(Some(Ok(frame))) => take(frame, &mut recorder, &mut trailers),
-                }
-            };
-            let mut headers = parts.headers;
-            crate::upstream::strip_hop_by_hop(&mut headers);
-            Outcome::Answer(Answer {
-                status: parts.status,
-                reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
-                headers,
-                body: recorder.finish(),
-                trailers,
-                end,
-            })
+    let collected = {
+        let collect = collect(upstream, leg, exchange, settings, budget, due, &mut timing, &mut spoilt);
+        let deadline = async {
+            if timeout_at(due + settings.timeout, exchange.body.end()).await.is_ok() {
+                let start = if matches!(exchange.body, RequestBody::Empty) { due } else { Instant::now() };
+                sleep_until(start + settings.timeout).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = collect => Ok(outcome),
+            () = deadline => Err(()),
         }
     };
+    let outcome = collected.unwrap_or_else(|()| {
+        let what = if timing.first_byte.is_some() { "no end of its answer" } else { "no answer" };
+        let detail = format!("gave {what} within {}", crate::report::duration(settings.timeout));
+        Outcome::Failed(Failure { kind: FailureKind::Timeout, detail })
+    });
+    // Whatever became of it, a leg that did not get the whole request has nothing to answer for.
+    spoilt |= exchange.body.ended() != Some(BodyOutcome::Complete);
     timing.last_byte = due.elapsed();
     let class = outcome.class();
     Asked { outcome, record: LegRecord { class, timing }, spoilt }
+}
+
+/// The whole answer, however long it takes.
+async fn collect(
+    upstream: &Upstream,
+    leg: Leg,
+    exchange: &Exchange,
+    settings: &MirrorSettings,
+    budget: &Arc<Limit>,
+    due: Instant,
+    timing: &mut Timing,
+    spoilt: &mut bool,
+) -> Outcome {
+    let options = SendOptions { upgrade: false, retry: true };
+    let sent = match upstream.send(request(leg, exchange, settings), options).await {
+        Ok(sent) => sent,
+        Err(error) => {
+            *spoilt = error.fault != Fault::Leg;
+            timing.connect = error.connect;
+            return Outcome::Failed(error.failure);
+        }
+    };
+    timing.connect = sent.connect;
+    timing.first_byte = Some(due.elapsed().saturating_sub(sent.connect));
+    let (parts, mut body) = sent.response.into_parts();
+    let mut recorder = Recorder::new(exchange.admission.max_body, budget.clone());
+    let mut trailers = None;
+    let end = loop {
+        match body.frame().await {
+            None => break BodyEnd::Complete,
+            Some(Err(failure)) => break BodyEnd::Broken(failure),
+            Some(Ok(frame)) => take(frame, &mut recorder, &mut trailers),
+        }
+    };
+    let mut headers = parts.headers;
+    crate::upstream::strip_hop_by_hop(&mut headers);
+    Outcome::Answer(Answer {
+        status: parts.status,
+        reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
+        headers,
+        body: recorder.finish(),
+        trailers,
+        end,
+    })
 }
 
 fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut Option<HeaderMap>) {
@@ -84,10 +115,6 @@ fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut 
         Ok(chunk) => recorder.push(&chunk),
         Err(frame) => *trailers = frame.into_trailers().ok(),
     }
-}
-
-fn timed_out(settings: &MirrorSettings, what: &str) -> Failure {
-    Failure { kind: FailureKind::Timeout, detail: format!("gave {what} within {:?}", settings.timeout) }
 }
 
 /// The request as a mirror leg gets it.
@@ -102,7 +129,11 @@ fn request(leg: Leg, exchange: &Exchange, settings: &MirrorSettings) -> Request<
     *request.extensions_mut() = exchange.extensions.clone();
     let mut headers = exchange.request.headers.clone();
     headers.remove(EXPECT);
-    for name in CONDITIONS.iter().chain(&settings.remove_headers) {
+    // A write keeps its conditions: without them it could do what its sender meant to prevent.
+    if exchange.request.method.is_safe() {
+        CONDITIONS.iter().for_each(|name| drop(headers.remove(name)));
+    }
+    for name in &settings.remove_headers {
         headers.remove(name);
     }
     for (name, value) in &settings.set_headers {

@@ -2,22 +2,30 @@
 
 use super::ask::{self, Asked};
 use super::{Legs, MirrorSettings};
-use crate::flow::{Exchange, Judge, Pair, PrimaryOutcome};
+use crate::flow::{BodyOutcome, Exchange, Judge, Pair, PrimaryOutcome};
 use crate::model::{Answer, BodyEnd, FailureKind, Incomparable, Leg, LegRecord, Outcome, PerLeg, RequestHead};
 use http::StatusCode;
-use http::header::{IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
+use http::header::IF_RANGE;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+
+/// Between two looks at a primary that takes its time.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Asks the mirror legs, waits for what the primary did, and hands the pair on or settles it as incomparable.
 pub async fn run(legs: Arc<Legs>, settings: Arc<MirrorSettings>, judge: Arc<dyn Judge>, mut exchange: Exchange) {
     let mut due = exchange.due;
     let mut primary = None;
     if settings.start == super::Start::AfterPrimary {
-        // The primary's own time-outs bound this wait.
-        primary = Some((&mut exchange.primary).await);
+        match primary_in_time(&mut exchange, due + settings.timeout).await {
+            Ok(outcome) => primary = Some(outcome),
+            Err(reason) => {
+                return exchange.ticket.incomparable(reason, judge.generation(), None, PerLeg::default());
+            }
+        }
         due = Instant::now();
     }
     let with_control = legs.control_wanted(&exchange);
@@ -30,8 +38,9 @@ pub async fn run(legs: Arc<Legs>, settings: Arc<MirrorSettings>, judge: Arc<dyn 
     };
     let (candidate, control) = tokio::join!(candidate, control);
     let primary = match primary {
-        Some(primary) => primary.map_err(|_| Incomparable::ClientAborted),
-        None => primary_in_time(&mut exchange, due + settings.timeout).await,
+        Some(primary) => Ok(primary),
+        None if candidate.spoilt => Err(spoilt_by(&exchange)),
+        None => primary_in_time(&mut exchange, Instant::now().max(due + settings.timeout)).await,
     };
     settle(&legs, &*judge, exchange, primary, candidate, control);
 }
@@ -40,10 +49,24 @@ pub async fn run(legs: Arc<Legs>, settings: Arc<MirrorSettings>, judge: Arc<dyn 
 /// `deadline`, so that a stream without end does not hold back everything that came after it.
 async fn primary_in_time(exchange: &mut Exchange, deadline: Instant) -> Result<PrimaryOutcome, Incomparable> {
     let kept = |kept: Result<PrimaryOutcome, oneshot::error::RecvError>| kept.map_err(|_| Incomparable::ClientAborted);
-    match timeout_at(deadline, &mut exchange.primary).await {
-        Ok(outcome) => kept(outcome),
-        Err(_) if exchange.primary_head.load(Ordering::Relaxed) => Err(Incomparable::Budget),
-        Err(_) => kept((&mut exchange.primary).await),
+    loop {
+        let look = deadline.max(Instant::now() + LOOK);
+        match timeout_at(look, &mut exchange.primary).await {
+            Ok(outcome) => return kept(outcome),
+            Err(_) if exchange.primary_head.load(Ordering::Relaxed) => return Err(Incomparable::Budget),
+            // A request that is still on its way has had its time too.
+            Err(_) if exchange.body.ended().is_none() => return Err(Incomparable::CaptureLost),
+            // Bounded by the time the primary has for its answer.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Why a candidate that did not get the whole request, or could not be asked, is not judged.
+fn spoilt_by(exchange: &Exchange) -> Incomparable {
+    match exchange.body.ended() {
+        Some(BodyOutcome::Aborted) => Incomparable::ClientAborted,
+        _ => Incomparable::CaptureLost,
     }
 }
 
@@ -61,23 +84,30 @@ fn settle(
     };
     let mut records = PerLeg { primary: None, candidate: Some(candidate.record), control: None };
     records.control = control.as_ref().map(|c| c.record);
-    let judged = judge_primary(&exchange.request, primary, &mut records.primary)
-        .and_then(|answer| if candidate.spoilt { Err(Incomparable::CaptureLost) } else { Ok(answer) });
+    let judged =
+        judge_primary(&exchange.request, primary, &candidate.outcome, &mut records.primary).and_then(|answer| {
+            match candidate.spoilt {
+                true => Err(spoilt_by(&exchange)),
+                // What had to be given up for want of room is not known to differ.
+                false if lost_detail(&answer, &candidate.outcome) => Err(Incomparable::CaptureLost),
+                false => Ok(answer),
+            }
+        });
     match judged {
         Err(reason) => exchange.ticket.incomparable(reason, judge.generation(), build, records),
         Ok(primary) => judge.submit(Pair {
+            // A control that failed, or whose answer could not be kept, says nothing of noise.
+            control: control.map(|c| c.outcome).filter(|c| is_whole(c) && !lost_detail(&primary, c)),
             ticket: exchange.ticket,
             id: exchange.id,
             route: exchange.route,
             arrived: exchange.arrived,
             request: exchange.request,
-            request_body: exchange.body.captured(),
+            request_body: exchange.body,
             build,
             legs: records,
             primary,
             candidate: candidate.outcome,
-            // A control that failed says nothing of noise.
-            control: control.map(|c| c.outcome).filter(is_whole),
             permit: exchange.admission.permit,
         }),
     }
@@ -89,11 +119,12 @@ fn settle(
 /// |---|---|
 /// | promise broken, client gone | `client_aborted` |
 /// | no answer, or a broken body | `primary_failed` |
-/// | 304, 412, or the whole for a part, to validators that mirror legs are not sent | `conditional` |
+/// | 304, 412, or the whole for a part, to validators that mean nothing to another system | `conditional` |
 /// | anything else | its answer |
 fn judge_primary(
     request: &RequestHead,
     primary: Result<PrimaryOutcome, Incomparable>,
+    candidate: &Outcome,
     record: &mut Option<LegRecord>,
 ) -> Result<Answer, Incomparable> {
     match primary? {
@@ -105,11 +136,13 @@ fn judge_primary(
         PrimaryOutcome::Answered { answer, record: answered } => {
             *record = Some(answered);
             let asked = |names: &[http::HeaderName]| names.iter().any(|n| request.headers.contains_key(n));
+            let refused = |status: StatusCode| status == StatusCode::PRECONDITION_FAILED;
             let conditional = match answer.status {
                 StatusCode::NOT_MODIFIED => asked(&ask::CONDITIONS),
-                StatusCode::PRECONDITION_FAILED => asked(&[IF_MATCH, IF_UNMODIFIED_SINCE]),
-                StatusCode::OK => asked(&[IF_RANGE]),
-                _ => false,
+                StatusCode::OK if asked(&[IF_RANGE]) => true,
+                status if refused(status) => asked(&ask::CONDITIONS),
+                // A write is sent with its conditions, which the candidate may see otherwise.
+                _ => matches!(candidate, Outcome::Answer(a) if refused(a.status)) && asked(&ask::CONDITIONS),
             };
             match answer.end {
                 BodyEnd::Broken(_) => Err(Incomparable::PrimaryFailed),
@@ -118,6 +151,12 @@ fn judge_primary(
             }
         }
     }
+}
+
+/// Whether two bodies are known to differ only by digests that were made for want of room.
+fn lost_detail(primary: &Answer, other: &Outcome) -> bool {
+    let Outcome::Answer(other) = other else { return false };
+    (primary.body.given_up() || other.body.given_up()) && !primary.body.same_bytes(&other.body)
 }
 
 fn is_whole(outcome: &Outcome) -> bool {

@@ -24,7 +24,7 @@ pub struct Legs {
     pub control_sample: f64,
     /// All captured bodies together.
     pub capture_budget: Arc<Limit>,
-    breakers: [Breaker; 2],
+    breakers: Arc<[Breaker; 2]>,
 }
 
 // === impl Legs ===
@@ -35,9 +35,15 @@ impl Legs {
         build_header: HeaderName,
         control: Option<(Arc<Upstream>, f64)>,
         capture_budget: Arc<Limit>,
+        before: Option<&Legs>,
     ) -> Self {
+        // What is known of a leg's health stays known while it is the same leg.
+        let breakers = match before {
+            Some(before) if Arc::ptr_eq(&before.candidate, &candidate) => before.breakers.clone(),
+            _ => Arc::default(),
+        };
         let (control, control_sample) = control.map_or((None, 0.0), |(leg, share)| (Some(leg), share));
-        Self { candidate, build_header, control, control_sample, capture_budget, breakers: Default::default() }
+        Self { candidate, build_header, control, control_sample, capture_budget, breakers }
     }
 
     /// For how long a leg's breaker has been open, where it is.

@@ -11,8 +11,9 @@ use xxhash_rust::xxh3::Xxh3Default;
 pub enum Captured {
     /// Every byte, in the chunks that carried it. The permit holds their share of the capture budget.
     Whole { chunks: Arc<[Bytes]>, length: u64, permit: Option<Arc<Permit>> },
-    /// Past a cap: xxh3-128 with seed 0 of all bytes, and how many there were.
-    Digest { xxh3: u128, length: u64 },
+    /// Past a cap: xxh3-128 with seed 0 of all bytes, and how many there were. `given_up` says that it was not the
+    /// body's own size: the bytes would have been kept, had there been room for them.
+    Digest { xxh3: u128, length: u64, given_up: bool },
 }
 
 impl Captured {
@@ -60,6 +61,11 @@ impl Captured {
             }
             Captured::Digest { xxh3, .. } => *xxh3,
         }
+    }
+
+    /// Whether detail was lost for want of room, not for the body's size.
+    pub fn given_up(&self) -> bool {
+        matches!(self, Captured::Digest { given_up: true, .. })
     }
 
     /// Whether both carried the same bytes. Plain comparison where both are whole, digests otherwise.
@@ -135,7 +141,7 @@ mod tests {
             let (x, y) = (chunked(&data, &a), chunked(&data, &b));
             prop_assert!(x.same_bytes(&y));
             prop_assert_eq!(x.xxh3(), y.xxh3());
-            let digest = Captured::Digest { xxh3: y.xxh3(), length: y.len() };
+            let digest = Captured::Digest { xxh3: y.xxh3(), length: y.len(), given_up: false };
             prop_assert!(x.same_bytes(&digest));
             prop_assert_eq!(x.first_difference(&y), None);
         }

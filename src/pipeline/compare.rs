@@ -192,7 +192,7 @@ mod tests {
                 scheme: "http",
                 headers: Default::default(),
             },
-            request_body: Captured::empty(),
+            request_body: crate::flow::RequestBody::Empty,
             build: None,
             legs: PerLeg::default(),
             primary: answer.clone(),

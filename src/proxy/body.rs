@@ -247,6 +247,10 @@ impl WatchedBody {
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(chunk) = frame.data_ref() {
+                    // Once the mirror has given up nobody wants to know.
+                    if self.watch.as_ref().is_some_and(|watch| watch.promise.is_closed()) {
+                        self.watch = None;
+                    }
                     if let Some(watch) = &mut self.watch {
                         watch.recorder.push(chunk);
                     }

@@ -36,6 +36,7 @@ const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Live {
     pub routes: Arc<RouteTable>,
     pub primary: Arc<Upstream>,
+    pub mirror: Arc<dyn Mirror>,
     pub body_timeout: Duration,
 }
 
@@ -50,7 +51,6 @@ impl Live {
 #[derive(Debug)]
 pub struct Gateway {
     pub live: ArcSwap<Live>,
-    pub mirror: Arc<dyn Mirror>,
     pub inbox: Arc<Inbox>,
     /// All captured bodies together.
     pub capture_budget: Arc<Limit>,
@@ -126,7 +126,7 @@ impl Gateway {
         // Where the wire is HTTP/1.1 the guard beneath watches the pauses in a body.
         let stall = (request.version == Version::HTTP_2).then_some(live.body_timeout);
         let mut tee = (!body.is_end_stream()).then(|| TeeBody::new(body, stall));
-        let promise = self.offer(connection, &mut request, &mut tee, route, due);
+        let promise = self.offer(&*live.mirror, connection, &mut request, &mut tee, route, due);
         let (leg, upstream) = live.serving();
 
         let Inbound { head, extensions, version, upgrade } = request;
@@ -177,7 +177,7 @@ impl Gateway {
             }
         };
         if let Some((interim, _)) = interim {
-            interim.take_unsent();
+            interim.settle_interim();
         }
         match answered {
             Ok(sent) => self.answer(connection, busy, sent, promise, due, upgrade),
@@ -210,6 +210,7 @@ impl Gateway {
     /// Decides about mirroring and starts it. Every request passes here exactly once, and falls into one bucket.
     fn offer(
         &self,
+        mirror: &dyn Mirror,
         connection: &Connection,
         request: &mut Inbound,
         tee: &mut Option<TeeBody>,
@@ -223,7 +224,7 @@ impl Gateway {
             configured: route.configured,
             upgrade: request.upgrade.is_some(),
         };
-        let decision = self.mirror.decide(&asked);
+        let decision = mirror.decide(&asked);
         headers::strip_request(&mut request.head.headers);
         if let Some(Tunnel { protocol: Some(protocol), .. }) = &request.upgrade {
             request.head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -258,7 +259,7 @@ impl Gateway {
         let recorder = Recorder::new(admission.max_body, self.capture_budget.clone());
         let (sender, primary) = oneshot::channel();
         let primary_head = Arc::new(AtomicBool::new(false));
-        self.mirror.start(Exchange {
+        mirror.start(Exchange {
             ticket,
             admission,
             id,

@@ -190,7 +190,7 @@ fn messages_are_text_and_bounded() {
     assert_eq!(binary.body, format!("00000000  1f 8b 00 61 62 63{}  |...abc|\n", "   ".repeat(10)));
     let failed = Outcome::Failed(Failure { kind: FailureKind::Timeout, detail: "no answer for secret".into() });
     assert_eq!(r.outcome(&failed).start, format!("transport.timeout: no answer for {}", r.tag(b"secret")));
-    let digest = Captured::Digest { xxh3: 5, length: 9 };
+    let digest = Captured::Digest { xxh3: 5, length: 9, given_up: false };
     assert_eq!(r.request(&head, &digest).body, "[not kept: 9 bytes, xxh3 00000000000000000000000000000005]");
 }
 

@@ -23,6 +23,8 @@ pub struct ReportFacts<'a> {
     pub bounds: &'a Bounds<'a>,
     /// Whether a route is marked critical.
     pub critical: &'a dyn Fn(&str) -> bool,
+    /// How many comparisons a route needs before it may fail.
+    pub min_comparisons: &'a dyn Fn(&str) -> u64,
 }
 
 impl Debug for ReportFacts<'_> {
@@ -60,6 +62,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
             latency: latency(route, facts.proxy.control),
             divergences_overflow: route.divergences_overflow,
             critical: (facts.critical)(name),
+            min_comparisons: (facts.min_comparisons)(name),
             counts: route.counts.clone(),
         });
     }
@@ -165,11 +168,13 @@ fn summary(h: &Histogram) -> LatencySummary {
     }
 }
 
-/// The gate's notices, then those it does not know of, each code and message once.
+/// The gate's notices, then those it does not know of, each code and message once. A state that the whole proxy is in
+/// is told once, in whoever's words came first.
 fn merge_notices(a: &[Notice], b: &[Notice]) -> Vec<Notice> {
     let mut all: Vec<Notice> = a.to_vec();
     for notice in b {
-        if !all.iter().any(|n| n.code == notice.code && n.message == notice.message) {
+        let state = notice.code == "mirroring_off";
+        if !all.iter().any(|n| n.code == notice.code && (state || n.message == notice.message)) {
             all.push(notice.clone());
         }
     }

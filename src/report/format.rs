@@ -115,7 +115,7 @@ impl Style {
     }
 
     /// Words wrapped to the width, each line after `indent` spaces; the first line is not indented.
-    pub(super) fn wrap(self, text: &str, indent: usize) -> String {
+    pub fn wrap(self, text: &str, indent: usize) -> String {
         self.wrap_after(text, indent, indent)
     }
 
@@ -177,7 +177,7 @@ pub fn thousands(n: u64) -> String {
     out
 }
 
-/// A share as the digits of a percentage, at most five characters: `0`, `0.303`, `12.5`, `100.0`.
+/// A share as the digits of a percentage, at most five characters, six with a sign: `0`, `0.303`, `12.5`, `100.0`.
 pub(super) fn digits(share: f64) -> String {
     let percent = share * 100.0;
     if !percent.is_finite() {
@@ -186,6 +186,9 @@ pub(super) fn digits(share: f64) -> String {
         "0".to_owned()
     } else if percent.abs() >= 9.9995 {
         format!("{percent:.1}")
+    } else if percent < 0.0 {
+        // The sign takes a place.
+        format!("{percent:.2}")
     } else {
         format!("{percent:.3}")
     }

@@ -39,18 +39,21 @@ pub fn why(out: Out<'_>, report: &Report) -> Written {
     open.sort_by_key(|c| c.verdict != Verdict::Fail);
     out.push_str("<h2>Why</h2>\n<ul class=\"why\">\n");
     for c in open.iter().take(5) {
-        let measured = words::measured(c);
+        let place = match &c.route {
+            Some(route) => format!("{} {route}", c.criterion.as_str()),
+            None => c.criterion.as_str().to_owned(),
+        };
         writeln!(
             out,
-            "<li class=\"{}\"><strong>{}</strong> {} <small>{}</small></li>",
+            "<li class=\"{}\"><strong>{}</strong> <span><b>{}</b>: {}</span></li>",
             c.verdict.as_str(),
             word(c.verdict),
-            Html(words::reason(c)),
-            Html(measured),
+            Html(place),
+            Html(&c.reason),
         )?;
     }
     if open.len() > 5 {
-        writeln!(out, "<li>and {} more</li>", open.len() - 5)?;
+        writeln!(out, "<li><span></span><span>and {} more</span></li>", open.len() - 5)?;
     }
     out.push_str("</ul>\n");
     Ok(())
@@ -79,7 +82,7 @@ pub fn accounting(out: Out<'_>, report: &Report) -> Written {
         }
         out.push_str("</svg>\n");
     }
-    out.push_str("<table><caption>Where every request ended</caption><thead><tr><th scope=\"col\">bucket</th><th scope=\"col\" class=\"n\">exchanges</th><th scope=\"col\" class=\"n\">share of requests</th><th scope=\"col\">of which</th></tr></thead><tbody>\n");
+    out.push_str("<div class=\"wide fit\"><table class=\"compact\"><caption>Where every request ended</caption><thead><tr><th scope=\"col\">bucket</th><th scope=\"col\" class=\"n\">exchanges</th><th scope=\"col\" class=\"n\">share of requests</th><th scope=\"col\">of which</th></tr></thead><tbody>\n");
     for (name, n) in parts {
         let detail = match name {
             "excused" => words::excused(report),
@@ -98,7 +101,7 @@ pub fn accounting(out: Out<'_>, report: &Report) -> Written {
     }
     writeln!(
         out,
-        "</tbody><tfoot><tr><th scope=\"row\">requests</th><td class=\"n\">{}</td><td></td><td>{} mirrored, {} compared</td></tr></tfoot></table>",
+        "</tbody><tfoot><tr><th scope=\"row\">requests</th><td class=\"n\">{}</td><td></td><td>{} mirrored, {} compared</td></tr></tfoot></table></div>",
         thousands(t.requests),
         thousands(t.mirrored),
         thousands(t.compared),
@@ -110,12 +113,19 @@ pub fn routes(out: Out<'_>, report: &Report, limit: usize) -> Written {
     let rows = words::rows(report);
     out.push_str("<h2>Routes</h2>\n");
     if rows.is_empty() {
-        out.push_str("<p class=\"nodata\">No route has been seen yet.</p>\n");
-        return Ok(());
+        out.push_str("<p class=\"nodata\">Nothing has been compared yet.</p>\n");
+    } else {
+        route_table(out, report, &rows, limit)?;
     }
-    out.push_str("<div class=\"wide\"><table><caption>Routes, worst first; latency is candidate over primary</caption><thead><tr><th scope=\"col\">verdict</th><th scope=\"col\">route</th>");
-    for title in
-        ["compared", "divergent", "rate", "bounds", "limit", "noise", "primary p50", "candidate p50", "p50", "p99"]
+    for line in words::uncompared(report, if limit > 5 { 100 } else { 5 }) {
+        writeln!(out, "<p class=\"nodata\">{}.</p>", Html(line))?;
+    }
+    Ok(())
+}
+
+fn route_table(out: Out<'_>, report: &Report, rows: &[words::Row<'_>], limit: usize) -> Written {
+    out.push_str("<div class=\"wide\"><table><caption>Worst first. Bounds are in percent; p50 and p99 are the candidate's latency over the primary's</caption><thead><tr><th scope=\"col\">verdict</th><th scope=\"col\">route</th>");
+    for title in ["compared", "divergent", "rate", "bounds", "limit", "noise", "p50, primary / candidate", "p50", "p99"]
     {
         write!(out, "<th scope=\"col\" class=\"n\">{title}</th>")?;
     }
@@ -128,21 +138,20 @@ pub fn routes(out: Out<'_>, report: &Report, limit: usize) -> Written {
         let noise = row.route.filter(|_| report.proxy.control).map(|r| share(r.divergence.noise)).unwrap_or_default();
         write!(
             out,
-            "<tr class=\"{}\"><td><strong>{}</strong></td><th scope=\"row\">{}{}</th>",
+            "<tr class=\"{}\"><td class=\"tag\"><strong>{}</strong></td><th scope=\"row\" class=\"long\">{}{}</th>",
             row.verdict.as_str(),
             word(row.verdict),
-            Html(&row.name),
+            route(&row.name),
             if row.critical { " <em>critical</em>" } else { "" },
         )?;
         for cell in [
             thousands(row.compared),
             thousands(row.divergent),
             row.rate.map_or_else(|| "no data".to_owned(), share),
-            row.bounds.map_or_else(String::new, |(l, u)| format!("[{}, {}] %", digits(l), digits(u))),
+            row.bounds.map_or_else(|| "too few".to_owned(), |(l, u)| format!("[{}, {}]", digits(l), digits(u))),
             row.limit.map_or_else(String::new, share),
             noise,
-            p50(|l| l.primary),
-            p50(|l| l.candidate),
+            format!("{} / {}", p50(|l| l.primary), p50(|l| l.candidate)),
             ratio(latency.and_then(|l| l.ratio.p50)),
             ratio(latency.and_then(|l| l.ratio.p99)),
         ] {
@@ -157,18 +166,50 @@ pub fn routes(out: Out<'_>, report: &Report, limit: usize) -> Written {
     Ok(())
 }
 
+/// The most telling differences, each once however many routes show it; `href` as in [`divergences`].
+pub fn top(out: Out<'_>, report: &Report, limit: usize, href: &str) -> Written {
+    let groups = words::groups(report);
+    writeln!(
+        out,
+        "<div class=\"wide\"><table><caption>{} of {} that count, one line for what looks alike on several routes</caption><thead><tr><th scope=\"col\">divergence</th><th scope=\"col\">where</th><th scope=\"col\">what</th><th scope=\"col\" class=\"n\">exchanges</th><th scope=\"col\" class=\"n\">share</th><th scope=\"col\" class=\"t\">last seen</th></tr></thead><tbody>",
+        groups.len().min(limit),
+        groups.len(),
+    )?;
+    for group in groups.iter().take(limit) {
+        let d = group.worst;
+        let name = match group.routes {
+            1 => d.route.to_string(),
+            n => format!("on {n} routes"),
+        };
+        writeln!(
+            out,
+            "<tr><th scope=\"row\" class=\"id\"><a href=\"{}{}\"><code>{}</code></a></th><td class=\"long\">{}<br><code>{}</code></td><td class=\"long\">{}<br><small>{}</small></td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"t\">{}</td></tr>",
+            Html(href),
+            Html(&d.fingerprint),
+            Html(&d.fingerprint),
+            route(&name),
+            Html(&d.location),
+            Html(&d.summary),
+            Html(&d.kind),
+            thousands(group.counted),
+            share(group.share),
+            time(report.generated_at, d.last_seen),
+        )?;
+    }
+    out.push_str("</tbody></table></div>\n");
+    Ok(())
+}
+
 /// A table of divergences; `href` is what stands before the fingerprint in links.
 pub fn divergences(out: Out<'_>, report: &Report, caption: &str, list: &[&DivergenceReport], href: &str) -> Written {
     write!(out, "<div class=\"wide\"><table><caption>{}</caption><thead><tr>", Html(caption))?;
     for (title, class) in [
         ("divergence", ""),
-        ("route", ""),
-        ("location", ""),
-        ("kind", ""),
+        ("where", ""),
         ("what", ""),
         ("exchanges", " class=\"n\""),
         ("share", " class=\"n\""),
-        ("last seen", ""),
+        ("last seen", " class=\"t\""),
     ] {
         write!(out, "<th scope=\"col\"{class}>{title}</th>")?;
     }
@@ -180,15 +221,15 @@ pub fn divergences(out: Out<'_>, report: &Report, caption: &str, list: &[&Diverg
         };
         writeln!(
             out,
-            "<tr class=\"{class}\"><th scope=\"row\"><a href=\"{}{}\"><code>{}</code></a></th><td>{}</td><td><code>{}</code></td><td>{}{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
+            "<tr class=\"{class}\"><th scope=\"row\" class=\"id\"><a href=\"{}{}\"><code>{}</code></a></th><td class=\"long\">{}<br><code>{}</code></td><td class=\"long\">{}<br><small>{}{}</small></td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"t\">{}</td></tr>",
             Html(href),
             Html(&d.fingerprint),
             Html(&d.fingerprint),
-            Html(&d.route),
+            route(&d.route),
             Html(&d.location),
+            Html(&d.summary),
             Html(&d.kind),
             Html(note),
-            Html(&d.summary),
             thousands(if d.excused { d.count } else { d.counted }),
             share(d.share),
             time(report.generated_at, d.last_seen),
@@ -251,27 +292,59 @@ pub fn example(out: Out<'_>, now: Timestamp, example: &Example) -> Written {
     Ok(())
 }
 
+/// Equal lines shown around a change; longer runs are folded.
+const CONTEXT: usize = 3;
+
 fn side_by_side(out: Out<'_>, primary: &ExampleMessage, candidate: &ExampleMessage) -> Written {
-    out.push_str("<div class=\"wide\"><table class=\"diff\"><caption>Both answers; - stands only on the primary, + only on the candidate</caption><thead><tr><th scope=\"col\">primary</th><th scope=\"col\">candidate</th></tr></thead><tbody>\n");
     let (a, b) = (lines(primary), lines(candidate));
     let mut config = TextDiff::configure();
     config.timeout(Duration::from_millis(200));
     let diff = config.diff_lines(a.as_str(), b.as_str());
-    let (mut left, mut right) = (Vec::new(), Vec::new());
+    out.push_str("<p class=\"epoch\">Lines marked - stand only on the primary, + only on the candidate. JSON is indented alike.</p>\n<div class=\"diff\">\n");
+    table(
+        out,
+        "<caption>Both answers</caption><thead><tr><th scope=\"col\">primary</th><th scope=\"col\">candidate</th></tr></thead>",
+    );
+    let (mut left, mut right, mut equal) = (Vec::new(), Vec::new(), Vec::new());
+    let mut first = true;
     for change in diff.iter_all_changes() {
         let line = change.value().trim_end_matches(['\n', '\r']).to_owned();
-        match change.tag() {
-            ChangeTag::Delete => left.push(line),
-            ChangeTag::Insert => right.push(line),
-            ChangeTag::Equal => {
-                flush(out, &mut left, &mut right)?;
-                writeln!(out, "<tr><td>  {0}</td><td>  {0}</td></tr>", Html(&line))?;
-            }
+        if change.tag() == ChangeTag::Equal {
+            flush(out, &mut left, &mut right)?;
+            equal.push(line);
+            continue;
         }
+        fold(out, &mut equal, first, false)?;
+        first = false;
+        if change.tag() == ChangeTag::Delete { left.push(line) } else { right.push(line) }
     }
     flush(out, &mut left, &mut right)?;
+    fold(out, &mut equal, first, true)?;
     out.push_str("</tbody></table></div>\n");
     Ok(())
+}
+
+fn table(out: Out<'_>, head: &str) {
+    let _ = writeln!(out, "<table>{head}<tbody>");
+}
+
+/// A run of equal lines; the middle of a long one opens on demand.
+fn fold(out: Out<'_>, run: &mut Vec<String>, first: bool, last: bool) -> Written {
+    let run = std::mem::take(run);
+    let row = |out: &mut String, line: &String| writeln!(out, "<tr><td>  {0}</td><td>  {0}</td></tr>", Html(line));
+    let (head, tail) = (if first { 1 } else { CONTEXT }, if last { 0 } else { CONTEXT });
+    if run.len() <= head + tail + 4 {
+        return run.iter().try_for_each(|l| row(out, l));
+    }
+    let (before, rest) = run.split_at(head);
+    let (folded, after) = rest.split_at(rest.len() - tail);
+    before.iter().try_for_each(|l| row(out, l))?;
+    writeln!(out, "</tbody></table><details><summary>{} equal lines</summary>", folded.len())?;
+    table(out, "");
+    folded.iter().try_for_each(|l| row(out, l))?;
+    out.push_str("</tbody></table></details>");
+    table(out, "");
+    after.iter().try_for_each(|l| row(out, l))
 }
 
 fn flush(out: Out<'_>, left: &mut Vec<String>, right: &mut Vec<String>) -> Written {
@@ -283,10 +356,61 @@ fn flush(out: Out<'_>, left: &mut Vec<String>, right: &mut Vec<String>) -> Writt
         }
         let cell = |line: Option<String>, class: &str, mark: &str| match line {
             Some(line) => format!("<td class=\"{class}\">{mark} {}</td>", Html(line)),
-            None => "<td></td>".to_owned(),
+            None => "<td class=\"gap\"></td>".to_owned(),
         };
         writeln!(out, "<tr>{}{}</tr>", cell(a, "del", "-"), cell(b, "ins", "+"))?;
     }
+}
+
+/// JSON with a line for each member, tokens as they were sent, so that two spellings of one document line up.
+/// Anything else, and JSON that was cut, as it is.
+fn indented(body: &str) -> String {
+    if !body.trim_start().starts_with(['{', '[']) || serde_json::from_str::<serde::de::IgnoredAny>(body).is_err() {
+        return body.to_owned();
+    }
+    let mut out = String::with_capacity(body.len() * 2);
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    let mut chars = body.chars().peekable();
+    while let Some(c) = chars.next() {
+        if quoted {
+            out.push(c);
+            quoted = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            continue;
+        }
+        let newline = |out: &mut String, depth: usize| {
+            out.push('\n');
+            out.extend(std::iter::repeat_n("  ", depth));
+        };
+        match c {
+            c if c.is_ascii_whitespace() => {}
+            '{' | '[' => {
+                while chars.next_if(char::is_ascii_whitespace).is_some() {}
+                out.push(c);
+                if let Some(close) = chars.next_if(|n| matches!(n, '}' | ']')) {
+                    out.push(close);
+                } else {
+                    depth += 1;
+                    newline(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                newline(&mut out, depth);
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                newline(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            c => {
+                quoted = c == '"';
+                out.push(c);
+            }
+        }
+    }
+    out
 }
 
 fn lines(m: &ExampleMessage) -> String {
@@ -295,7 +419,7 @@ fn lines(m: &ExampleMessage) -> String {
         let _ = writeln!(text, "{name}: {value}");
     }
     text.push('\n');
-    text.push_str(&m.body);
+    text.push_str(&if m.binary { m.body.clone() } else { indented(&m.body) });
     if !m.body.is_empty() && !m.body.ends_with('\n') {
         text.push('\n');
     }
@@ -308,7 +432,39 @@ fn lines(m: &ExampleMessage) -> String {
     text
 }
 
-/// A time in UTC with the relative time beside it.
+/// A route's name, escaped; a long one breaks where its segments do.
+fn route(name: &str) -> String {
+    Html(name).to_string().replace('/', "/<wbr>")
+}
+
+/// A time in UTC with the relative time beside it, to the second; the exact one is in the attribute.
 pub fn time(now: Timestamp, then: Timestamp) -> String {
-    format!("<time datetime=\"{then}\">{then}</time> <small>{}</small>", age(now, then))
+    let exact = then.to_string();
+    let shown = exact.get(..19).map_or_else(|| exact.clone(), |t| format!("{} UTC", t.replace('T', " ")));
+    format!("<time datetime=\"{exact}\">{shown}</time> <small>{}</small>", age(now, then))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_lines_up_whatever_its_spelling() {
+        let same = "{\n  \"a\": [\n    1.0,\n    \"x: {\\\" ,\"\n  ],\n  \"b\": {}\n}";
+        assert_eq!(indented(r#"{"a":[1.0,"x: {\" ,"],"b":{}}"#), same);
+        assert_eq!(indented(&format!(" {same}\n").replace("{}", "{ }")), same);
+        assert_eq!(indented("{\"cut\": 1, …"), "{\"cut\": 1, …");
+        assert_eq!(indented("plain, text"), "plain, text");
+    }
+
+    #[test]
+    fn long_equal_runs_fold() {
+        let message = |body: String| ExampleMessage { start: "200 OK".into(), body, ..ExampleMessage::default() };
+        let body = (0..40).map(|n| format!("line {n}\n")).collect::<String>();
+        let mut out = String::new();
+        side_by_side(&mut out, &message(body.clone()), &message(body.replace("line 20", "LINE 20"))).unwrap();
+        assert_eq!(out.matches("<details>").count(), 2, "{out}");
+        assert_eq!((out.matches("<table>").count(), out.matches("</table>").count()), (5, 5));
+        assert!(out.contains("<td class=\"del\">- line 20</td><td class=\"ins\">+ LINE 20</td>"), "{out}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The verdict for a terminal or a log: what a pipeline's owner reads first.
 
 use super::format::pad;
-use super::words::measured;
+use super::words::{self, measured};
 use super::{Report, Style, duration, share, thousands};
 use crate::gate::{Criterion, CriterionResult, Judgement, Verdict};
 use crate::model::Timestamp;
@@ -9,6 +9,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 const MAX_OPEN: usize = 12;
+const MAX_FAILED: usize = 6;
+/// Criteria in the block that is redrawn while waiting.
+const MAX_WAITING: usize = 14;
 
 /// What is known beside the judgement. All of it may be missing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,6 +65,74 @@ pub fn progress_line(judgement: &Judgement, now: Timestamp) -> String {
     line
 }
 
+/// The block that is redrawn on a terminal while waiting. Every line fits the width; ends without a newline.
+pub fn progress_block(judgement: &Judgement, now: Timestamp, left: Duration, style: Style) -> String {
+    let required: Vec<_> = judgement.criteria.iter().filter(|c| c.required).collect();
+    let count = |v| required.iter().filter(|c| c.verdict == v).count();
+    let age = duration(now.since(judgement.epoch.started_at));
+    let head = format!(
+        "waiting for a verdict on {}, epoch {}, {age} old ({} of --wait left)",
+        build(judgement),
+        judgement.epoch.id,
+        duration(left)
+    );
+    let failed = match count(Verdict::Fail) {
+        0 => "none has failed".to_owned(),
+        n => format!("{n} failed"),
+    };
+    let eta = judgement.eta_seconds.map(|s| format!(", decided in about {}", duration(Duration::from_secs(s))));
+    let state = match required.len() {
+        0 => "no evidence yet".to_owned(),
+        all => format!("{} of {all} criteria hold, {failed}{}", count(Verdict::Pass), eta.unwrap_or_default()),
+    };
+    let mut lines = vec![
+        format!("{} {}", style.symbol(Verdict::Inconclusive), style.end(&head, style.columns() - 6)),
+        format!("  {}", style.end(&state, style.columns() - 2)),
+        String::new(),
+    ];
+    // What is still open is what people wait for; it is not to fall off the end.
+    let mut shown: Vec<_> = required.iter().enumerate().collect();
+    shown.sort_by_key(|(_, c)| c.verdict == Verdict::Pass);
+    shown.truncate(MAX_WAITING);
+    shown.sort_by_key(|(at, _)| *at);
+    lines.extend(shown.iter().map(|(_, c)| waiting_row(c, style)));
+    if required.len() > MAX_WAITING {
+        lines.push(format!("  and {} more", required.len() - MAX_WAITING));
+    }
+    lines.join("\n")
+}
+
+/// `✔ divergence  GET /users/{id}    0 %     upper 0.061 %   limit 0.1 %     9,214, enough`.
+fn waiting_row(c: &CriterionResult, style: Style) -> String {
+    let value = |x: Option<f64>, before: &str| match x {
+        Some(x) if c.criterion == Criterion::Latency => format!("{before}{x:.2}x"),
+        Some(x) => format!("{before}{}", share(x)),
+        None => String::new(),
+    };
+    let numbers = !matches!(c.criterion, Criterion::Minimum) && (c.observed.is_some() || c.upper.is_some());
+    let place = style.middle(c.route.as_deref().unwrap_or(if numbers { "all routes" } else { "" }), 24);
+    let eta = c.eta_seconds.map(|s| duration(Duration::from_secs(s))).unwrap_or_default();
+    let symbol = style.symbol(c.verdict);
+    let indent = if style.unicode { 4 } else { 7 };
+    let name = pad(c.criterion.as_str(), 11);
+    let text = if numbers {
+        let progress = match c.samples_needed {
+            Some(needed) if needed > c.samples => format!("{} of {}", thousands(c.samples), thousands(needed)),
+            _ if c.verdict == Verdict::Pass && c.samples > 0 => format!("{}, enough", thousands(c.samples)),
+            _ if c.samples > 0 => thousands(c.samples),
+            _ => String::new(),
+        };
+        let (observed, limit) = (value(c.observed, ""), value(c.limit, "limit "));
+        let bound = if c.verdict == Verdict::Fail { value(c.lower, "lower ") } else { value(c.upper, "upper ") };
+        format!("{name} {} {observed:<8} {bound:<13} {limit:<12} {progress:<15} {eta}", pad(&place, 24))
+    } else {
+        let room = style.columns().saturating_sub(indent + 12 + eta.chars().count() + 1);
+        let reason = style.end(&c.reason, room);
+        format!("{name} {} {eta}", pad(&reason, room))
+    };
+    format!("  {symbol} {}", style.end(text.trim_end(), style.columns() - indent))
+}
+
 fn build(judgement: &Judgement) -> String {
     judgement.epoch.candidate_build.as_ref().map_or_else(|| "the candidate".to_owned(), |b| format!("build {b}"))
 }
@@ -99,10 +170,13 @@ fn fail(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style
     let noun = if failed.len() == 1 { "criterion" } else { "criteria" };
     let line = format!("{}: {} {noun} failed", build(j), failed.len());
     writeln!(out, "{}", style.headline(j.verdict, &line, 8))?;
-    for c in failed {
+    for c in failed.iter().take(MAX_FAILED) {
         row(out, c, &measured(c), style)?;
         writeln!(out, "        {}", style.wrap(&c.reason, 8))?;
         behind(out, c, context, style)?;
+    }
+    if failed.len() > MAX_FAILED {
+        writeln!(out, "  and {} more: parallax gate --format json", failed.len() - MAX_FAILED)?;
     }
     Ok(())
 }
@@ -112,9 +186,7 @@ fn behind(out: &mut String, c: &CriterionResult, context: &GateContext<'_>, styl
     let (Criterion::Divergence, Some(report), Some(route)) = (c.criterion, context.report, &c.route) else {
         return Ok(());
     };
-    let Some(worst) = report.divergences.iter().find(|d| d.route == *route && d.counted > 0) else {
-        return Ok(());
-    };
+    let Some(worst) = words::worst_of(report, route) else { return Ok(()) };
     let all = report.routes.iter().find(|r| r.route == *route).map_or(worst.counted, |r| r.counts.divergent);
     let line = format!(
         "{} of {} are {}: {}, {}",
@@ -227,5 +299,22 @@ mod tests {
     fn progress_for_logs() {
         let now = samples::now();
         insta::assert_snapshot!(progress_line(&samples::judgement(Verdict::Inconclusive), now), @r##"04:00:00Z inconclusive 2/3 next: GET /invoices/{id} 4,810 of 56,154 comparisons, eta 5h"##);
+    }
+
+    #[test]
+    fn the_block_on_a_terminal() {
+        let judgement = samples::judgement(Verdict::Inconclusive);
+        let block = |style| progress_block(&judgement, samples::now(), Duration::from_secs(1440), style);
+        insta::assert_snapshot!(block(Style::default()), @r##"
+        ◌ waiting for a verdict on build 2026.11.3, epoch 7, 2 d 4 h old (24 min of --wait left)
+          2 of 3 criteria hold, none has failed, decided in about 5 h
+
+          ✔ divergence  GET /orders/{id}         0.303 %  upper 0.338 % limit 0.1 %  4,810, enough
+          ◌ divergence  GET /invoices/{id}       0.303 %  upper 0.338 % limit 0.1 %  4,810 of 56,154 5 h
+          ✔ divergence  GET /users/{id}          0.303 %  upper 0.338 % limit 0.1 %  4,810, enough
+        "##);
+        for line in block(Style { width: 60, unicode: false, ..Style::default() }).lines() {
+            assert!(line.chars().count() <= 60, "{line}");
+        }
     }
 }

@@ -93,7 +93,7 @@ fn routes(out: &mut String, report: &Report) -> std::fmt::Result {
             thousands(row.compared),
             thousands(row.divergent),
             row.rate.map_or_else(|| "no data".to_owned(), |r| format!("{} %", digits(r))),
-            row.bounds.map_or_else(String::new, |(l, u)| format!("{} to {} %", digits(l), digits(u))),
+            row.bounds.map_or_else(|| "too few".to_owned(), |(l, u)| format!("{} to {} %", digits(l), digits(u))),
             row.limit.map_or_else(String::new, share),
             ratio(latency.p50),
             ratio(latency.p99),
@@ -101,6 +101,9 @@ fn routes(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     if rows.len() > MAX_ROUTES {
         writeln!(out, "\n_{} more routes are in the report as JSON._", rows.len() - MAX_ROUTES)?;
+    }
+    for line in words::uncompared(report, 10) {
+        writeln!(out, "\n{}", md(&line))?;
     }
     Ok(())
 }
@@ -125,7 +128,11 @@ fn divergence(
         for (name, message) in [("primary", &example.primary), ("candidate", &example.candidate)] {
             writeln!(out, "{name}\n")?;
             let body: String = message.body.chars().take(4_000).collect();
-            for line in std::iter::once(message.start.as_str()).chain(body.lines()) {
+            writeln!(out, "    {}", super::escape::line(&message.start))?;
+            for (name, value) in message.headers.iter().filter(|_| !d.location.starts_with("json:")) {
+                writeln!(out, "    {}", super::escape::line(&format!("{name}: {value}")))?;
+            }
+            for line in body.lines() {
                 // Four spaces make code that no fence inside can end.
                 writeln!(out, "    {}", super::escape::line(line))?;
             }

@@ -23,7 +23,7 @@ mod words;
 pub use build::{Bounds, ReportFacts, build, find};
 pub use format::{Style, age, duration, share, thousands};
 pub use gate_markdown::gate_markdown;
-pub use gate_text::{GateContext, gate_text, progress_line};
+pub use gate_text::{GateContext, gate_text, progress_block, progress_line};
 pub use github::github;
 pub use html::{MAX_HTML_BYTES, html};
 pub use json::{gate_json, json};

@@ -224,6 +224,7 @@ fn build_report(evidence: &Evidence, judgement: &Judgement) -> Report {
             (if rate > 0.0 { rate * 0.9 } else { 0.0 }, rate * 1.1 + 0.0001)
         },
         critical: &|name| name.contains("invoices"),
+        min_comparisons: &|_| 200,
     };
     build(evidence, judgement, &facts)
 }

@@ -90,14 +90,14 @@ fn notices(out: &mut String, report: &Report, style: Style) -> std::fmt::Result 
 }
 
 fn next(out: &mut String, report: &Report) -> std::fmt::Result {
-    let counted = report.divergences.iter().find(|d| d.counted > 0);
+    let groups = words::groups(report);
+    let counted = groups.first().map(|g| g.worst);
     let mut lines = Vec::new();
     if counted.is_some() {
         lines.push(format!(
             "{:<54} {}",
             "parallax report --format html --output report.html", "examples side by side, one file"
         ));
-        lines.push(format!("{:<54} {}", "parallax rules suggest", "rules for what looks volatile"));
     }
     if report.gate.verdict == Verdict::Inconclusive {
         lines.push(format!("{:<54} {}", "parallax gate --wait 30m", "asks until it is decided"));
@@ -141,14 +141,13 @@ mod tests {
         ✔ GET /users/{id}                       601,220          9   0.001 %  [0.001, 0.012]  1.20x  1.20x
 
         DIVERGENCES, 1 of 1 that count
-          kq3v7x2mha  GET /orders/{id}  json:$.total  json.type                     1,200 exchanges, 0.29 %
-                      primary number 129.9, candidate string "129.90"              last seen 0 s ago
+          kq3v7x2mha  GET /orders/{id}  json:$.total  json.type                 1,200 exchanges, 0.29 %
+                      primary number 129.9, candidate string "129.90"         last seen 0 s ago
         EXCUSED  8 noise (control differs as well), 2 rule "float-print"
 
         ! rule "float-print" expires in 9 days; renew it or drop it
 
         next  parallax report --format html --output report.html     examples side by side, one file
-              parallax rules suggest                                 rules for what looks volatile
               http://127.0.0.1:9900/divergences/kq3v7x2mha
         "##);
     }
@@ -180,6 +179,38 @@ mod tests {
 
         next  http://127.0.0.1:9900/
         "##);
+    }
+
+    #[test]
+    fn one_difference_on_several_routes_is_told_once_and_whole() {
+        let mut report = samples::report(Verdict::Fail);
+        let location = "header:access-control-allow-credentials-of-the-candidate";
+        for (route, counted) in [("GET /users/{id}", 700), ("GET /invoices/{id}", 800)] {
+            let mut d = report.divergences[0].clone();
+            (d.route, d.counted, d.location, d.kind) = (route.into(), counted, location.into(), "header.extra".into());
+            report.divergences.push(d);
+        }
+        let text = text(&report, Style::default());
+        assert!(text.contains("DIVERGENCES, 2 of 2 that count\n  kq3v7x2mha  on 2 routes  header.extra"), "{text}");
+        assert!(text.contains("1,500 exchanges, 0.25 %"), "{text}");
+        assert_eq!(text.matches(location).count(), 1, "{text}");
+    }
+
+    #[test]
+    fn routes_without_comparisons_do_not_crowd_the_table() {
+        let mut report = samples::report(Verdict::Fail);
+        let mut idle = report.routes[0].clone();
+        (idle.counts.compared, idle.counts.mirrored, idle.route) = (0, 0, "POST /checkout".into());
+        report.routes.push(idle.clone());
+        (idle.counts.mirrored, idle.route) = (3, "GET /new".into());
+        report.routes.push(idle);
+        let open = report.routes.iter_mut().find(|r| r.critical).unwrap();
+        (open.counts.compared, open.divergence.lower) = (12, -0.48);
+        let text = text(&report, Style::default());
+        assert!(text.contains("\n  1 route was not mirrored: POST /checkout\n"), "{text}");
+        assert!(text.contains("\n  1 route was mirrored, not compared yet: GET /new\n"), "{text}");
+        assert!(text.contains("critical       12          0   0     %  too few         1.20x"), "{text}");
+        assert!(!text.contains("-48.0"), "{text}");
     }
 
     #[test]

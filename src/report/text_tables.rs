@@ -1,7 +1,8 @@
 //! The two tables of the text report. Narrow terminals lose columns from the right, long routes their middle.
 
 use super::format::{Role, digits, pad, ratio};
-use super::{DivergenceReport, Report, Style, age, share, thousands, words};
+use super::words::Group;
+use super::{Report, Style, age, share, thousands, words};
 use std::fmt::Write;
 
 const MAX_ROUTES: usize = 20;
@@ -25,6 +26,9 @@ pub(super) fn routes(out: &mut String, report: &Report, style: Style) -> std::fm
     writeln!(out, "{}", line.trim_end())?;
 
     let rows = words::rows(report);
+    if rows.is_empty() {
+        writeln!(out, "  nothing has been compared yet")?;
+    }
     for row in rows.iter().take(MAX_ROUTES) {
         let mark = if row.critical { "critical" } else { "" };
         let room = name_width - if row.critical { mark.len() + 1 } else { 0 };
@@ -35,7 +39,10 @@ pub(super) fn routes(out: &mut String, report: &Report, style: Style) -> std::fm
             thousands(row.compared),
             thousands(row.divergent),
             row.rate.map_or_else(|| "no data".to_owned(), |r| format!("{:<5} %", digits(r))),
-            row.bounds.map_or_else(String::new, |(l, u)| format!("  [{:<6} {:>5}]", digits(l) + ",", digits(u))),
+            row.bounds.map_or_else(
+                || format!("  {:<14}", "too few"),
+                |(l, u)| format!("  [{:<6} {:>5}]", digits(l) + ",", digits(u)),
+            ),
             ratio(latency.p50),
             ratio(latency.p99),
         ];
@@ -46,6 +53,9 @@ pub(super) fn routes(out: &mut String, report: &Report, style: Style) -> std::fm
     }
     if rows.len() > MAX_ROUTES {
         writeln!(out, "  {} more: parallax report --format json", rows.len() - MAX_ROUTES)?;
+    }
+    for line in words::uncompared(report, 4) {
+        writeln!(out, "  {}", style.wrap(&line, 4))?;
     }
     Ok(())
 }
@@ -58,10 +68,10 @@ pub(super) fn divergences(out: &mut String, report: &Report, style: Style) -> st
         let text = if report.totals.compared == 0 { "nothing compared yet" } else { "no divergence counts" };
         return writeln!(out, "DIVERGENCES  {text}");
     }
-    let shown = counted.len().min(MAX_DIVERGENCES);
-    writeln!(out, "DIVERGENCES, {shown} of {} that count", counted.len())?;
-    for d in counted.into_iter().take(MAX_DIVERGENCES) {
-        divergence(out, report, d, style)?;
+    let groups = words::groups(report);
+    writeln!(out, "DIVERGENCES, {} of {} that count", groups.len().min(MAX_DIVERGENCES), groups.len())?;
+    for group in groups.iter().take(MAX_DIVERGENCES) {
+        divergence(out, report, group, style)?;
     }
     if overflow > 0 {
         writeln!(out, "  {} exchanges more differed in ways that had no place left", thousands(overflow))?;
@@ -69,28 +79,55 @@ pub(super) fn divergences(out: &mut String, report: &Report, style: Style) -> st
     Ok(())
 }
 
-fn divergence(out: &mut String, report: &Report, d: &DivergenceReport, style: Style) -> std::fmt::Result {
-    let right = if style.columns() >= 80 { 29 } else { 0 };
-    let left = style.columns() - 14 - right;
-    let seen = if d.count == 0 { 0.0 } else { d.share * d.counted as f64 / d.count as f64 };
-    let name = style.middle(&d.route, 26);
-    let what = format!("{name}  {}  {}", style.plain(&d.location), d.kind);
-    let what = if what.chars().count() > left {
-        let room = left.saturating_sub(name.chars().count() + d.kind.chars().count() + 4).max(8);
-        style.end(&format!("{name}  {}  {}", style.middle(&d.location, room), d.kind), left)
-    } else {
-        what
+/// Two lines, three where route, location and kind do not fit on one: a location is there to be pasted.
+fn divergence(out: &mut String, report: &Report, group: &Group<'_>, style: Style) -> std::fmt::Result {
+    let d = group.worst;
+    let right = if style.columns() >= 80 { 31 } else { 0 };
+    let whole = style.columns() - 14;
+    let left = whole - right;
+    let name = match group.routes {
+        1 => style.plain(&d.route),
+        n => format!("on {n} routes"),
     };
-    let count = format!("{:>10} exchanges, {}", thousands(d.counted), rough(seen));
-    let last = format!("    last seen {}", age(report.generated_at, d.last_seen));
+    let location = style.plain(&d.location);
+    let kind = style.plain(&d.kind);
+    let length = |parts: &[&String]| parts.iter().map(|p| p.chars().count() + 2).sum::<usize>() - 2;
+    let summary = style.plain(&d.summary);
+    let fits = length(&[&name, &location, &kind]) <= left && summary.chars().count() <= left;
     let fingerprint = style.paint(Role::Id, &pad(&style.end(&d.fingerprint, 10), 10));
-    let (count, last) = if right > 0 { (count, last) } else { Default::default() };
-    writeln!(out, "{}", format!("  {fingerprint}  {}{count}", pad(&what, left)).trim_end())?;
-    let summary = pad(&style.end(&d.summary, left), left);
-    writeln!(out, "{}", format!("{:14}{summary}{last}", "").trim_end())
+    let blank = " ".repeat(10);
+    let mut lines = Vec::new();
+    if fits {
+        lines.push((
+            fingerprint,
+            format!("{name}  {}  {kind}", style.paint(Role::Id, &location)),
+            length(&[&name, &location, &kind]),
+        ));
+    } else {
+        let room = left.saturating_sub(kind.chars().count() + 2).max(8);
+        let first = style.end(&format!("{}  {kind}", style.middle(&name, room)), left);
+        lines.push((fingerprint, first.clone(), first.chars().count()));
+        let location = style.middle(&location, whole);
+        lines.push((blank.clone(), style.paint(Role::Id, &location), location.chars().count()));
+    }
+    for line in style.wrap(&summary, 14).lines().take(2) {
+        let line = style.end(line.trim_start(), whole);
+        let taken = line.chars().count();
+        lines.push((blank.clone(), line, taken));
+    }
+    let count = format!("{:>7} exchanges, {}", thousands(group.counted), rough(group.share));
+    let seen = format!("last seen {}", age(report.generated_at, d.last_seen));
+    let mut beside = [count, seen].into_iter().filter(|_| right > 0).peekable();
+    for (id, text, taken) in lines {
+        // What stands beside waits for a line with room for it.
+        let note = if taken <= left { beside.next().unwrap_or_default() } else { String::new() };
+        let gap = left.saturating_sub(taken);
+        writeln!(out, "{}", format!("  {id}  {text}{:gap$} {note}", "").trim_end())?;
+    }
+    Ok(())
 }
 
 /// Two decimals are enough beside a count.
 fn rough(x: f64) -> String {
-    if x == 0.0 { share(0.0) } else { format!("{:.2} %", x * 100.0) }
+    if x == 0.0 || x >= 0.999_95 { share(x.clamp(0.0, 1.0)) } else { format!("{:.2} %", x * 100.0) }
 }

@@ -41,6 +41,9 @@ pub struct RouteReport {
     pub divergences_overflow: u64,
     #[serde(default)]
     pub critical: bool,
+    /// `gate.min_comparisons` as it holds for the route: below it its bounds say little.
+    #[serde(default)]
+    pub min_comparisons: u64,
 }
 
 /// One value for each leg that there is.

@@ -1,9 +1,10 @@
 //! What a report says in sentences, shared by every format for people.
 
 use super::format::{share, thousands};
-use super::{Report, RouteReport, duration};
+use super::{DivergenceReport, Report, RouteReport, duration};
 use crate::gate::{Criterion, CriterionResult, Verdict};
 use crate::model::{Bucket, Incomparable};
+use std::collections::{HashMap, HashSet};
 
 /// `2026.11.3`, or what stands in for a name.
 pub(super) fn build_name(report: &Report) -> &str {
@@ -23,20 +24,39 @@ pub(super) fn headline(report: &Report) -> String {
             format!("{candidate} may replace the primary: {} of {} criteria hold", count(Verdict::Pass), required.len())
         }
         Verdict::Fail => {
-            let failed = |c: &&&CriterionResult| c.verdict == Verdict::Fail;
-            let routes = required.iter().filter(failed).filter(|c| c.criterion == Criterion::Divergence).count();
-            match required.iter().find(|c| c.verdict == Verdict::Fail) {
+            let failed: Vec<_> = required.iter().filter(|c| c.verdict == Verdict::Fail).collect();
+            let routes = failed.iter().filter(|c| c.criterion == Criterion::Divergence).count();
+            let others = criteria(failed.iter().map(|c| c.criterion).filter(|c| *c != Criterion::Divergence));
+            match failed.first() {
                 _ if routes > 0 => {
                     let verb = if routes == 1 { "diverges" } else { "diverge" };
-                    let all = report.routes.len().max(routes);
+                    let all = report.routes.iter().filter(|r| r.counts.compared > 0).count().max(routes);
                     let noun = if all == 1 { "route" } else { "routes" };
-                    format!("{candidate} does not behave like the primary: {routes} of {all} {noun} {verb} too often")
+                    let also = if others.is_empty() { others } else { format!("; {others} failed as well") };
+                    format!(
+                        "{candidate} does not behave like the primary: {routes} of {all} {noun} {verb} too often{also}"
+                    )
                 }
-                Some(c) => format!("{candidate} must not replace the primary: {}", reason(c)),
-                None => format!("{candidate} must not replace the primary"),
+                Some(c) if failed.len() == 1 => format!("{candidate} must not replace the primary: {}", reason(c)),
+                _ => format!("{candidate} must not replace the primary: {others} failed"),
             }
         }
         Verdict::Inconclusive => inconclusive(report, count(Verdict::Inconclusive), required.len()),
+    }
+}
+
+/// `errors and latency`: each once, in the order of first appearance.
+fn criteria(all: impl Iterator<Item = Criterion>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for c in all {
+        if !names.contains(&c.as_str()) {
+            names.push(c.as_str());
+        }
+    }
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
     }
 }
 
@@ -133,20 +153,21 @@ pub(super) struct Row<'a> {
     pub divergent: u64,
     /// `None` when nothing was compared: no data is not 0 %.
     pub rate: Option<f64>,
+    /// `None` while there are too few comparisons for them to say anything.
     pub bounds: Option<(f64, f64)>,
     pub limit: Option<f64>,
     /// `None` for the row that stands for several.
     pub route: Option<&'a RouteReport>,
 }
 
-/// The routes, worst first. Those that the gate judges together make one row.
+/// The routes of which something was compared, worst first. Those that the gate judges together make one row.
 pub(super) fn rows(report: &Report) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     let mut pooled = Vec::new();
     let known = |name: &str| report.routes.iter().any(|r| &*r.route == name);
     let divergence = || report.gate.criteria.iter().filter(|c| c.criterion == Criterion::Divergence);
     let pool = divergence().find(|c| c.route.as_deref().is_some_and(|r| !known(r)));
-    for route in &report.routes {
+    for route in report.routes.iter().filter(|r| r.counts.compared > 0) {
         let own: Vec<_> = report.gate.criteria.iter().filter(|c| c.route.as_deref() == Some(&*route.route)).collect();
         let judged = own.iter().find(|c| c.criterion == Criterion::Divergence);
         if judged.is_none() && pool.is_some() {
@@ -155,14 +176,17 @@ pub(super) fn rows(report: &Report) -> Vec<Row<'_>> {
         }
         let any = route.counts.compared > 0;
         let d = route.divergence;
+        let verdict = Verdict::all(own.iter().filter(|c| c.required).map(|c| c.verdict));
+        // Where the verdict rests on them they are shown, however few there were.
+        let enough = verdict != Verdict::Inconclusive || route.counts.compared >= route.min_comparisons;
         rows.push(Row {
-            verdict: Verdict::all(own.iter().filter(|c| c.required).map(|c| c.verdict)),
+            verdict,
             name: route.route.to_string(),
             critical: route.critical,
             compared: route.counts.compared,
             divergent: route.counts.divergent,
             rate: any.then_some(d.rate),
-            bounds: any.then_some((d.lower, d.upper)),
+            bounds: (any && enough).then_some((d.lower, d.upper)),
             limit: judged.and_then(|c| c.limit),
             route: Some(route),
         });
@@ -180,6 +204,8 @@ pub(super) fn rows(report: &Report) -> Vec<Row<'_>> {
         let sum = |f: fn(&RouteReport) -> u64| pooled.iter().map(|r| f(r)).sum::<u64>();
         let (compared, divergent) = (sum(|r| r.counts.compared), sum(|r| r.counts.divergent));
         let noun = if pooled.len() == 1 { "rare route" } else { "rare routes, pooled" };
+        let least = pooled.iter().map(|r| r.min_comparisons).max().unwrap_or(0);
+        let enough = pool.verdict != Verdict::Inconclusive || compared >= least;
         let row = Row {
             verdict: pool.verdict,
             name: format!("{} {noun}", pooled.len()),
@@ -187,7 +213,7 @@ pub(super) fn rows(report: &Report) -> Vec<Row<'_>> {
             compared,
             divergent,
             rate: (compared > 0).then(|| divergent as f64 / compared as f64),
-            bounds: pool.lower.zip(pool.upper).filter(|_| compared > 0),
+            bounds: pool.lower.zip(pool.upper).filter(|_| compared > 0 && enough),
             limit: pool.limit,
             route: None,
         };
@@ -195,6 +221,84 @@ pub(super) fn rows(report: &Report) -> Vec<Row<'_>> {
         rows.insert(at, row);
     }
     rows
+}
+
+/// `3 routes were not mirrored: POST /a, …`: those of which nothing was compared, most requests first.
+pub(super) fn uncompared(report: &Report, names: usize) -> Vec<String> {
+    let mut idle: Vec<_> = report.routes.iter().filter(|r| r.counts.compared == 0).collect();
+    idle.sort_by(|a, b| b.counts.requests.cmp(&a.counts.requests).then(a.route.cmp(&b.route)));
+    let (mirrored, not): (Vec<_>, Vec<_>) = idle.into_iter().partition(|r| r.counts.mirrored > 0);
+    let line = |list: Vec<&RouteReport>, one: &str, many: &str| {
+        let shown: Vec<_> = list.iter().take(names).map(|r| &*r.route).collect();
+        let more = list.len() - shown.len();
+        let more = if more > 0 { format!(" and {} more", thousands(more as u64)) } else { String::new() };
+        let what = if list.len() == 1 { one } else { many };
+        (!list.is_empty()).then(|| format!("{} {what}: {}{more}", thousands(list.len() as u64), shown.join(", ")))
+    };
+    [
+        line(not, "route was not mirrored", "routes were not mirrored"),
+        line(mirrored, "route was mirrored, not compared yet", "routes were mirrored, not compared yet"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// One difference as people think of it: the same kind at the same location, whatever the route.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    /// The one that counts most.
+    pub worst: &'a DivergenceReport,
+    pub routes: usize,
+    pub counted: u64,
+    /// counted / what those routes compared.
+    pub share: f64,
+}
+
+/// What counts, the most telling first.
+pub(super) fn groups<'a>(report: &'a Report) -> Vec<Group<'a>> {
+    let of: HashMap<&str, u64> = report.routes.iter().map(|r| (&*r.route, r.counts.compared)).collect();
+    let mut alike: HashMap<(&str, &str), Vec<&DivergenceReport>> = HashMap::new();
+    for d in report.divergences.iter().filter(|d| d.counted > 0) {
+        alike.entry((&d.kind, &d.location)).or_default().push(d);
+    }
+    let group = |list: Vec<&'a DivergenceReport>| {
+        // One route may show the same place with several classes of values.
+        let routes: HashSet<&str> = list.iter().map(|d| &*d.route).collect();
+        let compared: u64 = routes.iter().filter_map(|r| of.get(r)).sum();
+        let counted = list.iter().map(|d| d.counted).sum::<u64>();
+        let counted = if compared == 0 { counted } else { counted.min(compared) };
+        let share = if compared == 0 { 0.0 } else { counted as f64 / compared as f64 };
+        Some(Group { worst: list.first()?, routes: routes.len(), counted, share })
+    };
+    let mut groups: Vec<Group<'a>> = alike.into_values().filter_map(group).collect();
+    groups.sort_by(|a, b| {
+        let owns = |g: &Group<'_>| layer(&g.worst.kind);
+        b.counted.cmp(&a.counted).then(a.worst.tier.cmp(&b.worst.tier)).then(owns(a).cmp(&owns(b))).then_with(|| {
+            let place = |g: &Group<'_>| (g.worst.location.clone(), g.worst.kind.clone());
+            place(a).cmp(&place(b))
+        })
+    });
+    groups
+}
+
+/// What counts most on one route.
+pub(super) fn worst_of<'a>(report: &'a Report, route: &str) -> Option<&'a DivergenceReport> {
+    let counted = report.divergences.iter().filter(|d| &*d.route == route && d.counted > 0);
+    counted.min_by_key(|d| (std::cmp::Reverse(d.counted), d.tier, layer(&d.kind)))
+}
+
+/// Differences of an earlier layer own the exchange: what follows from them is told after them.
+fn layer(kind: &str) -> u8 {
+    match kind.split('.').next().unwrap_or_default() {
+        "transport" => 0,
+        "status" => 1,
+        "redirect" | "grpc" => 2,
+        "ctype" | "coding" => 3,
+        "parse" | "body" | "stream" => 4,
+        "json" | "text" | "xml" => 5,
+        _ => 6,
+    }
 }
 
 fn rank(verdict: Verdict) -> u8 {

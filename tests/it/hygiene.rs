@@ -660,6 +660,9 @@ fn http2_requests_that_can_be_read_in_two_ways() {
     proxy.report_when(|t| t["pending"] == 0);
 }
 
+/// The frames of a flood by their number.
+type Frames = Box<dyn FnMut(u32) -> Vec<u8>>;
+
 /// Sends `start`, then what `next` makes of a count, until the connection ends; reads all the while.
 fn flood(proxy: &Proxy, start: &[u8], mut next: impl FnMut(u32) -> Vec<u8>) {
     let mut client = Http2::connect(proxy);
@@ -674,18 +677,16 @@ fn flood(proxy: &Proxy, start: &[u8], mut next: impl FnMut(u32) -> Vec<u8>) {
     reader.join().unwrap();
 }
 
-/// Makes the bytes of the frame with the given number.
-type Flood<'a> = Box<dyn FnMut(u32) -> Vec<u8> + 'a>;
-
 #[test]
 fn http2_floods_end_the_connection_and_others_are_served() {
     let (primary, candidate) = upstreams();
     let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
     let headers = block(&GET);
-    let open = |stream, flags| frame(HEADERS, END_HEADERS | flags, stream, &headers);
+    let begun = frame(HEADERS, 0, 1, &headers);
+    let open = move |stream, flags| frame(HEADERS, END_HEADERS | flags, stream, &headers);
     let post = block(&[(":method", "POST"), (":scheme", "http"), (":path", "/ok"), (":authority", "a")]);
     let post = frame(HEADERS, END_HEADERS, 1, &post);
-    let floods: [(&str, Vec<u8>, Flood<'_>); 9] = [
+    let floods: [(&str, Vec<u8>, Frames); 9] = [
         ("http2_flood", vec![], Box::new(|_| frame(PING, 0, 0, &[0; 8]))),
         ("http2_flood", vec![], Box::new(|_| frame(SETTINGS, 0, 0, &[]))),
         ("http2_flood", vec![], Box::new(|n| frame(SETTINGS, 0, 0, &[[0, 4].as_slice(), &n.to_be_bytes()].concat()))),
@@ -693,7 +694,7 @@ fn http2_floods_end_the_connection_and_others_are_served() {
         ("http2_", post.clone(), Box::new(|_| frame(DATA, 0, 1, &[]))),
         ("http2_", post, Box::new(|_| frame(DATA, 8, 1, &[[100].as_slice(), &[0; 100]].concat()))),
         ("http2_flood", vec![], Box::new(|_| frame(200, 0, 0, b"?"))),
-        ("http2_", frame(HEADERS, 0, 1, &headers), Box::new(|_| frame(CONTINUATION, 0, 1, &literal("x", "y")))),
+        ("http2_", begun, Box::new(|_| frame(CONTINUATION, 0, 1, &literal("x", "y")))),
         (
             "http2_",
             vec![],

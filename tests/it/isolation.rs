@@ -122,3 +122,95 @@ fn a_hundred_thousand_paths_stay_bounded() {
     assert!(report["routes"].as_array().unwrap().len() <= 2_100);
     assert!(proxy.resident() < 150 * 1024, "{} KiB", proxy.resident());
 }
+
+#[test]
+fn a_slow_upload_is_not_held_against_the_candidate() {
+    let primary = Upstream::json("{}");
+    let candidate = Upstream::json("{}");
+    let proxy = Proxy::between(&primary.url(), &candidate.url())
+        .config("[mirror]\nmethods = [\"POST\"]\ntimeout = \"600ms\"\n")
+        .start();
+    let upload = |pause: u64| {
+        let mut client = proxy.connect();
+        client.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nConnection: close\r\n\r\n");
+        for _ in 0..4 {
+            std::thread::sleep(Duration::from_millis(pause));
+            client.write(b"x");
+        }
+        assert_eq!(client.read_reply().status, 200);
+    };
+    // Within the time a request has, though the candidate's own time would have been over with it.
+    upload(120);
+    assert_eq!(proxy.settled(1)["totals"]["matched"], 1);
+    // Longer than that: not judged, and nothing that came after it waits for it.
+    upload(400);
+    let report = proxy.settled(2);
+    assert_eq!(report["totals"]["incomparable_reasons"]["capture_lost"], 1, "{:#}", report["totals"]);
+    assert_eq!(report["totals"]["divergent"], 0);
+}
+
+#[test]
+fn streams_without_end_hold_nothing_back() {
+    let stream = |_: &Seen, stream: &mut std::net::TcpStream| {
+        let _ = stream.write_all(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n6\r\ndata:1\r\n",
+        );
+        let mut byte = [0];
+        let _ = std::io::Read::read(stream, &mut byte);
+        false
+    };
+    for start in ["concurrent", "after-primary"] {
+        let (primary, candidate) = (Upstream::raw(stream), Upstream::raw(stream));
+        let proxy = Proxy::between(&primary.url(), &candidate.url())
+            .config(&format!("[mirror]\nstart = \"{start}\"\ntimeout = \"400ms\"\nmax_in_flight = 2\n"))
+            .start();
+        let clients: Vec<Client> = (0..2)
+            .map(|_| {
+                let mut client = proxy.connect();
+                client.write(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+                client
+            })
+            .collect();
+        let report = proxy.settled(2);
+        assert_eq!(report["totals"]["incomparable_reasons"]["budget"], 2, "{start}: {:#}", report["totals"]);
+        drop(clients);
+    }
+}
+
+#[test]
+fn a_budget_that_is_used_up_is_not_held_against_the_candidate() {
+    let primary = Upstream::json(&format!("{{\"a\":[{}1]}}", "1,".repeat(350_000)));
+    let candidate = Upstream::json(&format!("{{\"a\": [{}1]}}", "1,".repeat(350_000)));
+    let proxy = Proxy::between(&primary.url(), &candidate.url())
+        .config("[mirror]\nmemory_budget = \"1MiB\"\nmax_body = \"1MiB\"\n")
+        .start();
+    proxy.get("/x");
+    let report = proxy.settled(1);
+    assert_eq!(report["totals"]["incomparable_reasons"]["capture_lost"], 1, "{:#}", report["totals"]);
+}
+
+#[test]
+fn captures_hold_the_memory_they_are_charged_for() {
+    let body = "x".repeat(3000);
+    let drip = move |_: &Seen, stream: &mut std::net::TcpStream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n");
+        body.as_bytes().chunks(1).all(|byte| {
+            std::thread::sleep(Duration::from_micros(50));
+            stream.write_all(byte).is_ok()
+        })
+    };
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::raw(drip));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config("[mirror]\ntimeout = \"20s\"\n").start();
+    let before = proxy.resident();
+    let mut client = proxy.connect();
+    for _ in 0..60 {
+        client.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.read_reply();
+    }
+    let mut most = 0;
+    while proxy.report()["totals"]["pending"] != 0 {
+        most = most.max(proxy.resident());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(most < before + 60 * 1024, "{before} KiB, then {most} KiB");
+}

@@ -132,3 +132,30 @@ fn a_folder_serves_one_proxy() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["totals"]["requests"], 1);
 }
+
+#[test]
+fn a_reload_never_mirrors_what_no_route_allows() {
+    let primary = Upstream::json("{}");
+    let candidate = Upstream::json("{}");
+    let routes = |first: &str, second: &str| {
+        let one = |name: &str| {
+            let methods = if name == "pay" { "\"GET\"" } else { "\"POST\"" };
+            format!("[[route]]\nname = \"{name}\"\npath = \"/{name}\"\nmethods = [{methods}]\n")
+        };
+        one(first) + &one(second)
+    };
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(&routes("pay", "box")).start();
+    let file = proxy.folder.join("parallax.toml");
+    let mut client = proxy.connect();
+    for round in 0..40 {
+        let text = if round % 2 == 0 { routes("box", "pay") } else { routes("pay", "box") };
+        std::fs::write(&file, text).unwrap();
+        proxy.signal("-HUP");
+        for _ in 0..25 {
+            client.write(b"POST /pay HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+            assert_eq!(client.read_reply().status, 200);
+        }
+    }
+    assert_eq!(proxy.settled(1000)["totals"]["not_mirrored"]["method"], 1000);
+    assert!(candidate.seen().is_empty());
+}

@@ -149,27 +149,43 @@ fn summary(report: &Report, judgement: &Judgement, decided: Option<Duration>, lo
     let mut out = format!("\n{}\n", style.headline(judgement.verdict, &format!("{headline}{when}"), 0));
     let mut routes: Vec<_> = report.routes.iter().collect();
     routes.sort_by(|a, b| b.divergence.rate.total_cmp(&a.divergence.rate));
-    for route in routes {
-        let mut lines = report.divergences.iter().filter(|d| d.route == route.route);
-        let worst =
-            lines.find(|d| d.counted > 0).or_else(|| report.divergences.iter().find(|d| d.route == route.route));
-        let what = match worst {
-            Some(d) if d.counted > 0 => format!("{:<16} {}", d.location, d.summary),
-            Some(d) if d.excused_by.as_deref() == Some("noise") => {
-                format!("{:<16} differs always: noise, the control differs as well", d.location)
-            }
-            Some(d) => format!("{:<16} {}", d.location, d.excused_by.as_deref().unwrap_or("excused")),
-            None => "no difference".to_owned(),
-        };
+    let rows: Vec<[String; 5]> = routes
+        .iter()
+        .map(|route| {
+            let of =
+                |counts: bool| report.divergences.iter().find(|d| d.route == route.route && (d.counted > 0) == counts);
+            let (place, what) = match of(true).or_else(|| of(false)) {
+                Some(d) if d.counted > 0 => (d.location.to_string(), d.summary.clone()),
+                Some(d) if d.excused_by.as_deref() == Some("noise") => {
+                    (d.location.to_string(), "differs always: noise, the control differs as well".to_owned())
+                }
+                Some(d) => (d.location.to_string(), d.excused_by.as_deref().unwrap_or("excused").to_owned()),
+                None => (String::new(), "no difference".to_owned()),
+            };
+            [
+                route.route.to_string(),
+                format!(
+                    "{} of {}",
+                    report::thousands(route.counts.divergent),
+                    report::thousands(route.counts.compared)
+                ),
+                match route.counts.divergent {
+                    0 => "0   %".to_owned(),
+                    _ => format!("{:.1} %", route.divergence.rate * 100.0),
+                },
+                place,
+                what,
+            ]
+        })
+        .collect();
+    let width = |at: usize| rows.iter().filter_map(|r| r.get(at)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let (w0, w1, w2, w3) = (width(0), width(1), width(2), width(3));
+    for (route, [name, count, rate, place, what]) in routes.iter().zip(&rows) {
         let verdict = if route.counts.divergent == 0 { Verdict::Pass } else { Verdict::Fail };
-        out.push_str(&format!(
-            "{} {:<20} {:>5} of {:>6} {:>6.1} %   {what}\n",
-            style.symbol(verdict),
-            route.route,
-            report::thousands(route.counts.divergent),
-            report::thousands(route.counts.compared),
-            route.divergence.rate * 100.0,
-        ));
+        let symbol = style.symbol(verdict);
+        let before = if look.unicode { 2 } else { 5 } + w0 + 2 + w1 + 2 + w2 + 3 + w3 + 2;
+        let what = style.wrap(what, before);
+        out.push_str(&format!("{symbol} {name:<w0$}  {count:>w1$}  {rate:>w2$}   {place:<w3$}  {what}\n"));
     }
     out.push_str("\nNow yours:  parallax serve --primary http://old:8080 --candidate http://new:8080\n");
     out

@@ -15,6 +15,8 @@ struct Shared {
     in_flight: AtomicUsize,
     tunnel: AtomicBool,
     refused: AtomicBool,
+    /// hyper has written what it has not flushed.
+    dirty: AtomicBool,
     /// Whether `interim` holds anything, so that a write need not take the lock to know.
     waiting: AtomicBool,
     interim: Mutex<VecDeque<Bytes>>,
@@ -51,9 +53,12 @@ impl GuardHandle {
         self.0.waiting.store(true, Ordering::Release);
     }
 
-    /// Drops what has not begun to be written, and says how many that were. To be called before the final answer is
-    /// handed to hyper.
-    pub fn take_unsent(&self) -> usize {
+    /// To be called before the final answer is handed to hyper: what has not begun to be written goes out before that
+    /// answer's head, or is dropped where bytes of an earlier answer still stand before it. Says how many were dropped.
+    pub fn settle_interim(&self) -> usize {
+        if !self.0.dirty.load(Ordering::Acquire) {
+            return 0;
+        }
         let mut queue = self.queue();
         self.0.waiting.store(false, Ordering::Release);
         std::mem::take(&mut *queue).len()
@@ -71,6 +76,10 @@ impl GuardHandle {
 
     pub(super) fn set_refused(&self) {
         self.0.refused.store(true, Ordering::Release);
+    }
+
+    pub(super) fn set_dirty(&self, dirty: bool) {
+        self.0.dirty.store(dirty, Ordering::Release);
     }
 
     pub(super) fn is_tunnel(&self) -> bool {

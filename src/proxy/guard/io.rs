@@ -339,7 +339,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Inner<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         ready!(this.write_interim(cx))?;
-        this.out.dirty = true;
+        this.set_dirty(true);
         Pin::new(&mut this.io).poll_write(cx, buf)
     }
 
@@ -350,7 +350,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Inner<IO> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         ready!(this.write_interim(cx))?;
-        this.out.dirty = true;
+        this.set_dirty(true);
         Pin::new(&mut this.io).poll_write_vectored(cx, bufs)
     }
 
@@ -364,7 +364,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Inner<IO> {
         loop {
             ready!(this.write_interim(cx))?;
             ready!(Pin::new(&mut this.io).poll_flush(cx))?;
-            this.out.dirty = false;
+            this.set_dirty(false);
             match this.handle.next_interim() {
                 Some(next) => this.out.interim = Some(next),
                 None => break,
@@ -397,6 +397,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Inner<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Inner<IO> {
+    fn set_dirty(&mut self, dirty: bool) {
+        if self.out.dirty != dirty {
+            self.out.dirty = dirty;
+            self.handle.set_dirty(dirty);
+        }
+    }
+
     /// Finishes an interim response that was begun; begins the next one only where nothing of hyper's is under way.
     fn write_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
