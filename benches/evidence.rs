@@ -9,7 +9,7 @@ use parallax::evidence::{Book, Compared, Rules, Settled, Settlement};
 use parallax::flow::Inbox;
 use parallax::gate::{self, Facts, GateSettings, Policy};
 use parallax::model::{LegRecord, PerLeg, StatusClass, Timestamp, Timing};
-use parallax::pipeline::{Core, LedgerOptions};
+use parallax::pipeline::{Core, LedgerOptions, Moment};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,11 @@ fn core() -> Core {
         keep_for: Duration::from_secs(86_400),
         max_size: 1 << 30,
     };
-    Core::new(options, now)
+    Core::new(options, at(1))
+}
+
+fn at(second: u64) -> Moment {
+    Moment { wall: Timestamp::from_micros(second * 1_000_000), steady: Duration::from_secs(second) }
 }
 
 fn settled(route: &Arc<str>) -> Settled {
@@ -63,11 +67,7 @@ fn ledger(c: &mut Criterion) {
     let mut group = c.benchmark_group("ledger");
     group.throughput(Throughput::Elements(BATCH));
     group.bench_function("matched exchanges", |bench| {
-        bench.iter_batched(
-            || fill(&inbox, &routes, BATCH),
-            |()| core.drain(&inbox, Timestamp::from_micros(2_000_000)),
-            BatchSize::PerIteration,
-        );
+        bench.iter_batched(|| fill(&inbox, &routes, BATCH), |()| core.drain(&inbox, at(2)), BatchSize::PerIteration);
     });
     group.finish();
 }
@@ -76,7 +76,7 @@ fn judging(c: &mut Criterion) {
     let (inbox, routes) = (Inbox::new(4), routes(2_000));
     let mut core = core();
     fill(&inbox, &routes, 200_000);
-    core.drain(&inbox, Timestamp::from_micros(2_000_000));
+    core.drain(&inbox, at(2));
     let snapshot = core.snapshot(Timestamp::from_micros(2_000_000));
     let policy = Policy { default: GateSettings::default(), routes: Vec::new() };
     let facts = Facts::at(Timestamp::from_micros(3_600_000_000));

@@ -130,7 +130,7 @@ impl App {
         .map_err(AppError::Thread)?;
 
         let capture_budget = Limit::new(settings.mirror.memory_budget);
-        let mirrors = Mirrors::new(judging.clone(), stored.mirroring);
+        let mirrors = Mirrors::new(judging.clone(), inbox.clone(), stored.mirroring);
         let (live, plan) = live::rooms(&settings, &mirrors, &capture_budget, None)?;
         let gateway = Arc::new(Gateway {
             live: ArcSwap::from_pointee(live),

@@ -107,6 +107,7 @@ impl Shared {
         self.ledger.set_rules(next.evidence_rules(now())).await;
         self.judging.replace(next);
         self.ledger.set_policy(settings.gate.clone()).await;
+        self.ledger.set_patience(live::patience(&settings)).await;
         self.gateway.live.store(Arc::new(live));
         self.plan.store(plan);
         self.settings.store(Arc::new(settings));

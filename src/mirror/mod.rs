@@ -14,7 +14,7 @@ pub use ask::MARK;
 pub use legs::Legs;
 pub use settings::{MirrorSettings, SampleBy, Start};
 
-use crate::flow::{Admission, Asked, Exchange, Judge, Mirror};
+use crate::flow::{Admission, Asked, Exchange, Inbox, Judge, Mirror};
 use crate::model::{Bucket, Leg, Limit};
 use rate::RateLimit;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Mirrors {
     judge: Arc<dyn Judge>,
+    inbox: Arc<Inbox>,
     enabled: AtomicBool,
     in_flight: Arc<Limit>,
     requests: AtomicU64,
@@ -49,9 +50,10 @@ struct Policy {
 // === impl Mirrors ===
 
 impl Mirrors {
-    pub fn new(judge: Arc<dyn Judge>, enabled: bool) -> Arc<Self> {
+    pub fn new(judge: Arc<dyn Judge>, inbox: Arc<Inbox>, enabled: bool) -> Arc<Self> {
         Arc::new(Self {
             judge,
+            inbox,
             enabled: AtomicBool::new(enabled),
             in_flight: Limit::new(0),
             requests: AtomicU64::new(0),
@@ -111,7 +113,7 @@ impl Mirror for Plan {
     /// | not in the sample | `sampled_out` |
     /// | candidate's breaker open | `breaker_open` |
     /// | over the rate | `rate_limited` |
-    /// | too many in flight | `shed` |
+    /// | too many in flight, or the ledger too far behind | `shed` |
     fn decide(&self, asked: &Asked<'_>) -> Result<Admission, Bucket> {
         let policy = self.policy(asked.configured);
         let settings = &policy.settings;
@@ -140,7 +142,8 @@ impl Mirror for Plan {
             breaker.skipped(now);
             return Err(Bucket::RateLimited);
         }
-        let Some(permit) = self.shared.in_flight.take(1) else {
+        let place = if self.shared.inbox.is_full() { None } else { self.shared.in_flight.take(1) };
+        let Some(permit) = place else {
             breaker.skipped(now);
             return Err(Bucket::Shed);
         };
