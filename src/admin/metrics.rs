@@ -4,7 +4,7 @@
 
 use crate::evidence::Histogram;
 use crate::gate::Verdict;
-use crate::model::{Bucket, Incomparable, Leg, Timestamp};
+use crate::model::{BOUNDS, Bucket, Incomparable, Latencies, Leg, Timestamp};
 use crate::report::Report;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text::encode};
@@ -17,10 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Upper bounds in seconds.
-const BOUNDS: [f64; 17] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// What the metrics say beside the report. What is empty or `None` is left out.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +60,12 @@ pub struct Buckets {
 impl Buckets {
     pub fn observe(&mut self, value: Duration) {
         self.add(value.as_secs_f64(), 1);
+    }
+
+    /// As they stand at this moment.
+    pub fn of(latencies: &Latencies) -> Self {
+        let (counts, sum) = latencies.read();
+        Self { counts, sum }
     }
 
     /// From a histogram of microseconds, as exact as that one is.

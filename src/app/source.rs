@@ -119,7 +119,7 @@ impl Source for Proxy {
 
     fn metrics(&self) -> MetricsView {
         let shared = &self.shared;
-        let snapshot = shared.ledger.latest();
+        let snapshot = self.snapshot();
         let plan = shared.plan.load_full();
         let legs = plan.legs();
         let live = shared.gateway.live.load();
@@ -154,9 +154,9 @@ impl Source for Proxy {
             comparison_queue_length: Some(shared.comparer.stats().queued() as u64),
             first_byte: first_byte.collect(),
             connect: Vec::new(),
-            added_latency: None,
-            mirror_skew: None,
-            comparison: None,
+            added_latency: Some(Buckets::of(&counters.added)),
+            mirror_skew: Some(Buckets::of(&shared.mirrors.skew)),
+            comparison: Some(Buckets::of(&shared.comparer.stats().seconds)),
             store_commit: Some(store_commit),
             store_errors: snapshot.store.errors,
             store_bytes: Some(snapshot.store.bytes),

@@ -15,7 +15,7 @@ pub use legs::Legs;
 pub use settings::{MirrorSettings, SampleBy, Start};
 
 use crate::flow::{Admission, Asked, Exchange, Inbox, Judge, Mirror};
-use crate::model::{Bucket, Leg, Limit};
+use crate::model::{Bucket, Latencies, Leg, Limit};
 use rate::RateLimit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,6 +29,8 @@ pub struct Mirrors {
     enabled: AtomicBool,
     in_flight: Arc<Limit>,
     requests: AtomicU64,
+    /// How long after the primary's request the candidate's was started.
+    pub skew: Latencies,
 }
 
 /// The mirror by one configuration. A request is decided and sent by the same one, whatever is loaded meanwhile.
@@ -57,6 +59,7 @@ impl Mirrors {
             enabled: AtomicBool::new(enabled),
             in_flight: Limit::new(0),
             requests: AtomicU64::new(0),
+            skew: Latencies::default(),
         })
     }
 
@@ -152,6 +155,10 @@ impl Mirror for Plan {
 
     fn start(&self, exchange: Exchange) {
         let settings = self.policy(exchange.admission.configured).settings.clone();
-        tokio::spawn(exchange::run(self.legs.clone(), settings, self.shared.judge.clone(), exchange));
+        let (legs, shared) = (self.legs.clone(), self.shared.clone());
+        tokio::spawn(async move {
+            shared.skew.record(exchange.due.elapsed());
+            exchange::run(legs, settings, shared.judge.clone(), exchange).await;
+        });
     }
 }

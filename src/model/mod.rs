@@ -4,6 +4,7 @@
 
 mod answer;
 mod captured;
+mod latencies;
 mod limit;
 mod notice;
 mod reasons;
@@ -11,6 +12,7 @@ mod time;
 
 pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, RequestHead, StatusClass, Timing};
 pub use captured::Captured;
+pub use latencies::{BOUNDS, Latencies};
 pub use limit::{Limit, Permit};
 pub use notice::{Notice, Severity};
 pub use reasons::{Bucket, Incomparable};

@@ -5,9 +5,8 @@
 use crate::diff::Findings;
 use crate::evidence::{Compared, Example, Settled, Settlement};
 use crate::flow::Pair;
-use crate::model::{Incomparable, Leg, Outcome};
+use crate::model::{Incomparable, Latencies, Leg, Outcome};
 use arc_swap::ArcSwap;
-use prometheus_client::metrics::histogram::Histogram;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,8 +16,6 @@ use std::time::{Duration, Instant};
 
 /// For one comparison of two answers; beyond it the exchange is incomparable (`budget`).
 const TIME_BUDGET: Duration = Duration::from_millis(20);
-/// Bounds of the histogram, seconds.
-const BOUNDS: [f64; 10] = [0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025];
 
 /// What the workers need of `diff` and `redact`; the application joins them.
 pub trait Examine: Send + Sync {
@@ -48,8 +45,8 @@ impl std::fmt::Debug for CompareConfig {
 pub struct CompareStats {
     queued: AtomicUsize,
     panics: AtomicU64,
-    /// Seconds per pair, its waiting not included.
-    pub seconds: Histogram,
+    /// Time per pair, its waiting not included.
+    pub seconds: Latencies,
 }
 
 impl CompareStats {
@@ -81,8 +78,11 @@ impl Comparer {
     pub fn start(workers: usize, config: Arc<ArcSwap<CompareConfig>>) -> io::Result<Self> {
         let (queue, received) = channel();
         let received = Arc::new(Mutex::new(received));
-        let seconds = Histogram::new(BOUNDS);
-        let stats = Arc::new(CompareStats { queued: AtomicUsize::new(0), panics: AtomicU64::new(0), seconds });
+        let stats = Arc::new(CompareStats {
+            queued: AtomicUsize::new(0),
+            panics: AtomicU64::new(0),
+            seconds: Latencies::default(),
+        });
         for i in 0..workers.max(1) {
             let (received, config, stats) = (received.clone(), config.clone(), stats.clone());
             let name = format!("compare-{i}");
@@ -112,7 +112,7 @@ fn work(received: &Mutex<Receiver<Pair>>, config: &ArcSwap<CompareConfig>, stats
         stats.queued.fetch_sub(1, Ordering::Relaxed);
         let start = Instant::now();
         settle(pair, &config.load_full(), stats);
-        stats.seconds.observe(start.elapsed().as_secs_f64());
+        stats.seconds.record(start.elapsed());
     }
 }
 
@@ -206,7 +206,7 @@ mod tests {
     fn every_pair_is_settled_even_when_comparing_panics() {
         let (inbox, limit) = (Inbox::new(1), Limit::new(10));
         let config = CompareConfig { generation: 7, examine: Arc::new(Fake) };
-        let stats = CompareStats { queued: 0.into(), panics: 0.into(), seconds: Histogram::new(BOUNDS) };
+        let stats = CompareStats { queued: 0.into(), panics: 0.into(), seconds: Latencies::default() };
         let mut seen = Vec::new();
         for id in ["equal", "differs", "budget", "panic"] {
             settle(pair(&inbox, &limit, id), &config, &stats);

@@ -1,6 +1,6 @@
 //! What the data plane counts besides requests: refusals by reason, its own failures, connections.
 
-use crate::model::Leg;
+use crate::model::{Latencies, Leg};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +13,8 @@ pub struct Counters {
     pub connections: AtomicU64,
     pub accepted: AtomicU64,
     pub turned_away: AtomicU64,
+    /// What the proxy itself adds before the serving leg is asked and after it has answered.
+    pub added: Latencies,
 }
 
 impl Counters {

@@ -157,6 +157,7 @@ impl Gateway {
             (interim, seen)
         });
 
+        let asked = Instant::now();
         let options = SendOptions { upgrade: upgrade.is_some(), retry: true };
         let answered = {
             let send = upstream.send(message, options);
@@ -176,11 +177,16 @@ impl Gateway {
                 }
             }
         };
+        let answered_at = Instant::now();
         if let Some((interim, _)) = interim {
             interim.settle_interim();
         }
         match answered {
-            Ok(sent) => self.answer(connection, busy, sent, promise, due, upgrade),
+            Ok(sent) => {
+                let answer = self.answer(connection, busy, sent, promise, due, upgrade);
+                self.counters.added.record((asked - due) + answered_at.elapsed());
+                answer
+            }
             Err(failure) => {
                 let fault = handles.fault.as_ref().and_then(|fault| fault.get());
                 if let Some(promise) = promise {
