@@ -131,7 +131,7 @@ impl Legs {
         };
         format!(
             "the control answered only {answered} of {all} comparisons; of the other {rest}, {plus} diverged{excused}, \
-             which nothing shows to be noise: see to the control"
+             which nothing shows to be noise: see to the control, or raise control.sample"
         )
     }
 }

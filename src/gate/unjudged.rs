@@ -30,16 +30,24 @@ fn lost(counts: &Counts) -> (u64, u64) {
 /// Why most of them were not judged, and what to do about it.
 fn mostly(counts: &Counts) -> Option<String> {
     let mut why = vec![
-        (counts.not_mirrored.shed, "shed under load", "raise limits.in_flight or lower mirror.sample"),
+        (counts.not_mirrored.shed, "shed under load", "raise mirror.max_in_flight or lower mirror.sample"),
         (counts.not_mirrored.breaker_open, "skipped while the candidate was down", "see to the candidate"),
     ];
     for reason in Incomparable::ALL {
         let (what, remedy) = match reason {
-            Incomparable::ClientAborted => ("given up by the client", "clients hang up early; see max_unjudged"),
+            Incomparable::ClientAborted => {
+                ("given up by the client", "find out why they hang up, or allow for it with gate.max_unjudged")
+            }
             Incomparable::PrimaryFailed => ("not answered by the primary", "see to the primary"),
-            Incomparable::Conditional => ("conditional requests answered from different states", "CONDITIONAL"),
-            Incomparable::CaptureLost => ("without a kept body", "raise the limits on captured bodies"),
-            Incomparable::Budget => ("too large or too different to compare in time", "BUDGET"),
+            Incomparable::Conditional => (
+                "answered from the client's own cache (conditional)",
+                "set sample = 0 on the routes of cached files, or allow for it with gate.max_unjudged",
+            ),
+            Incomparable::CaptureLost => ("without a kept body", "raise mirror.memory_budget"),
+            Incomparable::Budget => (
+                "too large or too different to compare in time",
+                "lower mirror.max_body, or leave such routes out with sample = 0",
+            ),
             Incomparable::Shutdown => ("cut off by a restart", "they pass as evidence grows"),
         };
         why.push((counts.incomparable_reasons.get(reason), what, remedy));
