@@ -305,9 +305,7 @@ impl Book {
             if self.newest.build().is_none() && self.epochs().all(|e| e.build().is_none()) {
                 self.newest.evidence.epoch.candidate_build = Some(label.clone());
                 self.newest.dirt.epoch = true;
-            } else if self.epochs().all(|e| e.build() != Some(label)) {
-                self.start(Some(label.clone()), EpochReason::Build, now);
-            } else if self.rolled_back(label, settled.arrived) {
+            } else if self.epochs().all(|e| e.build() != Some(label)) || self.rolled_back(label, settled.arrived) {
                 self.start(Some(label.clone()), EpochReason::Build, now);
             }
             if self.newest.build() == Some(label) {

@@ -291,7 +291,8 @@ mod tests {
             // Each by itself in a third of the exchanges.
             let hash = xxhash_rust::xxh3::xxh3_64(&i.to_le_bytes());
             let list = |on: bool| if on { vec![order()] } else { vec![] };
-            let judged = judge(&mut noise, &compared(list(hash % 3 == 0), Some(list(hash / 3 % 3 == 0))));
+            let judged =
+                judge(&mut noise, &compared(list(hash.is_multiple_of(3)), Some(list((hash / 3).is_multiple_of(3)))));
             assert_ne!(judged.decision, Decision::Divergent, "{i}");
             assert!(!judged.control.unwrap().counts);
         }
