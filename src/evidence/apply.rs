@@ -174,6 +174,8 @@ impl RouteEvidence {
             self.paired.record(judged.decision == Decision::Divergent, control.counts);
             self.control.compared += 1;
             self.control.differed += u64::from(control.differed);
+        } else if judged.decision != Decision::Divergent && judged.excuses.contains(&Some(Excuse::Noise)) {
+            self.control.unpaired_noise += 1;
         }
         if let (Some(primary), Some(candidate)) = (settled.legs.primary, settled.legs.candidate) {
             self.errors.record(is_error(&candidate), is_error(&primary));

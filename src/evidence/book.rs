@@ -3,6 +3,7 @@
 //! - The first build ever seen is adopted by the epoch that has none; another label starts an epoch (`build`).
 //! - An answer of a build that is known counts in that build's epoch, from `requests` on. One without a label counts
 //!   in the newest, except that what was in flight when an epoch was begun by hand stays where it began.
+//! - When only an older build has answered for a while, it was rolled back to: that starts an epoch of it (`build`).
 //! - Rules that change for every route start an epoch (`rules`); rules that change for some restart those.
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
@@ -18,6 +19,11 @@ use std::time::Duration;
 const MAX_OLDER: usize = 4;
 /// Older epochs whose totals are still told.
 const MAX_HISTORY: usize = 100;
+
+/// By arrival, how long and how many labelled answers have to be of one older build alone to call it a rollback. In
+/// a rolling deployment answers of the newest build come in between.
+const ROLLBACK_AFTER: Duration = Duration::from_secs(60);
+const ROLLBACK_ANSWERS: u64 = 20;
 
 /// Rules as far as evidence knows them: digests, and which generation of the configuration they are.
 #[derive(Clone)]
@@ -89,6 +95,17 @@ pub struct Book {
     rules: Rules,
     keep_examples: usize,
     forgotten: Vec<u64>,
+    /// Latest arrival of an exchange that the newest build answered. Without one it may not even be deployed yet.
+    newest_seen: Option<Timestamp>,
+    rollback: Option<Streak>,
+}
+
+/// Answers of one older build since any other one answered.
+#[derive(Debug)]
+struct Streak {
+    build: Arc<str>,
+    since: Timestamp,
+    answers: u64,
 }
 
 impl Dirt {
@@ -137,7 +154,17 @@ impl Book {
         };
         let mut newest = Epoch::kept(1, Evidence::new(info), None);
         newest.dirt.epoch = true;
-        Self { older: Vec::new(), newest, history: Vec::new(), next: 2, rules, keep_examples, forgotten: Vec::new() }
+        Self {
+            older: Vec::new(),
+            newest,
+            history: Vec::new(),
+            next: 2,
+            rules,
+            keep_examples,
+            forgotten: Vec::new(),
+            newest_seen: None,
+            rollback: None,
+        }
     }
 
     /// Goes on with what was kept: epochs by number, totals of older ones, the next free number. A build declared at
@@ -163,8 +190,19 @@ impl Book {
         // Of those further back history tells.
         epochs.drain(..epochs.len().saturating_sub(MAX_OLDER));
         let next = next.max(newest.number + 1);
-        let mut book =
-            Self { older: epochs, newest, history, next, rules: rules.clone(), keep_examples, forgotten: Vec::new() };
+        let answered = newest.evidence.totals().settled().mirrored > 0;
+        let newest_seen = answered.then_some(newest.evidence.epoch.started_at);
+        let mut book = Self {
+            older: epochs,
+            newest,
+            history,
+            next,
+            rules: rules.clone(),
+            keep_examples,
+            forgotten: Vec::new(),
+            newest_seen,
+            rollback: None,
+        };
         book.set_rules(rules, now);
         if let Some(label) = build {
             book.declare(label, now);
@@ -267,8 +305,11 @@ impl Book {
             if self.newest.build().is_none() && self.epochs().all(|e| e.build().is_none()) {
                 self.newest.evidence.epoch.candidate_build = Some(label.clone());
                 self.newest.dirt.epoch = true;
-            } else if self.epochs().all(|e| e.build() != Some(label)) {
+            } else if self.epochs().all(|e| e.build() != Some(label)) || self.rolled_back(label, settled.arrived) {
                 self.start(Some(label.clone()), EpochReason::Build, now);
+            }
+            if self.newest.build() == Some(label) {
+                self.newest_seen = self.newest_seen.max(Some(settled.arrived));
             }
         }
         let target = self.belongs(begun, settled);
@@ -335,6 +376,31 @@ impl Book {
         }
     }
 
+    /// Whether this answer of a known build makes it certain that the newest is no longer deployed.
+    fn rolled_back(&mut self, label: &Arc<str>, arrived: Timestamp) -> bool {
+        let streak = self.rollback.as_ref();
+        if self.newest.build() == Some(label) {
+            // One that arrived before the others did and took longer says nothing.
+            if streak.is_some_and(|s| arrived >= s.since) {
+                self.rollback = None;
+            }
+            return false;
+        }
+        if self.newest_seen.is_none_or(|seen| arrived <= seen) {
+            return false;
+        }
+        match &mut self.rollback {
+            Some(streak) if streak.build == *label => {
+                streak.answers += 1;
+                streak.answers >= ROLLBACK_ANSWERS && arrived.since(streak.since) >= ROLLBACK_AFTER
+            }
+            other => {
+                *other = Some(Streak { build: label.clone(), since: arrived, answers: 1 });
+                false
+            }
+        }
+    }
+
     fn start(&mut self, build: Option<Arc<str>>, reason: EpochReason, now: Timestamp) {
         let number = self.next;
         let info = EpochInfo {
@@ -351,6 +417,11 @@ impl Book {
         if reason == EpochReason::Build {
             fresh.restarted = self.newest.restarted.clone();
         }
+        // The same build's epoch goes on being deployed.
+        if fresh.build() != self.newest.build() {
+            self.newest_seen = None;
+        }
+        self.rollback = None;
         let mut old = std::mem::replace(&mut self.newest, fresh);
         self.next = number + 1;
         old.ended_at = Some(now);

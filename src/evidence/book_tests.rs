@@ -128,6 +128,66 @@ fn going_on_with_the_same_build_and_rules_keeps_the_epoch() {
     assert_eq!((resume(Some("2")).id.as_str(), resume(Some("2")).reason), ("2", EpochReason::Build));
 }
 
+/// An exchange that arrives then and is answered by that build.
+fn answered(book: &mut Book, second: u64, build: &str) {
+    let begun = book.begin(&"GET /a".into(), at(second));
+    late(book, &begun, second, build);
+}
+
+fn late(book: &mut Book, begun: &Begun, second: u64, build: &str) {
+    let mut settled = compared("x", "GET /a", second, vec![]);
+    settled.build = Some(build.into());
+    book.settle(begun, &settled, at(second));
+}
+
+fn builds(book: &Book) -> Vec<&str> {
+    book.epochs().filter_map(|e| e.evidence.epoch.candidate_build.as_deref()).collect()
+}
+
+#[test]
+fn a_rollback_starts_an_epoch_of_the_older_build() {
+    let mut book = book();
+    (0..10).for_each(|s| answered(&mut book, s, "1"));
+    (10..20).for_each(|s| answered(&mut book, s, "2"));
+    let slow = book.begin(&"GET /a".into(), at(19));
+    (20..80).for_each(|s| answered(&mut book, s, "1"));
+    // Taken before the rollback, answered long after: no sign of the newer build.
+    late(&mut book, &slow, 19, "2");
+    assert_eq!(builds(&book), ["1", "2"]);
+    answered(&mut book, 80, "1");
+    assert_eq!(builds(&book), ["1", "2", "1"]);
+    assert_eq!(book.newest().evidence.epoch.reason, EpochReason::Build);
+    answered(&mut book, 81, "1");
+    assert_eq!(requests(&book), [row("1", Some("1"), 70, 0), row("2", Some("2"), 11, 0), row("3", Some("1"), 2, 0)]);
+    // And forward again.
+    (82..=142).for_each(|s| answered(&mut book, s, "2"));
+    assert_eq!(builds(&book), ["1", "2", "1", "2"]);
+}
+
+#[test]
+fn a_rolling_deployment_is_no_rollback() {
+    let mut book = book();
+    answered(&mut book, 0, "1");
+    // Ten minutes in which the new build answers now and then only.
+    for second in 1..600 {
+        answered(&mut book, second, if second % 50 == 1 { "2" } else { "1" });
+    }
+    assert_eq!(builds(&book), ["1", "2"]);
+    // Long, but too few.
+    answered(&mut book, 600, "2");
+    (1..20).for_each(|i| answered(&mut book, 600 + i * 10, "1"));
+    assert_eq!(builds(&book), ["1", "2"]);
+}
+
+#[test]
+fn a_build_declared_ahead_of_its_deployment_is_waited_for() {
+    let mut book = book();
+    answered(&mut book, 0, "1");
+    book.new_epoch(Some("2".into()), at(1));
+    (2..200).for_each(|s| answered(&mut book, s, "1"));
+    assert_eq!(builds(&book), ["1", "2"]);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Skip(u8, u8),
@@ -204,7 +264,10 @@ proptest! {
                 let keep = Keep { rules: &digest, examples: 4, now: at(*second) };
                 let list = (0..*what).map(|n| finding("json.value", &format!("json:$.{n}"), Tier::Value)).collect();
                 let mut settled = compared(&format!("{tag}-{i}"), &format!("GET /{route}"), *second, list);
-                if let (true, Settlement::Compared(c)) = (i % 3 == 0, &mut settled.result) { c.control = Some(Default::default()); }
+                if let (true, Settlement::Compared(c)) = (i % 3 != 1, &mut settled.result) {
+                    let noisy = (i % 3 == 0).then(|| finding("json.value", "json:$.0", Tier::Value));
+                    c.control = Some(super::super::testing::findings(noisy.into_iter().collect()));
+                }
                 evidence.begin(&settled.route, keep);
                 evidence.apply(&settled, keep);
             }
@@ -215,6 +278,10 @@ proptest! {
         prop_assert_eq!(sum(&a, &b), sum(&b, &a));
         prop_assert_eq!(sum(&sum(&a, &b), &c), sum(&a, &sum(&b, &c)));
         let all = sum(&sum(&a, &b), &c);
+        let weighed = |e: &Evidence| e.routes.values().flat_map(|r| r.noise.values())
+            .fold((0, 0, 0), |t, k| (t.0 + k.pairs.candidate, t.1 + k.pairs.control, t.2 + k.pairs.both));
+        let each = [&a, &b, &c].map(weighed);
+        prop_assert_eq!(weighed(&all), each.into_iter().fold((0, 0, 0), |t, k| (t.0 + k.0, t.1 + k.1, t.2 + k.2)));
         prop_assert_eq!(all.law(), Ok(()));
         // Read under one name, nothing is lost.
         let one = all.collapsed(&|_| Some("GET /{id}".into()), 4);

@@ -5,7 +5,7 @@
 //! | beneath an earlier layer's | none of its own: it is shown, it neither counts nor needs a reason |
 //! | tier `repr` or `info` | representation |
 //! | covered by a rule | rule |
-//! | known noise: same location and kind as one of the control's, and its value has a shape the primary's have had | noise |
+//! | known noise not above the control's: same location and kind as one of the control's, and its value has a shape the primary's have had | noise |
 //! | any other | none: it counts |
 //!
 //! - Noise is known from the first exchange on in which the control shows it, that exchange included, and for
@@ -13,18 +13,24 @@
 //!   the control's value has a shape that the primary's never had, or where it broke.
 //! - Shapes are learned from the primary's values (from the control's where the primary has none, as for an added
 //!   member), never from the candidate's. A location without shapes (an order, a set) is noise by itself.
+//! - Above noise: where the candidate differs more often than the control at a known location, nothing is excused
+//!   there from then on, neither the candidate's findings nor the control's. Each location is tested with the paired
+//!   e-process at tolerance 0, at 1 % shared by the locations known on the route.
 //! - Tier `break` is never learned: one hiccup of the control must not excuse every later failure of the candidate.
 //!   There D and K both count and the pairs (D, K) show the excess.
 
 use super::{Compared, Noise};
 use crate::diff::{Cover, Finding, Findings, Tier};
 use crate::model::Incomparable;
-use std::collections::BTreeSet;
+use crate::stats;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Beyond these nothing more is learned, which leans to the strict side.
 const MAX_NOISE: usize = 1024;
 const MAX_SHAPES: usize = 16;
+/// Of calling any location of a route above noise that is not.
+const ALPHA_ABOVE: f64 = 0.01;
 
 /// Why a finding does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,17 +87,50 @@ pub(super) struct ControlJudged {
 
 /// Learns what the control teaches, then judges both legs alike.
 pub(super) fn judge(noise: &mut Noise, compared: &Compared) -> Judged {
+    let whole = compared.control.as_ref().filter(|c| c.budget.is_none() || c.list.iter().any(Finding::counts));
+    if let Some(control) = whole {
+        // Before learning: the exchange that makes a location known was chosen for the control's difference.
+        weigh(noise, &compared.candidate, control);
+    }
     if let Some(control) = &compared.control {
         learn(noise, control);
     }
-    let control = compared.control.as_ref().filter(|c| c.budget.is_none() || c.list.iter().any(Finding::counts)).map(
-        |findings| ControlJudged {
-            differed: findings.list.iter().any(Finding::counts),
-            counts: findings.list.iter().any(|f| excuse(noise, f).is_none()),
-        },
-    );
+    let control = whole.map(|findings| ControlJudged {
+        differed: findings.list.iter().any(Finding::counts),
+        counts: findings.list.iter().any(|f| excuse(noise, f).is_none()),
+    });
     let excuses: Vec<Option<Excuse>> = compared.candidate.list.iter().map(|f| excuse(noise, f)).collect();
     Judged { decision: decide(&compared.candidate, &excuses), excuses, control }
+}
+
+/// Counts who differed at known locations, and sees which are above noise now. What was cut short is left out: a
+/// place it does not name may differ all the same.
+fn weigh(noise: &mut Noise, candidate: &Findings, control: &Findings) {
+    let cut = |f: &Findings| f.dropped > 0 || f.budget.is_some();
+    if noise.is_empty() || cut(candidate) || cut(control) {
+        return;
+    }
+    let mut who: BTreeMap<_, (bool, bool)> = BTreeMap::new();
+    for finding in candidate.list.iter().filter(|f| f.counts()) {
+        who.entry((finding.location.clone(), finding.kind.clone())).or_default().0 = true;
+    }
+    for finding in control.list.iter().filter(|f| f.counts()) {
+        who.entry((finding.location.clone(), finding.kind.clone())).or_default().1 = true;
+    }
+    let enough = stats::threshold(ALPHA_ABOVE / noise.len() as f64);
+    for (key, differed) in who {
+        let Some(known) = noise.get_mut(&key) else { continue };
+        let pairs = &mut known.pairs;
+        match differed {
+            (true, false) => pairs.candidate += 1,
+            (false, true) => pairs.control += 1,
+            (true, true) => pairs.both += 1,
+            (false, false) => {}
+        }
+        // At tolerance 0 exchanges in which both or neither differed have no say.
+        let (a, b) = (pairs.candidate, pairs.control);
+        pairs.above |= stats::ln_e_fail_paired(a + b, a, b, 0.0) >= enough;
+    }
 }
 
 fn learn(noise: &mut Noise, control: &Findings) {
@@ -100,7 +139,7 @@ fn learn(noise: &mut Noise, control: &Findings) {
         if noise.len() >= MAX_NOISE && !noise.contains_key(&key) {
             continue;
         }
-        let shapes = noise.entry(key).or_default();
+        let shapes = &mut noise.entry(key).or_default().shapes;
         if let Some(shape) = finding.primary_shape.as_ref().or(finding.candidate_shape.as_ref()) {
             add_shape(shapes, shape);
         }
@@ -126,7 +165,11 @@ fn excuse(noise: &mut Noise, finding: &Finding) -> Option<Excuse> {
     if finding.tier == Tier::Break {
         return None;
     }
-    let shapes = noise.get_mut(&(finding.location.clone(), finding.kind.clone()))?;
+    let known = noise.get_mut(&(finding.location.clone(), finding.kind.clone()))?;
+    if known.pairs.above {
+        return None;
+    }
+    let shapes = &mut known.shapes;
     if let Some(shape) = &finding.primary_shape {
         add_shape(shapes, shape);
     }
@@ -217,6 +260,44 @@ mod tests {
         assert_eq!(judged.decision, Decision::Divergent);
         assert!(judged.control.unwrap().counts);
         assert_eq!(judge(&mut noise, &compared(vec![broken()], None)).decision, Decision::Divergent);
+    }
+
+    #[test]
+    fn one_hiccup_of_the_control_does_not_excuse_a_location_for_ever() {
+        let mut noise = Noise::new();
+        let note = || finding("json.added", "json:$.note", Tier::Value);
+        assert_eq!(
+            judge(&mut noise, &compared(vec![note()], Some(vec![note()]))).decision,
+            Decision::Excused(Needed::Noise)
+        );
+        let decisions: Vec<_> =
+            (0..40).map(|_| judge(&mut noise, &compared(vec![note()], Some(vec![]))).decision).collect();
+        let first = decisions.iter().position(|d| *d == Decision::Divergent).unwrap();
+        assert!(first < 15, "{first}");
+        assert!(decisions[first..].iter().all(|d| *d == Decision::Divergent));
+        // It is the same for the control, and other locations are what they were.
+        assert!(judge(&mut noise, &compared(vec![], Some(vec![note()]))).control.unwrap().counts);
+        let other = || finding("json.added", "json:$.other", Tier::Value);
+        let judged = judge(&mut noise, &compared(vec![other()], Some(vec![other()])));
+        assert_eq!(judged.decision, Decision::Excused(Needed::Noise));
+    }
+
+    #[test]
+    fn what_is_noisy_alike_stays_excused() {
+        let mut noise = Noise::new();
+        let order = || finding("json.order", "json:$.tags", Tier::Order);
+        judge(&mut noise, &compared(vec![], Some(vec![order()])));
+        for i in 0..3_000u32 {
+            // Each by itself in a third of the exchanges.
+            let hash = xxhash_rust::xxh3::xxh3_64(&i.to_le_bytes());
+            let list = |on: bool| if on { vec![order()] } else { vec![] };
+            let judged =
+                judge(&mut noise, &compared(list(hash.is_multiple_of(3)), Some(list((hash / 3).is_multiple_of(3)))));
+            assert_ne!(judged.decision, Decision::Divergent, "{i}");
+            assert!(!judged.control.unwrap().counts);
+        }
+        let pairs = noise.values().next().unwrap().pairs;
+        assert!(!pairs.above && pairs.candidate > 400 && pairs.control > 400 && pairs.both > 200, "{pairs:?}");
     }
 
     #[test]

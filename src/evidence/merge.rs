@@ -57,8 +57,7 @@ impl RouteEvidence {
         self.counts.merge(&other.counts);
         self.paired.merge(&other.paired);
         self.errors.merge(&other.errors);
-        self.control.compared += other.control.compared;
-        self.control.differed += other.control.differed;
+        self.control.merge(&other.control);
         for leg in Leg::ALL {
             self.status.get_mut(leg).merge(*other.status.get(leg));
             add(self.latency.get_mut(leg), other.latency.get(leg));
@@ -67,8 +66,10 @@ impl RouteEvidence {
         for row in other.divergences.values() {
             self.merge_divergence(row, keep_examples);
         }
-        for (key, shapes) in &other.noise {
-            self.noise.entry(key.clone()).or_default().extend(shapes.iter().cloned());
+        for (key, known) in &other.noise {
+            let mine = self.noise.entry(key.clone()).or_default();
+            mine.shapes.extend(known.shapes.iter().cloned());
+            mine.pairs.merge(&known.pairs);
         }
     }
 }

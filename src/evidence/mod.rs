@@ -22,6 +22,6 @@ pub use settled::{Compared, Settled, Settlement};
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram,
-    IncomparableReasons, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, Noise, NotMirrored, RouteEvidence,
-    StatusCounts,
+    IncomparableReasons, KnownNoise, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, Noise, NoisePairs, NotMirrored,
+    RouteEvidence, StatusCounts,
 };

@@ -190,17 +190,57 @@ pub struct ControlCounts {
     pub compared: u64,
     /// The control had a finding that would count if it were the candidate's: tier counts, no rule covers it.
     pub differed: u64,
+    /// Exchanges compared without a control answer, not divergent, in which known noise was excused. What a control
+    /// that fell silent can no longer vouch for.
+    #[serde(default)]
+    pub unpaired_noise: u64,
 }
 
 impl ControlCounts {
+    pub fn merge(&mut self, other: &ControlCounts) {
+        self.compared += other.compared;
+        self.differed += other.differed;
+        self.unpaired_noise += other.unpaired_noise;
+    }
+
     /// Share of exchanges in which the control differed; zero of none.
     pub fn noise(&self) -> f64 {
         if self.compared == 0 { 0.0 } else { self.differed as f64 / self.compared as f64 }
     }
 }
 
-/// Known noise: location and kind, each with the shapes that its values on the old system have had.
-pub type Noise = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<Arc<str>>>;
+/// Known noise, by location and kind.
+pub type Noise = BTreeMap<(Arc<str>, Arc<str>), KnownNoise>;
+
+/// One location that differs on the old system by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownNoise {
+    /// That its values on the old system have had.
+    pub shapes: BTreeSet<Arc<str>>,
+    pub pairs: NoisePairs,
+}
+
+/// How often candidate and control differed at a known location, over exchanges with a control answer after the one
+/// that made it known. Those in which neither did say nothing about which does more often, and are not kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoisePairs {
+    /// Only the candidate.
+    pub candidate: u64,
+    /// Only the control.
+    pub control: u64,
+    pub both: u64,
+    /// The candidate was shown to differ more often than the control: nothing is excused here any more.
+    pub above: bool,
+}
+
+impl NoisePairs {
+    pub fn merge(&mut self, other: &NoisePairs) {
+        self.candidate += other.candidate;
+        self.control += other.control;
+        self.both += other.both;
+        self.above |= other.above;
+    }
+}
 
 /// One route's evidence in one epoch.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,6 +2,7 @@
 
 use super::check::{Limits, Sample, Tested};
 use super::judge::View;
+use super::legs::Legs;
 use super::pool::TAIL;
 use super::weights::Weights;
 use super::words::{percent, thousands};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 /// The bounds of one route looked at alone: lower at `alpha_fail`, upper at `alpha_pass`, both valid however often
 /// they are read. The verdict shares `alpha_fail` out over all routes; [`route_bounds`] gives the bounds it uses.
 pub fn bounds(settings: &GateSettings, critical: bool, route: &RouteEvidence) -> (f64, f64) {
-    let tested = sample(route).test(&limits(settings, critical, 1.0));
+    let tested = Legs::of(route).test(&limits(settings, critical, 1.0)).tested;
     (tested.lower, tested.upper)
 }
 
@@ -23,7 +24,7 @@ pub fn route_bounds(policy: &Policy, evidence: &Evidence) -> BTreeMap<Arc<str>, 
     let weights = Weights::new(policy, evidence);
     let of = |(name, route): (&Arc<str>, &RouteEvidence)| {
         let (settings, critical) = policy.for_route(name);
-        let tested = sample(route).test(&limits(settings, critical, weights.route(name)));
+        let tested = Legs::of(route).test(&limits(settings, critical, weights.route(name))).tested;
         (name.clone(), (tested.lower, tested.upper))
     };
     evidence.routes.iter().map(of).collect()
@@ -49,11 +50,9 @@ pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
 fn individual(view: &View<'_>, name: &Arc<str>) -> Option<(CriterionResult, bool)> {
     let route = view.evidence.routes.get(name)?;
     let (settings, critical) = view.policy.for_route(name);
-    let sample = sample(route);
+    let legs = Legs::of(route);
     let limits = limits(settings, critical, view.weights.route(name));
-    let noise = Noise::of(route.paired.n01 + route.paired.n11, route.paired.total(), settings);
-    let tested = noise.delay(sample.test(&limits));
-    let (verdict, reason) = say(&sample, &tested, &noise, &limits, settings);
+    let Decided { sample, tested, verdict, reason } = decide(&legs, &limits, settings);
     let rate = view.rate(name, route, sample.n);
     let required = settings.criteria.contains(&Criterion::Divergence);
     Some((result(name.clone(), required, verdict, reason, &sample, &tested, &limits, rate), tested.crosses))
@@ -67,24 +66,20 @@ fn tail(view: &View<'_>, names: &[&Arc<str>]) -> Option<CriterionResult> {
         return None;
     }
     let settings = &view.policy.default;
-    let mut all = Sample::default();
-    let (mut differed, mut controlled, mut rate) = (0, 0, 0.0);
+    let mut legs = Legs::default();
+    let mut rate = 0.0;
     for (name, route) in &routes {
-        let one = sample(route);
-        all.add(one);
-        differed += route.paired.n01 + route.paired.n11;
-        controlled += route.paired.total();
-        rate += view.rate(name, route, one.n).unwrap_or(0.0);
+        let one = Legs::of(route);
+        legs.add(one);
+        rate += view.rate(name, route, one.all().n).unwrap_or(0.0);
     }
     let limits = Limits { limit: settings.tail_tolerance, ..limits(settings, false, view.weights.pooled()) };
-    let noise = Noise::of(differed, controlled, settings);
-    let tested = noise.delay(all.test(&limits));
-    let (verdict, reason) = say(&all, &tested, &noise, &limits, settings);
+    let Decided { sample, tested, verdict, reason } = decide(&legs, &limits, settings);
     let noun = if routes.len() == 1 { "rare route" } else { "rare routes, pooled" };
     let reason = format!("{} {noun}: {reason}", thousands(routes.len() as u64));
     let required = tested.crosses && settings.criteria.contains(&Criterion::Divergence);
     let rate = (rate > 0.0).then_some(rate);
-    Some(result(TAIL.into(), required, verdict, reason, &all, &tested, &limits, rate))
+    Some(result(TAIL.into(), required, verdict, reason, &sample, &tested, &limits, rate))
 }
 
 /// Routes marked critical that were never compared: they hold up the verdict like any critical route with too
@@ -104,11 +99,19 @@ fn unseen_critical(view: &View<'_>) -> Vec<CriterionResult> {
     describe.collect()
 }
 
-fn sample(route: &RouteEvidence) -> Sample {
-    match route.paired.total() {
-        0 => Sample { n: route.counts.compared, plus: route.counts.divergent, minus: 0, paired: false },
-        n => Sample { n, plus: route.paired.n10, minus: route.paired.n01, paired: true },
-    }
+struct Decided {
+    sample: Sample,
+    tested: Tested,
+    verdict: Verdict,
+    reason: String,
+}
+
+fn decide(legs: &Legs, limits: &Limits, settings: &GateSettings) -> Decided {
+    let said = legs.test(limits);
+    let noise = Noise::of(legs.control_differed, legs.paired.n, settings);
+    let tested = noise.delay(said.tested, legs);
+    let (verdict, reason) = say(&said.sample, &tested, &noise, said.gap, limits, settings);
+    Decided { sample: said.sample, tested, verdict, reason }
 }
 
 fn limits(settings: &GateSettings, critical: bool, weight: f64) -> Limits {
@@ -150,10 +153,15 @@ impl Noise {
     }
 
     /// A pass also takes what it takes to know the noise.
-    fn delay(&self, tested: Tested) -> Tested {
+    fn delay(&self, tested: Tested, legs: &Legs) -> Tested {
         let needed = match self {
             Noise::None | Noise::Low => tested.needed,
-            Noise::Unknown { needed, .. } => tested.needed.zip(*needed).map(|(a, b)| a.max(b)),
+            Noise::Unknown { needed, .. } => {
+                // Only some comparisons come with a control answer.
+                let each = legs.all().n as f64 / legs.paired.n.max(1) as f64;
+                let compared = needed.map(|pairs| (pairs as f64 * each).ceil() as u64);
+                tested.needed.zip(compared).map(|(a, b)| a.max(b))
+            }
             Noise::High { .. } => None,
         };
         Tested { needed, ..tested }
@@ -168,8 +176,16 @@ impl Noise {
 /// | any | beyond the limit, enough comparisons | fail |
 /// | any | beyond the limit, too few | inconclusive |
 /// | none or low | below the limit | pass |
+/// | any | what had no control answer stands out | inconclusive |
 /// | any | any | inconclusive |
-fn say(sample: &Sample, tested: &Tested, noise: &Noise, limits: &Limits, settings: &GateSettings) -> (Verdict, String) {
+fn say(
+    sample: &Sample,
+    tested: &Tested,
+    noise: &Noise,
+    gap: Option<String>,
+    limits: &Limits,
+    settings: &GateSettings,
+) -> (Verdict, String) {
     let (limit, cap) = (limits.limit, percent(settings.noise_cap));
     let mut told = sample.told("diverged");
     if sample.paired && (sample.plus > 0 || sample.minus > 0) {
@@ -200,6 +216,9 @@ fn say(sample: &Sample, tested: &Tested, noise: &Noise, limits: &Limits, setting
             return (Verdict::Inconclusive, reason);
         }
         Noise::None | Noise::Low | Noise::Unknown { .. } => {}
+    }
+    if let Some(gap) = gap {
+        return (Verdict::Inconclusive, gap);
     }
     match tested.needed {
         _ if tested.passes => (Verdict::Pass, format!("{told}: {}", tested.below(limit))),

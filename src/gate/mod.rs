@@ -9,6 +9,7 @@ mod coverage;
 mod divergence;
 mod errors;
 mod judge;
+mod legs;
 mod minimum;
 mod pool;
 mod settings;

@@ -157,6 +157,80 @@ fn with_a_control_the_excess_counts() {
     assert_eq!(with(3_000, 600, 100, 300).0, Verdict::Inconclusive);
 }
 
+/// A route with a control: clean pairs, then comparisons without a control answer, so many of them divergent.
+fn left_alone(pairs: u64, rest: u64, divergent: u64) -> Evidence {
+    let mut evidence = evidence(&[("GET /a", pairs + rest, divergent)]);
+    let route = route_mut(&mut evidence, "GET /a");
+    route.paired.n00 = pairs;
+    route.control.compared = pairs;
+    evidence
+}
+
+#[test]
+fn a_control_that_fell_silent_vouches_for_nothing() {
+    let policy = policy(ONLY);
+    let with = |pairs, rest, divergent| say(&policy, &left_alone(pairs, rest, divergent), "GET /a");
+    assert_eq!(with(6_000, 0, 0).0, Verdict::Pass);
+    assert_eq!(with(6_000, 4_000, 0).0, Verdict::Pass);
+    let (verdict, reason) = with(6_000, 4_000, 3_000);
+    assert_eq!(verdict, Verdict::Fail, "{reason}");
+    assert!(reason.starts_with("3,000 of 4,000 comparisons diverged: lower bound"), "{reason}");
+    // Too little to fail, yet no pass: the pairs alone are not the whole.
+    let (verdict, reason) = with(6_000, 100, 2);
+    assert_eq!(verdict, Verdict::Inconclusive);
+    let gap = "the control answered only 6,000 of 6,100 comparisons; of the other 100, 2 diverged, which nothing";
+    assert!(reason.contains(gap), "{reason}");
+    let (verdict, reason) = with(6_000, 100, 60);
+    assert_eq!(verdict, Verdict::Inconclusive);
+    assert!(reason.ends_with("it may fail from 200 comparisons on"), "{reason}");
+    // A few pairs know nothing of the noise, so the rest can't fail by them either.
+    assert_eq!(with(10, 30, 20).0, Verdict::Inconclusive);
+}
+
+#[test]
+fn noise_excused_when_the_control_is_gone_holds_up() {
+    let policy = policy(ONLY);
+    let with = |noisy_pairs, noisy_rest| {
+        let mut evidence = left_alone(6_000, 4_000, 0);
+        let route = route_mut(&mut evidence, "GET /a");
+        (route.control.differed, route.control.unpaired_noise) = (noisy_pairs, noisy_rest);
+        say(&policy, &evidence, "GET /a")
+    };
+    assert_eq!(with(3_000, 2_010).0, Verdict::Pass);
+    let (verdict, reason) = with(60, 3_900);
+    assert_eq!(verdict, Verdict::Inconclusive);
+    assert!(reason.contains("of the other 4,000, 0 diverged and 3,900 were excused as noise"), "{reason}");
+}
+
+#[test]
+fn a_control_asked_now_and_then_does_not_make_noise_a_failure() {
+    // One in ten has a control answer; both are noisy in the same two per mille.
+    let mut evidence = evidence(&[("GET /a", 100_000, 200)]);
+    let route = route_mut(&mut evidence, "GET /a");
+    (route.paired.n00, route.paired.n10, route.paired.n01) = (9_960, 20, 20);
+    route.control.compared = 10_000;
+    assert_eq!(say(&policy(ONLY), &evidence, "GET /a").0, Verdict::Inconclusive);
+}
+
+#[test]
+fn one_hiccup_of_the_control_buys_no_pass() {
+    use crate::diff::Tier;
+    use crate::evidence::testing::{compared, finding, findings};
+    use crate::evidence::{Keep, Settlement};
+    let mut evidence = evidence(&[]);
+    let digest = |_: &str| String::new();
+    for i in 0..1_000 {
+        let differs = || vec![finding("json.added", "json:$.debug", Tier::Value)];
+        let mut settled = compared(&format!("x{i}"), "GET /a", i, differs());
+        if let Settlement::Compared(c) = &mut settled.result {
+            c.control = Some(findings(if i == 0 { differs() } else { vec![] }));
+        }
+        evidence.apply(&settled, Keep { rules: &digest, examples: 0, now: settled.arrived });
+    }
+    assert!(evidence.totals().divergent > 980, "{}", evidence.totals().divergent);
+    assert_eq!(judge(&policy(ONLY), &evidence, &after(1_000)).verdict, Verdict::Fail);
+}
+
 #[test]
 fn a_pass_waits_for_the_noise_to_be_known() {
     let mut policy = policy(ONLY);
@@ -210,6 +284,13 @@ fn what_was_not_judged_holds_up_and_never_fails() {
         "{}",
         own.reason
     );
+    let counts = &mut route_mut(&mut lossy, "GET /a").counts;
+    (counts.incomparable, counts.incomparable_reasons.conditional) = (160, 150);
+    counts.incomparable_reasons.client_aborted = 10;
+    let own = judge(&policy, &lossy, &after(10));
+    let reason = &of(&own, Criterion::Unjudged, Some("GET /a")).reason;
+    assert!(reason.contains("most of them, 150, were answered from the client's own cache"), "{reason}");
+    assert!(reason.contains("sample = 0"), "{reason}");
     route_mut(&mut lossy, "GET /b").counts.not_mirrored.shed = 10_000;
     let judged = judge(&policy, &lossy, &after(10));
     assert_eq!(of(&judged, Criterion::Unjudged, None).verdict, Verdict::Inconclusive);
@@ -366,14 +447,17 @@ proptest! {
     }
 
     #[test]
-    fn bounds_and_verdict_agree(routes in some_routes(), paired in any::<bool>()) {
+    fn bounds_and_verdict_agree(routes in some_routes(), paired in any::<bool>(), silent in prop_oneof![Just(0.0), 0.0f64..1.0]) {
         let mut policy = policy(ONLY);
         configured(&mut policy, "orders", true);
         let mut evidence = named(&routes);
         if paired {
             for route in evidence.routes.values_mut() {
                 let (n, d) = (route.counts.compared, route.counts.divergent);
-                (route.paired.n00, route.paired.n10, route.paired.n01) = (n - d, d - d / 3, d / 3);
+                let part = |count: u64| count - (count as f64 * silent) as u64;
+                (route.paired.n00, route.paired.n10) = (part(n - d), part(d));
+                route.paired.n01 = (route.paired.n00 / 1_000).min(d / 3);
+                route.paired.n00 -= route.paired.n01;
             }
         }
         let shown = route_bounds(&policy, &evidence);

@@ -4,20 +4,16 @@ use super::judge::View;
 use super::words::{percent, thousands};
 use super::{Criterion, CriterionResult, GateSettings, Verdict};
 use crate::evidence::Counts;
+use crate::model::Incomparable;
 use std::sync::Arc;
 
 /// Over all routes, and every route judged by itself that is beyond the limit.
 pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
-    let mut total = (0, 0);
-    for route in view.evidence.routes.values() {
-        let (lost, of) = lost(&route.counts);
-        total = (total.0 + lost, total.1 + of);
-    }
-    let mut results = vec![result(None, total, &view.policy.default)];
+    let mut results = vec![result(None, &view.evidence.totals(), &view.policy.default)];
     for name in &view.pool.individual {
         if let Some(route) = view.evidence.routes.get(name) {
             let (settings, _) = view.policy.for_route(name);
-            let result = result(Some(name.clone()), lost(&route.counts), settings);
+            let result = result(Some(name.clone()), &route.counts, settings);
             results.extend(Some(result).filter(|r| r.verdict != Verdict::Pass));
         }
     }
@@ -31,7 +27,37 @@ fn lost(counts: &Counts) -> (u64, u64) {
     (counts.incomparable + skipped, counts.mirrored + skipped)
 }
 
-fn result(route: Option<Arc<str>>, (lost, of): (u64, u64), settings: &GateSettings) -> CriterionResult {
+/// Why most of them were not judged, and what to do about it.
+fn mostly(counts: &Counts) -> Option<String> {
+    let mut why = vec![
+        (counts.not_mirrored.shed, "shed under load", "raise mirror.max_in_flight or lower mirror.sample"),
+        (counts.not_mirrored.breaker_open, "skipped while the candidate was down", "see to the candidate"),
+    ];
+    for reason in Incomparable::ALL {
+        let (what, remedy) = match reason {
+            Incomparable::ClientAborted => {
+                ("given up by the client", "find out why they hang up, or allow for it with gate.max_unjudged")
+            }
+            Incomparable::PrimaryFailed => ("not answered by the primary", "see to the primary"),
+            Incomparable::Conditional => (
+                "answered from the client's own cache (conditional)",
+                "set sample = 0 on the routes of cached files, or allow for it with gate.max_unjudged",
+            ),
+            Incomparable::CaptureLost => ("without a kept body", "raise mirror.memory_budget"),
+            Incomparable::Budget => (
+                "too large or too different to compare in time",
+                "lower mirror.max_body, or leave such routes out with sample = 0",
+            ),
+            Incomparable::Shutdown => ("cut off by a restart", "they pass as evidence grows"),
+        };
+        why.push((counts.incomparable_reasons.get(reason), what, remedy));
+    }
+    let (n, what, remedy) = why.into_iter().max_by_key(|(n, ..)| *n).filter(|(n, ..)| *n > 0)?;
+    Some(format!("most of them, {}, were {what}: {remedy}", thousands(n)))
+}
+
+fn result(route: Option<Arc<str>>, counts: &Counts, settings: &GateSettings) -> CriterionResult {
+    let (lost, of) = lost(counts);
     let limit = settings.max_unjudged;
     let share = (of > 0).then(|| lost as f64 / of as f64);
     let (verdict, reason) = match share {
@@ -42,7 +68,8 @@ fn result(route: Option<Arc<str>>, (lost, of): (u64, u64), settings: &GateSettin
             if share > limit {
                 let reason =
                     format!("{told}: more than {}, so what was judged may not be what users see", percent(limit));
-                (Verdict::Inconclusive, reason)
+                let why = mostly(counts).map(|why| format!("; {why}")).unwrap_or_default();
+                (Verdict::Inconclusive, format!("{reason}{why}"))
             } else {
                 (Verdict::Pass, format!("{told}: at most {} may be", percent(limit)))
             }

@@ -112,7 +112,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
         rules: "r1".into(),
         counts,
         paired: Cells { n00: 90, n10: 0, n01: 10, n11: 0 },
-        control: ControlCounts { compared: 100, differed: 10 },
+        control: ControlCounts { compared: 100, differed: 10, unpaired_noise: 0 },
         errors: Cells::default(),
         status: PerLeg::default(),
         latency: PerLeg { primary: histogram(1000), candidate: histogram(1200), control: histogram(1000) },

@@ -4,7 +4,7 @@
 
 use crate::evidence::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, LATENCY_DIGITS, LATENCY_MAX_US,
-    LATENCY_MIN_US, RouteEvidence, StatusCounts, histogram,
+    LATENCY_MIN_US, NoisePairs, RouteEvidence, StatusCounts, histogram,
 };
 use crate::gate::Policy;
 use crate::model::{Leg, PerLeg, Timestamp};
@@ -67,6 +67,8 @@ pub(super) struct RouteRow {
     latency: PerLeg<Blob>,
     divergences_overflow: u64,
     noise: Vec<NoiseRow>,
+    #[serde(default)]
+    noise_pairs: Vec<(Arc<str>, Arc<str>, NoisePairs)>,
 }
 
 /// Location, kind, shapes.
@@ -144,7 +146,13 @@ impl RouteRow {
             status: route.status,
             latency,
             divergences_overflow: route.divergences_overflow,
-            noise: route.noise.iter().map(|((l, k), shapes)| (l.clone(), k.clone(), shapes.clone())).collect(),
+            noise: route.noise.iter().map(|((l, k), known)| (l.clone(), k.clone(), known.shapes.clone())).collect(),
+            noise_pairs: route
+                .noise
+                .iter()
+                .filter(|(_, known)| known.pairs != NoisePairs::default())
+                .map(|((l, k), known)| (l.clone(), k.clone(), known.pairs))
+                .collect(),
         })
     }
 
@@ -161,7 +169,12 @@ impl RouteRow {
             *route.latency.get_mut(leg) = unpack(&self.latency.get(leg).0)?;
         }
         route.divergences_overflow = self.divergences_overflow;
-        route.noise = self.noise.into_iter().map(|(l, k, shapes)| ((l, k), shapes)).collect();
+        for (location, kind, shapes) in self.noise {
+            route.noise.entry((location, kind)).or_default().shapes = shapes;
+        }
+        for (location, kind, pairs) in self.noise_pairs {
+            route.noise.entry((location, kind)).or_default().pairs = pairs;
+        }
         Ok(route)
     }
 }
@@ -249,6 +262,26 @@ mod tests {
             bad[at..at + 4].copy_from_slice(&value.to_be_bytes());
             assert!(unpack(&bad).is_err(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn what_is_known_of_noise_survives_and_older_rows_have_none() {
+        let mut route = RouteEvidence::new(Timestamp::from_micros(1), "r".into());
+        route.control.unpaired_noise = 7;
+        let known = route.noise.entry(("json:$.id".into(), "json.value".into())).or_default();
+        known.shapes.insert("uuid".into());
+        known.pairs = NoisePairs { candidate: 20, control: 1, both: 3, above: true };
+        route.noise.entry(("json:$.at".into(), "json.value".into())).or_default();
+        let row = RouteRow::of(&route).unwrap();
+        let bytes = encode(&row).unwrap();
+        assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
+
+        let mut fields = serde_json::to_value(&row).unwrap();
+        fields.as_object_mut().unwrap().remove("noise_pairs");
+        fields["control"].as_object_mut().unwrap().remove("unpaired_noise");
+        let old = serde_json::from_value::<RouteRow>(fields).unwrap().read().unwrap();
+        assert_eq!((old.control.unpaired_noise, old.noise.len()), (0, 2));
+        assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
     }
 
     proptest! {

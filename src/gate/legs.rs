@@ -1,0 +1,141 @@
+//! Comparisons with a control answer and those without, judged together.
+//!
+//! - An exchange with a control answer is a pair: +1 where only the candidate differed, -1 where only the control
+//!   did. One without is +1 where the candidate differed, as if the control would not have. So the mean over all is
+//!   never below the true excess, and a pass rests on it alone. A control that fell silent vouches for nothing.
+//! - What had no control answer may hold noise that nobody took out. For a fail it has to be beyond the limit by more
+//!   than all the noise the control may have: the three bounds that takes share `alpha_fail`.
+//! - Known noise goes on being excused when the control is gone. With it put back on both sides, what had no control
+//!   answer must not stand out beyond the limit; if it does, or if it is beyond the limit by itself, nothing passes.
+
+use super::check::{Limits, Sample, Tested};
+use super::words::thousands;
+use crate::evidence::RouteEvidence;
+use crate::stats::{self, Sums};
+
+/// Shares of `alpha_fail` where there is a control: the pairs, the others, the noise the others may hold.
+const PAIRED: f64 = 0.75;
+const REST: f64 = 0.125;
+const NOISE: f64 = 0.125;
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Legs {
+    /// With a control answer.
+    pub paired: Sample,
+    /// Without one.
+    pub rest: Sample,
+    /// Pairs in which the control differed after noise was taken out.
+    pub control_differed: u64,
+    /// Pairs in which it differed before.
+    noisy_pairs: u64,
+    /// Of the rest, those that differed before noise was taken out.
+    noisy_rest: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Said {
+    /// What the numbers are of: everything, or the part that is beyond the limit.
+    pub sample: Sample,
+    pub tested: Tested,
+    /// Why nothing passes, where that is for want of control answers.
+    pub gap: Option<String>,
+}
+
+// === impl Legs ===
+
+impl Legs {
+    pub(super) fn of(route: &RouteEvidence) -> Self {
+        let (pairs, counts) = (&route.paired, &route.counts);
+        let paired = Sample { n: pairs.total(), plus: pairs.n10, minus: pairs.n01, paired: true };
+        let rest = Sample {
+            n: counts.compared.saturating_sub(pairs.total()),
+            plus: counts.divergent.saturating_sub(pairs.n10 + pairs.n11),
+            minus: 0,
+            paired: false,
+        };
+        Self {
+            paired,
+            rest: Sample { plus: rest.plus.min(rest.n), ..rest },
+            control_differed: pairs.n01 + pairs.n11,
+            noisy_pairs: route.control.differed.min(pairs.total()),
+            noisy_rest: (rest.plus + route.control.unpaired_noise).min(rest.n),
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Legs) {
+        self.paired.add(other.paired);
+        self.rest.add(other.rest);
+        self.control_differed += other.control_differed;
+        self.noisy_pairs += other.noisy_pairs;
+        self.noisy_rest += other.noisy_rest;
+    }
+
+    pub(super) fn all(&self) -> Sample {
+        let mut all = self.rest;
+        if self.paired.n > 0 {
+            all.add(self.paired);
+        }
+        all
+    }
+
+    pub(super) fn test(&self, limits: &Limits) -> Said {
+        let sample = self.all();
+        if self.paired.n == 0 {
+            return Said { sample, tested: sample.test(limits), gap: None };
+        }
+        let share = |share: f64| Limits { alpha_fail: limits.alpha_fail * share, ..*limits };
+        let paired = self.paired.test(&share(PAIRED));
+        let rest = self.beyond_noise(limits);
+        // The larger one speaks: it is the one that may have enough comparisons to fail.
+        let parts = [(self.paired, paired), (self.rest, rest)];
+        if let Some((sample, tested)) = parts.into_iter().filter(|(_, t)| t.crosses).max_by_key(|(s, _)| s.n) {
+            return Said { sample, tested, gap: None };
+        }
+        let mut tested = sample.test(limits);
+        let observed = tested.observed.unwrap_or(0.0);
+        tested.crosses = false;
+        tested.lower = paired.lower.max(rest.lower).min(limits.limit).min(observed);
+        let alone = self.rest.test(limits);
+        if alone.crosses || self.stands_out(limits) {
+            tested.passes = false;
+            tested.upper = tested.upper.max(alone.upper).max(limits.limit);
+            tested.needed = None;
+        }
+        let gap = (!tested.passes && (alone.crosses || self.stands_out(limits) || paired.passes)).then(|| self.gap());
+        Said { sample, tested, gap }
+    }
+
+    /// The rest, its lower bound lessened by all the noise it may hold.
+    fn beyond_noise(&self, limits: &Limits) -> Tested {
+        let tested = self.rest.test(&Limits { alpha_fail: limits.alpha_fail * REST, ..*limits });
+        let noise = upper(self.control_differed, self.paired.n, limits.alpha_fail * NOISE, limits.design_effect);
+        let lower = tested.lower - noise;
+        Tested { crosses: tested.crosses && lower > limits.limit, lower, ..tested }
+    }
+
+    /// Whether the rest, known noise put back, differs beyond the limit more often than the control did.
+    fn stands_out(&self, limits: &Limits) -> bool {
+        let alpha = limits.alpha_fail / 2.0;
+        let deflated = Sums::binary(self.rest.n, self.noisy_rest).deflated(limits.design_effect);
+        let noise = upper(self.noisy_pairs, self.paired.n, alpha, limits.design_effect);
+        stats::lower(deflated, alpha) - noise > limits.limit
+    }
+
+    fn gap(&self) -> String {
+        let (answered, all) = (thousands(self.paired.n), thousands(self.all().n));
+        let (plus, rest) = (thousands(self.rest.plus), thousands(self.rest.n));
+        let excused = self.noisy_rest - self.rest.plus.min(self.noisy_rest);
+        let excused = match excused {
+            0 => String::new(),
+            n => format!(" and {} were excused as noise", thousands(n)),
+        };
+        format!(
+            "the control answered only {answered} of {all} comparisons; of the other {rest}, {plus} diverged{excused}, \
+             which nothing shows to be noise: see to the control, or raise control.sample"
+        )
+    }
+}
+
+fn upper(plus: u64, n: u64, alpha: f64, design_effect: f64) -> f64 {
+    stats::upper(Sums::binary(n, plus).deflated(design_effect), alpha)
+}
