@@ -307,5 +307,4 @@ impl Drop for Ticket {
 }
 
 #[cfg(test)]
-#[path = "flow_tests.rs"]
 mod tests;
