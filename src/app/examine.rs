@@ -2,7 +2,7 @@
 
 use super::AppError;
 use crate::config::Checked;
-use crate::diff::{self, Context, Findings, Limits, RuleSet};
+use crate::diff::{self, Context, Findings, Limits, RouteRules, RuleSet};
 use crate::evidence::{Compared, Example, Rules, Settled, Settlement};
 use crate::flow::{Judge, Pair};
 use crate::model::{Answer, Leg, Outcome, PerLeg, Timestamp};
@@ -29,7 +29,12 @@ struct Parts {
     origins: PerLeg<Option<String>>,
     /// Read elsewhere and never compared: the candidate's build.
     skip: Vec<HeaderName>,
+    /// The day that was asked for last, by number, and how it is written.
+    today: ArcSwap<(u64, String)>,
 }
+
+/// Microseconds.
+const DAY: u64 = 86_400_000_000;
 
 impl std::fmt::Debug for Examination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -50,7 +55,7 @@ impl Examination {
             control: settings.control.as_ref().map(origin),
         };
         let skip = vec![settings.build_header.clone()];
-        Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip })))
+        Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today: ArcSwap::default() })))
     }
 
     pub fn rules(&self) -> &RuleSet {
@@ -71,14 +76,24 @@ impl Examination {
         }
     }
 
+    fn rules_for(&self, pair: &Pair) -> Arc<RouteRules> {
+        let number = pair.arrived.as_micros() / DAY;
+        let mut today = self.0.today.load();
+        if today.0 != number || today.1.is_empty() {
+            self.0.today.store(Arc::new((number, day(pair.arrived))));
+            today = self.0.today.load();
+        }
+        self.0.rules.for_route(&pair.route, &today.1)
+    }
+
     /// Whether two answers show no difference at all: nearly free, and true for most.
     fn is_match(&self, pair: &Pair, other: &Answer) -> bool {
-        let rules = self.0.rules.for_route(&pair.route, &day(pair.arrived));
+        let rules = self.rules_for(pair);
         diff::is_match(&rules, &self.0.skip, &pair.primary, other)
     }
 
     fn examine(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
-        let rules = self.0.rules.for_route(&pair.route, &day(pair.arrived));
+        let rules = self.rules_for(pair);
         let context = Context {
             request: &pair.request,
             rules: &rules,

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For one comparison of two answers; beyond it the exchange is incomparable (`budget`).
+/// Of the processor, for one comparison of two answers; beyond it the exchange is incomparable (`budget`).
 const TIME_BUDGET: Duration = Duration::from_millis(20);
 
 /// What the workers need of `diff` and `redact`; the application joins them.
@@ -132,10 +132,23 @@ fn settle(pair: Pair, config: &CompareConfig, stats: &CompareStats) {
     ticket.settle(Settled { id, route, generation: config.generation, build, arrived, legs, result });
 }
 
+/// The processor time this thread has had, so that a busy machine changes no verdict.
+#[cfg(unix)]
+fn busy() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
+}
+
+#[cfg(not(unix))]
+fn busy() -> Duration {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
+}
+
 fn compare(pair: &Pair, examine: &dyn Examine) -> Compared {
     let timed = |leg, other: &Outcome| {
-        let start = Instant::now();
-        examine.compare(pair, leg, other, &move || start.elapsed() > TIME_BUDGET)
+        let start = busy();
+        examine.compare(pair, leg, other, &move || busy().saturating_sub(start) > TIME_BUDGET)
     };
     let mut candidate = timed(Leg::Candidate, &pair.candidate);
     let control = pair.control.as_ref().map(|other| timed(Leg::Control, other));

@@ -6,6 +6,9 @@ use crate::model::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// An example with the epoch and the route it was kept for.
+type Kept = (u64, Arc<str>, Arc<Example>);
+
 /// More than a store that works would keep, so that it decides where there is one.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 
@@ -13,7 +16,7 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 /// How many went.
 pub(super) fn trim(book: &mut Book, max: usize) -> usize {
     // One exchange may stand in several rows; it is in memory once.
-    let mut all: BTreeMap<(Timestamp, *const Example), (u64, Arc<str>, Arc<Example>)> = BTreeMap::new();
+    let mut all: BTreeMap<(Timestamp, *const Example), Kept> = BTreeMap::new();
     for epoch in book.epochs() {
         for (name, route) in &epoch.evidence.routes {
             for example in route.divergences.values().flat_map(|row| &row.examples) {

@@ -8,12 +8,21 @@ use http::{Response, StatusCode};
 use http_body_util::Full;
 
 /// The primary could not be asked or gave no usable answer: 504 for a time-out, 502 otherwise.
-pub fn leg_failed(leg: Leg, url: &str, failure: &Failure) -> Response<AnswerBody> {
+/// Where the leg is, is not the user's business.
+pub fn leg_failed(leg: Leg, failure: &Failure) -> Response<AnswerBody> {
     let status = match failure.kind {
         FailureKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
     };
-    let mut response = problem(status, &format!("the {leg} {url} failed: {}", failure.detail));
+    let what = match failure.kind {
+        FailureKind::Refused => "refused the connection",
+        FailureKind::Tls => "could not be trusted (tls)",
+        FailureKind::Timeout => "gave no answer in time",
+        FailureKind::Reset | FailureKind::IdleRace => "closed the connection without an answer",
+        FailureKind::Protocol | FailureKind::BadFraming | FailureKind::LengthMismatch => "broke the protocol",
+        FailureKind::Truncated => "broke off its answer",
+    };
+    let mut response = problem(status, &format!("the {leg} {what}"));
     response.headers_mut().insert("x-parallax-failed-leg", HeaderValue::from_static(leg.as_str()));
     response
 }

@@ -206,7 +206,8 @@ impl Gateway {
                     }
                     None => {
                         self.counters.leg_failed(leg);
-                        answers::leg_failed(leg, &upstream.settings().to_string(), &failure)
+                        tracing::debug!(%leg, url = %upstream.settings(), %failure, "a request could not be served");
+                        answers::leg_failed(leg, &failure)
                     }
                 }
             }
