@@ -23,6 +23,7 @@ pub mod stats;
 
 // What crosses between the rooms, and what they stand on.
 pub mod flow;
+pub mod limits;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

@@ -4,6 +4,7 @@ use super::error::AppError;
 use super::{Shared, now};
 use crate::config::Checked;
 use crate::diff::RuleSet;
+use crate::limits;
 use crate::mirror::{Legs, Mirrors, Plan};
 use crate::model::{Leg, Limit};
 use crate::proxy::Live;
@@ -35,6 +36,7 @@ pub fn rooms(
     let specs: Vec<_> = settings.routes.iter().map(|r| r.spec.clone()).collect();
     let routes = RouteTable::new(&specs)
         .map_err(|errors| AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let shares = shares(settings);
     let (old_live, old_legs) = (before.map(|(live, _)| live), before.map(|(_, plan)| plan.legs()));
     let kept = |leg: Leg, wanted: &LegSettings| -> Result<Arc<Upstream>, AppError> {
         let old = match leg {
@@ -42,9 +44,12 @@ pub fn rooms(
             Leg::Candidate => old_legs.map(|l| l.candidate.clone()),
             Leg::Control => old_legs.and_then(|l| l.control.clone()),
         };
+        // What nobody waits for must not take the descriptors of those who do.
+        let max_connections = (leg != Leg::Primary).then_some(shares.mirror_each);
+        let options = UpstreamOptions { max_connections, ..UpstreamOptions::default() };
         match old {
-            Some(old) if old.settings() == wanted => Ok(old),
-            _ => Ok(Upstream::new(leg, wanted.clone(), UpstreamOptions::default())?),
+            Some(old) if old.settings() == wanted && *old.options() == options => Ok(old),
+            _ => Ok(Upstream::new(leg, wanted.clone(), options)?),
         }
     };
     let control = match &settings.control {
@@ -68,6 +73,12 @@ pub fn rooms(
         body_timeout: settings.listen.body_timeout,
     };
     Ok((live, plan))
+}
+
+/// Who may have how many connections at once with the file descriptors there are.
+pub fn shares(settings: &Checked) -> limits::Shares {
+    let legs = 1 + usize::from(settings.control.is_some());
+    limits::share(limits::descriptors(), settings.listen.max_connections, legs)
 }
 
 /// How long one exchange may hold back those after it: longer than any of its parts may take.

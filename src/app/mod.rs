@@ -24,7 +24,7 @@ use crate::flow::Inbox;
 use crate::mirror::{Mirrors, Plan};
 use crate::model::{Limit, Timestamp};
 use crate::pipeline::{self, CompareConfig, Comparer, LedgerHandle, LedgerOptions};
-use crate::proxy::{Counters, ExchangeIds, Gateway, Server, Tunnels};
+use crate::proxy::{Counters, ExchangeIds, Gateway, ListenSettings, Server, Tunnels};
 use crate::shutdown::Shutdown;
 use crate::{store, tls};
 use arc_swap::ArcSwap;
@@ -143,7 +143,8 @@ impl App {
         let acceptor = settings.listen.tls.as_ref().map(tls::acceptor).transpose()?;
         let listen = sockets.listen.local_addr().map_err(AppError::Socket)?;
         let admin = sockets.admin.local_addr().map_err(AppError::Socket)?;
-        let server = Server::new(sockets.listen, acceptor, &settings.listen, gateway.clone());
+        let served = ListenSettings { max_connections: live::shares(&settings).clients, ..settings.listen.clone() };
+        let server = Server::new(sockets.listen, acceptor, &served, gateway.clone());
         let admin_tls = settings.admin.tls.as_ref().map(tls::acceptor).transpose()?;
         let options = AdminOptions {
             address: admin,

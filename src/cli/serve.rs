@@ -6,6 +6,7 @@ use super::say;
 use super::terminal::Look;
 use crate::app::{App, Origin};
 use crate::config::{self, Checked, Flags};
+use crate::limits;
 use crate::shutdown::{Shutdown, Signal, Signals};
 use crate::telemetry;
 use serde_json::json;
@@ -26,6 +27,9 @@ pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failu
     let settings = config::load(args.config.as_deref(), &flags)
         .map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
     telemetry::init(&settings.telemetry)?;
+    if let Err(error) = limits::raise_descriptors() {
+        tracing::warn!(%error, "could not raise the limit on file descriptors");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -37,7 +41,9 @@ pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failu
         if !quiet {
             say(&greeting(&app, &settings));
         }
-        for warning in &settings.warnings {
+        let legs = 1 + usize::from(settings.control.is_some());
+        let scarce = limits::warning(limits::descriptors(), settings.listen.max_connections, legs);
+        for warning in settings.warnings.iter().chain(&scarce) {
             tracing::warn!("{warning}");
         }
         if let Some(file) = &args.ready_file {

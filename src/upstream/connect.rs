@@ -1,14 +1,14 @@
 //! Getting a connection: name, address, TCP, TLS, all within the leg's `connect_timeout`.
 
 use super::failure::{self, Trouble};
-use super::io::{Io, Stream};
+use super::io::{Io, Open, Stream};
+use super::lookup::Lookup;
 use super::{LegSettings, Scheme, UpstreamOptions};
 use crate::tls::{self, ALPN_H2, ALPN_HTTP1, TlsError};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::ServerName;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -32,6 +32,8 @@ const BUFFER: usize = 128 * 1024;
 pub(super) struct Connector {
     pub(super) settings: LegSettings,
     tls: Option<Tls>,
+    lookup: Lookup,
+    max_open: Option<usize>,
     open: Arc<AtomicUsize>,
     h1: http1::Builder,
     h2: http2::Builder<TokioExecutor>,
@@ -78,6 +80,8 @@ impl Connector {
         let mut h1 = http1::Builder::new();
         h1.preserve_header_case(true)
             .allow_obsolete_multiline_headers_in_responses(true)
+            // RFC 9112, 5.1: a proxy removes them.
+            .allow_spaces_after_header_name_in_responses(true)
             .max_headers(options.max_headers)
             .max_header_size(options.max_header_bytes)
             .max_buf_size(options.max_header_bytes.max(BUFFER));
@@ -88,7 +92,8 @@ impl Connector {
             .max_header_list_size(u32::try_from(options.max_header_bytes).unwrap_or(u32::MAX))
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
-        Ok(Self { settings, tls, open: Arc::default(), h1, h2 })
+        let lookup = Lookup::new(&settings.host, settings.port);
+        Ok(Self { settings, tls, lookup, max_open: options.max_connections, open: Arc::default(), h1, h2 })
     }
 
     pub(super) fn h1(&self) -> &http1::Builder {
@@ -99,16 +104,25 @@ impl Connector {
         &self.h2
     }
 
-    /// Connections open now, upgraded ones included.
+    /// Connections open now, upgraded ones and those being opened included.
     pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// No more may be opened.
+    pub(super) fn full(&self) -> bool {
+        self.max_open.is_some_and(|max| self.open() >= max)
+    }
+
     pub(super) async fn connect(&self, offer: Offer) -> Result<Connected, Trouble> {
+        let Some(open) = Open::enter(&self.open, self.max_open) else {
+            let max = self.max_open.unwrap_or_default();
+            return Err(Trouble::proxy(&format!("all {max} connections that this leg may have are in use")));
+        };
         let deadline = Instant::now() + self.settings.connect_timeout;
         let tcp = self.tcp(deadline).await?;
         let Some(tls) = &self.tls else {
-            let io = Io::new(Stream::Tcp(tcp), self.open.clone());
+            let io = Io::new(Stream::Tcp(tcp), open);
             return Ok(match self.settings.scheme {
                 Scheme::H2c => Connected::H2(io),
                 Scheme::Http | Scheme::Https => Connected::H1(io),
@@ -125,7 +139,7 @@ impl Connector {
             Err(_) => return Err(failure::connect_timed_out("the TLS handshake", self.settings.connect_timeout)),
         };
         let h2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_H2);
-        let io = Io::new(Stream::Tls(Box::new(stream)), self.open.clone());
+        let io = Io::new(Stream::Tls(Box::new(stream)), open);
         Ok(if h2 { Connected::H2(io) } else { Connected::H1(io) })
     }
 
@@ -133,7 +147,7 @@ impl Connector {
     pub(super) async fn tcp(&self, deadline: Instant) -> Result<TcpStream, Trouble> {
         let all = self.settings.connect_timeout;
         let left = deadline.saturating_duration_since(Instant::now());
-        let addresses = match timeout(left, self.addresses()).await {
+        let addresses = match timeout(left, self.lookup.addresses()).await {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(error)) => return Err(failure::of_lookup(&self.settings.host, &error)),
             Err(_) => return Err(failure::connect_timed_out("the name lookup", all)),
@@ -154,13 +168,10 @@ impl Connector {
                 }
             }
         }
+        self.lookup.doubt();
         Err(seen.unwrap_or_else(|| {
             failure::of_lookup(&self.settings.host, &io::Error::new(io::ErrorKind::NotFound, "no address"))
         }))
-    }
-
-    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        Ok(tokio::net::lookup_host((self.settings.host.as_str(), self.settings.port)).await?.collect())
     }
 }
 

@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 /// How often at most the sweep looks for what expired.
 const SWEEP_AT_LEAST: Duration = Duration::from_millis(500);
 
+/// A request that cannot be sent twice goes out on no connection that was idle for longer: the leg may be closing it
+/// while the request is under way.
+const WARM: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(super) struct IdleStack {
     /// A connection idle for longer is not used again: the leg may be about to close it.
@@ -59,9 +63,20 @@ impl IdleStack {
 
     /// The connection used last that is still good.
     pub(super) async fn take(&self) -> Option<H1Line> {
-        while let Some(mut line) = self.pop() {
+        while let Some(mut line) = self.pop(self.timeout) {
             // What is not ready yet is about to be, or about to be closed: its answer was read to the end.
             if line.sender.is_ready() || line.sender.ready().await.is_ok() {
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    /// The same for a request that cannot be sent twice: one that was in use just now, and is not closed as far as
+    /// the system knows.
+    pub(super) async fn take_warm(&self) -> Option<H1Line> {
+        while let Some(mut line) = self.pop(WARM.min(self.timeout)) {
+            if (line.sender.is_ready() || line.sender.ready().await.is_ok()) && line.ear.is_quiet().await {
                 return Some(line);
             }
         }
@@ -87,15 +102,22 @@ impl IdleStack {
         }
     }
 
-    fn pop(&self) -> Option<H1Line> {
+    /// The newest one that has been idle for less than `limit`; what has expired altogether is closed.
+    fn pop(&self, limit: Duration) -> Option<H1Line> {
         let mut stack = self.lock();
         let expired = loop {
             let Some(newest) = stack.idle.pop() else { break Vec::new() };
             if newest.line.sender.is_closed() {
                 continue;
             }
-            if newest.since.elapsed() < self.timeout {
+            let idle = newest.since.elapsed();
+            if idle < limit {
                 return Some(newest.line);
+            }
+            if idle < self.timeout {
+                // Good enough for others.
+                stack.idle.push(newest);
+                break Vec::new();
             }
             // All below are older.
             break std::mem::take(&mut stack.idle);
@@ -103,6 +125,14 @@ impl IdleStack {
         drop(stack);
         drop(expired);
         None
+    }
+
+    /// As if `by` more had passed.
+    #[cfg(test)]
+    pub(super) fn age(&self, by: Duration) {
+        for idle in &mut self.lock().idle {
+            idle.since -= by;
+        }
     }
 
     /// Closes what nobody asked for in time. Runs only while there is something idle.

@@ -1,12 +1,17 @@
 //! The bytes to and from a leg, cleartext or TLS, and what is counted about them.
 
+use socket2::SockRef;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 /// One connection to a leg. Counted as open until it is dropped, wherever it is by then.
@@ -23,36 +28,81 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Tells whether the leg has sent a byte since [`Ear::reset`]: the difference between a connection that died idle
-/// and an answer that broke off, which hyper does not tell.
+/// What one who does not own a connection's bytes may know of them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ear(Arc<AtomicBool>);
+pub(super) struct Ear(Arc<Hearing>);
 
+#[derive(Debug, Default)]
+struct Hearing {
+    heard: AtomicBool,
+    asked: AtomicBool,
+    question: Mutex<Question>,
+}
+
+/// Whether an idle connection is still good. Only its owner can look, which is woken for that.
+#[derive(Debug, Default)]
+struct Question {
+    owner: Option<Waker>,
+    answer: Option<oneshot::Sender<bool>>,
+    gone: bool,
+}
+
+/// One of the connections that are open, until it is dropped.
 #[derive(Debug)]
-struct Open(Arc<AtomicUsize>);
+pub(super) struct Open(Arc<AtomicUsize>);
+
+/// The owner of an idle connection has nothing else to do.
+const ANSWER_WITHIN: Duration = Duration::from_millis(100);
 
 // === impl Io ===
 
 impl Io {
-    pub(super) fn new(stream: Stream, open: Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self { stream, ear: Ear::default(), _open: Open(open) }
+    pub(super) fn new(stream: Stream, open: Open) -> Self {
+        Self { stream, ear: Ear::default(), _open: open }
     }
 
     pub(super) fn ear(&self) -> Ear {
         self.ear.clone()
     }
+
+    /// Whether nothing has arrived, not even the end: the system is asked, for the runtime may not know yet.
+    fn is_quiet(&self) -> bool {
+        let tcp = match &self.stream {
+            Stream::Tcp(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        };
+        let peeked = SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        let mut question = self.ear.question();
+        question.gone = true;
+        question.answer = None;
+    }
 }
 
 impl AsyncRead for Io {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ear.0.asked.swap(false, Ordering::AcqRel) {
+            let answer = self.ear.question().answer.take();
+            if let Some(answer) = answer {
+                // Who asked may have gone.
+                let _ = answer.send(self.is_quiet());
+            }
+        }
         let before = buf.filled().len();
         let polled = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
         };
         if buf.filled().len() > before {
-            self.ear.0.store(true, Ordering::Release);
+            self.ear.0.heard.store(true, Ordering::Release);
+        }
+        if polled.is_pending() {
+            self.ear.owned_by(cx.waker());
         }
         polled
     }
@@ -103,15 +153,56 @@ impl AsyncWrite for Io {
 
 impl Ear {
     pub(super) fn reset(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.heard.store(false, Ordering::Release);
     }
 
+    /// Whether the leg has sent a byte since [`Ear::reset`]: the difference between a connection that died idle and an
+    /// answer that broke off, which hyper does not tell.
     pub(super) fn heard(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.heard.load(Ordering::Acquire)
+    }
+
+    /// Whether the leg has neither closed the idle connection nor said anything on it.
+    pub(super) async fn is_quiet(&self) -> bool {
+        let (answer, told) = oneshot::channel();
+        let owner = {
+            let mut question = self.question();
+            if question.gone {
+                return false;
+            }
+            question.answer = Some(answer);
+            self.0.asked.store(true, Ordering::Release);
+            question.owner.clone()
+        };
+        if let Some(owner) = owner {
+            owner.wake();
+        }
+        matches!(timeout(ANSWER_WITHIN, told).await, Ok(Ok(true)))
+    }
+
+    fn owned_by(&self, waker: &Waker) {
+        let mut question = self.question();
+        if !question.owner.as_ref().is_some_and(|owner| owner.will_wake(waker)) {
+            question.owner = Some(waker.clone());
+        }
+    }
+
+    fn question(&self) -> MutexGuard<'_, Question> {
+        self.0.question.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 // === impl Open ===
+
+impl Open {
+    /// `None` where `max` are open already.
+    pub(super) fn enter(open: &Arc<AtomicUsize>, max: Option<usize>) -> Option<Self> {
+        let max = max.unwrap_or(usize::MAX);
+        let next = |now: usize| (now < max).then(|| now + 1);
+        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        Some(Self(open.clone()))
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {

@@ -10,6 +10,7 @@ mod form;
 mod hop;
 mod idle;
 mod io;
+mod lookup;
 mod multiplexed;
 mod settings;
 #[cfg(test)]
@@ -51,6 +52,9 @@ pub struct UpstreamOptions {
     pub idle_timeout: Duration,
     /// Idle HTTP/1.1 connections kept.
     pub max_idle: usize,
+    /// Connections open at once, idle and upgraded ones included. What would take one more fails at once, and that is
+    /// held against the proxy.
+    pub max_connections: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,7 +90,7 @@ pub struct SendError {
 /// Connections at this moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Connections {
-    /// Open ones, idle and upgraded ones included.
+    /// Open ones; idle and upgraded ones, and those being opened included.
     pub open: usize,
     /// Idle HTTP/1.1 ones.
     pub idle: usize,
@@ -96,6 +100,7 @@ pub struct Connections {
 #[derive(Debug, Clone)]
 pub struct Upstream {
     leg: Leg,
+    options: UpstreamOptions,
     shared: Arc<Shared>,
 }
 
@@ -132,7 +137,14 @@ struct Missed {
 
 impl Default for UpstreamOptions {
     fn default() -> Self {
-        Self { max_headers: 256, max_header_bytes: 64 * 1024, idle_timeout: Duration::from_secs(30), max_idle: 512 }
+        Self {
+            // Far more than clients may send: what a system answers its users has to pass.
+            max_headers: 1024,
+            max_header_bytes: 256 * 1024,
+            idle_timeout: Duration::from_secs(30),
+            max_idle: 512,
+            max_connections: None,
+        }
     }
 }
 
@@ -153,7 +165,7 @@ impl Upstream {
             multiplexed: Multiplexed::new(options.idle_timeout),
             speaks_http1,
         };
-        Ok(Arc::new(Self { leg, shared: Arc::new(shared) }))
+        Ok(Arc::new(Self { leg, options, shared: Arc::new(shared) }))
     }
 
     pub fn leg(&self) -> Leg {
@@ -162,6 +174,10 @@ impl Upstream {
 
     pub fn settings(&self) -> &LegSettings {
         &self.shared.connector.settings
+    }
+
+    pub fn options(&self) -> &UpstreamOptions {
+        &self.options
     }
 
     pub fn connections(&self) -> Connections {
@@ -196,8 +212,8 @@ impl Upstream {
             let long = Trouble::proxy("the target is too long behind the leg's base path");
             return Err(bad(long, Duration::ZERO, false));
         }
-        let asked = Asked { method: req.method().clone(), upgrade: how.upgrade };
-        let harmless = how.retry && asked.method.is_idempotent() && matches!(req.body(), LegBody::Empty);
+        let harmless = how.retry && req.method().is_idempotent() && matches!(req.body(), LegBody::Empty);
+        let asked = Asked { method: req.method().clone(), upgrade: how.upgrade, harmless };
 
         let mut idle_race = false;
         let mut connect = Duration::ZERO;
@@ -208,7 +224,7 @@ impl Upstream {
             };
             connect += lease.connect;
             let reused = lease.reused;
-            let spare = if reused && harmless && !idle_race { Some(copy(&req)) } else { None };
+            let spare = if reused && asked.harmless && !idle_race { Some(copy(&req)) } else { None };
             match self.shared.attempt(lease.line, req, &asked, &mut upload).await {
                 Ok(response) => return Ok(Sent { response, connect, reused, idle_race }),
                 Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => req = *unsent,
@@ -233,6 +249,8 @@ impl Upstream {
 struct Asked {
     method: Method,
     upgrade: bool,
+    /// May be sent twice.
+    harmless: bool,
 }
 
 // === impl Shared ===
@@ -244,7 +262,7 @@ impl Shared {
         let failed = |trouble| (trouble, started.elapsed());
         let tunnel = asked.upgrade && self.connector.settings.scheme != Scheme::H2c;
         if tunnel || self.speaks_http1.load(Ordering::Relaxed) {
-            if !fresh && let Some(line) = self.idle.take().await {
+            if !fresh && let Some(line) = self.idle_line(asked).await {
                 return Ok(Lease::pooled(LeasedLine::H1(line)));
             }
             let offer = if tunnel { Offer::Http1 } else { Offer::Any };
@@ -296,6 +314,14 @@ impl Shared {
             }
         }
         Err(failed(Trouble::leg(FailureKind::Reset, "connections closed as soon as they were open".to_owned())))
+    }
+
+    async fn idle_line(&self, asked: &Asked) -> Option<H1Line> {
+        // Where no other may be opened, any is better than none.
+        match asked.harmless || self.connector.full() {
+            true => self.idle.take().await,
+            false => self.idle.take_warm().await,
+        }
     }
 
     /// A connection for one request alone, unless the leg turns out to speak HTTP/2.

@@ -29,6 +29,8 @@ const TOLERANCE: &str = "1%";
 const MIN_SECONDS: u64 = 4;
 
 pub fn run(args: DemoArgs, color: ColorWhen) -> Result<Exit, Failure> {
+    // A demo fits into what there is.
+    let _ = crate::limits::raise_descriptors();
     block_on_threads(demo(args, color))
 }
 

@@ -374,3 +374,21 @@ async fn limits_on_heads_are_the_options() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_a_leg_may_say_in_its_head_is_more_than_clients_may() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    let many: String = (0..1000).map(|i| format!("x-{i}: {i}\r\n")).collect();
+    let big: String = (0..25).map(|i| format!("x-{i}: {}\r\n", "x".repeat(8000))).collect();
+    let odd = "x-0 : spaced\r\n".to_owned();
+    for (headers, expected) in [(many, 1000), (big, 25), (odd, 1)] {
+        let sending = spawn_send(&up, get("/"), GET);
+        let mut peer = Peer::accept(&listener).await;
+        peer.head().await;
+        peer.say(&format!("HTTP/1.1 204 No Content\r\nConnection: close\r\n{headers}\r\n")).await;
+        let sent = sending.await.unwrap().unwrap();
+        assert_eq!(sent.response.headers().len(), expected + 1);
+        assert!(sent.response.headers().contains_key("x-0"));
+    }
+}

@@ -1,0 +1,113 @@
+//! File descriptors: how many there are, and who may have them. Clients and the primary come first; a mirrored leg
+//! that answers nothing must not keep a user out.
+//!
+//! [`share`] only counts. Holding to it is up to the server and to each upstream.
+
+use std::io;
+
+/// Kept back for listeners, the store, the admin interface and whatever the runtime opens.
+const RESERVED: usize = 64;
+
+/// A mirrored leg gets as many even where clients could use up all the rest.
+const MIRROR_LEAST: usize = 64;
+
+/// Connections at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shares {
+    pub clients: usize,
+    pub primary: usize,
+    /// For each mirrored leg.
+    pub mirror_each: usize,
+}
+
+/// Raises the soft limit on file descriptors as far as the system lets it; the limit from there on.
+///
+/// # Errors
+/// Those of the system; the limit stays what it was.
+pub fn raise_descriptors() -> io::Result<u64> {
+    rlimit::increase_nofile_limit(u64::MAX)
+}
+
+/// The file descriptors that may be open at once; without bound where that cannot be told.
+pub fn descriptors() -> u64 {
+    #[cfg(unix)]
+    let soft = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
+    #[cfg(not(unix))]
+    let soft = u64::MAX;
+    soft
+}
+
+/// Divides `descriptors` among `max_connections` clients, as many connections to the primary, and `legs` mirrored
+/// legs, which together get at most a quarter.
+pub fn share(descriptors: u64, max_connections: usize, legs: usize) -> Shares {
+    let usable = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(RESERVED);
+    let legs = legs.max(1);
+    let quarter = usable / 4 / legs;
+    let left = usable.saturating_sub(max_connections.saturating_mul(2)) / legs;
+    let mirror_each = left.max(MIRROR_LEAST).min(quarter).max(1);
+    let served = usable.saturating_sub(mirror_each * legs);
+    let clients = (served / 2).min(max_connections).max(1);
+    Shares { clients, primary: served.saturating_sub(clients).max(1), mirror_each }
+}
+
+/// What to tell where `max_connections` clients do not fit.
+pub fn warning(descriptors: u64, max_connections: usize, legs: usize) -> Option<String> {
+    let shares = share(descriptors, max_connections, legs);
+    if shares.clients >= max_connections {
+        return None;
+    }
+    let needed = max_connections.saturating_mul(2).saturating_add(RESERVED + MIRROR_LEAST * legs.max(1));
+    Some(format!(
+        "`listen.max_connections` is {max_connections}, and {descriptors} file descriptors are enough for {} clients \
+         (one for each, one for its connection to the primary, the mirrored legs' and our own): more are turned away. \
+         help: raise the hard limit (`ulimit -Hn {needed}`, `LimitNOFILE={needed}`) or lower `listen.max_connections`",
+        shares.clients
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn clients_and_the_primary_come_first() {
+        // Room for all: the mirrored legs share a quarter of it.
+        assert_eq!(share(100_064, 10_000, 1), Shares { clients: 10_000, primary: 65_000, mirror_each: 25_000 });
+        assert_eq!(share(100_064, 10_000, 2), Shares { clients: 10_000, primary: 65_000, mirror_each: 12_500 });
+        // Just enough: what is left over.
+        assert_eq!(share(20_264, 10_000, 2), Shares { clients: 10_000, primary: 10_000, mirror_each: 100 });
+        // Too few: each mirrored leg its least, the rest to those who are served.
+        assert_eq!(share(1024, 10_000, 1), Shares { clients: 448, primary: 448, mirror_each: 64 });
+        assert_eq!(share(1024, 10_000, 2), Shares { clients: 416, primary: 416, mirror_each: 64 });
+    }
+
+    #[test]
+    fn a_warning_names_what_fits_and_what_would_be_needed() {
+        assert_eq!(warning(20_192, 10_000, 1), None);
+        let told = warning(4096, 10_000, 1).unwrap();
+        assert!(told.contains("4096 file descriptors are enough for 1984 clients"), "{told}");
+        assert!(told.contains("LimitNOFILE=20128"), "{told}");
+        assert_eq!(warning(20_128, 10_000, 1), None);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_soft_limit_becomes_the_hard_one() {
+        let (_, hard) = rlimit::Resource::NOFILE.get().unwrap();
+        let raised = raise_descriptors().unwrap();
+        assert_eq!(raised, descriptors());
+        assert!(cfg!(target_os = "macos") || raised == hard, "{raised} of {hard}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_is_given_out_than_there_is(descriptors in 128_u64.., clients in 1_usize..20_000_000, legs in 1_usize..3) {
+            let shares = share(descriptors, clients, legs);
+            let mirrors = shares.mirror_each * legs;
+            let all = usize::try_from(descriptors).unwrap();
+            prop_assert!(shares.clients + shares.primary + mirrors <= all, "{shares:?}");
+            prop_assert!(mirrors <= all / 4 && shares.clients <= clients && shares.primary >= shares.clients, "{shares:?}");
+        }
+    }
+}
