@@ -14,7 +14,7 @@ const LINES: &[&[&str]] = &[
     &["evidence"],
     &["redact", "gate"],
     &["report"],
-    &["flow", "shutdown", "telemetry", "tls", "upstream"],
+    &["flow", "limits", "shutdown", "telemetry", "tls", "upstream"],
     &["proxy", "mirror", "pipeline", "store", "admin"],
     &["config"],
     &["app"],
