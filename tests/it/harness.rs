@@ -226,12 +226,13 @@ pub struct Serve {
     args: Vec<String>,
     toml: String,
     folder: Option<PathBuf>,
+    descriptors: Option<u32>,
 }
 
 impl Proxy {
     pub fn between(primary: &str, candidate: &str) -> Serve {
         let args = ["--primary", primary, "--candidate", candidate].map(str::to_owned).to_vec();
-        Serve { args, toml: String::new(), folder: None }
+        Serve { args, toml: String::new(), folder: None, descriptors: None }
     }
 
     /// One exchange on a connection of its own.
@@ -364,6 +365,12 @@ impl Serve {
         self
     }
 
+    /// Runs it with a hard limit of so many file descriptors.
+    pub fn descriptors(mut self, most: u32) -> Self {
+        self.descriptors = Some(most);
+        self
+    }
+
     pub fn start(self) -> Proxy {
         let temp = self.folder.is_none().then(|| tempfile::tempdir().unwrap());
         let folder = self.folder.unwrap_or_else(|| temp.as_ref().unwrap().path().to_owned());
@@ -371,7 +378,16 @@ impl Serve {
         let _ = std::fs::remove_file(&ready);
         let config = folder.join("parallax.toml");
         std::fs::write(&config, self.toml).unwrap();
-        let mut child = command()
+        let mut command = match self.descriptors {
+            None => command(),
+            Some(most) => {
+                let mut shell = clean("sh");
+                shell.arg("-c").arg(format!("ulimit -n {most}; exec \"$0\" \"$@\""));
+                shell.arg(env!("CARGO_BIN_EXE_parallax"));
+                shell
+            }
+        };
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
             .arg("--data")
             .arg(folder.join("data"))
@@ -412,7 +428,11 @@ impl Serve {
 }
 
 fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    clean(env!("CARGO_BIN_EXE_parallax"))
+}
+
+fn clean(program: &str) -> Command {
+    let mut command = Command::new(program);
     for name in ["PARALLAX_ADMIN", "PARALLAX_CONFIG", "PARALLAX_TOKEN", "NO_COLOR", "GITHUB_STEP_SUMMARY"] {
         command.env_remove(name);
     }

@@ -44,6 +44,35 @@ fn a_stalled_candidate_delays_nobody() {
 }
 
 #[test]
+fn a_silent_candidate_does_not_use_up_the_file_descriptors() {
+    let (primary, silent) = (Upstream::json("{}"), Upstream::stalled());
+    let proxy = Proxy::between(&primary.url(), &silent.url())
+        .config("[mirror]\ntimeout = \"60s\"\n[candidate]\nresponse_timeout = \"60s\"\n")
+        .descriptors(256)
+        .start();
+    let mut clients: Vec<_> = (0..10).map(|_| proxy.connect()).collect();
+    for _ in 0..40 {
+        for client in &mut clients {
+            client.write(b"GET /things/7 HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(client.read_reply().status, 200);
+        }
+    }
+    // As many new users as the warning at start says there is room for.
+    let told = proxy.log();
+    assert!(told.contains("256 file descriptors are enough for 72 clients"), "{told}");
+    let users: Vec<_> = (0..60)
+        .map(|_| {
+            let mut user = proxy.connect();
+            user.write(b"GET /things/7 HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(user.read_reply().status, 200);
+            user
+        })
+        .collect();
+    assert!(!proxy.log().contains("could not accept"), "{}", proxy.log());
+    drop((clients, users));
+}
+
+#[test]
 fn every_way_to_break_an_answer_has_its_kind() {
     let cases: [(&'static [u8], &str); 5] = [
         (
