@@ -34,7 +34,7 @@ fn document(bytes: usize, space: &str, change: Option<usize>) -> String {
         if i > 0 {
             out.push(',');
         }
-        let name = if change == Some(i) { "changed" } else { "item" };
+        let name = if change == Some(i) { "iTem" } else { "item" };
         out.push_str(&format!(
             "{space}{{\"id\":{space}{i},\"name\":{space}\"{name}-{i}\",\"price\":{space}{}.50,\"tags\":{space}[\"a\",\"b\"],\"ok\":true}}",
             i % 97

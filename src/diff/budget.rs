@@ -5,7 +5,7 @@
 use std::fmt;
 
 /// JSON nodes looked at per exchange, both sides together.
-pub const MAX_NODES: usize = 200_000;
+pub const MAX_NODES: usize = 2_000_000;
 /// Nesting a body may have.
 pub const MAX_DEPTH: usize = 256;
 /// Insertions and deletions an alignment of two arrays may need before it falls back to positions.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Of the processor, for one comparison of two answers; beyond it the exchange is incomparable (`budget`).
-const TIME_BUDGET: Duration = Duration::from_millis(20);
+const TIME_BUDGET: Duration = Duration::from_millis(100);
 
 /// What the workers need of `diff` and `redact`; the application joins them.
 pub trait Examine: Send + Sync {
