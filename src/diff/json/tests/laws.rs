@@ -114,6 +114,19 @@ fn patch(findings: &[Finding]) -> Option<json_patch::Patch> {
     serde_json::from_value(Value::from(ops.into_iter().map(|o| o.3).collect::<Vec<_>>())).ok()
 }
 
+/// With every number written one way: 2 and 2.0 are one value.
+fn exact(value: &Value) -> Value {
+    match value {
+        Value::Number(n) => match n.as_f64() {
+            Some(f) if f.fract() == 0.0 && f.abs() < 1e15 => Value::from(f as i64),
+            _ => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(exact).collect(),
+        Value::Object(members) => members.iter().map(|(k, v)| (k.clone(), exact(v))).collect(),
+        other => other.clone(),
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_differs_from_itself(x in any_json()) {
@@ -164,7 +177,7 @@ proptest! {
     #[test]
     fn different_means_found_and_equal_means_not(x in any_json(), y in any_json()) {
         let found = diff(&x.to_string(), &y.to_string());
-        prop_assert_eq!(found.iter().any(Finding::counts), x != y, "{} {} {:?}", x, y, found);
+        prop_assert_eq!(found.iter().any(Finding::counts), exact(&x) != exact(&y), "{} {} {:?}", x, y, found);
     }
 
     #[test]
@@ -175,7 +188,7 @@ proptest! {
         if let Some(patch) = patch(&found) {
             let mut built = x.clone();
             json_patch::patch(&mut built, &patch).map_err(|e| TestCaseError::fail(format!("{x} {y} {e}")))?;
-            prop_assert_eq!(built, y);
+            prop_assert_eq!(exact(&built), exact(&y));
         }
     }
 
