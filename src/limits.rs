@@ -8,9 +8,6 @@ use std::io;
 /// Kept back for listeners, the store, the admin interface and whatever the runtime opens.
 const RESERVED: usize = 64;
 
-/// A mirrored leg gets as many even where clients could use up all the rest.
-const MIRROR_LEAST: usize = 64;
-
 /// Connections at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
@@ -38,14 +35,12 @@ pub fn descriptors() -> u64 {
 }
 
 /// Divides `descriptors` among `max_connections` clients, as many connections to the primary, and `legs` mirrored
-/// legs, which together get at most a quarter.
+/// legs, which share a quarter: enough to be asked in bursts, too little to take the rest from those who are served.
 pub fn share(descriptors: u64, max_connections: usize, legs: usize) -> Shares {
     let usable = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(RESERVED);
     let legs = legs.max(1);
-    let quarter = usable / 4 / legs;
-    let left = usable.saturating_sub(max_connections.saturating_mul(2)) / legs;
-    let mirror_each = left.max(MIRROR_LEAST).min(quarter).max(1);
-    let served = usable.saturating_sub(mirror_each * legs);
+    let mirror_each = (usable / 4 / legs).max(1);
+    let served = usable.saturating_sub(mirror_each.saturating_mul(legs));
     let clients = (served / 2).min(max_connections).max(1);
     Shares { clients, primary: served.saturating_sub(clients).max(1), mirror_each }
 }
@@ -56,7 +51,7 @@ pub fn warning(descriptors: u64, max_connections: usize, legs: usize) -> Option<
     if shares.clients >= max_connections {
         return None;
     }
-    let needed = max_connections.saturating_mul(2).saturating_add(RESERVED + MIRROR_LEAST * legs.max(1));
+    let needed = max_connections.saturating_mul(8).div_ceil(3).saturating_add(RESERVED + legs.max(1));
     Some(format!(
         "`listen.max_connections` is {max_connections}, and {descriptors} file descriptors are enough for {} clients \
          (one for each, one for its connection to the primary, the mirrored legs' and our own): more are turned away. \
@@ -71,24 +66,19 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn clients_and_the_primary_come_first() {
-        // Room for all: the mirrored legs share a quarter of it.
+    fn mirrored_legs_share_a_quarter_and_no_more() {
         assert_eq!(share(100_064, 10_000, 1), Shares { clients: 10_000, primary: 65_000, mirror_each: 25_000 });
         assert_eq!(share(100_064, 10_000, 2), Shares { clients: 10_000, primary: 65_000, mirror_each: 12_500 });
-        // Just enough: what is left over.
-        assert_eq!(share(20_264, 10_000, 2), Shares { clients: 10_000, primary: 10_000, mirror_each: 100 });
-        // Too few: each mirrored leg its least, the rest to those who are served.
-        assert_eq!(share(1024, 10_000, 1), Shares { clients: 448, primary: 448, mirror_each: 64 });
-        assert_eq!(share(1024, 10_000, 2), Shares { clients: 416, primary: 416, mirror_each: 64 });
+        assert_eq!(share(1024, 10_000, 1), Shares { clients: 360, primary: 360, mirror_each: 240 });
+        assert_eq!(share(1024, 10_000, 2), Shares { clients: 360, primary: 360, mirror_each: 120 });
     }
 
     #[test]
     fn a_warning_names_what_fits_and_what_would_be_needed() {
-        assert_eq!(warning(20_192, 10_000, 1), None);
         let told = warning(4096, 10_000, 1).unwrap();
-        assert!(told.contains("4096 file descriptors are enough for 1984 clients"), "{told}");
-        assert!(told.contains("LimitNOFILE=20128"), "{told}");
-        assert_eq!(warning(20_128, 10_000, 1), None);
+        assert!(told.contains("4096 file descriptors are enough for 1512 clients"), "{told}");
+        assert!(told.contains("LimitNOFILE=26732"), "{told}");
+        assert_eq!(warning(26_732, 10_000, 1), None);
     }
 
     #[test]
