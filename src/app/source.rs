@@ -105,8 +105,8 @@ impl Source for Proxy {
     fn new_epoch(&self, candidate_build: Option<String>) -> Change<'_> {
         Box::pin(async move {
             let build = candidate_build.as_deref().map(Arc::from);
-            self.shared.ledger.new_epoch(build).await;
-            Ok(())
+            let after = self.shared.ledger.new_epoch(build).await;
+            view::durable(&after.store).map_err(|why| format!("it could not be kept: {why}"))
         })
     }
 

@@ -66,7 +66,9 @@ impl View<'_> {
                 code: "store_failing".into(),
                 severity: Severity::Error,
                 message: format!("the evidence is not durable: {why}"),
-                hint: Some("serving goes on; free the disk or mend the folder, it is tried again every second".into()),
+                hint: Some(
+                    "serving goes on, and what can be mended is tried again every second; the log says more".into(),
+                ),
                 since: None,
             });
         }

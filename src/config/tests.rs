@@ -223,6 +223,13 @@ route orders mirrors POST: the candidate gets writes, it must not share the prim
 }
 
 #[test]
+fn an_operation_that_is_not_read_yet_is_said() {
+    let text = "[[route]]\nname = \"rpc\"\npath = \"/rpc\"\noperation_from = \"json:$.method\"\n";
+    let warnings = read_as(text, Notation::Toml, &urls()).unwrap().warnings;
+    assert!(warnings.iter().any(|w| w.starts_with("route rpc: operations in the request body")), "{warnings:?}");
+}
+
+#[test]
 fn the_effective_configuration_loads_again_to_the_same() {
     let flags = Flags { candidate: Some("http://new".into()), data: Some("else ${where}".into()), ..Flags::default() };
     for (text, flags) in [(FULL, &flags), (FULL, &Flags::default()), (DEFAULTS, &Flags::default()), ("", &urls())] {
