@@ -1,6 +1,8 @@
 //! Cases as pairs of answers written out, and what must hold for any pair.
 
+mod binary;
 mod cases;
+mod formats;
 mod laws;
 mod rules;
 
