@@ -127,7 +127,8 @@ fn fields(part: &[u8]) -> Result<(BTreeMap<String, Vec<String>>, &[u8]), Fault> 
         if line.is_empty() {
             return Ok((fields, rest));
         }
-        let line = String::from_utf8_lossy(line);
+        // Replacing what is no UTF-8 would make other names the same.
+        let line = std::str::from_utf8(line).map_err(|_| Fault::Malformed)?;
         let Some((name, value)) = line.split_once(':') else { return Err(Fault::Malformed) };
         let name = name.trim().to_ascii_lowercase();
         let value = match name.as_str() {

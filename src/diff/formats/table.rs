@@ -3,6 +3,7 @@
 //!
 //! With `header=absent` in the content type rows are arrays. Cells are text; quoting and line ends mean nothing.
 
+use super::writer::read_back;
 use super::{Bytes, Fault, Format, Writer, both, limit, walk};
 use crate::diff::body::head;
 use crate::diff::budget::Budget;
@@ -77,14 +78,14 @@ fn columns(a: &Table<'_>, b: &Table<'_>, context: &Context<'_>, out: &mut Findin
     let sets: (HashSet<_>, HashSet<_>) = (ours.iter().collect(), theirs.iter().collect());
     let rules = &context.rules.json;
     let mut lacking = |kind, name: &[u8], primary: Option<&[u8]>, candidate: Option<&[u8]>, aspect| {
-        let mut location = ROW.to_owned();
-        push_name_pattern(&mut location, name);
+        let (mut location, name) = (ROW.to_owned(), read_back(name));
+        push_name_pattern(&mut location, &name);
         let text = |v: Option<&[u8]>| v.map(|v| String::from_utf8_lossy(v).into_owned());
         let class = |v: Option<&[u8]>| if v.is_some() { "column" } else { "missing" };
         let mut finding = Finding::new(kind, Tier::Value, &location).classes(class(primary), class(candidate));
         (finding.primary, finding.candidate) =
             (text(primary).as_deref().map(excerpt), text(candidate).as_deref().map(excerpt));
-        finding.cover = rules.ignoring(&[None, Some(name)], &[aspect]).map(Cover::Rule);
+        finding.cover = rules.ignoring(&[None, Some(&name)], &[aspect]).map(Cover::Rule);
         out.push(finding);
     };
     for name in ours.iter().filter(|name| !sets.1.contains(name)) {
@@ -129,8 +130,12 @@ impl<'a> Table<'a> {
     fn read(body: &'a [u8], delimiter: u8, headless: bool, budget: &mut Budget<'_>) -> Result<Self, Fault> {
         let mut reader = Reader { rest: body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body), delimiter };
         let mut names = None;
-        let mut rows = Vec::new();
+        let (mut rows, mut cells) = (Vec::new(), 0);
         while let Some(row) = reader.row(budget)? {
+            cells += row.len();
+            if cells > budget.nodes {
+                return Err(Fault::Limit("nodes"));
+            }
             // A line with nothing on it is a row only where a row is one cell.
             let blank = matches!(row.as_slice(), [Cow::Borrowed(b"")]);
             match &names {
@@ -219,7 +224,7 @@ impl<'a> Reader<'a> {
         }
         let mut row = Vec::new();
         loop {
-            budget.spend(1)?;
+            budget.tick(1)?;
             row.push(self.cell(budget)?);
             match self.rest {
                 [first, rest @ ..] if *first == self.delimiter => self.rest = rest,

@@ -1,6 +1,7 @@
 //! JSON text as the decoders write it: bounded in size, numbers and strings exact.
 
 use super::Fault;
+use crate::diff::value::text::{Unit, push_unit};
 use std::io::Write;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -16,6 +17,21 @@ pub(super) struct Writer {
     limit: usize,
     /// Whether a comma stands before what comes next.
     comma: bool,
+}
+
+/// The content of a string that was written, as it is read back: WTF-8.
+pub(super) fn read_back(content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len());
+    for chunk in content.utf8_chunks() {
+        out.extend_from_slice(chunk.valid().as_bytes());
+        chunk.invalid().iter().for_each(|byte| push_unit(&mut out, Unit::Surrogate(surrogate(*byte))));
+    }
+    out
+}
+
+/// What stands for a byte that is no UTF-8.
+fn surrogate(byte: u8) -> u16 {
+    0xDC00 + u16::from(byte)
 }
 
 // === impl Writer ===
@@ -109,7 +125,7 @@ impl Writer {
             }
             self.out.extend_from_slice(rest);
             for byte in chunk.invalid() {
-                self.escape(0xDC00 + u16::from(*byte));
+                self.escape(surrogate(*byte));
             }
         }
         self.out.push(b'"');

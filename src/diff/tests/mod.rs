@@ -2,6 +2,7 @@
 
 mod binary;
 mod cases;
+mod format_laws;
 mod formats;
 mod laws;
 mod rules;
