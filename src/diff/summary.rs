@@ -167,6 +167,27 @@ mod tests {
                 f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
                 "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
             ),
+            (
+                f("stream.ended_early", ("whole", "ended"), Some("10 events"), Some("3 events")),
+                "candidate ended after 3 of 10 events",
+            ),
+            (
+                f("stream.event_extra", ("missing", "object"), None, Some("{\"a\": 1}")),
+                "only on the candidate: {\"a\":1}",
+            ),
+            (
+                f("csv.column_extra", ("missing", "column"), None, Some("unit price")),
+                "column unit price is only on the candidate",
+            ),
+            (
+                f("csv.row_missing", ("object", "missing"), Some("{\"a\":\"1\"}"), None),
+                "row missing on the candidate, primary has {\"a\":\"1\"}",
+            ),
+            (
+                f("csv.order", ("columns", "columns"), Some("[\"a\", \"b\"]"), Some("[\"b\", \"a\"]")),
+                "primary [\"a\",\"b\"], candidate [\"b\",\"a\"]",
+            ),
+            (f("body.encoding", ("cbor", "cbor"), None, None), "the same content, other bytes of cbor"),
         ] {
             assert_eq!(told, expected);
         }
