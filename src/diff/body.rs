@@ -38,7 +38,7 @@ pub(super) fn compare(
     let declared = media == (Media::Json, Media::Json);
     match media {
         (Media::Coded(a), Media::Coded(b))
-            if a == b && (a == Format::Multipart || !partial && !(alike && a.is_loose())) =>
+            if a == b && if partial { a == Format::Multipart } else { !(alike && a.is_loose()) } =>
         {
             formats::compare(a, context, answers, (&primary, &candidate), out);
         }

@@ -5,9 +5,11 @@ use crate::diff::budget::Budget;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+type Text<'a> = Cow<'a, [u8]>;
+
 pub(super) fn decode(body: &[u8], writer: &mut Writer, budget: &mut Budget<'_>) -> Result<(), Fault> {
-    let mut fields: Vec<(Cow<'_, [u8]>, Vec<Cow<'_, [u8]>>)> = Vec::new();
-    let mut places: HashMap<Cow<'_, [u8]>, usize> = HashMap::new();
+    let mut fields: Vec<(Text<'_>, Vec<Text<'_>>)> = Vec::new();
+    let mut places: HashMap<Text<'_>, usize> = HashMap::new();
     for pair in body.trim_ascii_end().split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
         budget.tick(1)?;
         let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
@@ -37,7 +39,7 @@ pub(super) fn decode(body: &[u8], writer: &mut Writer, budget: &mut Budget<'_>) 
 }
 
 /// `+` is a space and `%41` an `A`; a percent sign that no two hexadecimal digits follow is itself.
-fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+fn decoded(text: &[u8]) -> Text<'_> {
     if memchr::memchr2(b'%', b'+', text).is_none() {
         return Cow::Borrowed(text);
     }

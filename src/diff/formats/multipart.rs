@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 const MAX_PARTS: usize = 10_000;
 const MAX_FIELDS: usize = 100;
 
+/// A part's fields by lower-case names.
+type Fields = BTreeMap<String, Vec<String>>;
+
 pub(super) fn decode(
     body: &[u8],
     declared: &Parameterised,
@@ -116,8 +119,8 @@ fn write(part: &[u8], form: bool, writer: &mut Writer, budget: &mut Budget<'_>) 
 }
 
 /// The head of a part by lower-case names, without lengths, and its body.
-fn fields(part: &[u8]) -> Result<(BTreeMap<String, Vec<String>>, &[u8]), Fault> {
-    let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
+fn fields(part: &[u8]) -> Result<(Fields, &[u8]), Fault> {
+    let mut fields: Fields = BTreeMap::new();
     let mut rest = part;
     for _ in 0..MAX_FIELDS {
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
