@@ -62,11 +62,9 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
         return false;
     }
     // Only an answer without its body can carry another length over the same bytes.
-    let length = |a: &Answer| a.headers.get(CONTENT_LENGTH).cloned();
-    if let (Some(x), Some(y)) = (length(primary), length(other))
-        && x != y
-        && bodies
-    {
+    let (x, y) = (primary.headers.get_all(CONTENT_LENGTH), other.headers.get_all(CONTENT_LENGTH));
+    let both = x.iter().next().is_some() && y.iter().next().is_some();
+    if bodies && both && !x.iter().eq(y.iter()) {
         return false;
     }
     let either_grpc = grpc::is_grpc(primary) || grpc::is_grpc(other);
