@@ -108,7 +108,7 @@ fn asks_for_context(a: &Answer, b: &Answer) -> bool {
     names.iter().any(|n| !a.headers.get_all(*n).iter().eq(b.headers.get_all(*n).iter()))
         || grpc::is_grpc(a)
         || grpc::is_grpc(b)
-        || (a.status.is_redirection() && coding::codings(&a.headers) != coding::codings(&b.headers))
+        || (a.status.is_redirection() && [a, b].iter().any(|x| !coding::codings(&x.headers).is_empty()))
 }
 
 proptest! {
@@ -145,7 +145,8 @@ proptest! {
         if read {
             prop_assert_eq!(found.is_match(), a.body.same_bytes(&b.body), "{}", told(&found));
         }
-        prop_assert_eq!(is_match(&asked.rules, &asked.skip, &a, &b), found.is_match());
+        let quick = is_match(&asked.rules, &asked.skip, &a, &b);
+        prop_assert!(quick == found.is_match() || (!quick && asks_for_context(&a, &b)));
     }
 
     #[test]
@@ -153,18 +154,6 @@ proptest! {
         let asked = Asked::new("GET", "/a/b");
         let there = asked.compare(&a, &Outcome::Answer(b.clone()));
         let back = asked.compare(&b, &Outcome::Answer(a.clone()));
-        let places = |f: &Findings, swap: bool| {
-            let mut all: Vec<String> = f.list.iter().map(|f| {
-                let kind = match (swap, f.kind.rsplit_once('.')) {
-                    (true, Some((family, "missing"))) => format!("{family}.extra"),
-                    (true, Some((family, "extra"))) => format!("{family}.missing"),
-                    _ => f.kind.to_string(),
-                };
-                format!("{kind} {}", f.location)
-            }).collect();
-            all.sort();
-            all
-        };
         prop_assert_eq!(places(&there, false), places(&back, true));
     }
 
