@@ -1,6 +1,6 @@
 //! Two bodies that are not the same bytes: which comparator is asked, by what they are declared and look like.
 //!
-//! NDJSON and server-sent events are compared as text.
+//! NDJSON and server-sent events are compared as text, and so is HTML.
 
 use super::budget::Budget;
 use super::compare::Context;
@@ -9,7 +9,7 @@ use super::json::{self, JsonOutcome};
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
-use super::{Finding, Findings, Tier, text};
+use super::{Finding, Findings, Tier, text, xml};
 use crate::model::Answer;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -154,10 +154,10 @@ fn by_lines_or_bytes(a: Media, b: Media, primary: &[u8], candidate: &[u8], conte
     use Media::{Json, Markup, Text, Unknown};
     let both_text = || text::is_text(primary) && text::is_text(candidate);
     match (a, b) {
-        (Markup, Markup) => text::compare(primary, candidate, true, context.rules, out),
-        (Text | Markup, Text | Markup) => text::compare(primary, candidate, false, context.rules, out),
+        (Markup, Markup) => xml::compare(context, primary, candidate, out),
+        (Text | Markup, Text | Markup) => text::compare(context, primary, candidate, out),
         (Json | Text | Markup | Unknown, Json | Text | Markup | Unknown) if both_text() => {
-            text::compare(primary, candidate, false, context.rules, out);
+            text::compare(context, primary, candidate, out);
         }
         (Media::Multipart, Media::Multipart) => multipart(primary, candidate, out),
         _ => opaque(primary, candidate, "", out),
