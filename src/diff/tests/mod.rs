@@ -1,6 +1,7 @@
 //! Cases as pairs of answers written out, and what must hold for any pair.
 
 mod cases;
+mod headers;
 mod laws;
 mod rules;
 
