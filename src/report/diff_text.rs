@@ -145,7 +145,11 @@ struct Text {
 
 fn pair(finding: &Finding, style: Style, one_line: bool) -> (Text, Text) {
     let safe = |value: &Option<String>| -> Vec<char> {
-        let Some(value) = value else { return "(none)".chars().collect() };
+        let value = match value.as_deref() {
+            None => "(none)",
+            Some("") => "(empty)",
+            Some(value) => value,
+        };
         if one_line {
             return style.plain(&value.split_whitespace().collect::<Vec<_>>().join(" ")).chars().collect();
         }

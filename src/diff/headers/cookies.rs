@@ -84,7 +84,8 @@ fn nameless(how: &HeaderComparison<'_>, primary: &Values<'_>, candidate: &Values
 
 fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) {
     let mut attr = |tier: Tier, classes: (&str, &str), texts: (&str, &str)| {
-        note(how, "cookie.attr", tier, &a.name, classes, (Some(texts.0), Some(texts.1)), out);
+        let given = |text| Some(text).filter(|t: &&str| !t.is_empty());
+        note(how, "cookie.attr", tier, &a.name, classes, (given(texts.0), given(texts.1)), out);
     };
     for (name, x, y) in [("Secure", a.secure, b.secure), ("HttpOnly", a.http_only, b.http_only)] {
         match (x, y) {
