@@ -51,14 +51,16 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
     }
     let unread = primary.status.is_redirection();
     let bodies = primary.body.same_bytes(&other.body);
+    let codings = (coding::codings(&primary.headers), coding::codings(&other.headers));
     let sameness = if has_no_body(primary.status) {
         true
     } else if unread {
-        bodies || primary.body.is_empty() == other.body.is_empty()
+        // Coded bodies may hold the same content by other bytes, which matters to what is derived from it.
+        bodies || (codings.0.is_empty() && primary.body.is_empty() == other.body.is_empty())
     } else {
         bodies
     };
-    if !sameness || coding::codings(&primary.headers) != coding::codings(&other.headers) {
+    if !sameness || codings.0 != codings.1 {
         return false;
     }
     // Only an answer without its body can carry another length over the same bytes, and whether a body was to be sent
