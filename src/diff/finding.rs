@@ -162,7 +162,12 @@ impl Finding {
             self.primary_class = class(&self.primary_shape);
             self.candidate_class = class(&self.candidate_shape);
         }
-        (self.primary, self.candidate) = excerpts(primary, candidate);
+        let fields = ["header:", "cookie:", "trailer:"];
+        (self.primary, self.candidate) = match fields.iter().any(|f| self.location.starts_with(f)) {
+            true => excerpts(primary, candidate),
+            // What names a part of a body as one to be redacted stands before it: a beginning is never left out.
+            false => (primary.map(excerpt), candidate.map(excerpt)),
+        };
         self
     }
 }
