@@ -127,8 +127,7 @@ impl Chunked {
     fn read(stored: &[u8]) -> Chunked {
         let mut body = Vec::new();
         let mut rest = stored;
-        loop {
-            let Some((size, after)) = chunk_size(rest) else { break };
+        while let Some((size, after)) = chunk_size(rest) {
             if size == 0 {
                 return match fields(after) {
                     Ok(Some((trailers, _))) => Chunked::Whole(body, Some(trailers).filter(|t| !t.is_empty())),
