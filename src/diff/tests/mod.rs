@@ -4,6 +4,7 @@ mod binary;
 mod cases;
 mod format_laws;
 mod formats;
+mod headers;
 mod laws;
 mod rules;
 
