@@ -2,6 +2,7 @@
 
 use super::{RequestBody, Ticket};
 use crate::model::{Answer, Bucket, LegRecord, Permit, RequestHead, Timestamp};
+use crate::routes::RouteTable;
 use http::{HeaderMap, Method};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -46,6 +47,17 @@ pub enum PrimaryOutcome {
     ClientAborted,
 }
 
+/// A request as the legs are asked it.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub head: RequestHead,
+    /// Case of header names as the client spelt them, and whatever else the wire needs to be faithful.
+    pub extensions: http::Extensions,
+    pub body: RequestBody,
+    /// Bytes of one body kept whole.
+    pub max_body: usize,
+}
+
 /// A mirrored exchange as the data plane hands it over.
 #[derive(Debug)]
 pub struct Exchange {
@@ -56,10 +68,9 @@ pub struct Exchange {
     pub arrived: Timestamp,
     /// When the mirror legs are due: when the primary's request started.
     pub due: Instant,
-    pub request: RequestHead,
-    /// Case of header names as the client spelt them, and whatever else the wire needs to be faithful.
-    pub extensions: http::Extensions,
-    pub body: RequestBody,
+    pub question: Question,
+    /// Where the request's body has a say in the name of the route.
+    pub naming: Option<Arc<RouteTable>>,
     /// Set once the head of the primary's answer is there.
     pub primary_head: Arc<AtomicBool>,
     pub primary: oneshot::Receiver<PrimaryOutcome>,

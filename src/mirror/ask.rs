@@ -1,8 +1,8 @@
 //! Asking one mirror leg: the same request, marked; the answer or the failure, as data.
 
-use crate::flow::{BodyOutcome, Exchange, Recorder, RequestBody};
+use crate::flow::{BodyOutcome, Question, Recorder, RequestBody};
 use crate::mirror::MirrorSettings;
-use crate::model::{Answer, BodyEnd, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Timing};
+use crate::model::{Answer, BodyEnd, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Timing, is_read_only};
 use crate::upstream::{Fault, LegBody, SendOptions, Upstream};
 use bytes::Bytes;
 use http::header::{
@@ -28,12 +28,12 @@ pub struct Asked {
     pub spoilt: bool,
 }
 
-/// Sends the exchange's request to `upstream` and collects the whole answer. Its clock starts when it is `due`, or when
+/// Sends the request to `upstream` and collects the whole answer. Its clock starts when it is `due`, or when
 /// the client has sent its request whole, which has as much time itself.
 pub async fn ask(
     upstream: &Upstream,
     leg: Leg,
-    exchange: &Exchange,
+    question: &Question,
     settings: &MirrorSettings,
     budget: &Arc<Limit>,
     due: Instant,
@@ -41,10 +41,10 @@ pub async fn ask(
     let mut timing = Timing::default();
     let mut spoilt = false;
     let collected = {
-        let collect = collect(upstream, leg, exchange, settings, budget, due, &mut timing, &mut spoilt);
+        let collect = collect(upstream, leg, question, settings, budget, due, &mut timing, &mut spoilt);
         let deadline = async {
-            if timeout_at(due + settings.timeout, exchange.body.end()).await.is_ok() {
-                let start = if matches!(exchange.body, RequestBody::Empty) { due } else { Instant::now() };
+            if timeout_at(due + settings.timeout, question.body.end()).await.is_ok() {
+                let start = if matches!(question.body, RequestBody::Empty) { due } else { Instant::now() };
                 sleep_until(start + settings.timeout).await;
             }
         };
@@ -60,7 +60,7 @@ pub async fn ask(
         Outcome::Failed(Failure { kind: FailureKind::Timeout, detail })
     });
     // Whatever became of it, a leg that did not get the whole request has nothing to answer for.
-    spoilt |= exchange.body.ended() != Some(BodyOutcome::Complete);
+    spoilt |= question.body.ended() != Some(BodyOutcome::Complete);
     timing.last_byte = due.elapsed();
     let class = outcome.class();
     Asked { outcome, record: LegRecord { class, timing }, spoilt }
@@ -70,7 +70,7 @@ pub async fn ask(
 async fn collect(
     upstream: &Upstream,
     leg: Leg,
-    exchange: &Exchange,
+    question: &Question,
     settings: &MirrorSettings,
     budget: &Arc<Limit>,
     due: Instant,
@@ -78,7 +78,7 @@ async fn collect(
     spoilt: &mut bool,
 ) -> Outcome {
     let options = SendOptions { upgrade: false, retry: true };
-    let sent = match upstream.send(request(leg, exchange, settings), options).await {
+    let sent = match upstream.send(request(leg, question, settings), options).await {
         Ok(sent) => sent,
         Err(error) => {
             *spoilt = error.fault != Fault::Leg;
@@ -89,7 +89,7 @@ async fn collect(
     timing.connect = sent.connect;
     timing.first_byte = Some(due.elapsed().saturating_sub(sent.connect));
     let (parts, mut body) = sent.response.into_parts();
-    let mut recorder = Recorder::new(exchange.admission.max_body, budget.clone());
+    let mut recorder = Recorder::new(question.max_body, budget.clone());
     let mut trailers = None;
     let end = loop {
         match body.frame().await {
@@ -117,27 +117,29 @@ fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut 
     }
 }
 
-/// The request as a mirror leg gets it.
-fn request(leg: Leg, exchange: &Exchange, settings: &MirrorSettings) -> Request<LegBody> {
-    let body = match &exchange.body {
+/// The request as a mirror leg gets it, or the primary that is asked once more.
+fn request(leg: Leg, question: &Question, settings: &MirrorSettings) -> Request<LegBody> {
+    let body = match &question.body {
         RequestBody::Empty => LegBody::Empty,
         RequestBody::Shared(capture) => LegBody::Boxed(Box::pin(capture.reader().map_err(Into::into))),
     };
     let mut request = Request::new(body);
-    *request.method_mut() = exchange.request.method.clone();
-    *request.uri_mut() = exchange.request.uri.clone();
-    *request.extensions_mut() = exchange.extensions.clone();
-    let mut headers = exchange.request.headers.clone();
+    *request.method_mut() = question.head.method.clone();
+    *request.uri_mut() = question.head.uri.clone();
+    *request.extensions_mut() = question.extensions.clone();
+    let mut headers = question.head.headers.clone();
     headers.remove(EXPECT);
     // A write keeps its conditions: without them it could do what its sender meant to prevent.
-    if exchange.request.method.is_safe() {
+    if is_read_only(&question.head.method) {
         CONDITIONS.iter().for_each(|name| drop(headers.remove(name)));
     }
-    for name in &settings.remove_headers {
-        headers.remove(name);
-    }
-    for (name, value) in &settings.set_headers {
-        headers.insert(name, value.clone());
+    if leg != Leg::Primary {
+        for name in &settings.remove_headers {
+            headers.remove(name);
+        }
+        for (name, value) in &settings.set_headers {
+            headers.insert(name, value.clone());
+        }
     }
     headers.insert(MARK, HeaderValue::from_static(leg.as_str()));
     *request.headers_mut() = headers;

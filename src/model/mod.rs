@@ -6,6 +6,7 @@ mod answer;
 mod captured;
 mod latencies;
 mod limit;
+mod method;
 mod notice;
 mod reasons;
 mod time;
@@ -14,6 +15,7 @@ pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, Requ
 pub use captured::Captured;
 pub use latencies::{BOUNDS, Latencies};
 pub use limit::{Limit, Permit};
+pub use method::is_read_only;
 pub use notice::{Notice, Severity};
 pub use reasons::{Bucket, Incomparable};
 pub use time::Timestamp;

@@ -9,7 +9,9 @@ use super::counters::Counters;
 use super::guard::{self, GuardHandle};
 use super::headers;
 use super::tunnel::Tunnels;
-use crate::flow::{Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryOutcome, Recorder, RequestBody, Ticket};
+use crate::flow::{
+    Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryOutcome, Question, Recorder, RequestBody, Ticket,
+};
 use crate::model::{Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Timestamp, Timing};
 use crate::routes::{RouteMatch, RouteTable};
 use crate::upstream::{LegBody, SendOptions, Sent, Upstream};
@@ -126,7 +128,7 @@ impl Gateway {
         // Where the wire is HTTP/1.1 the guard beneath watches the pauses in a body.
         let stall = (request.version == Version::HTTP_2).then_some(live.body_timeout);
         let mut tee = (!body.is_end_stream()).then(|| TeeBody::new(body, stall));
-        let promise = self.offer(&*live.mirror, connection, &mut request, &mut tee, route, due);
+        let promise = self.offer(live, connection, &mut request, &mut tee, route, due);
         let (leg, upstream) = live.serving();
 
         let Inbound { head, extensions, version, upgrade } = request;
@@ -217,7 +219,7 @@ impl Gateway {
     /// Decides about mirroring and starts it. Every request passes here exactly once, and falls into one bucket.
     fn offer(
         &self,
-        mirror: &dyn Mirror,
+        live: &Live,
         connection: &Connection,
         request: &mut Inbound,
         tee: &mut Option<TeeBody>,
@@ -231,7 +233,7 @@ impl Gateway {
             configured: route.configured,
             upgrade: request.upgrade.is_some(),
         };
-        let decision = mirror.decide(&asked);
+        let decision = live.mirror.decide(&asked);
         headers::strip_request(&mut request.head.headers);
         if let Some(Tunnel { protocol: Some(protocol), .. }) = &request.upgrade {
             request.head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -266,16 +268,21 @@ impl Gateway {
         let recorder = Recorder::new(admission.max_body, self.capture_budget.clone());
         let (sender, primary) = oneshot::channel();
         let primary_head = Arc::new(AtomicBool::new(false));
-        mirror.start(Exchange {
+        let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
+        live.mirror.start(Exchange {
             ticket,
-            admission,
             id,
             route: route.name,
             arrived,
             due,
-            request: request.head.clone(),
-            extensions: request.extensions.clone(),
-            body,
+            question: Question {
+                head: request.head.clone(),
+                extensions: request.extensions.clone(),
+                body,
+                max_body: admission.max_body,
+            },
+            admission,
+            naming: by_body.then(|| live.routes.clone()),
             primary_head: primary_head.clone(),
             primary,
         });
