@@ -6,11 +6,13 @@
 
 mod again;
 mod exchange;
+mod promise;
 mod recorder;
 mod request_body;
 
 pub use again::Again;
 pub use exchange::{Admission, Asked, Exchange, Judge, Mirror, PrimaryOutcome, Question};
+pub use promise::{PrimaryHead, Promise, SharedPromise};
 pub use recorder::Recorder;
 pub use request_body::{BodyCapture, BodyOutcome, CaptureError, CaptureReader, RequestBody};
 

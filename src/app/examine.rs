@@ -116,14 +116,23 @@ impl Examine for Examination {
     fn example(&self, pair: &Pair, findings: &mut Findings) -> Option<Example> {
         let redactor = &self.0.redactor;
         findings.list.iter_mut().for_each(|finding| redactor.finding(finding));
+        // What is shown of streams that go on is what was compared.
+        let window = diff::window(&pair.primary, &pair.candidate);
+        let (primary, candidate) = match &window {
+            Some((primary, candidate)) => (primary, Some(candidate)),
+            None => match &pair.candidate {
+                Outcome::Answer(answer) => (&pair.primary, Some(answer)),
+                Outcome::Failed(_) => (&pair.primary, None),
+            },
+        };
         Some(Example {
             id: pair.id.to_string(),
             at: pair.arrived,
             request: redactor.request(&pair.request, &pair.request_body.captured()),
-            primary: redactor.answer(&diff::decoded(&pair.primary)),
-            candidate: match &pair.candidate {
-                Outcome::Answer(answer) => redactor.answer(&diff::decoded(answer)),
-                failed => redactor.outcome(failed),
+            primary: redactor.answer(&diff::decoded(primary)),
+            candidate: match candidate {
+                Some(answer) => redactor.answer(&diff::decoded(answer)),
+                None => redactor.outcome(&pair.candidate),
             },
             differences: findings.list.clone(),
         })

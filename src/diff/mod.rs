@@ -25,6 +25,7 @@ mod origin;
 #[cfg(test)]
 mod tests;
 mod text;
+mod window;
 
 pub use coding::Limits;
 pub use compare::{Context, compare, is_match};
@@ -34,3 +35,4 @@ pub use fingerprint::fingerprint;
 pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
+pub use window::window;

@@ -1,12 +1,11 @@
 //! One request on its way from the data plane to the mirror, and the question whether it goes there at all.
 
-use super::{RequestBody, Ticket};
+use super::{PrimaryHead, RequestBody, Ticket};
 use crate::model::{Answer, Bucket, LegRecord, Permit, RequestHead, Timestamp};
 use crate::routes::RouteTable;
 use http::{HeaderMap, Method};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -71,8 +70,7 @@ pub struct Exchange {
     pub question: Question,
     /// Where the request's body has a say in the name of the route.
     pub naming: Option<Arc<RouteTable>>,
-    /// Set once the head of the primary's answer is there.
-    pub primary_head: Arc<AtomicBool>,
+    pub primary_head: Arc<PrimaryHead>,
     pub primary: oneshot::Receiver<PrimaryOutcome>,
 }
 

@@ -2,7 +2,9 @@
 
 use crate::flow::{BodyOutcome, Question, Recorder, RequestBody};
 use crate::mirror::MirrorSettings;
-use crate::model::{Answer, BodyEnd, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Timing, is_read_only};
+use crate::model::{
+    Answer, BodyEnd, Captured, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Stream, Timing, is_read_only,
+};
 use crate::upstream::{Fault, LegBody, SendOptions, Upstream};
 use bytes::Bytes;
 use http::header::{
@@ -40,8 +42,9 @@ pub async fn ask(
 ) -> Asked {
     let mut timing = Timing::default();
     let mut spoilt = false;
+    let mut begun = None;
     let collected = {
-        let collect = collect(upstream, leg, question, settings, budget, due, &mut timing, &mut spoilt);
+        let collect = collect(upstream, leg, question, settings, budget, due, &mut timing, &mut spoilt, &mut begun);
         let deadline = async {
             if timeout_at(due + settings.timeout, question.body.end()).await.is_ok() {
                 let start = if matches!(question.body, RequestBody::Empty) { due } else { Instant::now() };
@@ -55,15 +58,31 @@ pub async fn ask(
         }
     };
     let outcome = collected.unwrap_or_else(|()| {
+        if let Some(Begun { answer, recorder }) = begun
+            && Stream::of(&answer.headers).is_some()
+        {
+            return Outcome::Answer(Answer { body: recorder.so_far(), end: BodyEnd::Open, ..answer });
+        }
         let what = if timing.first_byte.is_some() { "no end of its answer" } else { "no answer" };
-        let detail = format!("gave {what} within {}", crate::report::duration(settings.timeout));
-        Outcome::Failed(Failure { kind: FailureKind::Timeout, detail })
+        timed_out(what, settings)
     });
     // Whatever became of it, a leg that did not get the whole request has nothing to answer for.
     spoilt |= question.body.ended() != Some(BodyOutcome::Complete);
     timing.last_byte = due.elapsed();
     let class = outcome.class();
     Asked { outcome, record: LegRecord { class, timing }, spoilt }
+}
+
+/// That a leg gave `what` in its time.
+pub fn timed_out(what: &str, settings: &MirrorSettings) -> Outcome {
+    let detail = format!("gave {what} within {}", crate::report::duration(settings.timeout));
+    Outcome::Failed(Failure { kind: FailureKind::Timeout, detail })
+}
+
+/// An answer on its way: what is there of it when there is no more time.
+struct Begun {
+    answer: Answer,
+    recorder: Recorder,
 }
 
 /// The whole answer, however long it takes.
@@ -76,6 +95,7 @@ async fn collect(
     due: Instant,
     timing: &mut Timing,
     spoilt: &mut bool,
+    begun: &mut Option<Begun>,
 ) -> Outcome {
     let options = SendOptions { upgrade: false, retry: true };
     let sent = match upstream.send(request(leg, question, settings), options).await {
@@ -89,25 +109,35 @@ async fn collect(
     timing.connect = sent.connect;
     timing.first_byte = Some(due.elapsed().saturating_sub(sent.connect));
     let (parts, mut body) = sent.response.into_parts();
+    let mut headers = parts.headers;
+    crate::upstream::strip_hop_by_hop(&mut headers);
     let mut recorder = Recorder::new(question.max_body, budget.clone());
-    let mut trailers = None;
+    if Stream::of(&headers).is_some() {
+        recorder.keep_beginning();
+    }
+    let Begun { answer, recorder } = begun.insert(Begun {
+        answer: Answer {
+            status: parts.status,
+            reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
+            headers,
+            body: Captured::empty(),
+            trailers: None,
+            end: BodyEnd::Complete,
+        },
+        recorder,
+    });
     let end = loop {
         match body.frame().await {
             None => break BodyEnd::Complete,
             Some(Err(failure)) => break BodyEnd::Broken(failure),
-            Some(Ok(frame)) => take(frame, &mut recorder, &mut trailers),
+            Some(Ok(frame)) => take(frame, recorder, &mut answer.trailers),
         }
     };
-    let mut headers = parts.headers;
-    crate::upstream::strip_hop_by_hop(&mut headers);
-    Outcome::Answer(Answer {
-        status: parts.status,
-        reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
-        headers,
-        body: recorder.finish(),
-        trailers,
-        end,
-    })
+    answer.end = end;
+    match begun.take() {
+        Some(Begun { answer, recorder }) => Outcome::Answer(Answer { body: recorder.finish(), ..answer }),
+        None => timed_out("no answer", settings),
+    }
 }
 
 fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut Option<HeaderMap>) {

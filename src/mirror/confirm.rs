@@ -100,8 +100,13 @@ async fn ask(job: Job, desk: Desk) {
         legs.ask(Leg::Candidate, question, settings, due)
     );
     let Outcome::Answer(answer) = primary.outcome else { return };
-    let broken = matches!(answer.end, BodyEnd::Broken(_));
-    if broken || primary.spoilt || candidate.spoilt || exchange::lost_detail(&answer, &candidate.outcome) {
+    // What goes on is another part of it each time.
+    if answer.end != BodyEnd::Complete
+        || exchange::is_open(&candidate.outcome)
+        || primary.spoilt
+        || candidate.spoilt
+        || exchange::lost_detail(&answer, &candidate.outcome)
+    {
         return;
     }
     desk.judge.submit(Pair {

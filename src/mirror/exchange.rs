@@ -10,9 +10,8 @@ use crate::model::{
 use http::StatusCode;
 use http::header::IF_RANGE;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, timeout_at};
 
 /// Between two looks at a primary that takes its time.
@@ -44,12 +43,24 @@ pub async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, settings: Arc<MirrorSett
             false => None,
         }
     };
-    let (candidate, control) = tokio::join!(candidate, control);
+    let (mut candidate, control) = tokio::join!(candidate, control);
+    if is_open(&candidate.outcome) {
+        // Both over the same time.
+        exchange.primary_head.cut();
+    }
     let primary = match primary {
         Some(primary) => Ok(primary),
         None if candidate.spoilt => Err(spoilt_by(&exchange)),
         None => primary_in_time(&mut exchange, Instant::now().max(due + settings.timeout)).await,
     };
+    if is_open(&candidate.outcome)
+        && let Ok(PrimaryOutcome::Answered { answer, .. }) = &primary
+        && answer.end == BodyEnd::Complete
+    {
+        // A stream that ends is no endless one.
+        candidate.outcome = ask::timed_out("no end of its answer", &settings);
+        candidate.record.class = candidate.outcome.class();
+    }
     let exchange = named(exchange, &shared).await;
     settle(&shared, &legs, &settings, exchange, primary, candidate, control, lag);
 }
@@ -80,14 +91,20 @@ async fn named(mut exchange: Exchange, shared: &Mirrors) -> Exchange {
 }
 
 /// The primary's outcome. Its head may take as long as the primary is given; once it is there, the body has until
-/// `deadline`, so that a stream without end does not hold back everything that came after it.
+/// `deadline`, so that a stream without end does not hold back everything that came after it: it is cut there.
 async fn primary_in_time(exchange: &mut Exchange, deadline: Instant) -> Result<PrimaryOutcome, Incomparable> {
     let kept = |kept: Result<PrimaryOutcome, oneshot::error::RecvError>| kept.map_err(|_| Incomparable::ClientAborted);
     loop {
         let look = deadline.max(Instant::now() + LOOK);
         match timeout_at(look, &mut exchange.primary).await {
             Ok(outcome) => return kept(outcome),
-            Err(_) if exchange.primary_head.load(Ordering::Relaxed) => return Err(Incomparable::Budget),
+            Err(_) if exchange.primary_head.is_seen() => {
+                exchange.primary_head.cut();
+                return exchange.primary.try_recv().map_err(|missing| match missing {
+                    TryRecvError::Empty => Incomparable::Budget,
+                    TryRecvError::Closed => Incomparable::ClientAborted,
+                });
+            }
             // A request that is still on its way has had its time too.
             Err(_) if exchange.question.body.ended().is_none() => return Err(Incomparable::CaptureLost),
             // Bounded by the time the primary has for its answer.
@@ -143,7 +160,7 @@ fn settle(
         Err(reason) => exchange.ticket.incomparable(reason, judge.generation(), build, records),
         Ok(primary) => judge.submit(Pair {
             // A control that failed, or whose answer could not be kept, says nothing of noise.
-            control: control.map(|c| c.outcome).filter(|c| is_whole(c) && !lost_detail(&primary, c)),
+            control: control.map(|c| c.outcome).filter(|c| is_fit(c, &primary) && !lost_detail(&primary, c)),
             ticket: exchange.ticket,
             id: exchange.id,
             route: exchange.route,
@@ -193,8 +210,8 @@ fn judge_primary(
             };
             match answer.end {
                 BodyEnd::Broken(_) => Err(Incomparable::PrimaryFailed),
-                BodyEnd::Complete if conditional => Err(Incomparable::Conditional),
-                BodyEnd::Complete => Ok(answer),
+                _ if conditional => Err(Incomparable::Conditional),
+                BodyEnd::Complete | BodyEnd::Open | BodyEnd::Cut { .. } => Ok(answer),
             }
         }
     }
@@ -206,8 +223,13 @@ pub(super) fn lost_detail(primary: &Answer, other: &Outcome) -> bool {
     (primary.body.given_up() || other.body.given_up()) && !primary.body.same_bytes(&other.body)
 }
 
-fn is_whole(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Complete)
+/// Whether the control's answer can be compared: it is whole, or goes on like the primary's.
+fn is_fit(outcome: &Outcome, primary: &Answer) -> bool {
+    matches!(outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Complete || answer.end == primary.end)
+}
+
+pub(super) fn is_open(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Open)
 }
 
 /// Whether an outcome is one that opens a breaker: the leg could not be talked to.

@@ -18,3 +18,4 @@ mod mirroring;
 mod operations;
 mod protocols;
 mod stopping;
+mod streams;

@@ -3,6 +3,7 @@
 mod cases;
 mod laws;
 mod rules;
+mod streams;
 
 use super::*;
 use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead};
