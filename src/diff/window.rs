@@ -65,7 +65,7 @@ pub(super) fn of(primary: &Answer, other: &Answer) -> Option<Window> {
 /// Adds that the other ended where the primary went on.
 pub(super) fn ended_early(other: &Answer, (ours, theirs): (u64, u64), out: &mut Findings) {
     if other.end != BodyEnd::Open && theirs < ours {
-        let mut finding = Finding::new("stream.ended_early", Tier::Value, "body").classes("going on", "ended");
+        let mut finding = Finding::new("stream.ended_early", Tier::Break, "body").classes("going on", "ended");
         let told = |n| if n == 1 { "1 event".to_owned() } else { format!("{n} events") };
         finding.primary = Some(format!("{} and going on", told(ours)));
         finding.candidate = Some(format!("ended after {}", told(theirs)));

@@ -11,11 +11,26 @@ pub enum Stream {
     Blocks,
     /// NDJSON and its like: a line each.
     Lines,
+    /// JSON text sequences: a record separator begins one.
+    Records,
     /// gRPC: five bytes of flag and length before each.
     Frames,
     /// `multipart/x-mixed-replace`: the next boundary ends one.
     Parts,
 }
+
+const SEPARATOR: u8 = 0x1e;
+const GRPC: &str = "application/grpc";
+const LINES: &[&str] = &[
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/stream+json",
+    "application/x-json-stream",
+];
 
 // === impl Stream ===
 
@@ -28,18 +43,20 @@ impl Stream {
             return None;
         }
         let declared = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-        let name = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match name.as_str() {
-            "text/event-stream" => Some(Stream::Blocks),
-            "application/x-ndjson"
-            | "application/ndjson"
-            | "application/jsonl"
-            | "application/json-seq"
-            | "application/stream+json" => Some(Stream::Lines),
-            "multipart/x-mixed-replace" => Some(Stream::Parts),
-            "application/grpc" => Some(Stream::Frames),
-            _ if name.starts_with("application/grpc+") => Some(Stream::Frames),
-            _ => None,
+        let name = declared.split(';').next().unwrap_or_default().trim();
+        let is = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n));
+        let grpc = name.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC));
+        if is(&["text/event-stream"]) {
+            Some(Stream::Blocks)
+        } else if is(LINES) {
+            Some(Stream::Lines)
+        } else if is(&["application/json-seq"]) {
+            Some(Stream::Records)
+        } else if is(&["multipart/x-mixed-replace"]) {
+            Some(Stream::Parts)
+        } else {
+            let frames = grpc && matches!(name.as_bytes().get(GRPC.len()), None | Some(b'+'));
+            frames.then_some(Stream::Frames)
         }
     }
 
@@ -59,6 +76,10 @@ impl Stream {
     fn first(self, body: &[u8], at_start: bool) -> Option<usize> {
         match self {
             Stream::Lines => memchr::memchr(b'\n', body).map(|at| at + 1),
+            Stream::Records => {
+                let start = memchr::memchr(SEPARATOR, body)? + 1;
+                Some(start + memchr::memchr(SEPARATOR, body.get(start..)?)?)
+            }
             Stream::Blocks => block(body),
             Stream::Frames => {
                 let (head, rest) = body.split_first_chunk::<5>()?;
@@ -103,7 +124,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KINDS: [Stream; 4] = [Stream::Blocks, Stream::Lines, Stream::Frames, Stream::Parts];
+    const KINDS: [Stream; 5] = [Stream::Blocks, Stream::Lines, Stream::Records, Stream::Frames, Stream::Parts];
 
     #[test]
     fn types_that_need_not_end() {
@@ -133,6 +154,7 @@ mod tests {
         for (kind, body, expected) in [
             (Stream::Lines, &b"{}\n{\"a\":1}\n{\"b\""[..], (2, 11)),
             (Stream::Lines, b"{}", (0, 0)),
+            (Stream::Records, b"\x1e{\n}\n\x1e1\n\x1e2\n", (2, 8)),
             (Stream::Blocks, b"data: 1\n\ndata: 2\n\ndata: 3\n", (2, 18)),
             (Stream::Blocks, b"\r\n: hi\r\ndata: 1\r\n\r\ndata", (1, 19)),
             (Stream::Blocks, b"data: 1\r\rdata: 2\r", (1, 9)),
@@ -151,7 +173,7 @@ mod tests {
         /// What came later changes nothing about the events before it.
         #[test]
         fn a_longer_body_begins_with_the_same_events(
-            body in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'-'), Just(b'a'), Just(0u8)], 0..60),
+            body in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'-'), Just(b'a'), Just(0u8), Just(0x1e)], 0..60),
             cut in 0usize..60,
         ) {
             for kind in KINDS {
