@@ -28,6 +28,7 @@ mod origin;
 mod tests;
 mod text;
 mod window;
+mod xml;
 
 pub use coding::Limits;
 pub use compare::{Context, compare, is_match};
