@@ -27,6 +27,7 @@ mod origin;
 #[cfg(test)]
 mod tests;
 mod text;
+mod window;
 mod xml;
 
 pub use coding::Limits;
@@ -37,3 +38,4 @@ pub use fingerprint::fingerprint;
 pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
+pub use window::window;
