@@ -21,17 +21,18 @@ const MAX_FILE: u64 = 256 << 20;
 const MAX_HEADERS: usize = 1024;
 
 pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
-    let (rules, build_header) = match &args.config {
+    let (rules, schema, build_header) = match &args.config {
         Some(file) => {
             let flags = Flags { offline: true, ..Flags::default() };
             let checked =
                 config::load(Some(file), &flags).map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
-            (checked.rules, checked.build_header)
+            (checked.rules, checked.schema, checked.build_header)
         }
-        None => (Vec::new(), HeaderName::from_static("x-build-id")),
+        None => (Vec::new(), None, HeaderName::from_static("x-build-id")),
     };
     let set = RuleSet::compile(&rules)
-        .map_err(|errors| Failure::new(errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; ")))?;
+        .map_err(|errors| Failure::new(errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; ")))?
+        .with_schema(schema);
     let route = args.route.clone().unwrap_or_else(|| "GET /".to_owned());
     let rules = set.for_route(&route, &now().to_string()[..10]);
     let primary = read(&args.primary, args.content_type.as_deref())?;
@@ -45,8 +46,9 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
         .help("there is nothing to hold the candidate against; store a whole answer"));
     }
     let method = route.split(' ').next().and_then(|m| m.parse().ok()).unwrap_or(Method::GET);
-    let request =
-        RequestHead { method, uri: Uri::from_static("/"), host: None, scheme: "http", headers: HeaderMap::new() };
+    // A gRPC method is known by its path.
+    let uri = route.split_once(' ').and_then(|(_, path)| path.parse().ok()).unwrap_or(Uri::from_static("/"));
+    let request = RequestHead { method, uri, host: None, scheme: "http", headers: HeaderMap::new() };
     let started = Instant::now();
     let context = Context {
         request: &request,

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Address,
     /// A file that must exist.
     File,
+    /// Several of them.
+    Files,
     Folder,
     /// Zero is allowed.
     Duration,
@@ -113,6 +115,7 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[ROUTE, MIRROR, GATE],
     },
     Section { name: "rule", doc: "A difference that is meant, or does not matter.", repeated: true, keys: &[RULE] },
+    Section { name: "grpc", doc: "How gRPC messages are read.", repeated: false, keys: &[GRPC] },
     Section { name: "redact", doc: "What is never stored or shown.", repeated: false, keys: &[REDACT] },
     Section { name: "store", doc: "Where the evidence is kept.", repeated: false, keys: &[STORE] },
     Section { name: "gate", doc: "What evidence must show for a verdict.", repeated: false, keys: &[GATE] },
@@ -234,6 +237,12 @@ const RULE: &[Key] = &[
     key("bijection", Kind::Text, "group in which one primary value is always one candidate value"),
 ];
 
+const GRPC: &[Key] = &[key(
+    "descriptor_sets",
+    Kind::Files,
+    "files as `protoc --include_imports --descriptor_set_out` or `buf build -o` write them; fields go by name then",
+)];
+
 const REDACT: &[Key] = &[
     key("headers", Kind::Headers, "header names; their values are replaced by tags that keep equal values equal"),
     key("json", Kind::Locations, "locations in bodies, such as json:$.user.email"),
@@ -335,6 +344,7 @@ impl Kind {
             Kind::Url => "a URL such as \"http://localhost:9001\"".into(),
             Kind::Address => "an address and port such as \"127.0.0.1:8080\"".into(),
             Kind::File => "the path of a file to use".into(),
+            Kind::Files => "a list of paths of files to use".into(),
             Kind::Folder => "the path of a folder".into(),
             Kind::Duration => "a duration".into(),
             Kind::Timeout => "a duration longer than zero".into(),

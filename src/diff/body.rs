@@ -9,7 +9,7 @@ use super::json::{self, JsonOutcome};
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
-use super::{Finding, Findings, Tier, text};
+use super::{Finding, Findings, Tier, grpc, text};
 use crate::model::Answer;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -46,6 +46,9 @@ pub(super) fn compare(
     }
     let (a, b) = (Media::of(answers.0), Media::of(answers.1));
     let partial = [answers.0.status, answers.1.status].contains(&StatusCode::PARTIAL_CONTENT);
+    if !partial && grpc::is_protobuf(answers.0) && grpc::is_protobuf(answers.1) {
+        return grpc::bodies(context, answers, &primary, &candidate, out);
+    }
     let look_alike = looks_like_json(&primary) && looks_like_json(&candidate);
     let declared = a == Media::Json && b == Media::Json;
     if !partial && (declared || (look_alike && a.may_be_json() && b.may_be_json())) {

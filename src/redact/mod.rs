@@ -122,7 +122,7 @@ impl Redactor {
 
     /// Redacts the excerpts of a finding by where it stands and by pattern.
     pub fn finding(&self, finding: &mut Finding) {
-        let exact = finding.exact.clone();
+        let exact = if finding.location.starts_with("grpc:") { &finding.location } else { &finding.exact }.clone();
         for excerpt in [&mut finding.primary, &mut finding.candidate].into_iter().flatten() {
             *excerpt = self.excerpt(&exact, excerpt);
         }
@@ -136,7 +136,8 @@ impl Redactor {
                 Err(_) => self.tag(text.as_bytes()),
             },
             "cookie" => self.tag(text.as_bytes()),
-            "json" => self.text(&self.json.excerpt(rest, text, &|v| self.tag(v))).into_owned(),
+            // Of messages the pattern is asked: an exact place may say more than a path.
+            "json" | "grpc" => self.text(&self.json.excerpt(rest, text, &|v| self.tag(v))).into_owned(),
             _ => self.text(&self.json.body(text, &|v| self.tag(v))).into_owned(),
         }
     }

@@ -70,9 +70,19 @@ impl Location {
             Scheme::Json if !name.starts_with('$') => {
                 return Err(format!("`{name}` is no JSONPath; start it with `$`, e.g. json:$.items[*].id"));
             }
+            Scheme::Grpc if !name.starts_with('$') && !matches!(name, "status" | "message") => {
+                return Err(format!(
+                    "`{name}` is no place in a gRPC answer; write grpc:status, grpc:message or grpc:$.a"
+                ));
+            }
             _ => name.to_owned(),
         };
         Ok(Location { scheme, name })
+    }
+
+    /// Whether it is a place in a document that is compared as JSON.
+    pub(super) fn is_path(&self) -> bool {
+        matches!(self.scheme, Scheme::Json | Scheme::Grpc) && self.name.starts_with('$')
     }
 
     /// Whether it may stand for more than one place: `header:x-*`.
