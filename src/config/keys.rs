@@ -226,7 +226,7 @@ const RULE: &[Key] = &[
     key("owner", Kind::Text, "who answers for it"),
     key("expires", Kind::Date, "from this day on (UTC) the rule is inactive, and warned about"),
     key("on", Kind::Text, "route name or glob; * is every route"),
-    key("at", Kind::Text, "a location, as reports print it: status, header:NAME, json:$.a[*].b"),
+    key("at", Kind::Text, "a location, as reports print it: status, header:NAME, json:$.a[*].b, grpc:$.a"),
     key("ignore", Kind::Ignore, "true for the whole location, or what of it: missing, extra, value, order"),
     key("tolerance", Kind::Table(TOLERANCE), "how far two values may be apart"),
     key("numeric_string", Kind::Bool, "strings are read as numbers: \"1.50\" and \"1.5\" are the same"),

@@ -10,7 +10,7 @@ const LEAD: usize = 16;
 /// A finding in a sentence, sides in their fixed order: `primary 200, candidate 500`.
 pub fn summary(finding: &Finding) -> String {
     let (family, what) = finding.kind.split_once('.').unwrap_or((&finding.kind, ""));
-    let (a, b) = excerpts(finding, family == "json");
+    let (a, b) = excerpts(finding, family == "json" || &*finding.kind == "grpc.field");
     let (a, b) = (a.as_deref(), b.as_deref());
     let quoted = matches!(family, "header" | "cookie" | "trailer" | "ctype" | "redirect" | "text");
     let show = |v: Option<&str>| match v {
@@ -33,6 +33,9 @@ pub fn summary(finding: &Finding) -> String {
             format!("missing on the candidate, primary has {}", show(a))
         }
         ("json", "extra" | "item_extra") if a.is_none() => format!("only on the candidate: {}", show(b)),
+        ("grpc", "field") if a.is_none() && b.is_none() => "the same values, written in other bytes".to_owned(),
+        ("grpc", "field") if b.is_none() => format!("missing on the candidate, primary has {}", show(a)),
+        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}", show(b)),
         ("json", "whitespace") => "the same values, other white space".to_owned(),
         ("text", "whitespace") => "the same text, other white space".to_owned(),
         ("body", "empty_vs_content") => {

@@ -11,6 +11,7 @@ mod commands;
 mod comparing;
 mod durability;
 mod forwarding;
+mod grpc;
 mod hygiene;
 mod isolation;
 mod mirroring;

@@ -4,7 +4,8 @@ use super::super::compare::Context;
 use super::super::json::JsonRules;
 use super::super::rules::Scheme;
 use super::super::{Finding, Findings, Tier};
-use super::{Codec, Message, Pair, field, frames, media_type};
+use super::pair::{Codec, Message, Pair};
+use super::{field, frames, media_type};
 use crate::model::Answer;
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
@@ -78,11 +79,12 @@ fn message(context: &Context<'_>, primary: &Answer, candidate: &Answer, out: &mu
     }
     let (x, y) = (a.as_deref().map(percent_decoded), b.as_deref().map(percent_decoded));
     let finding = if x == y {
-        Finding::new("grpc.message", Tier::Repr, "grpc:message").classes("escapes", "escapes")
+        let escapes = Finding::new("grpc.message", Tier::Repr, "grpc:message").classes("escapes", "escapes");
+        escapes.values(a.as_deref(), b.as_deref())
     } else {
-        Finding::new("grpc.message", Tier::Value, "grpc:message")
+        Finding::new("grpc.message", Tier::Value, "grpc:message").values(x.as_deref(), y.as_deref())
     };
-    note(context, "message", finding.values(x.as_deref(), y.as_deref()), &x, &y, out);
+    note(context, "message", finding, &x, &y, out);
 }
 
 /// `google.rpc.Status` in base64: one finding, where it differs first.

@@ -1,0 +1,305 @@
+//! The messages of two sides as JSON, compared, and what differs told as gRPC.
+
+use super::super::body::opaque;
+use super::super::budget::Budget;
+use super::super::compare::Context;
+use super::super::finding::Cover;
+use super::super::json::{self, JsonOutcome, JsonRules};
+use super::super::spec::Ignore;
+use super::super::value::Session;
+use super::super::{Finding, Findings, Tier};
+use super::plain::{self, Guess};
+use super::text::Text;
+use super::typed::{Set, Writer};
+use super::wire::Fault;
+use super::{AT, over};
+use prost_reflect::MessageDescriptor;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// One message of a stream.
+const EVENT: &str = "grpc:$[*]";
+/// How many times its decoded size a message may take as text.
+const EXPANSION: u64 = 4;
+
+pub(super) type Message<'a> = Cow<'a, [u8]>;
+
+/// How the bytes of a message are read.
+#[derive(Debug)]
+pub(super) enum Codec {
+    /// By the fields of this type, where it is known.
+    Protobuf(Option<MessageDescriptor>),
+    Json,
+    Other,
+}
+
+/// What there is to know about messages beside their bytes.
+pub(super) struct Pair<'r> {
+    pub(super) codec: Codec,
+    /// Each side is a list of messages.
+    pub(super) stream: bool,
+    pub(super) rules: &'r JsonRules,
+}
+
+/// Both sides as JSON.
+struct Texts {
+    primary: String,
+    candidate: String,
+}
+
+/// Why there is no JSON.
+enum NoText {
+    /// Which sides are not what they are said to be.
+    Bad((bool, bool)),
+    Limit(&'static str),
+}
+
+// === impl Codec ===
+
+impl Codec {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Codec::Protobuf(_) => "protobuf",
+            Codec::Json => "json",
+            Codec::Other => "bytes",
+        }
+    }
+}
+
+// === impl Pair ===
+
+impl Pair<'_> {
+    /// Adds what differs. An error says which one of two sides is not what it is said to be; no finding was made then.
+    pub(super) fn compare(
+        &self,
+        context: &Context<'_>,
+        ours: &[Message<'_>],
+        theirs: &[Message<'_>],
+        out: &mut Findings,
+    ) -> Result<(), (bool, bool)> {
+        let counts = (ours.len(), theirs.len());
+        if ours.is_empty() || theirs.is_empty() {
+            count(context, counts, None, out);
+            return Ok(());
+        }
+        let texts = match self.texts(context, ours, theirs) {
+            Ok(texts) => texts,
+            Err(NoText::Limit(limit)) => {
+                over(limit, out);
+                return Ok(());
+            }
+            Err(NoText::Bad((true, true))) => {
+                count(context, counts, None, out);
+                bytes(context, ours, theirs, out);
+                return Ok(());
+            }
+            Err(NoText::Bad(bad)) => return Err(bad),
+        };
+        let (mut found, mut budget) = (Findings::default(), Budget::new(context.expired));
+        let mut session = Session { skew: context.skew, ..Session::default() };
+        let options = json::Options { prefix: AT, ..json::Options::default() };
+        let (x, y) = (texts.primary.as_bytes(), texts.candidate.as_bytes());
+        match json::compare_with(x, y, self.rules, &mut budget, &mut session, &options, &mut found) {
+            JsonOutcome::Done => {}
+            JsonOutcome::Limit(limit) => over(limit, &mut found),
+            JsonOutcome::NotJson { primary, candidate } => return Err((primary, candidate)),
+        }
+        self.tell(context, found, ours, theirs, out);
+        Ok(())
+    }
+
+    /// Findings on JSON as findings on messages.
+    fn tell(
+        &self,
+        context: &Context<'_>,
+        mut found: Findings,
+        ours: &[Message<'_>],
+        theirs: &[Message<'_>],
+        out: &mut Findings,
+    ) {
+        let lonely = |f: &Finding| {
+            self.stream && &*f.location == EVENT && matches!(&*f.kind, "json.item_missing" | "json.item_extra")
+        };
+        let (events, mut rest): (Vec<_>, Vec<_>) = found.list.into_iter().partition(|f| lonely(f));
+        let one_way =
+            events.iter().all(|f| f.kind == events.first().map_or_else(|| f.kind.clone(), |e| e.kind.clone()));
+        if ours.len() != theirs.len() && one_way {
+            // One finding for all messages that one side has not; what covers them all covers it.
+            let cover =
+                events.first().and_then(|e| e.cover.clone()).filter(|_| events.iter().all(|e| e.cover.is_some()));
+            count(context, (ours.len(), theirs.len()), cover.clone(), out);
+            let both = ours.len().min(theirs.len());
+            let at_end = |f: &Finding| event(&f.exact).is_some_and(|at| at >= both);
+            if !rest.iter().any(Finding::counts) && events.iter().all(at_end) {
+                ended_early(context, ours.len() < theirs.len(), both, cover, out);
+                found.dropped = 0;
+            }
+        } else {
+            if ours.len() != theirs.len() {
+                count(context, (ours.len(), theirs.len()), None, out);
+            }
+            rest.extend(events);
+        }
+        let untold = rest.is_empty() && ours.len() == theirs.len() && found.budget.is_none();
+        let mut told = Findings { list: Vec::new(), dropped: found.dropped, budget: found.budget };
+        for finding in rest {
+            told.push(self.renamed(finding));
+        }
+        if untold {
+            let finding = Finding::new("grpc.field", Tier::Repr, AT).classes("wire", "wire");
+            told.push(finding);
+        }
+        out.absorb(told, false);
+    }
+
+    fn renamed(&self, mut finding: Finding) -> Finding {
+        let what = finding.kind.strip_prefix("json.").unwrap_or_default().to_owned();
+        let kind = match (what.as_str(), &*finding.location) {
+            ("item_missing", EVENT) if self.stream => "stream.event_missing",
+            ("item_extra", EVENT) if self.stream => "stream.event_extra",
+            ("order", AT) | ("moved", EVENT) if self.stream => "stream.order",
+            _ => "grpc.field",
+        };
+        // In what way values differ, where that is not in the kind any more.
+        if !matches!(finding.tier, Tier::Break | Tier::Value) && finding.primary_class == finding.candidate_class {
+            finding = finding.classes(&what, &what);
+        }
+        if matches!(self.codec, Codec::Protobuf(None)) && plain::is_guessed(&finding.exact) {
+            finding.exact = format!("{}, guessed", finding.exact).into();
+        }
+        Finding { kind: kind.into(), ..finding }
+    }
+
+    fn texts(&self, context: &Context<'_>, ours: &[Message<'_>], theirs: &[Message<'_>]) -> Result<Texts, NoText> {
+        let most = context.limits.decoded.saturating_mul(EXPANSION);
+        let list = |all: &[Message<'_>], write: &mut dyn FnMut(&[u8], Text) -> Result<Text, Fault>| {
+            let mut out = Text::up_to(most);
+            if self.stream {
+                out.push("[")?;
+            }
+            let mut first = true;
+            for message in all {
+                out.separate(&mut first)?;
+                out = write(message, out)?;
+            }
+            if self.stream {
+                out.push("]")?;
+            }
+            Ok(out.into_string())
+        };
+        let budget = || Budget::new(context.expired);
+        match &self.codec {
+            Codec::Protobuf(of) => match (of, context.rules.schema()) {
+                (Some(of), Some(schema)) => {
+                    let mut set = Set::new();
+                    let mut write = |all: &[Message<'_>]| {
+                        let mut budget = budget();
+                        list(all, &mut |message, out| {
+                            let mut writer = Writer { schema, set: &mut set, budget: &mut budget, out };
+                            writer.root(of, message)?;
+                            Ok(writer.out)
+                        })
+                    };
+                    // Once to learn what is set anywhere, then for good.
+                    let _ = both(write(ours), write(theirs))?;
+                    both(write(ours), write(theirs))
+                }
+                _ => {
+                    let plain = |sides: [&[Message<'_>]; 2]| {
+                        let views = sides.map(|all| all.iter().map(|m| &**m).collect::<Vec<_>>());
+                        let guess = Guess::of(&views, &mut budget())?;
+                        let write = |all: &[Message<'_>]| {
+                            let mut budget = budget();
+                            list(all, &mut |message, mut out| {
+                                guess.write(message, &mut out, &mut budget)?;
+                                Ok(out)
+                            })
+                        };
+                        let [ours, theirs] = sides;
+                        Ok((write(ours)?, write(theirs)?))
+                    };
+                    match plain([ours, theirs]) {
+                        Ok((primary, candidate)) => Ok(Texts { primary, candidate }),
+                        Err(Fault::Limit(limit)) => Err(NoText::Limit(limit)),
+                        // Which of them it is.
+                        Err(Fault::Wire) => both(plain([ours, &[]]).map(|t| t.0), plain([&[], theirs]).map(|t| t.1)),
+                    }
+                }
+            },
+            Codec::Json => {
+                let write = |all: &[Message<'_>]| {
+                    list(all, &mut |message, mut out| {
+                        let text = serde_json::from_slice::<&RawValue>(message).map_err(|_| Fault::Wire)?;
+                        out.push(text.get())?;
+                        Ok(out)
+                    })
+                };
+                both(write(ours), write(theirs))
+            }
+            Codec::Other => Err(NoText::Bad((true, true))),
+        }
+    }
+}
+
+fn both(primary: Result<String, Fault>, candidate: Result<String, Fault>) -> Result<Texts, NoText> {
+    match (primary, candidate) {
+        (Ok(primary), Ok(candidate)) => Ok(Texts { primary, candidate }),
+        (Err(Fault::Limit(limit)), _) | (_, Err(Fault::Limit(limit))) => Err(NoText::Limit(limit)),
+        (p, c) => Err(NoText::Bad((p.is_err(), c.is_err()))),
+    }
+}
+
+/// How many messages there are, where that differs.
+pub(super) fn count(context: &Context<'_>, (ours, theirs): (usize, usize), cover: Option<Cover>, out: &mut Findings) {
+    if ours == theirs {
+        return;
+    }
+    let class = |n: usize| match n {
+        0 => "none",
+        1 => "one",
+        _ => "many",
+    };
+    let finding = Finding::new("grpc.frame_count", Tier::Value, AT).classes(class(ours), class(theirs));
+    let finding = Finding { cover, ..finding.values(Some(&ours.to_string()), Some(&theirs.to_string())) };
+    let aspect = if ours > theirs { Ignore::Missing } else { Ignore::Extra };
+    out.push(at_root(context, &[aspect, Ignore::Value], finding));
+}
+
+/// One side's messages are the beginning of the other's.
+fn ended_early(context: &Context<'_>, primary: bool, after: usize, cover: Option<Cover>, out: &mut Findings) {
+    let class = |ended| if ended { "ended" } else { "went on" };
+    let finding = Finding::new("stream.ended_early", Tier::Value, AT).classes(class(primary), class(!primary));
+    let side = |ended| Some(if ended { format!("ended after {after} messages") } else { "went on".to_owned() });
+    let finding = Finding { primary: side(primary), candidate: side(!primary), cover, ..finding };
+    let aspect = if primary { Ignore::Extra } else { Ignore::Missing };
+    out.push(at_root(context, &[aspect, Ignore::Value], finding));
+}
+
+/// Messages that nothing here reads, one by one.
+pub(super) fn bytes(context: &Context<'_>, ours: &[Message<'_>], theirs: &[Message<'_>], out: &mut Findings) {
+    for (i, (x, y)) in ours.iter().zip(theirs).enumerate().filter(|(_, (x, y))| x != y) {
+        if (context.expired)() {
+            return over("time", out);
+        }
+        let mut found = Findings::default();
+        opaque(x, y, "", &mut found);
+        for finding in found.list {
+            let exact = format!("{AT}, message {i}").into();
+            let finding = Finding { kind: "grpc.field".into(), location: AT.into(), exact, ..finding };
+            out.push(at_root(context, &[Ignore::Value], finding));
+        }
+    }
+}
+
+/// The finding, covered where a rule on all messages ignores these aspects.
+fn at_root(context: &Context<'_>, aspects: &[Ignore], mut finding: Finding) -> Finding {
+    if finding.cover.is_none() {
+        finding.cover = context.rules.grpc.at_root().ignores(aspects).cloned().map(Cover::Rule);
+    }
+    finding
+}
+
+/// The position in the stream of an exact place that is one message of it.
+fn event(exact: &str) -> Option<usize> {
+    exact.strip_prefix(AT)?.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
