@@ -61,7 +61,7 @@ async fn fields_go_by_name_with_a_descriptor_set_and_by_number_without() {
     let set = dir.path().join("shop.binpb");
     std::fs::write(&set, descriptor_set()).unwrap();
     let named = format!("[grpc]\ndescriptor_sets = [{set:?}]\n");
-    let rule = "[[rule]]\nid = \"renamed\"\nat = \"grpc:$.name\"\nshape = { regex = \"^[A-Z]\" }\n";
+    let rule = "[[rule]]\nid = \"renamed\"\nat = \"grpc:$.name\"\nshape = { regex = \"^[A-Z][a-z]+$\" }\n";
     for (config, place, excused) in [
         (String::new(), "grpc:$.f1[*]", false),
         (named.clone(), "grpc:$.name", false),

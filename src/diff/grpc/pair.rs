@@ -9,6 +9,7 @@ use super::super::spec::Ignore;
 use super::super::value::Session;
 use super::super::{Finding, Findings, Tier};
 use super::plain::{self, Guess};
+use super::schema::Schema;
 use super::text::Text;
 use super::typed::{Set, Writer};
 use super::wire::Fault;
@@ -171,73 +172,80 @@ impl Pair<'_> {
     }
 
     fn texts(&self, context: &Context<'_>, ours: &[Message<'_>], theirs: &[Message<'_>]) -> Result<Texts, NoText> {
-        let most = context.limits.decoded.saturating_mul(EXPANSION);
-        let list = |all: &[Message<'_>], write: &mut dyn FnMut(&[u8], Text) -> Result<Text, Fault>| {
-            let mut out = Text::up_to(most);
-            if self.stream {
-                out.push("[")?;
-            }
-            let mut first = true;
-            for message in all {
-                out.separate(&mut first)?;
-                out = write(message, out)?;
-            }
-            if self.stream {
-                out.push("]")?;
-            }
-            Ok(out.into_string())
-        };
-        let budget = || Budget::new(context.expired);
-        match &self.codec {
-            Codec::Protobuf(of) => match (of, context.rules.schema()) {
-                (Some(of), Some(schema)) => {
-                    let mut set = Set::new();
-                    let mut write = |all: &[Message<'_>]| {
-                        let mut budget = budget();
-                        list(all, &mut |message, out| {
-                            let mut writer = Writer { schema, set: &mut set, budget: &mut budget, out };
-                            writer.root(of, message)?;
-                            Ok(writer.out)
-                        })
-                    };
-                    // Once to learn what is set anywhere, then for good.
-                    let _ = both(write(ours), write(theirs))?;
-                    both(write(ours), write(theirs))
+        match (&self.codec, context.rules.schema()) {
+            (Codec::Protobuf(Some(of)), Some(schema)) => self.by_name(context, schema, of, ours, theirs),
+            (Codec::Protobuf(_), _) => match self.by_number(context, ours, theirs) {
+                // Which of them it is.
+                Err(Fault::Wire) => {
+                    let (p, c) = (self.by_number(context, ours, &[]), self.by_number(context, &[], theirs));
+                    both(p.map(|texts| texts.primary), c.map(|texts| texts.candidate))
                 }
-                _ => {
-                    let plain = |sides: [&[Message<'_>]; 2]| {
-                        let views = sides.map(|all| all.iter().map(|m| &**m).collect::<Vec<_>>());
-                        let guess = Guess::of(&views, &mut budget())?;
-                        let write = |all: &[Message<'_>]| {
-                            let mut budget = budget();
-                            list(all, &mut |message, mut out| {
-                                guess.write(message, &mut out, &mut budget)?;
-                                Ok(out)
-                            })
-                        };
-                        let [ours, theirs] = sides;
-                        Ok((write(ours)?, write(theirs)?))
-                    };
-                    match plain([ours, theirs]) {
-                        Ok((primary, candidate)) => Ok(Texts { primary, candidate }),
-                        Err(Fault::Limit(limit)) => Err(NoText::Limit(limit)),
-                        // Which of them it is.
-                        Err(Fault::Wire) => both(plain([ours, &[]]).map(|t| t.0), plain([&[], theirs]).map(|t| t.1)),
-                    }
-                }
+                Err(Fault::Limit(limit)) => Err(NoText::Limit(limit)),
+                Ok(texts) => Ok(texts),
             },
-            Codec::Json => {
+            (Codec::Json, _) => {
                 let write = |all: &[Message<'_>]| {
-                    list(all, &mut |message, mut out| {
+                    self.list(context, all, |message, out| {
                         let text = serde_json::from_slice::<&RawValue>(message).map_err(|_| Fault::Wire)?;
-                        out.push(text.get())?;
-                        Ok(out)
+                        Ok(out.push(text.get())?)
                     })
                 };
                 both(write(ours), write(theirs))
             }
-            Codec::Other => Err(NoText::Bad((true, true))),
+            (Codec::Other, _) => Err(NoText::Bad((true, true))),
         }
+    }
+
+    fn by_name(
+        &self,
+        context: &Context<'_>,
+        schema: &Schema,
+        of: &MessageDescriptor,
+        ours: &[Message<'_>],
+        theirs: &[Message<'_>],
+    ) -> Result<Texts, NoText> {
+        let mut set = Set::new();
+        let mut write = |all: &[Message<'_>]| {
+            let mut budget = Budget::new(context.expired);
+            self.list(context, all, |message, out| {
+                Writer { schema, set: &mut set, budget: &mut budget, out }.root(of, message)
+            })
+        };
+        // Once to learn what is set anywhere, then for good.
+        both(write(ours), write(theirs))?;
+        both(write(ours), write(theirs))
+    }
+
+    fn by_number(&self, context: &Context<'_>, ours: &[Message<'_>], theirs: &[Message<'_>]) -> Result<Texts, Fault> {
+        let sides = [ours, theirs].map(|all| all.iter().map(|m| &**m).collect::<Vec<_>>());
+        let guess = Guess::of(&sides, &mut Budget::new(context.expired))?;
+        let write = |all: &[Message<'_>]| {
+            let mut budget = Budget::new(context.expired);
+            self.list(context, all, |message, out| guess.write(message, out, &mut budget))
+        };
+        Ok(Texts { primary: write(ours)?, candidate: write(theirs)? })
+    }
+
+    /// One side's text: its one message, or the list of them.
+    fn list(
+        &self,
+        context: &Context<'_>,
+        all: &[Message<'_>],
+        mut write: impl FnMut(&[u8], &mut Text) -> Result<(), Fault>,
+    ) -> Result<String, Fault> {
+        let mut out = Text::up_to(context.limits.decoded.saturating_mul(EXPANSION));
+        if self.stream {
+            out.push("[")?;
+        }
+        let mut first = true;
+        for message in all {
+            out.separate(&mut first)?;
+            write(message, &mut out)?;
+        }
+        if self.stream {
+            out.push("]")?;
+        }
+        Ok(out.into_string())
     }
 }
 

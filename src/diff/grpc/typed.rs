@@ -29,7 +29,7 @@ pub(super) struct Writer<'w, 'b> {
     pub(super) schema: &'w Schema,
     pub(super) set: &'w mut Set,
     pub(super) budget: &'w mut Budget<'b>,
-    pub(super) out: Text,
+    pub(super) out: &'w mut Text,
 }
 
 type Step = Result<(), Fault>;
@@ -125,7 +125,7 @@ impl Writer<'_, '_> {
                 name.push('_');
             }
             self.out.separate(&mut first)?;
-            Guess::default().field(number, &name, &own, &mut self.out, self.budget)?;
+            Guess::default().field(number, &name, &own, self.out, self.budget)?;
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Writer<'_, '_> {
     }
 
     fn value(&mut self, kind: &Kind, value: Wire<'_>, depth: usize) -> Step {
-        let out = &mut self.out;
+        let out = &mut *self.out;
         // Narrower integers are cut as every receiver cuts them.
         match (kind, value) {
             (Kind::Int32, Wire::Varint(v)) => out.number(v as i32)?,
