@@ -23,7 +23,7 @@ pub(super) use status::{is_status_field, metadata, status};
 use super::body::unparsed;
 use super::budget::Budget;
 use super::compare::Context;
-use super::headers::Parameterised;
+use super::media::content_type;
 use super::{Finding, Findings, Tier};
 use crate::model::Answer;
 use frames::Framed;
@@ -37,17 +37,6 @@ const AT: &str = "grpc:$";
 /// Whether an answer is declared as gRPC, gRPC-Web included.
 pub(super) fn is_grpc(answer: &Answer) -> bool {
     answer.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"))
-}
-
-/// Whether an answer's body is declared as one protobuf message.
-pub(super) fn is_protobuf(answer: &Answer) -> bool {
-    const TYPES: [&str; 4] = [
-        "application/protobuf",
-        "application/x-protobuf",
-        "application/vnd.google.protobuf",
-        "application/x-google-protobuf",
-    ];
-    TYPES.contains(&media_type(answer).as_str())
 }
 
 /// An answer as gRPC reads it; another one only for gRPC-Web.
@@ -126,11 +115,6 @@ fn over(limit: &str, out: &mut Findings) {
 fn field(answer: &Answer, name: &str) -> Option<String> {
     let value = answer.trailers.as_ref().and_then(|t| t.get(name)).or_else(|| answer.headers.get(name))?;
     Some(String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
-}
-
-fn content_type(answer: &Answer) -> Parameterised {
-    let declared = answer.headers.get(CONTENT_TYPE).map(|v| String::from_utf8_lossy(v.as_bytes()));
-    declared.map(|text| Parameterised::parse(&text)).unwrap_or_default()
 }
 
 fn media_type(answer: &Answer) -> String {

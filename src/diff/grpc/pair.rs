@@ -129,11 +129,12 @@ impl Pair<'_> {
             let cover =
                 events.first().and_then(|e| e.cover.clone()).filter(|_| events.iter().all(|e| e.cover.is_some()));
             count(context, (ours.len(), theirs.len()), cover.clone(), out);
-            let both = ours.len().min(theirs.len());
-            let at_end = |f: &Finding| event(&f.exact).is_some_and(|at| at >= both);
+            let at_end = |f: &Finding| event(&f.exact).is_some_and(|at| at >= ours.len().min(theirs.len()));
             if !rest.iter().any(Finding::counts) && events.iter().all(at_end) {
-                ended_early(context, ours.len() < theirs.len(), both, cover, out);
                 found.dropped = 0;
+                if ours.len() > theirs.len() {
+                    ended_early(context, (ours.len(), theirs.len()), cover, out);
+                }
             }
         } else {
             if ours.len() != theirs.len() {
@@ -158,7 +159,7 @@ impl Pair<'_> {
         let kind = match (what.as_str(), &*finding.location) {
             ("item_missing", EVENT) if self.stream => "stream.event_missing",
             ("item_extra", EVENT) if self.stream => "stream.event_extra",
-            ("order", AT) | ("moved", EVENT) if self.stream => "stream.order",
+            ("order", AT) | ("moved", EVENT) if self.stream => "stream.event_order",
             _ => "grpc.field",
         };
         // In what way values differ, where that is not in the kind any more.
@@ -273,14 +274,12 @@ pub(super) fn count(context: &Context<'_>, (ours, theirs): (usize, usize), cover
     out.push(at_root(context, &[aspect, Ignore::Value], finding));
 }
 
-/// One side's messages are the beginning of the other's.
-fn ended_early(context: &Context<'_>, primary: bool, after: usize, cover: Option<Cover>, out: &mut Findings) {
-    let class = |ended| if ended { "ended" } else { "went on" };
-    let finding = Finding::new("stream.ended_early", Tier::Value, AT).classes(class(primary), class(!primary));
-    let side = |ended| Some(if ended { format!("ended after {after} messages") } else { "went on".to_owned() });
-    let finding = Finding { primary: side(primary), candidate: side(!primary), cover, ..finding };
-    let aspect = if primary { Ignore::Extra } else { Ignore::Missing };
-    out.push(at_root(context, &[aspect, Ignore::Value], finding));
+/// The candidate's messages are the beginning of the primary's.
+fn ended_early(context: &Context<'_>, (ours, theirs): (usize, usize), cover: Option<Cover>, out: &mut Findings) {
+    let finding = Finding::new("stream.ended_early", Tier::Break, AT).classes("whole", "ended");
+    let side = |n| Some(if n == 1 { "1 message".to_owned() } else { format!("{n} messages") });
+    let finding = Finding { primary: side(ours), candidate: side(theirs), cover, ..finding };
+    out.push(at_root(context, &[Ignore::Missing, Ignore::Value], finding));
 }
 
 /// Messages that nothing here reads, one by one.

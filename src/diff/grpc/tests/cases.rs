@@ -171,13 +171,13 @@ fn rules_take_all_properties() {
 fn streams() {
     let n = |n| int(1, n);
     let count = "grpc.frame_count @ grpc:$ value";
-    let early = format!("{count}\nstream.ended_early @ grpc:$ value");
+    let early = format!("{count}\nstream.ended_early @ grpc:$ break");
     check(PLAIN(), &[n(1), n(2)], &[n(1), n(3)], "grpc.field @ grpc:$[*].f1[*] value");
     check(PLAIN(), &[n(1), n(2), n(3)], &[n(1)], &early);
-    check(PLAIN(), &[n(1)], &[n(1), n(2), n(3)], &early);
+    check(PLAIN(), &[n(1)], &[n(1), n(2), n(3)], count);
     check(PLAIN(), &[n(1), n(2), n(3)], &[n(2), n(3)], count);
     check(PLAIN(), &[n(1)], &[], count);
-    check(PLAIN(), &[n(1), n(2)], &[n(2), n(1)], "stream.order @ grpc:$ order");
+    check(PLAIN(), &[n(1), n(2)], &[n(2), n(1)], "stream.event_order @ grpc:$ order");
     let two = |a: u64, b: &str| cat(&[int(1, a), len(2, b), len(3, "same"), len(4, "same")]);
     check(
         PLAIN(),

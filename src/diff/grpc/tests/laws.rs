@@ -39,7 +39,9 @@ proptest! {
     fn swapped_sides_mirror(a in any_body(), b in any_body(), typed: bool) {
         let case = Case::new("/shop.Users/Get", typed);
         let places = |f: &Findings, swap: bool| {
-            let mut all: Vec<String> = f.list.iter().map(|f| {
+            // Only the candidate can end too early.
+            let list = f.list.iter().filter(|f| &*f.kind != "stream.ended_early");
+            let mut all: Vec<String> = list.map(|f| {
                 let (x, y) = if swap { (&f.candidate_class, &f.primary_class) } else { (&f.primary_class, &f.candidate_class) };
                 let kind = match (swap, &*f.kind) {
                     (true, "stream.event_missing") => "stream.event_extra",
