@@ -145,7 +145,10 @@ proptest! {
         if read {
             prop_assert_eq!(found.is_match(), a.body.same_bytes(&b.body), "{}", told(&found));
         }
-        prop_assert_eq!(is_match(&asked.rules, &asked.skip, &a, &b), found.is_match());
+        let quick = is_match(&asked.rules, &asked.skip, &a, &b);
+        // Bodies of coded redirects are left to the full comparison.
+        let left = a.status.is_redirection() && !coding::codings(&a.headers).is_empty();
+        prop_assert!(quick == found.is_match() || (left && !quick));
     }
 
     #[test]
