@@ -1,5 +1,6 @@
 //! Locations as rules write them and reports print them.
 
+use super::super::xml::XmlPath;
 use super::glob;
 
 /// What a location speaks about.
@@ -75,14 +76,22 @@ impl Location {
                     "`{name}` is no place in a gRPC answer; write grpc:status, grpc:message or grpc:$.a"
                 ));
             }
+            Scheme::Xml => {
+                XmlPath::parse(name).map_err(|e| e.strip_prefix("at: ").unwrap_or(&e).to_owned())?;
+                name.to_owned()
+            }
             _ => name.to_owned(),
         };
         Ok(Location { scheme, name })
     }
 
-    /// Whether it is a place in a document that is compared as JSON.
-    pub(super) fn is_path(&self) -> bool {
-        matches!(self.scheme, Scheme::Json | Scheme::Grpc) && self.name.starts_with('$')
+    /// Whether a tree is walked below it.
+    pub(super) fn is_tree(&self) -> bool {
+        match self.scheme {
+            Scheme::Json | Scheme::Xml => true,
+            Scheme::Grpc => self.name.starts_with('$'),
+            _ => false,
+        }
     }
 
     /// Whether it may stand for more than one place: `header:x-*`.

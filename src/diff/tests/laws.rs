@@ -108,7 +108,7 @@ fn asks_for_context(a: &Answer, b: &Answer) -> bool {
     names.iter().any(|n| !a.headers.get_all(*n).iter().eq(b.headers.get_all(*n).iter()))
         || grpc::is_grpc(a)
         || grpc::is_grpc(b)
-        || (a.status.is_redirection() && coding::codings(&a.headers) != coding::codings(&b.headers))
+        || (a.status.is_redirection() && [a, b].iter().any(|x| !coding::codings(&x.headers).is_empty()))
 }
 
 proptest! {
@@ -146,9 +146,7 @@ proptest! {
             prop_assert_eq!(found.is_match(), a.body.same_bytes(&b.body), "{}", told(&found));
         }
         let quick = is_match(&asked.rules, &asked.skip, &a, &b);
-        // Bodies of coded redirects are left to the full comparison.
-        let left = a.status.is_redirection() && !coding::codings(&a.headers).is_empty();
-        prop_assert!(quick == found.is_match() || (left && !quick));
+        prop_assert!(quick == found.is_match() || (!quick && asks_for_context(&a, &b)));
     }
 
     #[test]
