@@ -9,7 +9,7 @@ mod plain;
 pub(super) use location::Scheme;
 
 use super::fingerprint::encode;
-use super::json::JsonRules;
+use super::json::{AutoKeys, InferredKey, JsonRules, Learnt};
 use super::spec::RuleSpec;
 use super::{Cover, Finding};
 use location::Location;
@@ -51,6 +51,8 @@ pub struct RuleInfo {
 pub struct RuleSet {
     rules: Vec<Compiled>,
     cache: Mutex<Cache>,
+    /// What `align = "auto"` finds out from answer to answer, on all routes.
+    learnt: Arc<Learnt>,
 }
 
 /// The rules that apply to one route on one day.
@@ -58,7 +60,7 @@ pub struct RuleSet {
 pub struct RouteRules {
     pub(super) json: JsonRules,
     /// The most specific first, among equals the later first.
-    plain: Vec<(Location, Arc<PlainRule>)>,
+    plain: Arc<[(Location, Arc<PlainRule>)]>,
     digest: String,
 }
 
@@ -121,7 +123,7 @@ impl RuleSet {
             }
             errors.extend(faults.into_iter().map(|(key, message)| RuleError { index, key: key.to_owned(), message }));
         }
-        if errors.is_empty() { Ok(RuleSet { rules, cache: Mutex::default() }) } else { Err(errors) }
+        if errors.is_empty() { Ok(RuleSet { rules, cache: Mutex::default(), learnt: Arc::default() }) } else { Err(errors) }
     }
 
     /// The rules for a route, by its full name (`METHOD template` or `METHOD name`), on a day (`2026-01-31`, UTC).
@@ -147,6 +149,11 @@ impl RuleSet {
                 resolved
             }
         };
+        let resolved = if resolved.json.has_auto() {
+            Arc::new(resolved.learning(AutoKeys::new(route, &self.learnt)))
+        } else {
+            resolved
+        };
         if cache.by_route.len() >= MAX_CACHED {
             cache.by_route.clear();
             cache.by_rules.clear();
@@ -158,6 +165,11 @@ impl RuleSet {
     /// Identifies what the rules in force on a day mean; who owns them and why does not matter, nor do their ids.
     pub fn digest(&self, today: &str) -> String {
         digest(self.rules.iter().filter(|r| !r.expired(today)).map(|r| meaning(&r.spec, true)))
+    }
+
+    /// The keys that `align = "auto"` has found, those not yet in use among them.
+    pub fn inferred_keys(&self) -> Vec<InferredKey> {
+        self.learnt.all()
     }
 
     /// All rules in order, the expired ones marked.
@@ -207,9 +219,14 @@ impl RouteRules {
         RouteRules {
             // Each rule was compiled alone when the set was; together they can't fail.
             json: JsonRules::compile(&json).unwrap_or_default(),
-            plain,
+            plain: plain.into(),
             digest: digest(rules.iter().map(|r| meaning(&r.spec, false))),
         }
+    }
+
+    /// The same rules for a route whose arrays are remembered.
+    fn learning(&self, keys: AutoKeys) -> RouteRules {
+        RouteRules { json: self.json.learning(keys), plain: self.plain.clone(), digest: self.digest.clone() }
     }
 
     /// The rules at a place, the most specific first.
