@@ -74,7 +74,10 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
             }
             let shifted = p.len() != c.len() && align == Some(&Align::Index);
             let mut after = 0;
-            while !shifted && before + after < both && self.is_settled(p[p.len() - 1 - after], c[c.len() - 1 - after])? {
+            while !shifted
+                && before + after < both
+                && self.is_settled(p[p.len() - 1 - after], c[c.len() - 1 - after])?
+            {
                 after += 1;
             }
             for side in [&mut p, &mut c] {
@@ -143,17 +146,9 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
     }
 
     /// What stands between two matched elements: pairs that look alike, and what only one side has.
-    fn gap(
-        &mut self,
-        e: &Elements,
-        ps: Range<usize>,
-        cs: Range<usize>,
-        moved: &Moved,
-        props: Option<&Props>,
-    ) -> Step {
-        let still = |range: Range<usize>, gone: &dyn Fn(usize) -> bool| -> Vec<usize> {
-            range.filter(|i| !gone(*i)).collect()
-        };
+    fn gap(&mut self, e: &Elements, ps: Range<usize>, cs: Range<usize>, moved: &Moved, props: Option<&Props>) -> Step {
+        let still =
+            |range: Range<usize>, gone: &dyn Fn(usize) -> bool| -> Vec<usize> { range.filter(|i| !gone(*i)).collect() };
         for i in ps.clone() {
             if let (Some(j), Some(p)) = (moved.to.get(&i), e.p.get(i)) {
                 let Some(c) = e.c.get(*j) else { continue };

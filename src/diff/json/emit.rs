@@ -156,8 +156,7 @@ pub(super) fn whitespace(primary: &[u8], candidate: &[u8], prefix: &str, out: &m
         _ => Type::Number,
     };
     let (primary, candidate) = (Side::typed(kind, primary), Side::typed(kind, candidate));
-    Draft { kind: "json.whitespace", tier: Tier::Repr, primary, candidate, cover: None }
-        .push(&Place::new(prefix), out);
+    Draft { kind: "json.whitespace", tier: Tier::Repr, primary, candidate, cover: None }.push(&Place::new(prefix), out);
 }
 
 /// At most [`MAX_EXCERPT`] bytes, cut between characters and marked where cut.

@@ -225,17 +225,16 @@ impl<'a> Lockstep<'a, '_> {
             if self.b.get(at) != Some(&b'"') {
                 return None;
             }
-            let end = scan::skip_string(self.b, at)?;
+            let end = scan::plain_string(self.b, at)?;
             let key = (at + 1, end - 1);
             let name = self.b.get(key.0..key.1)?;
             at = scan::blanks(self.b, end);
-            if self.b.get(at) != Some(&b':') || name.contains(&b'\\') {
+            if self.b.get(at) != Some(&b':') {
                 return None;
             }
             let start = scan::blanks(self.b, at + 1);
             let end = scan::skip(self.b, start)?;
             self.members.push(Member { mark: mark(name), key, value: (start, end), used: false });
-            budget.tick(1).ok()?;
             at = scan::blanks(self.b, end);
             match self.b.get(at)? {
                 b',' => at = scan::blanks(self.b, at + 1),
@@ -243,7 +242,7 @@ impl<'a> Lockstep<'a, '_> {
                 _ => return None,
             }
         }
-        budget.tick((at - self.j) / 64).ok()?;
+        budget.tick((at - self.j) / 16).ok()?;
         self.passes = self.passes.checked_sub(at - self.j)?;
         let (count, sorted) = (self.members.len() - first, self.sorted.len());
         let own = self.members.get(first..)?;
@@ -274,18 +273,19 @@ impl<'a> Lockstep<'a, '_> {
         let name = self.a.get(open.key.0..open.key.1)?;
         let reordered = open.reordered.as_mut()?;
         let (mark, b, members) = (mark(name), self.b, &self.members);
-        let is = |place: usize| {
-            members.get(place).is_some_and(|m| m.mark == mark && b.get(m.key.0..m.key.1) == Some(name))
-        };
+        let is =
+            |place: usize| members.get(place).is_some_and(|m| m.mark == mark && b.get(m.key.0..m.key.1) == Some(name));
         let (first, last, count) = (reordered.first, reordered.last, reordered.count);
         // Mostly the neighbour of the one before.
-        let near = [last.wrapping_sub(1), last + 1].into_iter().filter(|n| *n < count).map(|n| first + n).find(|n| is(*n));
+        let near =
+            [last.wrapping_sub(1), last + 1].into_iter().filter(|n| *n < count).map(|n| first + n).find(|n| is(*n));
         let place = match near {
             Some(place) => place,
             None if count <= FEW => (first..first + count).find(|n| is(*n))?,
             None => {
                 let places = self.sorted.get(reordered.sorted..reordered.sorted + count)?;
-                let before = |p: &usize| members.get(*p).is_some_and(|m| (m.mark, b.get(m.key.0..m.key.1)) < (mark, Some(name)));
+                let before =
+                    |p: &usize| members.get(*p).is_some_and(|m| (m.mark, b.get(m.key.0..m.key.1)) < (mark, Some(name)));
                 *places.get(places.partition_point(before)).filter(|p| is(**p))?
             }
         };
@@ -355,7 +355,7 @@ impl<'a> Lockstep<'a, '_> {
         let (from, mut count) = (open.start.0, 0);
         let mut at = scan::blanks(self.a, from + 1);
         loop {
-            let end = scan::skip_string(self.a, at)?;
+            let end = scan::skip(self.a, at)?;
             count += usize::from(machine_made(&unescape(self.a.get(at + 1..end - 1)?)));
             at = scan::skip(self.a, scan::blanks(self.a, scan::blanks(self.a, end) + 1))?;
             budget.tick(1).ok()?;

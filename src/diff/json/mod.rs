@@ -21,8 +21,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use auto::{CONFIRMATIONS, InferredKey};
 pub(in crate::diff) use auto::{AutoKeys, Learnt};
+pub use auto::{CONFIRMATIONS, InferredKey};
 pub use rules::JsonRules;
 
 use super::budget::Budget;
@@ -76,28 +76,40 @@ pub fn compare_with(
     out: &mut Findings,
 ) -> JsonOutcome {
     let utf8 = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
-    let (p, c) = (utf8(primary), utf8(candidate));
+    let valid = (utf8(primary), utf8(candidate));
+    let count = |found: &Findings| found.list.len() as u64 + found.dropped;
+    let before = count(out);
     // Renamed identities have to be seen even where nothing else is.
-    if p && c
-        && !rules.has_bijection()
-        && let Some(found) = lockstep::same(primary, candidate, options.prefix, budget)
-    {
-        if found.is_match() && primary != candidate {
-            emit::whitespace(primary, candidate, options.prefix, out);
+    let same = match valid {
+        (true, true) if !rules.has_bijection() => lockstep::same(primary, candidate, options.prefix, budget),
+        _ => None,
+    };
+    let outcome = match same {
+        Some(found) => {
+            out.absorb(found, false);
+            JsonOutcome::Done
         }
-        out.absorb(found, false);
-        return JsonOutcome::Done;
+        None => trees((primary, valid.0), (candidate, valid.1), rules, budget, session, options, out),
+    };
+    if outcome == JsonOutcome::Done && count(out) == before && primary != candidate {
+        emit::whitespace(primary, candidate, options.prefix, out);
     }
-    let mut tree = |valid: bool, bytes| if valid { Tree::build(bytes, budget) } else { Err(NoTree::NotJson) };
-    match (tree(p, primary), tree(c, candidate)) {
-        (Ok(p), Ok(c)) => {
-            let found = out.list.len() + out.dropped as usize;
-            let outcome = walk::Walk::new(&p, &c, rules, budget, session, options, out).run();
-            if outcome == JsonOutcome::Done && found == out.list.len() + out.dropped as usize && primary != candidate {
-                emit::whitespace(primary, candidate, options.prefix, out);
-            }
-            outcome
-        }
+    outcome
+}
+
+/// Compares texts, each with whether it is UTF-8, that are not the same by the look of them.
+fn trees(
+    primary: (&[u8], bool),
+    candidate: (&[u8], bool),
+    rules: &JsonRules,
+    budget: &mut Budget<'_>,
+    session: &mut Session,
+    options: &Options<'_>,
+    out: &mut Findings,
+) -> JsonOutcome {
+    let mut tree = |(bytes, valid)| if valid { Tree::build(bytes, budget) } else { Err(NoTree::NotJson) };
+    match (tree(primary), tree(candidate)) {
+        (Ok(p), Ok(c)) => walk::Walk::new(&p, &c, rules, budget, session, options, out).run(),
         (Err(NoTree::Limit(limit)), _) | (_, Err(NoTree::Limit(limit))) => JsonOutcome::Limit(limit),
         (p, c) => JsonOutcome::NotJson { primary: p.is_err(), candidate: c.is_err() },
     }

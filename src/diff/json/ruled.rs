@@ -80,9 +80,8 @@ impl Ruled {
         for node in reached.into_iter().rev() {
             budget.tick(1)?;
             let props = walker.props(states[node - at.node]);
-            let ignored = |child: usize| {
-                walker.props(states[child - at.node]).is_some_and(|p| p.ignores(&[]).is_some())
-            };
+            let ignored =
+                |child: usize| walker.props(states[child - at.node]).is_some_and(|p| p.ignores(&[]).is_some());
             self.hashes[node] = match props {
                 Some(props) if props.ignores(&[Ignore::Value]).is_some() => xxh3_128_with_seed(b"", ANYTHING),
                 props => self.value(tree, node, props.map(|p| &**p), ignored, budget, &mut scratch)?,
@@ -115,9 +114,7 @@ impl Ruled {
                 xxh3_128_with_seed(&scratch.bytes, kind.seed())
             }
             (Type::Array, None) => tree.combine(node, scratch, |child| Some(self.hashes[child])),
-            (Type::Object, _) => {
-                tree.combine(node, scratch, |child| (!ignored(child)).then(|| self.hashes[child]))
-            }
+            (Type::Object, _) => tree.combine(node, scratch, |child| (!ignored(child)).then(|| self.hashes[child])),
             _ => tree.hash(node, budget)?,
         })
     }

@@ -119,7 +119,8 @@ impl JsonRules {
 
 impl<'r> Walker<'r> {
     pub(super) fn new(rules: &'r JsonRules) -> Self {
-        let mut walker = Self { rules: &rules.compiled, states: Vec::new(), numbers: HashMap::new(), steps: HashMap::new() };
+        let mut walker =
+            Self { rules: &rules.compiled, states: Vec::new(), numbers: HashMap::new(), steps: HashMap::new() };
         walker.number(Vec::new());
         walker
     }

@@ -51,15 +51,16 @@ pub(super) fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
             b'"' => at = skip_string(bytes, at)?,
             b'{' | b'[' => (depth, at) = (depth + 1, at + 1),
             b'}' | b']' => (depth, at) = (depth.checked_sub(1)?, at + 1),
-            b',' | b':' | b' ' | b'\n' | b'\r' | b'\t' if depth > 0 => {
+            byte if !ends_word(*byte) => {
+                while !ends_word(*bytes.get(at)?) {
+                    at += 1;
+                }
+            }
+            _ if depth > 0 => {
                 at += 1;
                 continue;
             }
-            b',' | b':' => return None,
-            _ => {
-                let end = |b: &u8| matches!(b, b',' | b':' | b'}' | b']' | b'{' | b'[' | b'"' | b' ' | b'\n' | b'\r' | b'\t');
-                at += bytes.get(at..)?.iter().position(end)?;
-            }
+            _ => return None,
         }
         if depth == 0 {
             return Some(at);
@@ -69,7 +70,7 @@ pub(super) fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
 
 /// The end of a string that is taken for one.
 #[inline]
-pub(super) fn skip_string(bytes: &[u8], at: usize) -> Option<usize> {
+fn skip_string(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {
         at = special(bytes, at)?;
@@ -79,6 +80,27 @@ pub(super) fn skip_string(bytes: &[u8], at: usize) -> Option<usize> {
             _ => return None,
         }
     }
+}
+
+/// The end of a string that is taken for one and holds no escape.
+#[inline]
+pub(super) fn plain_string(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = special(bytes, at + 1)?;
+    (bytes.get(end) == Some(&b'"')).then_some(end + 1)
+}
+
+#[inline]
+fn ends_word(byte: u8) -> bool {
+    const ENDS: [bool; 256] = {
+        let (mut ends, mut i) = ([false; 256], 0);
+        let all = b",:}]{[\" \n\r\t";
+        while i < all.len() {
+            ends[all[i] as usize] = true;
+            i += 1;
+        }
+        ends
+    };
+    ENDS[byte as usize]
 }
 
 /// The first quote, backslash or control character from `at` on.

@@ -139,7 +139,11 @@ impl<'a> Tree<'a> {
                 match (bytes.get(at), parent.kind) {
                     (Some(b','), kind) => {
                         at += 1;
-                        key = if kind == Type::Object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
+                        key = if kind == Type::Object {
+                            read_key(bytes, &mut at).ok_or(NoTree::NotJson)?
+                        } else {
+                            (0, 0)
+                        };
                         break;
                     }
                     (Some(b'}'), Type::Object) | (Some(b']'), Type::Array) => {

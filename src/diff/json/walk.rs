@@ -278,9 +278,10 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         (ours, theirs): (&Members<'a>, &Members<'a>),
     ) -> Step {
         if ours.repeats || theirs.repeats {
-            let hashes = |tree: &Tree<'_>, members: &Members<'_>, budget: &mut Budget<'_>| -> Result<Vec<u128>, Spent> {
-                members.named(key).map(|n| tree.hash(n, budget)).collect()
-            };
+            let hashes =
+                |tree: &Tree<'_>, members: &Members<'_>, budget: &mut Budget<'_>| -> Result<Vec<u128>, Spent> {
+                    members.named(key).map(|n| tree.hash(n, budget)).collect()
+                };
             let (a, b) = (hashes(self.p, ours, self.budget)?, hashes(self.c, theirs, self.budget)?);
             if a.len() != b.len() || a.split_last().map(|s| s.1) != b.split_last().map(|s| s.1) {
                 let class = |n: usize| if n > 1 { "repeated" } else { "single" };

@@ -123,7 +123,11 @@ impl RuleSet {
             }
             errors.extend(faults.into_iter().map(|(key, message)| RuleError { index, key: key.to_owned(), message }));
         }
-        if errors.is_empty() { Ok(RuleSet { rules, cache: Mutex::default(), learnt: Arc::default() }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(RuleSet { rules, cache: Mutex::default(), learnt: Arc::default() })
+        } else {
+            Err(errors)
+        }
     }
 
     /// The rules for a route, by its full name (`METHOD template` or `METHOD name`), on a day (`2026-01-31`, UTC).
