@@ -105,14 +105,16 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
         if let Some(known) = &known {
             let fits = key::identifies(self.p, &ps, &known.member, self.budget)?
                 && key::identifies(self.c, &cs, &known.member, self.budget)?;
-            if !fits {
+            if !fits && !self.session.control {
                 keys.forget(location);
             }
             if known.in_use() {
                 return Ok(fits.then(|| known.member.clone()));
             }
         }
-        if let Some(member) = key::infer((self.p, &ps), (self.c, &cs), self.budget)? {
+        if !self.session.control
+            && let Some(member) = key::infer((self.p, &ps), (self.c, &cs), self.budget)?
+        {
             let first = self.session.inferred.insert(location.clone());
             keys.confirm(location, &member, first);
         }

@@ -1,6 +1,9 @@
 //! Small cases, by question: what differs, how arrays are paired, what rules excuse, where limits end the work.
 
+mod keys;
 mod laws;
+mod values;
+mod work;
 
 use super::super::finding::{Cover, Finding, MAX_FINDINGS, Tier};
 use super::super::path::{Path, Select};

@@ -71,8 +71,10 @@ pub struct Session {
     /// How much later one leg was asked than the other; added to every tolerance for times.
     pub skew: Duration,
     pub bijections: Bijections,
-    /// The arrays that have spoken about the key of their elements.
+    /// The arrays whose elements' key this exchange has confirmed.
     pub inferred: HashSet<String>,
+    /// The other leg is the control: nothing is learnt from it, the exchange speaks through the candidate.
+    pub control: bool,
 }
 
 /// Which value of the primary became which of the candidate, per group.
