@@ -46,7 +46,7 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
             Some(Align::Auto) => self.learnt(&ps, &cs)?.map(|member| Key::new(&[member])),
             _ => None,
         };
-        let e = self.to_pair(ps, cs, by)?;
+        let e = self.unsettled(ps, cs, by)?;
         let at = (p.node, c.node);
         if e.p_hashes == e.c_hashes {
             return self.by_index(&e);
@@ -68,7 +68,7 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
     }
 
     /// Leaves out what both begin and end with, where that can't change how the rest is paired.
-    fn to_pair(&mut self, mut p: Vec<At>, mut c: Vec<At>, align: Option<&Align>) -> Result<Elements, Spent> {
+    fn unsettled(&mut self, mut p: Vec<At>, mut c: Vec<At>, align: Option<&Align>) -> Result<Elements, Spent> {
         let (mut before, both) = (0, p.len().min(c.len()));
         if align != Some(&Align::Set) {
             while before < both && self.is_settled(p[before], c[before])? {

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let key = "[a-d]|[0-9]{1,3}|we ird|é'\\PC";
+    any_json_of("[a-d]|[0-9]{1,3}|we ird|é'\\PC")
+}
+
+fn any_json_of(key: &'static str) -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -289,6 +292,32 @@ proptest! {
         prop_assert!(!out.list.iter().any(Finding::counts), "{:?}", out.list);
         prop_assert!(!out.list.iter().any(|f| f.tier.counts() && &*f.location != "json:$.a"), "{:?}", out.list);
         prop_assert_eq!(out.is_match(), x == y && wrap(&x) == wrap(&y));
+    }
+
+    /// Elements by position: what is ignored has no say in how others are paired.
+    #[test]
+    fn an_ignored_place_takes_its_findings_and_no_other(
+        x in any_json_of("[a-d]"),
+        y in any_json_of("[a-d]"),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let (a, b) = (x.to_string(), y.to_string());
+        let counting = |entries: &[(&str, &str)]| {
+            let (_, out) = run(&a, &b, &rules(entries), &Options::default());
+            let all = out.list.into_iter().filter(Finding::counts).map(|f| (f.kind, f.location, f.exact));
+            (all.collect::<Vec<_>>(), out.dropped)
+        };
+        let positions = [("$", "index"), ("$..*", "index")];
+        let (before, dropped) = counting(&positions);
+        prop_assume!(!before.is_empty() && dropped == 0);
+        let place = at.get(&before).1.clone();
+        let path = place.strip_prefix("json:").unwrap();
+        let (after, _) = counting(&[positions[0], positions[1], (path, "ignore")]);
+        let inside = |location: &str| {
+            location.strip_prefix(&*place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let expect: Vec<_> = before.into_iter().filter(|(_, location, _)| !inside(location)).collect();
+        prop_assert_eq!(after, expect, "{} {} {}", a, b, path);
     }
 
     #[test]
