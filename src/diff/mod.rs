@@ -27,6 +27,7 @@ mod origin;
 #[cfg(test)]
 mod tests;
 mod text;
+mod xml;
 
 pub use coding::Limits;
 pub use compare::{Context, compare, is_match};

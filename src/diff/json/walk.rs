@@ -1,6 +1,6 @@
 //! Two trees walked together with the rules: what differs at each place becomes a finding there.
 //!
-//! Recursion is bounded by the depth that the tokenizer lets through. Arrays are paired next door, in `array`.
+//! Recursion is bounded by the depth that trees have. Arrays are paired next door, in `array`.
 
 use super::super::budget::{Budget, Spent};
 use super::super::finding::{Findings, Tier};
