@@ -6,8 +6,9 @@
 use super::coding::{self, CodingError, Limits};
 use super::headers::HeaderComparison;
 use super::rules::{RouteRules, Scheme};
+use super::window::{self, Window};
 use super::{Finding, Findings, Tier, body, grpc};
-use crate::model::{Answer, BodyEnd, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead, StatusClass};
+use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead, StatusClass};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderName, Method, StatusCode};
 use std::borrow::Cow;
@@ -97,7 +98,10 @@ pub fn compare(context: &Context<'_>, primary: &Answer, other: &Outcome) -> Find
         Outcome::Failed(failure) => {
             transport(context, failure, (primary.status.as_str(), failure.kind.as_str()), false, &mut out);
         }
-        Outcome::Answer(other) => answers(context, primary, other, &mut out),
+        Outcome::Answer(other) => match window::of(primary, other) {
+            None => answers(context, primary, other, &mut out),
+            Some(window) => streams(context, primary, other, window, &mut out),
+        },
     }
     for finding in &mut out.list {
         if is_echoed_mark(finding) {
@@ -115,6 +119,31 @@ pub fn compare(context: &Context<'_>, primary: &Answer, other: &Outcome) -> Find
 /// own making.
 fn is_echoed_mark(finding: &Finding) -> bool {
     &*finding.kind == "json.extra" && finding.exact.to_ascii_lowercase().ends_with("['x-parallax-leg']")
+}
+
+/// Answers of which at least one goes on.
+fn streams(context: &Context<'_>, primary: &Answer, other: &Answer, window: Window, out: &mut Findings) {
+    match window {
+        Window::Events { primary: ours, other: theirs, delivered } => {
+            answers(context, &ours, &theirs, out);
+            let owned = out.list.iter().any(|f| f.counts() && matches!(&*f.location, "status" | "header:content-type"));
+            let mut found = Findings::default();
+            window::ended_early(other, delivered, &mut found);
+            for finding in &mut found.list {
+                context.rules.cover(Scheme::Body, "", finding, None, None);
+            }
+            out.absorb(found, owned);
+        }
+        Window::Silent(failure) => {
+            let classes = (primary.status.as_str(), failure.kind.as_str());
+            transport(context, &failure, classes, false, out);
+        }
+        Window::Heads(why) => {
+            let head = |a: &Answer| Answer { body: Captured::empty(), trailers: None, end: BodyEnd::Open, ..a.clone() };
+            answers(context, &head(primary), &head(other), out);
+            out.budget = Some(why.into());
+        }
+    }
 }
 
 fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Findings) {

@@ -27,6 +27,7 @@ mod origin;
 #[cfg(test)]
 mod tests;
 mod text;
+mod window;
 mod xml;
 
 pub use coding::Limits;
@@ -38,3 +39,4 @@ pub use json::{CONFIRMATIONS, InferredKey};
 pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
+pub use window::window;

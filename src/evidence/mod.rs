@@ -18,7 +18,7 @@ pub(crate) mod testing;
 pub use apply::{Keep, histogram};
 pub use book::{Begun, Book, Dirt, Epoch, PastEpoch, Rules};
 pub use example::{Example, ExampleMessage};
-pub use settled::{Compared, Settled, Settlement};
+pub use settled::{Compared, Diverged, Settled, Settlement};
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram,

@@ -162,6 +162,7 @@ mod tests {
                 let end = match &answer.end {
                     BodyEnd::Complete => String::new(),
                     BodyEnd::Broken(failure) => format!(" broken: {}", failure.detail),
+                    other => format!(" {other:?}"),
                 };
                 let reason = answer.reason.as_deref().map(|r| format!(" {}", r.escape_ascii())).unwrap_or_default();
                 let trailers = answer.trailers.map(|t| format!(" {t:?}")).unwrap_or_default();

@@ -7,6 +7,7 @@ mod formats;
 mod headers;
 mod laws;
 mod rules;
+mod streams;
 
 use super::*;
 use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead};
