@@ -10,7 +10,7 @@ use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
 use super::{Finding, Findings, Tier, formats, grpc, text, xml};
-use crate::model::Answer;
+use crate::model::{Answer, Leg};
 use formats::Format;
 use http::StatusCode;
 use std::borrow::Cow;
@@ -83,7 +83,7 @@ pub(super) fn as_json(
         return AsJson::Same;
     }
     let mut found = Findings::default();
-    let mut session = Session { skew: context.skew, ..Session::default() };
+    let mut session = Session { skew: context.skew, control: context.other == Leg::Control, ..Session::default() };
     let rules = &context.rules.json;
     match json::compare_with(&primary, &candidate, rules, budget, &mut session, options, &mut found) {
         JsonOutcome::Done => {

@@ -10,7 +10,7 @@ mod plain;
 pub(super) use location::Scheme;
 
 use super::fingerprint::encode;
-use super::json::JsonRules;
+use super::json::{AutoKeys, InferredKey, JsonRules, Learnt};
 use super::spec::RuleSpec;
 use super::{Cover, Finding, Schema, xml};
 use location::Location;
@@ -53,6 +53,8 @@ pub struct RuleSet {
     rules: Vec<Compiled>,
     schema: Option<Arc<Schema>>,
     cache: Mutex<Cache>,
+    /// What `align = "auto"` finds out from answer to answer, on all routes.
+    learnt: Arc<Learnt>,
 }
 
 /// The rules that apply to one route on one day.
@@ -65,7 +67,7 @@ pub struct RouteRules {
     /// On the JSON layout of XML.
     pub(super) xml: JsonRules,
     /// The most specific first, among equals the later first.
-    plain: Vec<(Location, Arc<PlainRule>)>,
+    plain: Arc<[(Location, Arc<PlainRule>)]>,
     digest: String,
 }
 
@@ -127,7 +129,11 @@ impl RuleSet {
             }
             errors.extend(faults.into_iter().map(|(key, message)| RuleError { index, key: key.to_owned(), message }));
         }
-        if errors.is_empty() { Ok(RuleSet { rules, schema: None, cache: Mutex::default() }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(RuleSet { rules, schema: None, cache: Mutex::default(), learnt: Arc::default() })
+        } else {
+            Err(errors)
+        }
     }
 
     /// The same rules, with messages read by what descriptor sets say of them.
@@ -158,6 +164,11 @@ impl RuleSet {
                 resolved
             }
         };
+        let resolved = if resolved.json.has_auto() {
+            Arc::new(resolved.learning(AutoKeys::new(route, &self.learnt)))
+        } else {
+            resolved
+        };
         if cache.by_route.len() >= MAX_CACHED {
             cache.by_route.clear();
             cache.by_rules.clear();
@@ -170,6 +181,11 @@ impl RuleSet {
     pub fn digest(&self, today: &str) -> String {
         let rules = self.rules.iter().filter(|r| !r.expired(today)).map(|r| meaning(&r.spec, true));
         digest(rules.chain(of_schema(self.schema.as_ref())))
+    }
+
+    /// The keys that `align = "auto"` has found, those not yet in use among them.
+    pub fn inferred_keys(&self) -> Vec<InferredKey> {
+        self.learnt.all()
     }
 
     /// All rules in order, the expired ones marked.
@@ -224,9 +240,21 @@ impl RouteRules {
             json: tree(Scheme::Json),
             grpc: tree(Scheme::Grpc),
             xml: tree(Scheme::Xml),
-            plain,
+            plain: plain.into(),
             digest: digest(rules.iter().map(|r| meaning(&r.spec, false)).chain(of_schema(schema))),
             schema: schema.cloned(),
+        }
+    }
+
+    /// The same rules for a route whose arrays are remembered.
+    fn learning(&self, keys: AutoKeys) -> RouteRules {
+        RouteRules {
+            json: self.json.learning(keys),
+            grpc: self.grpc.clone(),
+            xml: self.xml.clone(),
+            plain: self.plain.clone(),
+            digest: self.digest.clone(),
+            schema: self.schema.clone(),
         }
     }
 
