@@ -10,7 +10,7 @@ use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
 use super::{Finding, Findings, Tier, text, xml};
-use crate::model::Answer;
+use crate::model::{Answer, Leg};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use std::borrow::Cow;
@@ -62,7 +62,7 @@ pub(super) fn compare(
         }
         let mut found = Findings::default();
         let mut budget = Budget::new(context.expired);
-        let mut session = Session { skew: context.skew, ..Session::default() };
+        let mut session = Session { skew: context.skew, control: context.other == Leg::Control, ..Session::default() };
         let options = json::Options::default();
         match json::compare_with(
             &primary,

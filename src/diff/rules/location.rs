@@ -80,6 +80,11 @@ impl Location {
         Ok(Location { scheme, name })
     }
 
+    /// Whether it is a place in a document that is compared as JSON.
+    pub(super) fn is_path(&self) -> bool {
+        matches!(self.scheme, Scheme::Json | Scheme::Xml)
+    }
+
     /// Whether it may stand for more than one place: `header:x-*`.
     pub(super) fn is_pattern(&self) -> bool {
         self.has_wildcards() && self.name.contains('*')

@@ -10,7 +10,7 @@ mod plain;
 pub(super) use location::Scheme;
 
 use super::fingerprint::encode;
-use super::json::JsonRules;
+use super::json::{AutoKeys, InferredKey, JsonRules, Learnt};
 use super::spec::RuleSpec;
 use super::{Cover, Finding, xml};
 use location::Location;
@@ -52,6 +52,8 @@ pub struct RuleInfo {
 pub struct RuleSet {
     rules: Vec<Compiled>,
     cache: Mutex<Cache>,
+    /// What `align = "auto"` finds out from answer to answer, on all routes.
+    learnt: Arc<Learnt>,
 }
 
 /// The rules that apply to one route on one day.
@@ -61,7 +63,7 @@ pub struct RouteRules {
     /// On the JSON layout of XML.
     pub(super) xml: JsonRules,
     /// The most specific first, among equals the later first.
-    plain: Vec<(Location, Arc<PlainRule>)>,
+    plain: Arc<[(Location, Arc<PlainRule>)]>,
     digest: String,
 }
 
@@ -70,7 +72,7 @@ struct Compiled {
     spec: RuleSpec,
     id: Arc<str>,
     location: Location,
-    /// `None` for a location below which a tree is walked.
+    /// `None` for a path.
     plain: Option<Arc<PlainRule>>,
 }
 
@@ -107,14 +109,13 @@ impl RuleSet {
             };
             if let Some(location) = location {
                 let id: Arc<str> = spec.id.as_str().into();
-                let plain = match location.scheme {
-                    Scheme::Json | Scheme::Xml => {
-                        if plain::has_property(spec) {
-                            faults.extend(tree_faults(location.scheme, spec).iter().map(|message| keyed(message)));
-                        }
-                        None
+                let plain = if location.is_path() {
+                    if plain::has_property(spec) {
+                        faults.extend(path_faults(location.scheme, spec).iter().map(|message| keyed(message)));
                     }
-                    scheme => PlainRule::compile(&id, spec, scheme, &mut faults).map(Arc::new),
+                    None
+                } else {
+                    PlainRule::compile(&id, spec, location.scheme, &mut faults).map(Arc::new)
                 };
                 for earlier in &rules {
                     contradiction(&earlier.spec, spec, &mut faults);
@@ -123,7 +124,11 @@ impl RuleSet {
             }
             errors.extend(faults.into_iter().map(|(key, message)| RuleError { index, key: key.to_owned(), message }));
         }
-        if errors.is_empty() { Ok(RuleSet { rules, cache: Mutex::default() }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(RuleSet { rules, cache: Mutex::default(), learnt: Arc::default() })
+        } else {
+            Err(errors)
+        }
     }
 
     /// The rules for a route, by its full name (`METHOD template` or `METHOD name`), on a day (`2026-01-31`, UTC).
@@ -149,6 +154,11 @@ impl RuleSet {
                 resolved
             }
         };
+        let resolved = if resolved.json.has_auto() {
+            Arc::new(resolved.learning(AutoKeys::new(route, &self.learnt)))
+        } else {
+            resolved
+        };
         if cache.by_route.len() >= MAX_CACHED {
             cache.by_route.clear();
             cache.by_rules.clear();
@@ -160,6 +170,11 @@ impl RuleSet {
     /// Identifies what the rules in force on a day mean; who owns them and why does not matter, nor do their ids.
     pub fn digest(&self, today: &str) -> String {
         digest(self.rules.iter().filter(|r| !r.expired(today)).map(|r| meaning(&r.spec, true)))
+    }
+
+    /// The keys that `align = "auto"` has found, those not yet in use among them.
+    pub fn inferred_keys(&self) -> Vec<InferredKey> {
+        self.learnt.all()
     }
 
     /// All rules in order, the expired ones marked.
@@ -202,19 +217,29 @@ impl RouteRules {
     fn resolve<'a>(rules: impl Iterator<Item = &'a Compiled>) -> RouteRules {
         let rules: Vec<&Compiled> = rules.collect();
         // Each rule was compiled alone when the set was; together they can't fail.
-        let tree = |scheme| {
-            let of_scheme = rules.iter().filter(|r| r.location.scheme == scheme);
-            let specs: Vec<RuleSpec> = of_scheme.filter_map(|r| tree_rules(scheme, &r.spec).ok()).flatten().collect();
+        let paths = |scheme| {
+            let of_scheme = rules.iter().filter(|r| r.location.is_path() && r.location.scheme == scheme);
+            let specs: Vec<RuleSpec> = of_scheme.filter_map(|r| path_rules(scheme, &r.spec).ok()).flatten().collect();
             JsonRules::compile(&specs.iter().enumerate().collect::<Vec<_>>()).unwrap_or_default()
         };
         let mut plain: Vec<_> =
             rules.iter().filter_map(|r| Some((r.location.clone(), r.plain.clone()?))).rev().collect();
         plain.sort_by_key(|(location, _)| location.is_pattern());
         RouteRules {
-            json: tree(Scheme::Json),
-            xml: tree(Scheme::Xml),
-            plain,
+            json: paths(Scheme::Json),
+            xml: paths(Scheme::Xml),
+            plain: plain.into(),
             digest: digest(rules.iter().map(|r| meaning(&r.spec, false))),
+        }
+    }
+
+    /// The same rules for a route whose arrays are remembered.
+    fn learning(&self, keys: AutoKeys) -> RouteRules {
+        RouteRules {
+            json: self.json.learning(keys),
+            xml: self.xml.clone(),
+            plain: self.plain.clone(),
+            digest: self.digest.clone(),
         }
     }
 
@@ -238,8 +263,8 @@ impl RouteRules {
     }
 }
 
-/// The rules by which a tree is walked, for one rule on it.
-fn tree_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> {
+/// The rules on the JSON that is compared, for a rule at a path.
+fn path_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> {
     match scheme {
         Scheme::Xml => xml::expand(spec),
         _ => Ok(vec![spec.clone()]),
@@ -248,15 +273,15 @@ fn tree_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> 
 
 // === checks ===
 
-/// What is wrong with a rule on a tree.
-fn tree_faults(scheme: Scheme, spec: &RuleSpec) -> Vec<String> {
+/// What is wrong with a rule at a path.
+fn path_faults(scheme: Scheme, spec: &RuleSpec) -> Vec<String> {
     let together = match scheme {
         // What makes no sense together is seen before the rule is taken apart.
         Scheme::Xml => JsonRules::compile(&[(0, &RuleSpec { at: "json:$".into(), ..spec.clone() })]).err(),
         _ => None,
     };
     let wrong = |wrong: Vec<(usize, String)>| wrong.into_iter().map(|(_, message)| message).collect();
-    match (together, tree_rules(scheme, spec)) {
+    match (together, path_rules(scheme, spec)) {
         (Some(faults), _) => wrong(faults),
         (None, Err(message)) => vec![message],
         (None, Ok(rules)) => {

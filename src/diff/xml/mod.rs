@@ -26,6 +26,7 @@ use super::finding::Findings;
 use super::json::{self, JsonOutcome};
 use super::origin::map_text;
 use super::value::Session;
+use crate::model::Leg;
 use findings::Written;
 use layout::Layout;
 use read::{Names, NotRead};
@@ -59,8 +60,9 @@ pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], o
     let mut found = Findings::default();
     if a != b {
         budget.depth = 4 * MAX_DEPTH + 8;
-        let mut session = Session { skew: context.skew, ..Session::default() };
-        let options = json::Options { prefix: findings::PREFIX, ..json::Options::default() };
+        let control = context.other == Leg::Control;
+        let mut session = Session { skew: context.skew, control, ..Session::default() };
+        let options = json::Options { prefix: findings::PREFIX };
         let (a, b) = (a.as_bytes(), b.as_bytes());
         match json::compare_with(a, b, &context.rules.xml, &mut budget, &mut session, &options, &mut found) {
             JsonOutcome::Done => {}

@@ -181,9 +181,18 @@ fn webdav_in_any_order() {
     let (first, rest) = rest.split_once("\n  ").unwrap();
     let (second, tail) = rest.split_once('\n').unwrap();
     let shuffled = format!("{head}{second}{first}{tail}").replace("D:", "x:").replace(":D=", ":x=");
+    let by_href = RuleSpec { align: Some(Align::Key(vec!["href".into()])), ..rule("r", "xml:/multistatus/response") };
     check(DAV, &shuffled, &["order /multistatus/response elements", "ns_prefix / prefix"]);
     let order = ignoring("xml:/multistatus/response", Ignore::Order);
     check_ruled(DAV, &shuffled, &[order], &["order /multistatus/response elements [r]", "ns_prefix / prefix"]);
+    let changed = shuffled.replace("\"2\"", "\"3\"");
+    let etag = "text /multistatus/response/propstat/prop/getetag string:other";
+    check_ruled(
+        DAV,
+        &changed,
+        &[by_href, RuleSpec { id: "s".into(), ..ignoring("xml:/multistatus/response", Ignore::Order) }],
+        &["order /multistatus/response elements [s]", etag, "ns_prefix / prefix"],
+    );
 }
 
 #[test]
@@ -411,4 +420,24 @@ fn what_is_shown() {
     let found = check(&format!("<a><b><c>{long}</c></b></a>"), "<a/>", &["element /a/b element>missing"]);
     let shown = found.list[0].primary.clone().unwrap();
     assert!(shown.starts_with("<b><c>xxx") && shown.ends_with("x…"), "{shown}");
+}
+
+#[test]
+#[ignore]
+fn perf_probe() {
+    let doc = |n: usize, v: &str| {
+        let rows: String = (0..n).map(|i| format!("<D:response><D:href>/calendars/user/{i}.ics</D:href><D:propstat><D:prop><D:getetag>\"{i}\"</D:getetag><D:getcontentlength>{}</D:getcontentlength></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>\n", if i == n / 2 { v } else { "17" })).collect();
+        format!("<D:multistatus xmlns:D=\"DAV:\">{rows}</D:multistatus>")
+    };
+    for n in [100, 5000] {
+        let (a, b) = (doc(n, "1"), doc(n, "2"));
+        let none = RouteRules::none();
+        let t = std::time::Instant::now();
+        let found = run(a.as_bytes(), b.as_bytes(), &none);
+        eprintln!("{} bytes: {:?} {:?}", a.len(), t.elapsed(), found.list.iter().map(show).collect::<Vec<_>>());
+        let t = std::time::Instant::now();
+        let spaced = a.replace("\n", "\n  ");
+        let found = run(a.as_bytes(), spaced.as_bytes(), &none);
+        eprintln!("{} bytes ws: {:?} {:?}", a.len(), t.elapsed(), found.list.iter().map(show).collect::<Vec<_>>());
+    }
 }
