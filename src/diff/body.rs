@@ -9,7 +9,7 @@ use super::json::{self, JsonOutcome};
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
-use super::{Finding, Findings, Tier, text, xml};
+use super::{Finding, Findings, Tier, charset, text, xml};
 use crate::model::{Answer, Leg};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -43,6 +43,10 @@ pub(super) fn compare(
 ) {
     if primary.is_empty() != candidate.is_empty() {
         return empty_vs_content(primary.is_empty(), Tier::Value, out);
+    }
+    let (primary, candidate) = (charset::utf8(answers.0, primary), charset::utf8(answers.1, candidate));
+    if primary == candidate {
+        return out.push(Finding::new("text.encoding", Tier::Repr, "text").classes("text", "text"));
     }
     let (a, b) = (Media::of(answers.0), Media::of(answers.1));
     let partial = [answers.0.status, answers.1.status].contains(&StatusCode::PARTIAL_CONTENT);
