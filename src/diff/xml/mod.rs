@@ -56,7 +56,10 @@ pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], o
         Ok(layout) => layout,
         Err(spent) => return limited(spent.0, out),
     };
-    let (a, b) = (layout.write(&p_document), layout.write(&c_document));
+    let (a, b) = match (layout.write(&p_document, &mut budget), layout.write(&c_document, &mut budget)) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(spent), _) | (_, Err(spent)) => return limited(spent.0, out),
+    };
     let mut found = Findings::default();
     if a != b {
         budget.depth = 4 * MAX_DEPTH + 8;

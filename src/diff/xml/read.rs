@@ -10,12 +10,14 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 /// Stands for `&` of a reference that is not expanded: no XML text may hold it.
 pub(super) const REFERENCE: char = '\0';
 
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// Bytes of a namespace; a longer one is known by its digest.
+const MAX_NAMESPACE: usize = 128;
 /// Namespaces of attributes whose usual prefix is written instead of them.
 const KNOWN: [(&str, &str); 3] =
     [(XML, "xml"), ("http://www.w3.org/1999/xlink", "xlink"), ("http://www.w3.org/2001/XMLSchema-instance", "xsi")];
@@ -277,7 +279,11 @@ impl<'n> Builder<'n> {
             match prefix {
                 Some(prefix) => {
                     self.form.namespaces.update(format!("{}\0{prefix}\0{value}\0", self.elements.len()).as_bytes());
-                    let uri = self.names.id(&value);
+                    let uri = if value.len() > MAX_NAMESPACE {
+                        self.names.id(&format!("{:032x}", xxh3_128(value.as_bytes())))
+                    } else {
+                        self.names.id(&value)
+                    };
                     self.scope.entry(prefix.into()).or_default().push(uri);
                     declares.push(Box::from(prefix));
                 }
