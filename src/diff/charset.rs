@@ -3,17 +3,14 @@
 //! XML that declares its encoding and text with a byte order mark speak for themselves.
 
 use super::headers::Parameterised;
+use super::media::content_type;
 use crate::model::Answer;
 use encoding_rs::Encoding;
-use http::header::CONTENT_TYPE;
 use std::borrow::Cow;
 
 /// The body as UTF-8; as it is where no other charset is declared or it holds what that one has not.
 pub(super) fn utf8<'a>(answer: &Answer, body: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
-    let Some(declared) = answer.headers.get(CONTENT_TYPE).map(|v| String::from_utf8_lossy(v.as_bytes())) else {
-        return body;
-    };
-    let Parameterised { head, params } = Parameterised::parse(&declared);
+    let Parameterised { head, params } = content_type(answer);
     let encoding = params.get("charset").and_then(|label| Encoding::for_label(label.as_bytes()));
     let speaks = body.starts_with(b"<?xml") || Encoding::for_bom(&body).is_some() || head.starts_with("multipart/");
     match encoding {

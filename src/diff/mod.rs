@@ -20,8 +20,10 @@ mod body;
 mod charset;
 mod coding;
 mod decoded;
+mod formats;
 mod grpc;
 mod headers;
+mod media;
 mod origin;
 #[cfg(test)]
 mod tests;

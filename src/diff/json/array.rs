@@ -39,12 +39,14 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
         let (ps, cs) = (self.elements(self.p, p.state, p.node), self.elements(self.c, c.state, c.node));
         self.budget.tick(ps.len() + cs.len())?;
         let align = props.and_then(|r| r.align.as_ref());
-        let key = match align.map(|a| &a.is) {
+        let by_root = self.options.root_align.filter(|_| p.node == 0);
+        let by = align.map(|a| &a.is).or(by_root);
+        let key = match by {
             Some(Align::Key(members)) => Some(Key::new(members)),
             Some(Align::Auto) => self.learnt(&ps, &cs)?.map(|member| Key::new(&[member])),
             _ => None,
         };
-        let e = self.to_pair(ps, cs, align.map(|a| &a.is))?;
+        let e = self.to_pair(ps, cs, by)?;
         let at = (p.node, c.node);
         if e.p_hashes == e.c_hashes {
             return self.by_index(&e);
@@ -52,7 +54,7 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
         if let Some(key) = key {
             return self.keyed(at, &e, &key, props);
         }
-        match align.map(|a| &a.is) {
+        match by {
             Some(Align::Index) => self.by_index(&e),
             Some(Align::Set) => self.unordered(at, &e, true, align.map(|a| &a.id)),
             Some(Align::Multiset) => self.unordered(at, &e, false, align.map(|a| &a.id)),

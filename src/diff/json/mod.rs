@@ -25,8 +25,9 @@ pub(in crate::diff) use auto::{AutoKeys, Learnt};
 pub use auto::{CONFIRMATIONS, InferredKey};
 pub use rules::JsonRules;
 
-use super::budget::Budget;
+use super::budget::{Budget, Spent};
 use super::finding::Findings;
+use super::spec::Align;
 use super::value::rules::Session;
 use tree::{NoTree, Tree};
 
@@ -46,11 +47,13 @@ pub enum JsonOutcome {
 pub struct Options<'a> {
     /// What locations begin with, `json:$` as a rule.
     pub prefix: &'a str,
+    /// How the elements of a document that is an array are paired where no rule says so.
+    pub root_align: Option<&'a Align>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { prefix: "json:$" }
+        Self { prefix: "json:$", root_align: None }
     }
 }
 
@@ -112,5 +115,23 @@ fn trees(
         (Ok(p), Ok(c)) => walk::Walk::new(&p, &c, rules, budget, session, options, out).run(),
         (Err(NoTree::Limit(limit)), _) | (_, Err(NoTree::Limit(limit))) => JsonOutcome::Limit(limit),
         (p, c) => JsonOutcome::NotJson { primary: p.is_err(), candidate: c.is_err() },
+    }
+}
+
+/// Whether this is one JSON text.
+///
+/// # Errors
+/// A limit was hit before that was known.
+pub(super) fn is_json(bytes: &[u8], budget: &mut Budget<'_>) -> Result<bool, Spent> {
+    if std::str::from_utf8(bytes).is_err() {
+        return Ok(false);
+    }
+    if lockstep::same(bytes, bytes, "", budget).is_some() {
+        return Ok(true);
+    }
+    match Tree::build(bytes, budget) {
+        Ok(_) => Ok(true),
+        Err(NoTree::NotJson) => Ok(false),
+        Err(NoTree::Limit(limit)) => Err(Spent(limit)),
     }
 }

@@ -113,6 +113,23 @@ impl JsonRules {
     fn props(&self) -> impl Iterator<Item = &Props> {
         self.compiled.rules.iter().map(|(_, props)| props)
     }
+
+    /// The rule that ignores one of these aspects of a place, or all that stands above it, where nothing is walked.
+    /// A step is a member's name, or `None` for any element.
+    pub(in crate::diff) fn ignoring(&self, place: &[Option<&[u8]>], aspects: &[Ignore]) -> Option<Arc<str>> {
+        let mut walker = Walker::new(self);
+        let mut state = walker.start();
+        for step in place {
+            if let Some(id) = walker.props(state).and_then(|p| p.ignores(&[Ignore::Value])) {
+                return Some(id.clone());
+            }
+            state = match step {
+                Some(name) => walker.name(state, name),
+                None => walker.index(state, usize::MAX),
+            };
+        }
+        walker.props(state).and_then(|p| p.ignores(aspects)).cloned()
+    }
 }
 
 // === impl Walker ===

@@ -460,7 +460,7 @@ fn what_json_is() {
 
 #[test]
 fn another_prefix() {
-    let options = Options { prefix: "grpc:$" };
+    let options = Options { prefix: "grpc:$", ..Options::default() };
     let (_, out) = run("{\"a\":1}", "{\"a\":2}", &JsonRules::none(), &options);
     assert_eq!(&*out.list[0].location, "grpc:$.a");
 }

@@ -22,6 +22,7 @@ pub(super) struct Walk<'w, 'a, 'b> {
     pub p: &'w Tree<'a>,
     pub c: &'w Tree<'a>,
     pub rules: &'w JsonRules,
+    pub options: &'w Options<'w>,
     /// Whether some values stand for others, so that equal ones have to be looked at too.
     renames: bool,
     pub p_ruled: Ruled,
@@ -66,6 +67,7 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
             p,
             c,
             rules,
+            options,
             renames: rules.has_bijection(),
             p_ruled: Ruled::default(),
             c_ruled: Ruled::default(),

@@ -338,6 +338,7 @@ fn bytes_nobody_understands() {
     check_answers(&asked, &latin, &utf8, &format!("{charset}\ntext.encoding @ text repr"));
     check_answers(&asked, &in_charset("latin1", b"caf\xe8"), &utf8, &format!("{charset}\ntext.hunk @ text value"));
     check_answers(&asked, &in_charset("utf-8", b"\xff"), &latin, &format!("{charset}\ntext.hunk @ text value"));
+    check("200\n\n<?xml version='1.0'?><a>1</a>", "200\n\n<?xml version='1.0'?><a>2</a>", "xml.text @ xml:/a value");
     // Bytes that are no text are not made equal by showing them.
     let text = |b: &[u8]| with_body("200\ncontent-type: text/plain", b);
     check_answers(&asked, &text(b"\xff"), &text(b"\xfe"), "body.opaque @ body value");

@@ -65,7 +65,7 @@ pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], o
         budget.depth = 4 * MAX_DEPTH + 8;
         let control = context.other == Leg::Control;
         let mut session = Session { skew: context.skew, control, ..Session::default() };
-        let options = json::Options { prefix: findings::PREFIX };
+        let options = json::Options { prefix: findings::PREFIX, ..json::Options::default() };
         let (a, b) = (a.as_bytes(), b.as_bytes());
         match json::compare_with(a, b, &context.rules.xml, &mut budget, &mut session, &options, &mut found) {
             JsonOutcome::Done => {}
