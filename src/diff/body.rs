@@ -1,4 +1,6 @@
 //! Two bodies that are not the same bytes: which comparator is asked, by what they are declared and look like.
+//!
+//! HTML is compared as text.
 
 use super::budget::Budget;
 use super::compare::Context;

@@ -108,7 +108,7 @@ fn asks_for_context(a: &Answer, b: &Answer) -> bool {
     names.iter().any(|n| !a.headers.get_all(*n).iter().eq(b.headers.get_all(*n).iter()))
         || grpc::is_grpc(a)
         || grpc::is_grpc(b)
-        || (a.status.is_redirection() && coding::codings(&a.headers) != coding::codings(&b.headers))
+        || (a.status.is_redirection() && [a, b].iter().any(|x| !coding::codings(&x.headers).is_empty()))
 }
 
 proptest! {
@@ -145,7 +145,8 @@ proptest! {
         if read {
             prop_assert_eq!(found.is_match(), a.body.same_bytes(&b.body), "{}", told(&found));
         }
-        prop_assert_eq!(is_match(&asked.rules, &asked.skip, &a, &b), found.is_match());
+        let quick = is_match(&asked.rules, &asked.skip, &a, &b);
+        prop_assert!(quick == found.is_match() || (!quick && asks_for_context(&a, &b)));
     }
 
     #[test]
