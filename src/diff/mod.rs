@@ -17,6 +17,7 @@ mod rules;
 mod summary;
 
 mod body;
+mod charset;
 mod coding;
 mod decoded;
 mod formats;

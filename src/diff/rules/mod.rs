@@ -76,7 +76,7 @@ struct Compiled {
     spec: RuleSpec,
     id: Arc<str>,
     location: Location,
-    /// `None` for a location below which a tree is walked.
+    /// `None` for a path.
     plain: Option<Arc<PlainRule>>,
 }
 
@@ -113,14 +113,13 @@ impl RuleSet {
             };
             if let Some(location) = location {
                 let id: Arc<str> = spec.id.as_str().into();
-                let plain = match location.scheme {
-                    _ if location.is_tree() => {
-                        if plain::has_property(spec) {
-                            faults.extend(tree_faults(location.scheme, spec).iter().map(|message| keyed(message)));
-                        }
-                        None
+                let plain = if location.is_path() {
+                    if plain::has_property(spec) {
+                        faults.extend(path_faults(location.scheme, spec).iter().map(|message| keyed(message)));
                     }
-                    scheme => PlainRule::compile(&id, spec, scheme, &mut faults).map(Arc::new),
+                    None
+                } else {
+                    PlainRule::compile(&id, spec, location.scheme, &mut faults).map(Arc::new)
                 };
                 for earlier in &rules {
                     contradiction(&earlier.spec, spec, &mut faults);
@@ -228,18 +227,18 @@ impl RouteRules {
     fn resolve<'a>(rules: impl Iterator<Item = &'a Compiled>, schema: Option<&Arc<Schema>>) -> RouteRules {
         let rules: Vec<&Compiled> = rules.collect();
         // Each rule was compiled alone when the set was; together they can't fail.
-        let tree = |scheme| {
-            let of_scheme = rules.iter().filter(|r| r.location.scheme == scheme && r.location.is_tree());
-            let specs: Vec<RuleSpec> = of_scheme.filter_map(|r| tree_rules(scheme, &r.spec).ok()).flatten().collect();
+        let paths = |scheme| {
+            let of_scheme = rules.iter().filter(|r| r.location.is_path() && r.location.scheme == scheme);
+            let specs: Vec<RuleSpec> = of_scheme.filter_map(|r| path_rules(scheme, &r.spec).ok()).flatten().collect();
             JsonRules::compile(&specs.iter().enumerate().collect::<Vec<_>>()).unwrap_or_default()
         };
         let mut plain: Vec<_> =
             rules.iter().filter_map(|r| Some((r.location.clone(), r.plain.clone()?))).rev().collect();
         plain.sort_by_key(|(location, _)| location.is_pattern());
         RouteRules {
-            json: tree(Scheme::Json),
-            grpc: tree(Scheme::Grpc),
-            xml: tree(Scheme::Xml),
+            json: paths(Scheme::Json),
+            grpc: paths(Scheme::Grpc),
+            xml: paths(Scheme::Xml),
             plain: plain.into(),
             digest: digest(rules.iter().map(|r| meaning(&r.spec, false)).chain(of_schema(schema))),
             schema: schema.cloned(),
@@ -283,8 +282,8 @@ impl RouteRules {
     }
 }
 
-/// The rules by which a tree is walked, for one rule on it.
-fn tree_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> {
+/// The rules on the JSON that is compared, for a rule at a path.
+fn path_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> {
     match scheme {
         Scheme::Xml => xml::expand(spec),
         _ => Ok(vec![spec.clone()]),
@@ -293,15 +292,15 @@ fn tree_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> 
 
 // === checks ===
 
-/// What is wrong with a rule on a tree.
-fn tree_faults(scheme: Scheme, spec: &RuleSpec) -> Vec<String> {
+/// What is wrong with a rule at a path.
+fn path_faults(scheme: Scheme, spec: &RuleSpec) -> Vec<String> {
     let together = match scheme {
         // What makes no sense together is seen before the rule is taken apart.
         Scheme::Xml => JsonRules::compile(&[(0, &RuleSpec { at: "json:$".into(), ..spec.clone() })]).err(),
         _ => None,
     };
     let wrong = |wrong: Vec<(usize, String)>| wrong.into_iter().map(|(_, message)| message).collect();
-    match (together, tree_rules(scheme, spec)) {
+    match (together, path_rules(scheme, spec)) {
         (Some(faults), _) => wrong(faults),
         (None, Err(message)) => vec![message],
         (None, Ok(rules)) => {
