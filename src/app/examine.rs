@@ -50,9 +50,9 @@ impl Examination {
             AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
         let origins = PerLeg {
-            primary: Some(origin(&settings.primary)),
-            candidate: Some(origin(&settings.candidate)),
-            control: settings.control.as_ref().map(origin),
+            primary: Some(settings.primary.origin()),
+            candidate: Some(settings.candidate.origin()),
+            control: settings.control.as_ref().map(LegSettings::origin),
         };
         let skip = vec![settings.build_header.clone()];
         Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today: ArcSwap::default() })))
@@ -143,12 +143,6 @@ impl Examine for Examination {
 fn apart(lag: Duration, legs: &PerLeg<Option<LegRecord>>, leg: Leg) -> Duration {
     let connect = |leg| legs.get(leg).map_or(Duration::ZERO, |record| record.timing.connect);
     (lag + connect(leg)).abs_diff(connect(Leg::Primary))
-}
-
-/// The leg's own `scheme://host:port`, as it would stand in a link.
-fn origin(leg: &LegSettings) -> String {
-    let scheme = if leg.scheme == crate::upstream::Scheme::Https { "https" } else { "http" };
-    format!("{scheme}://{}", leg.authority())
 }
 
 /// `2027-03-01`, UTC.

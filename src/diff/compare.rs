@@ -64,10 +64,11 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
     if !sameness || codings.0 != codings.1 {
         return false;
     }
-    // Only an answer without its body can carry another length over the same bytes.
+    // Only an answer without its body can carry another length over the same bytes, and whether a body was to be sent
+    // at all takes the request to know.
     let (x, y) = (primary.headers.get_all(CONTENT_LENGTH), other.headers.get_all(CONTENT_LENGTH));
     let both = x.iter().next().is_some() && y.iter().next().is_some();
-    if bodies && both && !x.iter().eq(y.iter()) {
+    if (bodies && both && !x.iter().eq(y.iter())) || misframed(primary) != misframed(other) {
         return false;
     }
     let either_grpc = grpc::is_grpc(primary) || grpc::is_grpc(other);
@@ -81,6 +82,7 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
         same_body: bodies || has_no_body(primary.status),
         bodiless: false,
         unread_body: unread,
+        redirect: unread,
         grpc: false,
     };
     let mut found = Findings::default();
@@ -155,6 +157,9 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         transport(context, failure, (class, failure.kind.as_str()), false, out);
         broken = true;
     }
+    if !broken && context.request.method != Method::HEAD {
+        framing(context, primary, other, out);
+    }
     let transport_owns = out.list.iter().any(Finding::counts);
 
     let mut found = Findings::default();
@@ -172,6 +177,7 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         same_body: bodies.same,
         bodiless: context.request.method == Method::HEAD || both_status(|s| *s == StatusCode::NOT_MODIFIED),
         unread_body: both_status(StatusCode::is_redirection) || both_status(|s| has_no_body(*s)),
+        redirect: both_status(StatusCode::is_redirection),
         grpc: is_grpc,
     };
     let mut found = Findings::default();
@@ -203,6 +209,45 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         context.rules.cover(Scheme::Body, "", finding, None, None);
     }
     out.absorb(found, owned || type_owns || grpc_owns);
+}
+
+/// A body that came whole and is not as long as its head says. Legs that are both wrong are alike.
+fn framing(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Findings) {
+    match (misframed(primary), misframed(other)) {
+        (None, Some(failure)) => {
+            transport(context, &failure, (primary.status.as_str(), failure.kind.as_str()), false, out);
+        }
+        // The candidate is right where the primary is wrong: told, and no fault of the candidate.
+        (Some(failure), None) => {
+            let at = out.list.len();
+            transport(context, &failure, (failure.kind.as_str(), other.status.as_str()), true, out);
+            out.list.iter_mut().skip(at).for_each(|f| f.tier = Tier::Info);
+        }
+        _ => {}
+    }
+}
+
+/// What is wrong with a Content-Length, where the answer has one and a body.
+fn misframed(answer: &Answer) -> Option<Failure> {
+    if has_no_body(answer.status) {
+        return None;
+    }
+    let mut declared: Option<u64> = None;
+    for value in answer.headers.get_all(CONTENT_LENGTH) {
+        for part in String::from_utf8_lossy(value.as_bytes()).split(',') {
+            match (part.trim().parse(), declared) {
+                (Ok(length), None) => declared = Some(length),
+                (Ok(length), Some(earlier)) if length == earlier => {}
+                _ => {
+                    let detail = format!("the Content-Length is \"{}\"", value.as_bytes().escape_ascii());
+                    return Some(Failure { kind: FailureKind::BadFraming, detail });
+                }
+            }
+        }
+    }
+    let (declared, length) = (declared?, answer.body.len());
+    let detail = format!("a body of {length} bytes where the head says {declared}");
+    (declared != length).then_some(Failure { kind: FailureKind::LengthMismatch, detail })
 }
 
 /// No answer, or half of one.
