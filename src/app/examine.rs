@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How far apart the legs' starts may be before times in answers differ for that alone.
-const SKEW: Duration = Duration::from_secs(1);
+pub const SKEW: Duration = Duration::from_secs(1);
 
 /// All that comparing and redacting need, for one generation of the configuration. Cheap to clone.
 #[derive(Clone)]
@@ -49,11 +49,7 @@ impl Examination {
         let redactor = Redactor::new(&settings.redact, redact_key).map_err(|errors| {
             AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
-        let origins = PerLeg {
-            primary: Some(origin(&settings.primary)),
-            candidate: Some(origin(&settings.candidate)),
-            control: settings.control.as_ref().map(origin),
-        };
+        let origins = origins(settings);
         let skip = vec![settings.build_header.clone()];
         Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today: ArcSwap::default() })))
     }
@@ -127,6 +123,15 @@ impl Examine for Examination {
             },
             differences: findings.list.clone(),
         })
+    }
+}
+
+/// Each leg's own origin, which may stand in links.
+pub fn origins(settings: &Checked) -> PerLeg<Option<String>> {
+    PerLeg {
+        primary: Some(origin(&settings.primary)),
+        candidate: Some(origin(&settings.candidate)),
+        control: settings.control.as_ref().map(origin),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Evidence as people get to see it: judged, reported, rare paths merged. The same for the API, the dashboard, the
 //! command line and a store without a proxy.
 
-use crate::evidence::Evidence;
+use crate::evidence::{self, Evidence, Proposals};
 use crate::gate::{self, Facts, Judgement, Policy};
 use crate::model::{Notice, Severity, Timestamp};
 use crate::pipeline::StoreStatus;
@@ -89,6 +89,11 @@ impl View<'_> {
 
     pub fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
         report::find(&self.evidence, fingerprint)
+    }
+
+    /// Rules for what is volatile.
+    pub fn proposals(&self) -> Proposals {
+        evidence::propose(&self.evidence, &self.rules.iter().map(|rule| rule.id.clone()).collect())
     }
 
     fn expired_rules(&self) -> impl Iterator<Item = Notice> + '_ {

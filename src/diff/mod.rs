@@ -31,6 +31,6 @@ pub use compare::{Context, compare, is_match};
 pub use decoded::decoded;
 pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
 pub use fingerprint::fingerprint;
-pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet};
+pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet, on_route};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;

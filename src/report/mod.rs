@@ -15,6 +15,7 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+mod proposals;
 mod text;
 mod text_tables;
 mod types;
@@ -29,6 +30,7 @@ pub use html::{MAX_HTML_BYTES, html};
 pub use json::{gate_json, json};
 pub use junit::junit;
 pub use markdown::{MAX_MARKDOWN_BYTES, markdown};
+pub use proposals::{proposals_json, proposals_toml, rule_toml};
 pub use text::text;
 pub use types::{
     DivergenceDetail, DivergenceReport, DivergenceShares, Examples, GateSummary, Latency, LatencyRatio, LatencySummary,

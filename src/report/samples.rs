@@ -119,6 +119,8 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
         divergences: divergences.into_iter().map(|d| (d.fingerprint.clone(), d)).collect(),
         divergences_overflow: 0,
         noise: BTreeMap::new(),
+        volatility: BTreeMap::new(),
+        rule_hits: BTreeMap::new(),
     }
 }
 

@@ -6,6 +6,7 @@ mod glob;
 mod location;
 mod plain;
 
+pub use glob::on_route;
 pub(super) use location::Scheme;
 
 use super::fingerprint::encode;
@@ -135,7 +136,7 @@ impl RuleSet {
         }
         let applying: Vec<usize> = (0..)
             .zip(&self.rules)
-            .filter(|(_, r)| !r.expired(today) && glob::on_route(&r.spec.on, route))
+            .filter(|(_, r)| !r.expired(today) && on_route(&r.spec.on, route))
             .map(|(i, _)| i)
             .collect();
         let resolved = match cache.by_rules.get(&applying) {
