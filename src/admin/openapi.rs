@@ -87,7 +87,9 @@ fn operation(path: &str, method: &str) -> Value {
                 "404": problem("not in the newest epoch"),
             }),
         ),
-        ("/api/v1/rules/suggestions", _) => ("Rules proposed for what is volatile; none is applied", answer("Suggestions")),
+        ("/api/v1/rules/suggestions", _) => {
+            ("Rules proposed for what is volatile; none is applied", answer("Suggestions"))
+        }
         ("/api/v1/mirror", "GET") => ("Whether anything is mirrored", answer("Mirror")),
         ("/api/v1/mirror", _) => ("The kill switch, from the next request on and over restarts", answer("Mirror")),
         _ => ("Starts a new epoch by hand", json!({ "200": { "description": "the new epoch" } })),

@@ -2,8 +2,8 @@
 
 use super::judge::{Decision, Excuse, Judged, Needed, judge};
 use super::table::{MAX_DIVERGENCES, add_example};
-use super::{Compared, Divergence, EpochInfo, Evidence, Histogram, RouteEvidence, Settled, Settlement};
 use super::volatility;
+use super::{Compared, Divergence, EpochInfo, Evidence, Histogram, RouteEvidence, Settled, Settlement};
 use super::{LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US};
 use crate::diff::{self, Cover, Finding};
 use crate::model::{Bucket, Incomparable, Leg, LegRecord, StatusClass, Timestamp};

@@ -277,9 +277,8 @@ mod tests {
 
     #[test]
     fn labels_that_recur_are_seen_and_torn_ones_too() {
-        let pair = |i: usize, a: &str, b: &str| {
-            value(&format!("json:$.a{i}"), &format!("\"{a}\""), &format!("\"{b}\""))
-        };
+        let pair =
+            |i: usize, a: &str, b: &str| value(&format!("json:$.a{i}"), &format!("\"{a}\""), &format!("\"{b}\""));
         for (list, recurs, torn) in [
             (vec![pair(0, "x", "p"), pair(1, "x", "p")], 1, 0),
             (vec![pair(0, "x", "p"), pair(1, "y", "q")], 0, 0),

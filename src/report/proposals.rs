@@ -61,7 +61,9 @@ fn heading(proposals: &Proposals) -> Vec<String> {
     let mut out = Vec::new();
     if found > 0 {
         let rules = if found == 1 { "1 rule is".to_owned() } else { format!("{found} rules are") };
-        out.push(format!("{rules} proposed from what was seen on {looked}. Nothing is applied by itself: paste what you"));
+        out.push(format!(
+            "{rules} proposed from what was seen on {looked}. Nothing is applied by itself: paste what you"
+        ));
         out.push("agree with into the configuration, with an owner and a day on which it expires.".to_owned());
     } else if !proposals.looked_at.is_empty() {
         out.push(format!("Nothing to propose: what no rule covers was not volatile on {looked}."));
@@ -197,7 +199,10 @@ mod tests {
                 },
                 "tolerance = { time = \"2m\" }",
             ),
-            (RuleSpec { shape: Some(Shape::Regex("[a-z]".into())), ..rule("json:$.a") }, "shape = { regex = \"[a-z]\" }"),
+            (
+                RuleSpec { shape: Some(Shape::Regex("[a-z]".into())), ..rule("json:$.a") },
+                "shape = { regex = \"[a-z]\" }",
+            ),
             (RuleSpec { bijection: Some("labels".into()), ..rule("json:$.a") }, "bijection = \"labels\""),
         ] {
             let text = rule_toml(&rule);
@@ -210,7 +215,8 @@ mod tests {
     #[test]
     fn names_of_others_cannot_leave_their_comment() {
         let route: std::sync::Arc<str> = "GET /a\n[[rule]]\u{1b}[31m".into();
-        let left = Left { route: route.clone(), location: "text".into(), kind: "text.hunk".into(), differed: 9, of: 60 };
+        let left =
+            Left { route: route.clone(), location: "text".into(), kind: "text.hunk".into(), differed: 9, of: 60 };
         let proposals = Proposals {
             rules: vec![Proposal {
                 rule: RuleSpec { on: route.to_string(), ignore: Some(Ignore::All), ..rule("json:$.a") },

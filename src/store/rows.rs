@@ -3,8 +3,8 @@
 //! A value is `PLX`, a version byte, and MessagePack with named fields; fields may be added with a default.
 
 use crate::evidence::{
-    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, LATENCY_DIGITS, LATENCY_MAX_US,
-    LATENCY_MIN_US, KnownNoise, NoisePairs, RouteEvidence, StatusCounts, Volatility, histogram, restore_noise,
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, KnownNoise, LATENCY_DIGITS,
+    LATENCY_MAX_US, LATENCY_MIN_US, NoisePairs, RouteEvidence, StatusCounts, Volatility, histogram, restore_noise,
 };
 use crate::gate::Policy;
 use crate::model::{Leg, PerLeg, Timestamp};
@@ -175,8 +175,10 @@ impl RouteRow {
             *route.latency.get_mut(leg) = unpack(&self.latency.get(leg).0)?;
         }
         route.divergences_overflow = self.divergences_overflow;
-        let shapes = self.noise.into_iter().map(|(l, k, shapes)| ((l, k), KnownNoise { shapes, ..KnownNoise::default() }));
-        let pairs = self.noise_pairs.into_iter().map(|(l, k, pairs)| ((l, k), KnownNoise { pairs, ..KnownNoise::default() }));
+        let shapes =
+            self.noise.into_iter().map(|(l, k, shapes)| ((l, k), KnownNoise { shapes, ..KnownNoise::default() }));
+        let pairs =
+            self.noise_pairs.into_iter().map(|(l, k, pairs)| ((l, k), KnownNoise { pairs, ..KnownNoise::default() }));
         route.noise = restore_noise(shapes.chain(pairs));
         route.volatility = self.volatility.into_iter().map(|(l, k, seen)| ((l, k), seen)).collect();
         route.rule_hits = self.rule_hits;
@@ -291,8 +293,11 @@ mod tests {
             fields.as_object_mut().unwrap().remove(since);
         }
         // As it was kept before kinds that chance picks among were one.
-        fields["noise"] = serde_json::json!([["json:$.m", "json.missing", ["uuid"]], ["json:$.m", "json.extra", ["int"]],
-            ["json:$.at", "json.value", []]]);
+        fields["noise"] = serde_json::json!([
+            ["json:$.m", "json.missing", ["uuid"]],
+            ["json:$.m", "json.extra", ["int"]],
+            ["json:$.at", "json.value", []]
+        ]);
         fields["control"].as_object_mut().unwrap().remove("unpaired_noise");
         let old = serde_json::from_value::<RouteRow>(fields).unwrap().read().unwrap();
         assert_eq!((old.control.unpaired_noise, old.noise.len()), (0, 2));

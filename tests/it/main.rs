@@ -15,4 +15,5 @@ mod hygiene;
 mod isolation;
 mod mirroring;
 mod protocols;
+mod rules;
 mod stopping;

@@ -191,7 +191,12 @@ impl Trial {
             return Ok(());
         }
         let Outcomes { divergent, excused, matched } = self.outcomes;
-        writeln!(out, "{} of {} stored exchanges replayed with the rules of {file}", count(replayed), count(self.stored))?;
+        writeln!(
+            out,
+            "{} of {} stored exchanges replayed with the rules of {file}",
+            count(replayed),
+            count(self.stored)
+        )?;
         writeln!(out, "  {}", self.stands_on())?;
         writeln!(out)?;
         let of = |n: u64| format!("{:>7} of {}  {:>7}", count(n), count(replayed), share(ratio(n, replayed)));
@@ -203,6 +208,7 @@ impl Trial {
         if !self.rules.is_empty() {
             writeln!(out, "\nRULES")?;
         }
+        let width = self.rules.iter().map(|(rule, _)| escape::line(&rule.id).chars().count()).max().unwrap_or(0);
         for (rule, covered) in &self.rules {
             let did = match (rule.expired, covered.exchanges) {
                 (true, _) => "has expired, excuses nothing".to_owned(),
@@ -216,7 +222,8 @@ impl Trial {
                     count(self.prints.len() as u64)
                 ),
             };
-            writeln!(out, "  {}  {did}", paint("36", escape::line(&rule.id)))?;
+            let id = escape::line(&rule.id);
+            writeln!(out, "  {}  {did}", paint("36", format!("{id:<width$}")))?;
         }
         let remaining = self.worst_first();
         if !remaining.is_empty() {

@@ -76,7 +76,8 @@ pub fn propose(evidence: &Evidence, taken: &BTreeSet<String>) -> Proposals {
         out.looked_at.push(name.clone());
         let (found, left) = choose::choose(&route.volatility, basis);
         chosen.extend(found.into_iter().map(|c| (name.clone(), c)));
-        let at_route = |(location, kind, differed)| Left { route: name.clone(), location, kind, differed, of: basis.of };
+        let at_route =
+            |(location, kind, differed)| Left { route: name.clone(), location, kind, differed, of: basis.of };
         out.left.extend(left.into_iter().map(at_route));
     }
     out.rules = routes::joined(chosen, &out.looked_at);

@@ -55,7 +55,8 @@ fn common(routes: &[Arc<str>], all: &[Arc<str>]) -> Option<String> {
 fn join(group: Vec<(Arc<str>, Chosen)>, on: String) -> Option<Proposal> {
     let (routes, all): (Vec<Arc<str>>, Vec<Chosen>) = group.into_iter().unzip();
     // The one with the widest tolerance speaks for all.
-    let width = |c: &Chosen| c.rule.tolerance.map_or(0.0, |t| t.relative.or(t.time.map(|t| t.as_secs_f64())).unwrap_or(0.0));
+    let width =
+        |c: &Chosen| c.rule.tolerance.map_or(0.0, |t| t.relative.or(t.time.map(|t| t.as_secs_f64())).unwrap_or(0.0));
     let widest = all.iter().max_by(|a, b| width(a).total_cmp(&width(b)).then(a.differed.cmp(&b.differed)))?;
     let support = Support {
         control: all.iter().all(|c| c.basis.control),

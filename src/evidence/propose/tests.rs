@@ -12,7 +12,11 @@ fn hash(i: u64) -> u64 {
 }
 
 fn value(location: &str, a: impl ToString, b: impl ToString) -> Finding {
-    Finding { primary: Some(a.to_string()), candidate: Some(b.to_string()), ..finding("json.value", location, Tier::Value) }
+    Finding {
+        primary: Some(a.to_string()),
+        candidate: Some(b.to_string()),
+        ..finding("json.value", location, Tier::Value)
+    }
 }
 
 fn text(location: &str, a: impl std::fmt::Display, b: impl std::fmt::Display) -> Finding {
@@ -132,9 +136,7 @@ fn what_comes_and_goes_is_ignored_as_the_last_resort() {
 #[test]
 fn labels_that_recur_are_renamed_not_ignored() {
     let label = |i: u64| format!("node-{:x} x", hash(i));
-    let found = |i: u64| {
-        ["json:$.from", "json:$.to"].map(|at| text(at, label(i), label(i + 500))).to_vec()
-    };
+    let found = |i: u64| ["json:$.from", "json:$.to"].map(|at| text(at, label(i), label(i + 500))).to_vec();
     check(&found, &[("json:$.from", "bijection labels"), ("json:$.to", "bijection labels")]);
 }
 
@@ -197,8 +199,12 @@ fn one_rule_instead_of_ten() {
 
 #[test]
 fn the_widest_tolerance_is_right_for_all_routes() {
-    let mut evidence = seen(&["GET /a"], 60, Some(&|i| vec![value("json:$.t", 1_767_225_600 + i, 1_767_225_601 + i)]), &nothing);
-    evidence.merge(&seen(&["GET /b"], 60, Some(&|i| vec![value("json:$.t", 1_767_225_600 + i, 1_767_225_607 + i)]), &nothing), 0);
+    let mut evidence =
+        seen(&["GET /a"], 60, Some(&|i| vec![value("json:$.t", 1_767_225_600 + i, 1_767_225_601 + i)]), &nothing);
+    evidence.merge(
+        &seen(&["GET /b"], 60, Some(&|i| vec![value("json:$.t", 1_767_225_600 + i, 1_767_225_607 + i)]), &nothing),
+        0,
+    );
     let all = propose(&evidence, &BTreeSet::new());
     let [one] = &all.rules[..] else { panic!("{all:?}") };
     assert_eq!(one.rule.tolerance.unwrap().time, Some(Duration::from_secs(10)));
