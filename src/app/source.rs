@@ -70,6 +70,7 @@ fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
         on: rule.on,
         at: rule.at,
         expired: rule.expired,
+        pairs: rule.pairs,
     }
 }
 

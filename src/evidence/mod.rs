@@ -12,6 +12,8 @@ mod merge;
 mod noise;
 mod propose;
 mod settled;
+#[cfg(test)]
+mod simulation_tests;
 mod sketch;
 mod table;
 mod tally;

@@ -47,6 +47,12 @@ pub struct Sightings {
     pub recurs: u64,
     /// Of those, the ones in which it did not always become the same value, or two became one.
     pub torn: u64,
+    /// Exchanges with several values here, as of an array's elements.
+    pub crowds: u64,
+    /// Of those, the ones in which both sides had the same values, in other places.
+    pub permuted: u64,
+    /// Of those, the ones in which no value stood twice.
+    pub unique: u64,
     /// How many different values the primary had, and the other leg.
     pub distinct: (Sketch, Sketch),
 }
@@ -82,6 +88,7 @@ pub(super) fn record(table: &mut Volatilities, compared: &Compared) {
             leg.exchanges += 1;
             leg.recurs += u64::from(group.iter().any(|f| renames.recurs(f)));
             leg.torn += u64::from(group.iter().any(|f| renames.torn(f)));
+            leg.crowd(&group);
             group.into_iter().take(MAX_LOOKED_AT).for_each(|finding| leg.look_at(finding));
         }
     }
@@ -102,6 +109,22 @@ pub(super) fn merge(table: &mut Volatilities, other: &Volatilities) {
 // === impl Sightings ===
 
 impl Sightings {
+    /// Values of an array's elements whose elements stand in another order are told at every place inside them.
+    fn crowd(&mut self, group: &[&Finding]) {
+        let side = |of: fn(&Finding) -> &Option<String>| {
+            let mut all: Vec<&str> = group.iter().filter_map(|f| of(f).as_deref()).collect();
+            all.sort_unstable();
+            all
+        };
+        let (ours, theirs) = (side(|f| &f.primary), side(|f| &f.candidate));
+        if ours.len() < 2 {
+            return;
+        }
+        self.crowds += 1;
+        self.permuted += u64::from(ours == theirs);
+        self.unique += u64::from(ours.windows(2).all(|w| matches!(w, [a, b] if a != b)));
+    }
+
     fn look_at(&mut self, finding: &Finding) {
         if &*finding.kind == "json.order" {
             let repeats = |text: &Option<String>| text.as_deref().is_some_and(repeats);
@@ -154,6 +177,9 @@ impl Sightings {
         self.repeats += other.repeats;
         self.recurs += other.recurs;
         self.torn += other.torn;
+        self.crowds += other.crowds;
+        self.permuted += other.permuted;
+        self.unique += other.unique;
         self.distinct.0.merge(&other.distinct.0);
         self.distinct.1.merge(&other.distinct.1);
     }

@@ -209,6 +209,7 @@ fn build_report(evidence: &Evidence, judgement: &Judgement) -> Report {
         on: "*".into(),
         at: "json:$.x".into(),
         expired,
+        pairs: false,
     };
     let facts = ReportFacts {
         generated_at: now(),

@@ -262,3 +262,79 @@ fn count(n: u64) -> String {
 fn ratio(part: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { part as f64 / of as f64 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::{finding, findings};
+    use crate::report::Report;
+
+    fn trial() -> Trial {
+        let info = |id: &str, expired| RuleInfo {
+            id: id.into(),
+            owner: None,
+            expires: None,
+            why: None,
+            on: "*".into(),
+            at: "json:$.id".into(),
+            expired,
+            pairs: false,
+        };
+        let report: Report = crate::report::samples::report(crate::gate::Verdict::Fail);
+        let mut trial = Trial::new(&[info("ids", false), info("float-print", false), info("old", true)], &report);
+        trial.noise.insert(("GET /a".into(), "json:$.at".into(), "json.value".into()));
+        let value = |at: &str| finding("json.value", at, Tier::Value);
+        let ruled = || Finding { cover: Some(Cover::Rule("ids".into())), ..value("json:$.id") };
+        let route: Arc<str> = "GET /a".into();
+        for list in
+            [vec![ruled(), value("json:$.at")], vec![ruled(), value("json:$.total")], vec![value("json:$.at")], vec![]]
+        {
+            trial.add(&route, &findings(list));
+        }
+        trial.add(&route, &Findings { budget: Some("time".into()), ..Findings::default() });
+        trial.not_replayed(Why::Cut);
+        trial
+    }
+
+    #[test]
+    fn what_is_told() {
+        insta::assert_snapshot!(trial().text("rules.toml", false), @r"
+        4 of 6 stored exchanges replayed with the rules of rules.toml
+          6 of the 1,266 exchanges that differed were kept; not replayed: 1 with a body kept in part, 1 beyond the limits of a comparison
+
+          would be excused         2 of 4     50 %
+          would still diverge      1 of 4     25 %
+          no difference left       1 of 4     25 %
+
+        RULES
+          ids          would excuse 2 of 4 exchanges (50 %), 1 of 2 divergences
+          float-print  would excuse nothing of this
+          old          has expired, excuses nothing
+
+        STILL DIVERGING, 1 of 1
+          GET /a  json:$.total  json.value  1 exchange
+            primary old, candidate new
+        ");
+    }
+
+    #[test]
+    fn what_machines_read() {
+        let value: serde_json::Value = serde_json::from_str(&trial().json()).unwrap();
+        for (key, expect) in [("stored", 6), ("replayed", 4), ("excused", 2), ("divergent", 1), ("matched", 1)] {
+            assert_eq!(value[key], expect, "{key}");
+        }
+        assert_eq!(value["not_replayed"]["cut"], 1);
+        assert_eq!(value["rules"][0]["share"], 0.5);
+        assert_eq!(value["remaining"][0]["location"], "json:$.total");
+    }
+
+    #[test]
+    fn nothing_stored_is_said() {
+        let report = crate::report::samples::empty();
+        let told = Trial::new(&[], &report).text("rules.toml", false);
+        assert_eq!(
+            told,
+            "nothing could be replayed with the rules of rules.toml\n  0 of the 0 exchanges that differed were kept\n"
+        );
+    }
+}

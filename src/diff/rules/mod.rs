@@ -11,7 +11,7 @@ pub(super) use location::Scheme;
 
 use super::fingerprint::encode;
 use super::json::JsonRules;
-use super::spec::RuleSpec;
+use super::spec::{Align, RuleSpec};
 use super::{Cover, Finding};
 use location::Location;
 use plain::PlainRule;
@@ -45,6 +45,8 @@ pub struct RuleInfo {
     pub on: String,
     pub at: String,
     pub expired: bool,
+    /// Whether it says which elements of an array belong together, which excuses nothing by itself.
+    pub pairs: bool,
 }
 
 /// All rules of a configuration, compiled.
@@ -173,6 +175,7 @@ impl RuleSet {
                 on: r.spec.on.clone(),
                 at: r.spec.at.clone(),
                 expired: r.expired(today),
+                pairs: matches!(&r.spec.align, Some(Align::Lcs | Align::Index | Align::Auto | Align::Key(_))),
             })
             .collect()
     }

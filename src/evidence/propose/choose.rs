@@ -7,6 +7,7 @@
 //! | texts that recur in the answer and are renamed alike everywhere | `bijection` |
 //! | values of one class | `shape`, the narrowest |
 //! | the order of the same elements | `align = "set"`, `"multiset"` where they repeat |
+//! | the members of the same objects in another order | `align = { key }` and `ignore = "order"` on the array |
 //! | members and elements that come and go | `ignore`: nothing narrower holds |
 //! | anything else: statuses, texts, whole bodies | none, it would hide too much |
 
@@ -93,6 +94,9 @@ const CLASSES: [Class; 18] = [
     Class::Base64,
 ];
 
+/// Members that tell elements apart, the most likely first.
+const KEY_NAMES: [&str; 8] = ["id", "_id", "key", "name", "uuid", "code", "@id", "href"];
+
 /// All of one leg at one location, by kind.
 type Kinds<'v> = BTreeMap<&'v str, &'v Sightings>;
 
@@ -106,7 +110,14 @@ pub(super) fn choose(table: &Volatilities, basis: Basis) -> (Vec<Chosen>, Vec<Re
         }
     }
     let (mut chosen, mut rest): (Vec<Chosen>, Vec<Rest>) = (Vec::new(), Vec::new());
+    if basis.control {
+        chosen.extend(keyed(&places, basis));
+    }
     for (location, kinds) in &places {
+        if is_shuffled(kinds) || chosen.iter().any(|c| c.rule.align.is_some() && is_or_beneath(&c.rule.at, location)) {
+            // The elements were not the ones that belong together: nothing that differs inside them says anything.
+            continue;
+        }
         if chosen.iter().any(|c| c.rule.ignore == Some(Ignore::All) && beneath(&c.rule.at, location)) {
             continue;
         }
@@ -126,6 +137,42 @@ pub(super) fn choose(table: &Volatilities, basis: Basis) -> (Vec<Chosen>, Vec<Re
         chosen.iter().filter(|c| c.rule.ignore == Some(Ignore::All)).map(|c| c.rule.at.clone()).collect();
     rest.retain(|(location, ..)| !ignored.contains(&format!("{location}[*]")));
     (chosen, rest)
+}
+
+/// Whether what differs at this place are the values of elements in another order.
+fn is_shuffled(kinds: &Kinds<'_>) -> bool {
+    kinds.get("json.value").is_some_and(|seen| seen.crowds >= LEAST && share(seen.permuted, seen.crowds) >= MOSTLY)
+}
+
+/// Rules for arrays of objects that come in any order and have something volatile inside.
+fn keyed(places: &BTreeMap<&str, Kinds<'_>>, basis: Basis) -> Vec<Chosen> {
+    let mut keys: BTreeMap<&str, Vec<(&str, u64)>> = BTreeMap::new();
+    for (location, kinds) in places.iter().filter(|(_, kinds)| is_shuffled(kinds)) {
+        let Some((array, member)) = location.rsplit_once("[*].") else { continue };
+        let Some(seen) = kinds.get("json.value") else { continue };
+        if !member.contains(['.', '[', '*']) && share(seen.unique, seen.crowds) >= NEARLY_ALL {
+            keys.entry(array).or_default().push((member, seen.exchanges));
+        }
+    }
+    let likely = |member: &str| KEY_NAMES.iter().position(|name| *name == member).unwrap_or(KEY_NAMES.len());
+    let choose = |(array, members): (&str, Vec<(&str, u64)>)| {
+        let (member, differed) = members.into_iter().min_by_key(|(member, _)| likely(member))?;
+        let rule = RuleSpec {
+            at: array.to_owned(),
+            align: Some(Align::Key(vec![member.to_owned()])),
+            ignore: Some(Ignore::Order),
+            ..RuleSpec::default()
+        };
+        let detail = format!(
+            "the same elements in another order, told apart by `{member}`; what differs inside them is seen once this holds"
+        );
+        Some(Chosen { rule, basis, differed, detail })
+    };
+    keys.into_iter().filter_map(choose).collect()
+}
+
+fn is_or_beneath(above: &str, location: &str) -> bool {
+    above == location || beneath(above, location)
 }
 
 fn beneath(above: &str, location: &str) -> bool {

@@ -63,6 +63,9 @@ fn rules(evidence: &Evidence) -> Vec<(String, String, String)> {
         }
         RuleSpec { align: Some(Align::Set), .. } => "set".to_owned(),
         RuleSpec { align: Some(Align::Multiset), .. } => "multiset".to_owned(),
+        RuleSpec { align: Some(Align::Key(members)), ignore: Some(Ignore::Order), .. } => {
+            format!("key {}, ignore order", members.join(" "))
+        }
         RuleSpec { shape: Some(Shape::Class(name)), .. } => name.clone(),
         RuleSpec { bijection: Some(group), .. } => format!("bijection {group}"),
         other => format!("{other:?}"),
@@ -138,6 +141,19 @@ fn labels_that_recur_are_renamed_not_ignored() {
     let label = |i: u64| format!("node-{:x} x", hash(i));
     let found = |i: u64| ["json:$.from", "json:$.to"].map(|at| text(at, label(i), label(i + 500))).to_vec();
     check(&found, &[("json:$.from", "bijection labels"), ("json:$.to", "bijection labels")]);
+}
+
+#[test]
+fn objects_in_any_order_are_told_apart_by_a_key() {
+    let row = |i: u64, n: u64| {
+        let (other, at) = ((n + 1 + i % 2) % 3, "json:$.rows[*]");
+        [
+            value(&format!("{at}.id"), n, other),
+            text(&format!("{at}.kind"), n % 2, other % 2),
+            text(&format!("{at}.etag"), uuid(i * 9 + n), uuid(i * 9 + n + 3_000)),
+        ]
+    };
+    check(&|i| (0..3).flat_map(|n| row(i, n)).collect(), &[("json:$.rows", "key id, ignore order")]);
 }
 
 #[test]
