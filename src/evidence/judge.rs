@@ -113,7 +113,7 @@ fn decide(findings: &Findings, excuses: &[Option<Excuse>]) -> Decision {
         return Decision::Divergent;
     }
     // A finding that counts before noise is dropped only when every one that is kept counts too (`Findings::push`).
-    let lost = findings.dropped > 0 && findings.list.iter().all(Finding::counts);
+    let lost = findings.lost_any() && findings.list.iter().all(Finding::counts);
     if findings.budget.is_some() || lost {
         return Decision::Incomparable(Incomparable::Budget);
     }

@@ -58,7 +58,7 @@ fn known_place(noise: &Noise, finding: &Finding) -> Option<Place> {
 /// Counts who differed at known places, and sees which are above noise now. What was cut short is left out: a place it
 /// does not name may differ all the same.
 pub(super) fn weigh(noise: &mut Noise, candidate: &Findings, control: &Findings) {
-    let cut = |f: &Findings| f.dropped > 0 || f.budget.is_some();
+    let cut = |f: &Findings| f.lost_any() || f.budget.is_some();
     if noise.is_empty() || cut(candidate) || cut(control) {
         return;
     }

@@ -203,3 +203,23 @@ fn what_is_planted_among_the_noise_is_found() {
     }
     assert!((rounds * every..rounds * every + 10).contains(&counts.divergent), "{counts:?}");
 }
+
+#[test]
+fn a_long_list_of_ids_is_judged_like_a_short_one() {
+    let body = |i: u64, leg: u64| {
+        let mut c = Chance(i * 31 + leg);
+        json!({ "rows": (0..200).map(|n| json!({ "n": n, "etag": c.uuid() })).collect::<Vec<_>>() })
+    };
+    let long = |i: u64, from: u64, to: u64| findings(&body(i, from), &body(i, to));
+    let all = long(1, 1, 2);
+    assert!(all.dropped > 100 && !all.lost_any(), "{} {}", all.dropped, all.repeated);
+    let mut noise = super::Noise::new();
+    let compared = |candidate| Compared { candidate, control: Some(long(1, 1, 3)), example: None };
+    let judged = super::judge::judge(&mut noise, &compared(all));
+    assert_eq!(judged.decision, super::judge::Decision::Excused(super::judge::Needed::Noise));
+    // One of them that is null is still seen among all the others.
+    let mut odd = body(1, 2);
+    odd["rows"][199]["etag"] = Value::Null;
+    let judged = super::judge::judge(&mut noise, &compared(findings(&body(1, 1), &odd)));
+    assert_eq!(judged.decision, super::judge::Decision::Divergent);
+}

@@ -67,16 +67,12 @@ impl Draft<'_, '_> {
 
     /// Adds it, in place of one that does not count where the list is full.
     pub(super) fn push(self, location: &str, exact: &str, out: &mut Findings) {
-        if out.list.len() < MAX_FINDINGS {
-            out.list.push(self.finish(location, exact));
+        // Where all in a full list count, one more that does not is not worth the making.
+        if !self.counts() && out.list.len() >= MAX_FINDINGS && out.list.iter().all(Finding::counts) {
+            out.dropped += 1;
             return;
         }
-        out.dropped += 1;
-        if self.counts()
-            && let Some(idle) = out.list.iter_mut().rev().find(|f| !f.counts())
-        {
-            *idle = self.finish(location, exact);
-        }
+        out.push(self.finish(location, exact));
     }
 
     fn finish(self, location: &str, exact: &str) -> Finding {

@@ -114,8 +114,14 @@ pub(super) fn choose(table: &Volatilities, basis: Basis) -> (Vec<Chosen>, Vec<Re
         chosen.extend(keyed(&places, basis));
     }
     for (location, kinds) in &places {
-        if is_shuffled(kinds) || chosen.iter().any(|c| c.rule.align.is_some() && is_or_beneath(&c.rule.at, location)) {
+        let keyed = |c: &Chosen| matches!(c.rule.align, Some(Align::Key(_))) && is_or_beneath(&c.rule.at, location);
+        if chosen.iter().any(keyed) {
             // The elements were not the ones that belong together: nothing that differs inside them says anything.
+            continue;
+        }
+        if is_shuffled(kinds) {
+            let exchanges = kinds.values().map(|seen| seen.exchanges).max().unwrap_or(0);
+            rest.push((Arc::from(*location), "json.value".into(), exchanges));
             continue;
         }
         if chosen.iter().any(|c| c.rule.ignore == Some(Ignore::All) && beneath(&c.rule.at, location)) {
