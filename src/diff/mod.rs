@@ -19,8 +19,10 @@ mod summary;
 mod body;
 mod coding;
 mod decoded;
+mod formats;
 mod grpc;
 mod headers;
+mod media;
 mod origin;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,11 @@ const LEAD: usize = 16;
 /// A finding in a sentence, sides in their fixed order: `primary 200, candidate 500`.
 pub fn summary(finding: &Finding) -> String {
     let (family, what) = finding.kind.split_once('.').unwrap_or((&finding.kind, ""));
-    let (a, b) = excerpts(finding, family == "json");
+    let json = match (family, what) {
+        ("stream", "ended_early") | ("csv", "column_missing" | "column_extra") => false,
+        _ => matches!(family, "json" | "stream" | "csv"),
+    };
+    let (a, b) = excerpts(finding, json);
     let (a, b) = (a.as_deref(), b.as_deref());
     let quoted = matches!(family, "header" | "cookie" | "trailer" | "ctype" | "redirect" | "text");
     let show = |v: Option<&str>| match v {
@@ -29,10 +33,24 @@ pub fn summary(finding: &Finding) -> String {
             };
             format!("{} became {}", side(classes.0, a), side(classes.1, b))
         }
-        ("json", "missing" | "item_missing") if b.is_none() => {
+        ("json", "missing" | "item_missing") | ("stream", "event_missing") if b.is_none() => {
             format!("missing on the candidate, primary has {}", show(a))
         }
-        ("json", "extra" | "item_extra") if a.is_none() => format!("only on the candidate: {}", show(b)),
+        ("json", "extra" | "item_extra") | ("stream", "event_extra") if a.is_none() => {
+            format!("only on the candidate: {}", show(b))
+        }
+        ("stream", "ended_early") => {
+            let count = b.and_then(|b| b.split(' ').next());
+            format!("candidate ended after {} of {}", show(count), show(a))
+        }
+        ("stream", "event_order") if a == b => format!("moved to another place: {}", show(a)),
+        ("csv", "column_missing") => format!("column {} is missing on the candidate", show(a)),
+        ("csv", "column_extra") => format!("column {} is only on the candidate", show(b)),
+        ("csv", "row_missing") => format!("row missing on the candidate, primary has {}", show(a)),
+        ("csv", "row_extra") => format!("row only on the candidate: {}", show(b)),
+        ("csv", "order") if a == b => format!("row moved to another place: {}", show(a)),
+        ("csv", "quoting") => "the same cells, other quotes or line ends".to_owned(),
+        ("body", "encoding") => format!("the same content, other bytes of {}", classes.0),
         ("json", "whitespace") => "the same values, other white space".to_owned(),
         ("text", "whitespace") => "the same text, other white space".to_owned(),
         ("body", "empty_vs_content") => {
@@ -149,6 +167,27 @@ mod tests {
                 f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
                 "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
             ),
+            (
+                f("stream.ended_early", ("whole", "ended"), Some("10 events"), Some("3 events")),
+                "candidate ended after 3 of 10 events",
+            ),
+            (
+                f("stream.event_extra", ("missing", "object"), None, Some("{\"a\": 1}")),
+                "only on the candidate: {\"a\":1}",
+            ),
+            (
+                f("csv.column_extra", ("missing", "column"), None, Some("unit price")),
+                "column unit price is only on the candidate",
+            ),
+            (
+                f("csv.row_missing", ("object", "missing"), Some("{\"a\":\"1\"}"), None),
+                "row missing on the candidate, primary has {\"a\":\"1\"}",
+            ),
+            (
+                f("csv.order", ("columns", "columns"), Some("[\"a\", \"b\"]"), Some("[\"b\", \"a\"]")),
+                "primary [\"a\",\"b\"], candidate [\"b\",\"a\"]",
+            ),
+            (f("body.encoding", ("cbor", "cbor"), None, None), "the same content, other bytes of cbor"),
         ] {
             assert_eq!(told, expected);
         }

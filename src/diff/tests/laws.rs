@@ -51,6 +51,11 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         "application/grpc",
         "multipart/byteranges; boundary=b",
         "application/x-ndjson",
+        "text/event-stream",
+        "text/csv; header=absent",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/cbor",
         ";;=\"",
     ]);
     let coding = prop::sample::select(vec!["", "", "", "gzip", "deflate", "br", "zstd", "pied", "gzip, br"]);
@@ -64,7 +69,10 @@ fn any_answer() -> impl Strategy<Value = Answer> {
             "a\nb\n",
             "a\r\nb",
             "<a> <b/></a>",
-            "\0\0\0\0\x01x"
+            "\0\0\0\0\x01x",
+            "data: 1\n\ndata: 2\n",
+            "--b\r\n\r\nx\r\n--b--",
+            "a=1&b=%20"
         ])
         .prop_map(|s| s.as_bytes().to_vec()),
         Just(gzip(b"{\"a\":1}")),
