@@ -34,14 +34,17 @@ pub type Place = (Arc<str>, Arc<str>);
 pub(super) fn place(location: &Arc<str>, kind: &Arc<str>) -> Place {
     let (_, what) = kind.split_once('.').unwrap_or(("", kind));
     match what {
-        "missing" | "extra" | "item_missing" | "item_extra" | "null_vs_missing" | "empty_vs_missing" => {
-            (location.clone(), PRESENCE.into())
-        }
-        "order" => (location.clone(), ORDER.into()),
+        _ if comes_and_goes(kind) => (location.clone(), PRESENCE.into()),
+        "order" | "event_order" => (location.clone(), ORDER.into()),
         // Told at the element, where the order is the array's.
         "moved" => (location.strip_suffix("[*]").map_or_else(|| location.clone(), Arc::from), ORDER.into()),
         _ => (location.clone(), kind.clone()),
     }
+}
+
+/// Whether a kind says that something is there on one side only.
+pub(super) fn comes_and_goes(kind: &str) -> bool {
+    kind.ends_with("missing") || kind.ends_with("extra")
 }
 
 /// The place at which a finding is noise by what is known, if there is one.
@@ -50,7 +53,8 @@ fn known_place(noise: &Noise, finding: &Finding) -> Option<Place> {
     if noise.contains_key(&own) {
         return Some(own);
     }
-    let paired = finding.kind.ends_with(".value") && finding.location.ends_with("[*]");
+    let element = finding.kind.ends_with(".value") && finding.location.ends_with("[*]");
+    let paired = element || &*finding.kind == "stream.event_value";
     let varying = (own.0, PRESENCE.into());
     (paired && noise.contains_key(&varying)).then_some(varying)
 }
@@ -229,6 +233,8 @@ mod tests {
         assert_eq!(of("json:$.a[*]", "json.item_missing"), of("json:$.a[*]", "json.item_extra"));
         assert_eq!(of("json:$.m.*", "json.missing"), of("json:$.m.*", "json.null_vs_missing"));
         assert_eq!(of("json:$.a[*]", "json.moved"), of("json:$.a", "json.order"));
+        assert_eq!(of("body", "stream.event_missing"), of("body", "stream.event_extra"));
+        assert_eq!(of("json:$[*]", "csv.row_missing"), of("json:$[*]", "csv.row_extra"));
         assert_ne!(of("json:$.a", "json.value"), of("json:$.a", "json.type"));
         assert_ne!(of("json:$.a", "json.missing"), of("json:$.a", "json.null_vs_empty"));
     }

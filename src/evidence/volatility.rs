@@ -126,7 +126,7 @@ impl Sightings {
     }
 
     fn look_at(&mut self, finding: &Finding) {
-        if &*finding.kind == "json.order" {
+        if finding.kind.ends_with(".order") {
             let repeats = |text: &Option<String>| text.as_deref().is_some_and(repeats);
             self.repeats += u64::from(repeats(&finding.primary) || repeats(&finding.candidate));
         }

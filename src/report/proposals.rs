@@ -120,7 +120,7 @@ fn fields(rule: &RuleSpec) -> Vec<(&'static str, Value)> {
         put("time", t.time.map(|v| json!(time(v))));
         out.push(("tolerance", Value::Object(bounds)));
     }
-    out.extend(rule.numeric_string.then(|| ("numeric_string", json!(true))));
+    out.extend(rule.numeric_string.then_some(("numeric_string", json!(true))));
     out.extend(rule.align.as_ref().map(|align| {
         let word = match align {
             Align::Lcs => "lcs",

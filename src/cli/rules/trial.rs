@@ -97,8 +97,8 @@ impl Trial {
             self.not.budget += 1;
             return;
         }
-        let (mut covers, mut counted): (BTreeMap<&Arc<str>, BTreeSet<String>>, BTreeMap<String, &Finding>) =
-            Default::default();
+        let mut covers: BTreeMap<&Arc<str>, BTreeSet<String>> = BTreeMap::new();
+        let mut counted: BTreeMap<String, &Finding> = BTreeMap::new();
         for finding in findings.list.iter().filter(|f| f.tier.counts() && !f.secondary) {
             let (classes, kind) = ((&finding.primary_class, &finding.candidate_class), &finding.kind);
             let print = diff::fingerprint(route, kind, &finding.location, classes.0, classes.1);

@@ -11,6 +11,7 @@
 //! | members and elements that come and go | `ignore`: nothing narrower holds |
 //! | anything else: statuses, texts, whole bodies | none, it would hide too much |
 
+use super::super::noise::comes_and_goes;
 use super::super::{Sightings, Volatilities};
 use crate::diff::value::Class;
 use crate::diff::{Align, Ignore, RuleSpec, Shape, Tolerance};
@@ -190,24 +191,14 @@ fn at_place(location: &str, kinds: &Kinds<'_>, elements: Option<&Kinds<'_>>, bas
         Some(Chosen { rule: RuleSpec { at: location.to_owned(), ..rule }, basis, differed, detail })
     };
     let often = |exchanges: u64| exchanges as f64 >= OFTEN * basis.of as f64;
-    let value = ["json.value", "header.value", "trailer.value"].iter().find_map(|kind| kinds.get(kind).copied());
+    let value =
+        ["json.value", "csv.value", "header.value", "trailer.value"].iter().find_map(|kind| kinds.get(kind).copied());
     if !basis.control {
         let seen = value.filter(|seen| is_new_every_time(seen, basis))?;
         let (rule, detail) = of_values(location, seen, WITHOUT_CONTROL)?;
         return chosen(seen.exchanges, detail, rule);
     }
     if location.starts_with("json:") {
-        let comes_and_goes = |kind: &&str| {
-            matches!(
-                *kind,
-                "json.missing"
-                    | "json.extra"
-                    | "json.item_missing"
-                    | "json.item_extra"
-                    | "json.null_vs_missing"
-                    | "json.empty_vs_missing"
-            )
-        };
         let presence = kinds.iter().filter(|(kind, _)| comes_and_goes(kind)).map(|(_, seen)| seen.exchanges).max();
         if let Some(differed) = presence {
             let what = if location.ends_with("[*]") { "elements come" } else { "the member comes" };

@@ -6,9 +6,13 @@ use crate::diff::{RuleSpec, Tolerance, on_route};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The same rule and the routes it was chosen on.
+type Group = Vec<(Arc<str>, Chosen)>;
+
 /// One rule for all routes it was chosen on, where a name with `*` means them and no other; else one for each.
 pub(super) fn joined(chosen: Vec<(Arc<str>, Chosen)>, all: &[Arc<str>]) -> Vec<Proposal> {
-    let mut alike: BTreeMap<(String, String), Vec<(Arc<str>, Chosen)>> = BTreeMap::new();
+    // By location and what the rule says.
+    let mut alike: BTreeMap<(String, String), Group> = BTreeMap::new();
     for (route, one) in chosen {
         // How wide a tolerance is may differ from route to route: the widest is right for all.
         let tolerance = one.rule.tolerance.map(|t| Tolerance {
@@ -52,7 +56,7 @@ fn common(routes: &[Arc<str>], all: &[Arc<str>]) -> Option<String> {
     }
 }
 
-fn join(group: Vec<(Arc<str>, Chosen)>, on: String) -> Option<Proposal> {
+fn join(group: Group, on: String) -> Option<Proposal> {
     let (routes, all): (Vec<Arc<str>>, Vec<Chosen>) = group.into_iter().unzip();
     // The one with the widest tolerance speaks for all.
     let width =
