@@ -57,7 +57,9 @@ pub fn rooms(
         None => None,
     };
     budget.set_max(settings.mirror.memory_budget);
+    let primary = kept(Leg::Primary, &settings.primary)?;
     let legs = Legs::new(
+        primary.clone(),
         kept(Leg::Candidate, &settings.candidate)?,
         settings.build_header.clone(),
         control,
@@ -66,12 +68,8 @@ pub fn rooms(
     );
     let of_routes = settings.routes.iter().map(|r| r.mirror.clone()).collect();
     let plan = Arc::new(Plan::new(mirrors.clone(), settings.mirror.clone(), of_routes, legs));
-    let live = Live {
-        routes: Arc::new(routes),
-        primary: kept(Leg::Primary, &settings.primary)?,
-        mirror: plan.clone(),
-        body_timeout: settings.listen.body_timeout,
-    };
+    let live =
+        Live { routes: Arc::new(routes), primary, mirror: plan.clone(), body_timeout: settings.listen.body_timeout };
     Ok((live, plan))
 }
 

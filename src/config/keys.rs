@@ -181,7 +181,11 @@ const MIRROR: &[Key] = &[
         Kind::Choice(&["concurrent", "after-primary"]),
         "mirror at once, or when the primary's answer is complete",
     ),
-    key("confirm", Kind::Bool, "ask both again after a divergence; not built yet"),
+    key(
+        "confirm",
+        Kind::Bool,
+        "after a divergence ask primary and candidate again, read-only methods only, and tell what was transient",
+    ),
     key("timeout", Kind::Timeout, "for a mirrored answer to be complete"),
     key("max_in_flight", count(10_000_000), "mirrored exchanges at once; beyond it they are shed, never queued"),
     key("max_rate", Kind::Count { min: 0, max: u32::MAX as u64 }, "mirrored requests a second; 0 is no limit"),

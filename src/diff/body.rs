@@ -1,4 +1,6 @@
 //! Two bodies that are not the same bytes: which comparator is asked, by what they are declared and look like.
+//!
+//! HTML is compared as text.
 
 use super::budget::Budget;
 use super::compare::Context;
@@ -7,7 +9,7 @@ use super::media::Media;
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
-use super::{Finding, Findings, Tier, formats, text};
+use super::{Finding, Findings, Tier, formats, text, xml};
 use crate::model::Answer;
 use formats::Format;
 use http::StatusCode;
@@ -188,10 +190,10 @@ fn by_lines_or_bytes(
     let text = text::is_text(primary) && text::is_text(candidate);
     let declared = |m| matches!(m, Media::Text | Media::Markup);
     match media {
-        (Media::Markup, Media::Markup) => text::compare(primary, candidate, true, context.rules, out),
-        (a, b) if declared(a) && declared(b) => text::compare(primary, candidate, false, context.rules, out),
+        (Media::Markup, Media::Markup) => xml::compare(context, primary, candidate, out),
+        (a, b) if declared(a) && declared(b) => text::compare(context, primary, candidate, out),
         (a, b) if text && a.may_be_text() && b.may_be_text() => {
-            text::compare(primary, candidate, false, context.rules, out);
+            text::compare(context, primary, candidate, out);
         }
         _ => opaque(primary, candidate, "", out),
     }

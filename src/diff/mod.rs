@@ -27,6 +27,8 @@ mod origin;
 #[cfg(test)]
 mod tests;
 mod text;
+mod window;
+mod xml;
 
 pub use coding::Limits;
 pub use compare::{Context, compare, is_match};
@@ -36,3 +38,4 @@ pub use fingerprint::fingerprint;
 pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet, on_route};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
+pub use window::window;

@@ -3,7 +3,7 @@
 use super::judge::{Decision, Excuse, Judged, Needed, judge};
 use super::table::{MAX_DIVERGENCES, add_example};
 use super::volatility;
-use super::{Compared, Divergence, EpochInfo, Evidence, Histogram, RouteEvidence, Settled, Settlement};
+use super::{Compared, Diverged, Divergence, EpochInfo, Evidence, Histogram, RouteEvidence, Settled, Settlement};
 use super::{LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US};
 use crate::diff::{self, Cover, Finding};
 use crate::model::{Bucket, Incomparable, Leg, LegRecord, StatusClass, Timestamp};
@@ -68,8 +68,8 @@ impl Evidence {
         }
     }
 
-    /// An exchange that is pending in its route is settled.
-    pub fn apply(&mut self, settled: &Settled, keep: Keep<'_>) {
+    /// An exchange that is pending in its route is settled. Fingerprints of what counted where it is divergent.
+    pub fn apply(&mut self, settled: &Settled, keep: Keep<'_>) -> Option<Vec<Arc<str>>> {
         let route = self.route(&settled.route, keep);
         if route.counts.pending == 0 {
             // Its beginning was never seen: count it from there, so that the law holds.
@@ -84,10 +84,13 @@ impl Evidence {
             }
         }
         match &settled.result {
-            Settlement::Incomparable(reason) => route.incomparable(*reason),
+            Settlement::Incomparable(reason) => {
+                route.incomparable(*reason);
+                None
+            }
             Settlement::Compared(compared) => {
-                let judged = route.compared(settled, compared, keep);
-                if !matches!(judged.decision, Decision::Incomparable(_)) {
+                let (decision, counted) = route.compared(settled, compared, keep);
+                if !matches!(decision, Decision::Incomparable(_)) {
                     let covers: BTreeSet<&Arc<str>> = compared
                         .candidate
                         .list
@@ -98,7 +101,15 @@ impl Evidence {
                     count_rules(&mut route.rule_hits, &covers);
                     count_rules(&mut self.rule_hits, &covers);
                 }
+                (decision == Decision::Divergent).then_some(counted)
             }
+        }
+    }
+
+    /// Adds what a divergent exchange showed when it was asked again; lost where it is no part of this any more.
+    pub fn asked_again(&mut self, diverged: &Diverged, compared: &Compared) {
+        if let Some(route) = self.routes.get_mut(&diverged.route).filter(|route| route.since == diverged.since) {
+            route.asked_again(&diverged.rows, compared);
         }
     }
 
@@ -159,12 +170,12 @@ impl RouteEvidence {
         *self.counts.incomparable_reasons.get_mut(reason) += 1;
     }
 
-    fn compared(&mut self, settled: &Settled, compared: &Compared, keep: Keep<'_>) -> Judged {
+    fn compared(&mut self, settled: &Settled, compared: &Compared, keep: Keep<'_>) -> (Decision, Vec<Arc<str>>) {
         let judged = judge(&mut self.noise, compared);
         match judged.decision {
             Decision::Incomparable(reason) => {
                 self.incomparable(reason);
-                return judged;
+                return (judged.decision, Vec::new());
             }
             Decision::Matched => self.counts.matched += 1,
             Decision::Divergent => self.counts.divergent += 1,
@@ -195,12 +206,30 @@ impl RouteEvidence {
             }
         }
         volatility::record(&mut self.volatility, compared);
-        self.sightings(settled, compared, &judged, keep);
-        judged
+        let counted = self.sightings(settled, compared, &judged, keep);
+        (judged.decision, counted)
     }
 
-    /// Enters the candidate's findings into the table, each fingerprint once. Secondary ones are told by examples only.
-    fn sightings(&mut self, settled: &Settled, compared: &Compared, judged: &Judged, keep: Keep<'_>) {
+    /// Judged as any other, and nothing is learned from it: it is no exchange of its own.
+    fn asked_again(&mut self, rows: &[Arc<str>], compared: &Compared) {
+        let decision = judge(&mut self.noise.clone(), compared).decision;
+        if matches!(decision, Decision::Incomparable(_)) || self.counts.asked_again >= self.counts.divergent {
+            return;
+        }
+        let alike = u64::from(decision != Decision::Divergent);
+        self.counts.asked_again += 1;
+        self.counts.transient += alike;
+        for print in rows {
+            if let Some(row) = self.divergences.get_mut(print) {
+                row.asked_again += 1;
+                row.transient += alike;
+            }
+        }
+    }
+
+    /// Enters the candidate's findings into the table, each fingerprint once; those that count are returned. Secondary
+    /// ones are told by examples only.
+    fn sightings(&mut self, settled: &Settled, compared: &Compared, judged: &Judged, keep: Keep<'_>) -> Vec<Arc<str>> {
         let mut seen: BTreeMap<Arc<str>, (&Finding, Option<&Excuse>)> = BTreeMap::new();
         for (finding, excuse) in compared.candidate.list.iter().zip(&judged.excuses) {
             if excuse == &Some(Excuse::Secondary) {
@@ -219,7 +248,11 @@ impl RouteEvidence {
                 *shown = (finding, None);
             }
         }
+        let mut counted = Vec::new();
         for (print, (finding, excuse)) in seen {
+            if excuse.is_none() {
+                counted.push(print.clone());
+            }
             if !self.divergences.contains_key(&print) {
                 if self.divergences.len() >= MAX_DIVERGENCES {
                     self.divergences_overflow += 1;
@@ -244,6 +277,7 @@ impl RouteEvidence {
                 add_example(&mut row.examples, example, keep.examples);
             }
         }
+        counted
     }
 }
 
@@ -255,6 +289,8 @@ fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Diverg
         tier: finding.tier,
         count: 0,
         counted: 0,
+        asked_again: 0,
+        transient: 0,
         excused_by: None,
         primary_class: finding.primary_class.clone(),
         candidate_class: finding.candidate_class.clone(),

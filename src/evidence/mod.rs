@@ -26,7 +26,7 @@ pub use book::{Begun, Book, Dirt, Epoch, PastEpoch, Rules};
 pub use example::{Example, ExampleMessage};
 pub use noise::restore as restore_noise;
 pub use propose::{LEAST_PAIRS, LEAST_WITHOUT_CONTROL, Left, Proposal, Proposals, Support, propose};
-pub use settled::{Compared, Settled, Settlement};
+pub use settled::{Compared, Diverged, Settled, Settlement};
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram,

@@ -123,8 +123,10 @@ impl Redactor {
     /// Redacts the excerpts of a finding by where it stands and by pattern.
     pub fn finding(&self, finding: &mut Finding) {
         let exact = finding.exact.clone();
+        // What a cookie is good for is no secret, as in the header itself.
+        let attribute = &*finding.kind == "cookie.attr";
         for excerpt in [&mut finding.primary, &mut finding.candidate].into_iter().flatten() {
-            *excerpt = self.excerpt(&exact, excerpt);
+            *excerpt = if attribute { self.text(excerpt).into_owned() } else { self.excerpt(&exact, excerpt) };
         }
     }
 

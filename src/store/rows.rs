@@ -299,8 +299,11 @@ mod tests {
             ["json:$.at", "json.value", []]
         ]);
         fields["control"].as_object_mut().unwrap().remove("unpaired_noise");
+        for key in ["asked_again", "transient"] {
+            assert!(fields["counts"].as_object_mut().unwrap().remove(key).is_some());
+        }
         let old = serde_json::from_value::<RouteRow>(fields).unwrap().read().unwrap();
-        assert_eq!((old.control.unpaired_noise, old.noise.len()), (0, 2));
+        assert_eq!((old.control.unpaired_noise, old.noise.len(), old.counts.asked_again), (0, 2, 0));
         assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
         assert!(old.noise.values().any(|known| known.shapes.len() == 2));
         assert!(old.volatility.is_empty() && old.rule_hits.is_empty());

@@ -35,14 +35,6 @@ pub(super) fn build(sources: &Sources<'_>, candidate_build: Option<String>) -> C
     let mirror = routes::mirror(&sources.reader("mirror"));
     let gate = routes::gate(&sources.reader("gate"));
     let (routes, policies) = routes::routes(sources);
-    for route in &routes {
-        if let Some(crate::routes::OperationFrom::Json(path)) = &route.spec.operation_from {
-            let name = &route.spec.name;
-            warnings.push(format!(
-                "route {name}: operations in the request body (json:{path}) are not read yet, it stays one route"
-            ));
-        }
-    }
     let checked = Checked {
         listen,
         admin,

@@ -4,13 +4,16 @@ mod binary;
 mod cases;
 mod format_laws;
 mod formats;
+mod headers;
 mod laws;
 mod rules;
+mod streams;
 
 use super::*;
 use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A request and the rules its answers are compared under.
@@ -156,4 +159,19 @@ fn rule(id: &str, at: &str) -> RuleSpec {
 
 fn ignoring(id: &str, at: &str, what: Ignore) -> RuleSpec {
     RuleSpec { ignore: Some(what), ..rule(id, at) }
+}
+
+/// Kinds and places, as they would be with the sides swapped. One end of a stream is many events at its other side.
+fn places(found: &Findings, swap: bool) -> BTreeSet<String> {
+    let name = |f: &Finding| {
+        let kind = f.kind.replace("stream.ended_early", "stream.event_missing");
+        let swap = swap && !kind.contains("_vs_");
+        let kind = match (swap, kind.strip_suffix("missing"), kind.strip_suffix("extra")) {
+            (true, Some(of), _) => format!("{of}extra"),
+            (true, _, Some(of)) => format!("{of}missing"),
+            _ => kind,
+        };
+        format!("{kind} {}", f.location)
+    };
+    found.list.iter().map(name).collect()
 }
