@@ -1,3 +1,5 @@
+//! What is proposed for which kind of volatility, and what never is.
+
 use super::*;
 use crate::diff::{Align, Finding, Ignore, Shape, Tier, Tolerance};
 use crate::evidence::testing::{compared, epoch, finding, findings};
