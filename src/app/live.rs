@@ -16,13 +16,14 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// Compiles the rules; all that is wrong with any of them at once.
 pub fn rules(settings: &Checked) -> Result<RuleSet, AppError> {
-    RuleSet::compile(&settings.rules).map_err(|errors| {
+    let rules = RuleSet::compile(&settings.rules).map_err(|errors| {
         let lines = errors.iter().map(|e| {
             let id = settings.rules.get(e.index).map_or("?", |r| r.id.as_str());
             format!("rule \"{id}\": {}: {}", e.key, e.message)
         });
         AppError::Rules(lines.collect::<Vec<_>>().join("\n"))
-    })
+    })?;
+    Ok(rules.with_schema(settings.schema.clone()))
 }
 
 /// Data plane and mirror by one configuration. Connections to legs whose settings did not change are kept from

@@ -9,8 +9,8 @@ use super::media::Media;
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
-use super::{Finding, Findings, Tier, formats, text, xml};
-use crate::model::Answer;
+use super::{Finding, Findings, Tier, formats, grpc, text, xml};
+use crate::model::{Answer, Leg};
 use formats::Format;
 use http::StatusCode;
 use std::borrow::Cow;
@@ -44,6 +44,7 @@ pub(super) fn compare(
         {
             formats::compare(a, context, answers, (&primary, &candidate), out);
         }
+        (Media::Protobuf, Media::Protobuf) if !partial => grpc::bodies(context, answers, &primary, &candidate, out),
         (a, b) if !partial && (declared || alike && a.may_be_json() && b.may_be_json()) => {
             json_or_text(context, answers, media, primary, candidate, out);
         }
@@ -82,7 +83,7 @@ pub(super) fn as_json(
         return AsJson::Same;
     }
     let mut found = Findings::default();
-    let mut session = Session { skew: context.skew, ..Session::default() };
+    let mut session = Session { skew: context.skew, control: context.other == Leg::Control, ..Session::default() };
     let rules = &context.rules.json;
     match json::compare_with(&primary, &candidate, rules, budget, &mut session, options, &mut found) {
         JsonOutcome::Done => {

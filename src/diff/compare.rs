@@ -147,6 +147,7 @@ fn streams(context: &Context<'_>, primary: &Answer, other: &Answer, window: Wind
 }
 
 fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Findings) {
+    let (primary, other) = (&*grpc::unwrapped(primary), &*grpc::unwrapped(other));
     let mut broken = false;
     if let BodyEnd::Broken(failure) = &primary.end {
         transport(context, failure, (failure.kind.as_str(), "answer"), true, out);
@@ -181,21 +182,12 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         grpc: is_grpc,
     };
     let mut found = Findings::default();
-    how.compare(&primary.headers, &other.headers, &mut found);
+    let (head, trailers) = grpc::metadata(primary, other);
+    let (other_head, other_trailers) = grpc::metadata(other, primary);
+    how.compare(&head, &other_head, &mut found);
     let type_owns = found.list.iter().any(|f| &*f.kind == "ctype.type" && f.counts());
     // A part of the trailers is no part of a broken body.
-    if is_grpc {
-        let strip = |t: &Option<http::HeaderMap>| {
-            t.clone().map(|mut t| {
-                t.remove("grpc-status");
-                t.remove("grpc-message");
-                t
-            })
-        };
-        how.trailers(strip(&primary.trailers).as_ref(), strip(&other.trailers).as_ref(), &mut found);
-    } else {
-        how.trailers(primary.trailers.as_ref(), other.trailers.as_ref(), &mut found);
-    }
+    how.trailers(Some(&trailers), Some(&other_trailers), &mut found);
     out.absorb(found, owned);
 
     let mut found = Findings::default();

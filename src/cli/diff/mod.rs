@@ -33,7 +33,8 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
     };
     let rules = checked.as_ref().map_or(&[][..], |c| &c.rules);
     let set = RuleSet::compile(rules)
-        .map_err(|errors| Failure::new(errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; ")))?;
+        .map_err(|errors| Failure::new(errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; ")))?
+        .with_schema(checked.as_ref().and_then(|c| c.schema.clone()));
     let asked = Asked::read(args.route.as_deref(), checked.as_ref())?;
     let rules = set.for_route(&asked.route, &now().to_string()[..10]);
 

@@ -12,7 +12,8 @@ use super::keys::Section;
 use super::node::{Node, Table};
 use super::problem::Problem;
 use super::read::{Problems, Reader, Wrong, text};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What there is to build from.
 pub(super) struct Sources<'a> {
@@ -45,6 +46,7 @@ pub(super) fn build(sources: &Sources<'_>, candidate_build: Option<String>) -> C
         mirror,
         routes,
         rules: rules::rules(sources),
+        schema: sides::schema(sources, &mut warnings).map(Arc::new),
         redact: sides::redact(sources, &mut warnings),
         store: sides::store(sources),
         gate: crate::gate::Policy { default: gate, routes: policies },
@@ -93,14 +95,7 @@ impl<'a> Sources<'a> {
         if self.offline {
             return Ok(path);
         }
-        let content = std::fs::read(&path).map_err(|e| {
-            let why = match e.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-                _ => e.to_string(),
-            };
-            Wrong::from(format!("{}: {why}", path.display()))
-        })?;
+        let content = content(&path)?;
         if content.trim_ascii().is_empty() {
             return Err(format!("{} is empty", path.display()).into());
         }
@@ -109,6 +104,17 @@ impl<'a> Sources<'a> {
         }
         Ok(path)
     }
+}
+
+fn content(path: &Path) -> Result<Vec<u8>, Wrong> {
+    std::fs::read(path).map_err(|e| {
+        let why = match e.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => e.to_string(),
+        };
+        Wrong::from(format!("{}: {why}", path.display()))
+    })
 }
 
 const NO_SECTION: Section = Section { name: "", doc: "", repeated: false, keys: &[] };

@@ -14,7 +14,7 @@ pub(in crate::diff) use params::Parameterised;
 
 use super::origin::{Side, map_url, resolve};
 use super::rules::{RouteRules, Scheme};
-use super::{Context, Finding, Findings, Tier};
+use super::{Context, Finding, Findings, Tier, grpc};
 use class::Class;
 use http::header::{CONNECTION, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -195,8 +195,7 @@ impl HeaderComparison<'_> {
     }
 
     fn skips(&self, name: &HeaderName) -> bool {
-        self.skip.contains(name)
-            || (self.grpc && matches!(name.as_str(), "grpc-status" | "grpc-message" | "grpc-encoding"))
+        self.skip.contains(name) || (self.grpc && grpc::is_status_field(name))
     }
 
     fn note(&self, name: &HeaderName, differs: Differs, a: &Values<'_>, b: &Values<'_>, out: &mut Findings) {

@@ -67,7 +67,7 @@ impl Asked {
 }
 
 /// `200 OK`, header lines, an empty line, the body; a line `--trailers--` before trailers.
-fn answer(text: &str) -> Answer {
+pub(super) fn answer(text: &str) -> Answer {
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let (body, trailers) = body.split_once("\n--trailers--\n").map_or((body, None), |(b, t)| (b, Some(t)));
     let (start, lines) = head.split_once('\n').unwrap_or((head, ""));
@@ -82,7 +82,7 @@ fn answer(text: &str) -> Answer {
     }
 }
 
-fn fields(lines: &str) -> HeaderMap {
+pub(super) fn fields(lines: &str) -> HeaderMap {
     let mut map = HeaderMap::new();
     for line in lines.lines() {
         let (name, value) = line.split_once(':').unwrap();
@@ -98,7 +98,7 @@ fn captured(body: &[u8]) -> Captured {
     Captured::whole(vec![Bytes::copy_from_slice(body)], None)
 }
 
-fn with_body(text: &str, body: &[u8]) -> Answer {
+pub(super) fn with_body(text: &str, body: &[u8]) -> Answer {
     Answer { body: captured(body), ..answer(text) }
 }
 
@@ -111,7 +111,7 @@ fn truncated(text: &str) -> Answer {
 }
 
 /// `kind @ location tier`, `(..)` around secondary ones, ` by id` behind covered ones; one a line.
-fn told(found: &Findings) -> String {
+pub(super) fn told(found: &Findings) -> String {
     let mut lines: Vec<String> = found
         .list
         .iter()
