@@ -38,7 +38,7 @@ pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
 pub use fingerprint::fingerprint;
 pub use grpc::{Schema, SchemaError};
 pub use json::{CONFIRMATIONS, InferredKey};
-pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet};
+pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet, on_route};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
 pub use window::window;

@@ -18,5 +18,6 @@ mod isolation;
 mod mirroring;
 mod operations;
 mod protocols;
+mod rules;
 mod stopping;
 mod streams;

@@ -115,16 +115,12 @@ impl Draft<'_> {
 
     /// Adds it, in place of one that does not count where the list is full.
     pub(super) fn push(self, place: &Place, out: &mut Findings) {
-        if out.list.len() < MAX_FINDINGS {
-            out.list.push(self.finish(place));
+        // Where all in a full list count, one more that does not is not worth the making.
+        if !self.counts() && out.list.len() >= MAX_FINDINGS && out.list.iter().all(Finding::counts) {
+            out.dropped += 1;
             return;
         }
-        out.dropped += 1;
-        if self.counts()
-            && let Some(idle) = out.list.iter_mut().rev().find(|f| !f.counts())
-        {
-            *idle = self.finish(place);
-        }
+        out.push(self.finish(place));
     }
 
     fn finish(self, place: &Place) -> Finding {

@@ -7,11 +7,12 @@ mod glob;
 mod location;
 mod plain;
 
+pub use glob::on_route;
 pub(super) use location::Scheme;
 
 use super::fingerprint::encode;
 use super::json::{AutoKeys, InferredKey, JsonRules, Learnt};
-use super::spec::RuleSpec;
+use super::spec::{Align, RuleSpec};
 use super::{Cover, Finding, Schema, xml};
 use location::Location;
 use plain::PlainRule;
@@ -45,6 +46,8 @@ pub struct RuleInfo {
     pub on: String,
     pub at: String,
     pub expired: bool,
+    /// Whether it says which elements of an array belong together, which excuses nothing by itself.
+    pub pairs: bool,
 }
 
 /// All rules of a configuration, compiled.
@@ -151,7 +154,7 @@ impl RuleSet {
         }
         let applying: Vec<usize> = (0..)
             .zip(&self.rules)
-            .filter(|(_, r)| !r.expired(today) && glob::on_route(&r.spec.on, route))
+            .filter(|(_, r)| !r.expired(today) && on_route(&r.spec.on, route))
             .map(|(i, _)| i)
             .collect();
         let resolved = match cache.by_rules.get(&applying) {
@@ -199,6 +202,7 @@ impl RuleSet {
                 on: r.spec.on.clone(),
                 at: r.spec.at.clone(),
                 expired: r.expired(today),
+                pairs: matches!(&r.spec.align, Some(Align::Lcs | Align::Index | Align::Auto | Align::Key(_))),
             })
             .collect()
     }
