@@ -8,7 +8,7 @@
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
 
-use super::{Counts, EpochInfo, EpochReason, Evidence, Keep, Settled};
+use super::{Counts, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled};
 use crate::model::{Bucket, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +39,22 @@ pub struct Rules {
 impl std::fmt::Debug for Rules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rules").field("generation", &self.generation).field("digest", &self.digest).finish()
+    }
+}
+
+/// What the latency of a route is counted by, by its name.
+#[derive(Clone)]
+struct Terms(Arc<dyn Fn(&str) -> LatencyTerms + Send + Sync>);
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self(Arc::new(|_| LatencyTerms::default()))
+    }
+}
+
+impl std::fmt::Debug for Terms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Terms")
     }
 }
 
@@ -93,6 +109,7 @@ pub struct Book {
     history: Vec<PastEpoch>,
     next: u64,
     rules: Rules,
+    latency: Terms,
     keep_examples: usize,
     forgotten: Vec<u64>,
     /// Latest arrival of an exchange that the newest build answered. Without one it may not even be deployed yet.
@@ -160,6 +177,7 @@ impl Book {
             history: Vec::new(),
             next: 2,
             rules,
+            latency: Terms::default(),
             keep_examples,
             forgotten: Vec::new(),
             newest_seen: None,
@@ -198,6 +216,7 @@ impl Book {
             history,
             next,
             rules: rules.clone(),
+            latency: Terms::default(),
             keep_examples,
             forgotten: Vec::new(),
             newest_seen,
@@ -285,16 +304,16 @@ impl Book {
 
     /// A request that was not mirrored.
     pub fn skipped(&mut self, route: &Arc<str>, bucket: Bucket, now: Timestamp) {
-        let digest = self.rules.route.clone();
-        let keep = Keep { rules: &*digest, examples: self.keep_examples, now };
+        let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
+        let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
         self.newest.evidence.skipped(route, bucket, keep);
         self.newest.touch(route);
     }
 
     /// A mirrored exchange begins: pending in the newest epoch.
     pub fn begin(&mut self, route: &Arc<str>, now: Timestamp) -> Begun {
-        let digest = self.rules.route.clone();
-        let keep = Keep { rules: &*digest, examples: self.keep_examples, now };
+        let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
+        let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
         self.newest.evidence.begin(route, keep);
         Begun { epoch: self.newest.number, route: route.clone() }
     }
@@ -318,8 +337,8 @@ impl Book {
             self.retract(begun);
         }
         let Some(number) = target else { return };
-        let digest = self.rules.route.clone();
-        let keep = Keep { rules: &*digest, examples: self.keep_examples, now };
+        let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
+        let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
         if let Some(epoch) = self.epoch_mut(number) {
             if !here {
                 epoch.evidence.begin(&settled.route, keep);
@@ -374,6 +393,19 @@ impl Book {
             self.newest.evidence.epoch.rules = rules.digest;
             self.newest.dirt.epoch = true;
         }
+    }
+
+    /// The settings by which latency is counted are these from now on. Where they are others for a route, its latency
+    /// starts afresh; nothing else of it does.
+    pub fn set_latency(&mut self, terms: Arc<dyn Fn(&str) -> LatencyTerms + Send + Sync>) {
+        let mut changed = Vec::new();
+        for (name, route) in &mut self.newest.evidence.routes {
+            if route.pace.adopt(terms(name)) {
+                changed.push(name.clone());
+            }
+        }
+        changed.iter().for_each(|name| self.newest.touch(name));
+        self.latency = Terms(terms);
     }
 
     /// Whether this answer of a known build makes it certain that the newest is no longer deployed.

@@ -35,7 +35,11 @@ pub fn ranks(n: u64, quantile: f64, alpha: f64) -> Ranks {
 
 /// The bounds on the `quantile` of what the histogram holds, at `alpha` in all.
 pub fn interval<C: Counter>(histogram: &Histogram<C>, quantile: f64, alpha: f64) -> Interval {
-    let ranks = ranks(histogram.len(), quantile, alpha);
+    at_ranks(histogram, ranks(histogram.len(), quantile, alpha))
+}
+
+/// The values at these ranks of what the histogram holds, rounded outward.
+pub fn at_ranks<C: Counter>(histogram: &Histogram<C>, ranks: Ranks) -> Interval {
     Interval {
         lower: ranks.lower.and_then(|r| at_rank(histogram, r)).map(|v| histogram.lowest_equivalent(v)),
         upper: ranks.upper.and_then(|r| at_rank(histogram, r)).map(|v| histogram.highest_equivalent(v)),

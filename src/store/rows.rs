@@ -3,8 +3,8 @@
 //! A value is `PLX`, a version byte, and MessagePack with named fields; fields may be added with a default.
 
 use crate::evidence::{
-    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, LATENCY_DIGITS, LATENCY_MAX_US,
-    LATENCY_MIN_US, NoisePairs, RouteEvidence, StatusCounts, histogram,
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, Kinds, LATENCY_DIGITS, LATENCY_MAX_US,
+    LATENCY_MIN_US, NoisePairs, Pace, PaceCounts, RouteEvidence, StatusCounts, histogram,
 };
 use crate::gate::Policy;
 use crate::model::{Leg, PerLeg, Timestamp};
@@ -53,6 +53,8 @@ pub(super) struct EpochRow {
     pub ended_at: Option<Timestamp>,
     pub totals: Counts,
     pub rule_hits: BTreeMap<Arc<str>, u64>,
+    #[serde(default)]
+    pub kinds: Kinds,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,6 +71,8 @@ pub(super) struct RouteRow {
     noise: Vec<NoiseRow>,
     #[serde(default)]
     noise_pairs: Vec<(Arc<str>, Arc<str>, NoisePairs)>,
+    #[serde(default)]
+    pace: Option<PaceRow>,
 }
 
 /// Location, kind, shapes.
@@ -153,12 +157,13 @@ impl RouteRow {
                 .filter(|(_, known)| known.pairs != NoisePairs::default())
                 .map(|((l, k), known)| (l.clone(), k.clone(), known.pairs))
                 .collect(),
+            pace: Some(PaceRow::of(&route.pace)?),
         })
     }
 
     /// Without its divergences.
     pub(super) fn read(self) -> Result<RouteEvidence, String> {
-        let mut route = RouteEvidence::new(self.since, self.rules);
+        let mut route = RouteEvidence::new(self.since, self.rules, Default::default());
         route.counts = self.counts;
         route.counts.law()?;
         route.paired = self.paired;
@@ -168,6 +173,10 @@ impl RouteRow {
         for leg in Leg::ALL {
             *route.latency.get_mut(leg) = unpack(&self.latency.get(leg).0)?;
         }
+        // Kept by a version that did not look at latency: counted from now on.
+        if let Some(pace) = self.pace {
+            route.pace = pace.read()?;
+        }
         route.divergences_overflow = self.divergences_overflow;
         for (location, kind, shapes) in self.noise {
             route.noise.entry((location, kind)).or_default().shapes = shapes;
@@ -176,6 +185,25 @@ impl RouteRow {
             route.noise.entry((location, kind)).or_default().pairs = pairs;
         }
         Ok(route)
+    }
+}
+
+/// A route's evidence on latency.
+#[derive(Debug, Serialize, Deserialize)]
+struct PaceRow {
+    counts: PaceCounts,
+    primary: Blob,
+    candidate: Blob,
+}
+
+impl PaceRow {
+    fn of(pace: &Pace) -> Result<Self, String> {
+        Ok(Self { counts: pace.counts.clone(), primary: pack(&pace.primary)?, candidate: pack(&pace.candidate)? })
+    }
+
+    fn read(self) -> Result<Pace, String> {
+        self.counts.check()?;
+        Ok(Pace { counts: self.counts, primary: unpack(&self.primary.0)?, candidate: unpack(&self.candidate.0)? })
     }
 }
 
@@ -266,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_is_known_of_noise_survives_and_older_rows_have_none() {
-        let mut route = RouteEvidence::new(Timestamp::from_micros(1), "r".into());
+        let mut route = RouteEvidence::new(Timestamp::from_micros(1), "r".into(), Default::default());
         route.control.unpaired_noise = 7;
         let known = route.noise.entry(("json:$.id".into(), "json.value".into())).or_default();
         known.shapes.insert("uuid".into());

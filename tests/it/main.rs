@@ -11,6 +11,7 @@ mod commands;
 mod comparing;
 mod durability;
 mod forwarding;
+mod gate;
 mod hygiene;
 mod isolation;
 mod mirroring;
