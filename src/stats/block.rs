@@ -30,11 +30,11 @@ impl BlockBets {
             return;
         }
         let x = (hits as f64 / n as f64).min(1.0);
-        for (wealth, &(phi, _)) in self.pass.iter_mut().zip(ln_grid_pass()) {
-            *wealth += (phi * (self.m - x) / (1.0 - self.m)).ln_1p();
+        for (wealth, bet) in self.pass.iter_mut().zip(ln_grid_pass()) {
+            *wealth += (bet.phi * (self.m - x) / (1.0 - self.m)).ln_1p();
         }
-        for (wealth, &(phi, _)) in self.fail.iter_mut().zip(ln_grid_fail()) {
-            *wealth += (phi * (x - self.m) / self.m).ln_1p();
+        for (wealth, bet) in self.fail.iter_mut().zip(ln_grid_fail()) {
+            *wealth += (bet.phi * (x - self.m) / self.m).ln_1p();
         }
         self.blocks += 1;
     }
@@ -75,7 +75,7 @@ impl BlockBets {
         let (level, blocks) = (threshold(alpha), self.blocks as f64);
         let reached = |n: f64| {
             let terms = self.pass.iter().zip(ln_grid_pass());
-            ln_sum_exp(terms.map(|(wealth, (_, ln_w))| wealth * (n / blocks) + ln_w)) >= level
+            ln_sum_exp(terms.map(|(wealth, bet)| wealth * (n / blocks) + bet.ln_w)) >= level
         };
         if reached(blocks) {
             return Some(self.blocks);
@@ -108,11 +108,11 @@ impl BlockBets {
 
     /// ln E against "mean >= m".
     pub fn ln_e_pass(&self) -> f64 {
-        ln_sum_exp(self.pass.iter().zip(ln_grid_pass()).map(|(wealth, (_, ln_w))| wealth + ln_w))
+        ln_sum_exp(self.pass.iter().zip(ln_grid_pass()).map(|(wealth, bet)| wealth + bet.ln_w))
     }
 
     /// ln E against "mean <= m".
     pub fn ln_e_fail(&self) -> f64 {
-        ln_sum_exp(self.fail.iter().zip(ln_grid_fail()).map(|(wealth, (_, ln_w))| wealth + ln_w))
+        ln_sum_exp(self.fail.iter().zip(ln_grid_fail()).map(|(wealth, bet)| wealth + bet.ln_w))
     }
 }

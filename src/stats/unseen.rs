@@ -1,7 +1,7 @@
 //! How likely the next exchange shows a kind never seen before.
 
-use super::bounds::rising;
-use super::eprocess::{Sums, ln_sum_exp, threshold};
+use super::bounds::{Range, rising};
+use super::eprocess::{Sums, Test, ln_sum_exp, threshold};
 use serde::{Deserialize, Serialize};
 
 /// No forecast reaches further than this many observations.
@@ -66,7 +66,11 @@ impl Unseen {
     /// root of `sum_j E_j / ((j+1)(j+2)) = 1 / alpha` over the windows.
     pub fn upper(&self, alpha: f64) -> f64 {
         let windows = self.windows();
-        rising(0.0, 1.0, threshold(alpha), |m| ln_e(&windows, m))
+        // The latest window is long enough to tell, nearly always.
+        let n = windows.last().map_or(1, |w| w.n.max(1)) as f64;
+        let level = threshold(alpha);
+        let guess = (2.0 * level / n).min(0.5);
+        rising(Range { min: 0.0, max: 1.0, guess, off: guess / 2.0 }, level, |m| ln_e(&windows, m))
     }
 
     /// Whether the upper bound is below `limit`.
@@ -113,9 +117,10 @@ impl Unseen {
 
 /// ln of the average E against "the unseen mass is at least m", over the windows.
 fn ln_e(windows: &[Window], m: f64) -> f64 {
+    let test = Test::pass(m);
     let each = windows.iter().enumerate().map(move |(j, w)| {
         let weight = ((j + 1) * (j + 2)) as f64;
-        Sums::binary(w.n, w.new).ln_e_pass(m) - weight.ln()
+        test.ln_e(Sums::binary(w.n, w.new)) - weight.ln()
     });
     ln_sum_exp(each.collect::<Vec<_>>().into_iter())
 }
