@@ -260,3 +260,79 @@ impl Blocks {
         self.slow += other.slow;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::at;
+    use super::*;
+
+    fn quick() -> LatencyTerms {
+        LatencyTerms {
+            block: Duration::from_secs(10),
+            warm_up: Duration::ZERO,
+            warm_up_pairs: 0,
+            ..LatencyTerms::default()
+        }
+    }
+
+    fn feed(pace: &mut Pace, seconds: std::ops::Range<u64>, slow: bool) {
+        for second in seconds {
+            let took = Duration::from_millis(if slow { 300 } else { 100 });
+            pace.record(at(0), at(second), Duration::from_millis(100), Some(took));
+        }
+    }
+
+    fn seen(pace: &Pace, second: u64) -> (u64, u64, u64) {
+        let blocks = pace.blocks(at(second), true);
+        (blocks.bets.blocks(), blocks.pairs, blocks.slow)
+    }
+
+    #[test]
+    fn blocks_close_in_order_and_late_pairs_are_not_lost() {
+        let mut pace = Pace::new(quick());
+        feed(&mut pace, 0..25, false);
+        assert_eq!((seen(&pace, 25), seen(&pace, 30)), ((2, 20, 0), (3, 25, 0)));
+        assert_eq!(pace.blocks(at(30), false).bets.blocks(), 2, "something is under way");
+        feed(&mut pace, 3..5, true);
+        assert_eq!((seen(&pace, 30), pace.pairs()), ((3, 27, 2), 27));
+        pace.record(at(0), at(31), Duration::from_millis(100), None);
+        assert_eq!((seen(&pace, 40), pace.candidate.max() >= LATENCY_MAX_US), ((4, 28, 3), true));
+        // Two of the same second are one in the histograms.
+        pace.record(at(0), at(31), Duration::from_millis(100), None);
+        assert_eq!((pace.primary.len(), pace.pairs()), (26, 29));
+    }
+
+    #[test]
+    fn other_terms_begin_anew_and_a_warm_route_stays_warm() {
+        let terms = LatencyTerms { warm_up_pairs: 10, ..quick() };
+        let mut pace = Pace::new(terms);
+        feed(&mut pace, 0..30, false);
+        assert_eq!(pace.pairs(), 20);
+        assert!(!pace.adopt(terms) && pace.pairs() == 20);
+        assert!(pace.adopt(LatencyTerms { ratio: 2.0, ..terms }));
+        assert_eq!((pace.pairs(), pace.counts.warmed, pace.primary.len()), (0, 10, 0));
+        feed(&mut pace, 30..35, false);
+        assert_eq!(pace.pairs(), 5);
+    }
+
+    #[test]
+    fn what_is_merged_is_never_more_sure_than_its_parts_together() {
+        let (mut slow, mut fast, mut other) =
+            (Pace::new(quick()), Pace::new(quick()), Pace::new(LatencyTerms { ratio: 3.0, ..quick() }));
+        feed(&mut slow, 0..400, true);
+        feed(&mut fast, 0..400, false);
+        feed(&mut other, 0..10, false);
+        let wealth = |pace: &Pace| pace.blocks(at(400), true).bets.ln_e_pass();
+        let mut both = slow.clone();
+        both.merge(&fast);
+        assert_eq!(seen(&both, 400), (40, 800, 400));
+        assert!(wealth(&slow) < wealth(&both) && wealth(&both) < wealth(&fast));
+        let mut swapped = fast.clone();
+        swapped.merge(&slow);
+        assert_eq!(both, swapped);
+        // Blocks counted by other terms do not mix.
+        both.merge(&other);
+        assert_eq!(both, other);
+        assert!(both.counts.check().is_ok());
+    }
+}

@@ -277,6 +277,8 @@ impl<'de> Deserialize<'de> for Blob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::testing::{at, compared, epoch};
+    use crate::evidence::{Evidence, Keep, LatencyTerms};
     use proptest::prelude::*;
 
     #[test]
@@ -310,6 +312,45 @@ mod tests {
         let old = serde_json::from_value::<RouteRow>(fields).unwrap().read().unwrap();
         assert_eq!((old.control.unpaired_noise, old.noise.len()), (0, 2));
         assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
+    }
+
+    #[test]
+    fn latency_survives_and_older_rows_begin_with_none() {
+        let terms = LatencyTerms { ratio: 1.5, warm_up_pairs: 3, ..LatencyTerms::default() };
+        let mut evidence = Evidence::new(epoch("1", None));
+        for i in 0..300 {
+            let settled = compared("x", "GET /a", i, vec![]);
+            let keep = Keep { rules: &|_| "r".into(), latency: &|_| terms, examples: 0, now: at(0) };
+            evidence.begin(&settled.route, keep);
+            evidence.apply(&settled, keep);
+        }
+        let route = &evidence.routes["GET /a"];
+        assert_eq!((route.pace.pairs(), route.pace.primary.len()), (240, 240), "a minute is the warm-up");
+        let row = RouteRow::of(route).unwrap();
+        assert_eq!(decode::<RouteRow>(&encode(&row).unwrap()).and_then(RouteRow::read).unwrap(), *route);
+
+        let mut fields = serde_json::to_value(&row).unwrap();
+        fields.as_object_mut().unwrap().remove("pace");
+        let old = serde_json::from_value::<RouteRow>(fields.clone()).unwrap().read().unwrap();
+        assert_eq!(old.pace, Pace::new(LatencyTerms::default()));
+        assert_eq!(old.counts, route.counts);
+
+        let mut bad = serde_json::to_value(&row).unwrap();
+        bad["pace"]["counts"]["closed"]["bets"]["m"] = 0.25.into();
+        assert!(serde_json::from_value::<RouteRow>(bad).unwrap().read().is_err());
+
+        let row = EpochRow {
+            info: epoch("1", None),
+            ended_at: None,
+            totals: Counts::default(),
+            rule_hits: BTreeMap::new(),
+            kinds: evidence.kinds.clone(),
+        };
+        assert_eq!(decode::<EpochRow>(&encode(&row).unwrap()).unwrap().kinds, evidence.kinds);
+        assert_eq!((evidence.kinds.unseen.n(), evidence.kinds.is_sound()), (300, true));
+        let mut fields = serde_json::to_value(&row).unwrap();
+        fields.as_object_mut().unwrap().remove("kinds");
+        assert_eq!(serde_json::from_value::<EpochRow>(fields).unwrap().kinds, Kinds::default());
     }
 
     proptest! {
