@@ -1,18 +1,18 @@
 //! Two bodies that are not the same bytes: which comparator is asked, by what they are declared and look like.
 //!
-//! NDJSON and server-sent events are compared as text.
+//! HTML is compared as text.
 
 use super::budget::Budget;
 use super::compare::Context;
-use super::headers::Parameterised;
 use super::json::{self, JsonOutcome};
+use super::media::Media;
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
-use super::{Finding, Findings, Tier, text};
+use super::{Finding, Findings, Tier, formats, text, xml};
 use crate::model::Answer;
+use formats::Format;
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -20,18 +20,6 @@ use std::fmt::Write;
 const WINDOW: usize = 64;
 
 const AT: &str = "body";
-
-/// What a body is, as far as a comparator for it exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Media {
-    Json,
-    Markup,
-    Text,
-    Multipart,
-    Opaque,
-    /// Nothing is declared.
-    Unknown,
-}
 
 /// Compares two decoded, unequal bodies. Findings of a layer beneath one that owns are marked `secondary`.
 pub(super) fn compare(
@@ -44,54 +32,96 @@ pub(super) fn compare(
     if primary.is_empty() != candidate.is_empty() {
         return empty_vs_content(primary.is_empty(), Tier::Value, out);
     }
-    let (a, b) = (Media::of(answers.0), Media::of(answers.1));
+    let media = (Media::of(answers.0), Media::of(answers.1));
+    // A part of a body is bytes, whatever the whole is; but parts may come as a multipart body.
     let partial = [answers.0.status, answers.1.status].contains(&StatusCode::PARTIAL_CONTENT);
-    let look_alike = looks_like_json(&primary) && looks_like_json(&candidate);
-    let declared = a == Media::Json && b == Media::Json;
-    if !partial && (declared || (look_alike && a.may_be_json() && b.may_be_json())) {
-        // Wrong or missing types are no reason not to look, as long as both are what they look like.
-        let (primary, mapped) = map_json(context, Side::Primary, primary);
-        let (candidate, also) = map_json(context, Side::Other, candidate);
-        let (primary, candidate) = if mapped || also {
-            (map_json_client(context, primary), map_json_client(context, candidate))
-        } else {
-            (primary, candidate)
-        };
-        if primary == candidate {
-            return;
+    // Wrong or missing types are no reason not to look, as long as both are what they look like.
+    let alike = looks_like_json(&primary) && looks_like_json(&candidate);
+    let declared = media == (Media::Json, Media::Json);
+    match media {
+        (Media::Coded(a), Media::Coded(b))
+            if a == b && if partial { a == Format::Multipart } else { !(alike && a.is_loose()) } =>
+        {
+            formats::compare(a, context, answers, (&primary, &candidate), out);
         }
-        let mut found = Findings::default();
-        let mut budget = Budget::new(context.expired);
-        let mut session = Session { skew: context.skew, ..Session::default() };
-        let options = json::Options::default();
-        match json::compare_with(
-            &primary,
-            &candidate,
-            &context.rules.json,
-            &mut budget,
-            &mut session,
-            &options,
-            &mut found,
-        ) {
-            JsonOutcome::Done => {
-                if found.is_match() {
-                    // Something outside all values, such as a byte order mark.
-                    found.push(Finding::new("json.whitespace", Tier::Repr, "json:$").classes("text", "text"));
-                }
-                return out.absorb(found, false);
-            }
-            JsonOutcome::Limit(what) => {
-                found.budget = Some(format!("the limit on {what} was reached").into());
-                return out.absorb(found, false);
-            }
-            JsonOutcome::NotJson { primary: p, candidate: c } if declared => {
-                return unparsed((p, c), "json", &primary, &candidate, context, out);
-            }
-            JsonOutcome::NotJson { .. } => {}
+        (a, b) if !partial && (declared || alike && a.may_be_json() && b.may_be_json()) => {
+            json_or_text(context, answers, media, primary, candidate, out);
         }
-        return by_lines_or_bytes(a, b, &primary, &candidate, context, out);
+        _ => by_lines_or_bytes(media, &primary, &candidate, context, out),
     }
-    by_lines_or_bytes(a, b, &primary, &candidate, context, out);
+}
+
+/// How two bodies compared as JSON.
+pub(super) enum AsJson {
+    /// Equal once the legs' own origins are put aside.
+    Same,
+    /// Compared as far as the budget went; something is found.
+    Compared(Findings),
+    NotJson {
+        primary: bool,
+        candidate: bool,
+    },
+}
+
+/// Compares two unequal JSON texts with the rules at `json:` locations, each leg's own origin put aside.
+pub(super) fn as_json(
+    context: &Context<'_>,
+    primary: Cow<'_, [u8]>,
+    candidate: Cow<'_, [u8]>,
+    budget: &mut Budget<'_>,
+    options: &json::Options<'_>,
+) -> AsJson {
+    let (primary, mapped) = map_json(context, Side::Primary, primary);
+    let (candidate, also) = map_json(context, Side::Other, candidate);
+    let (primary, candidate) = if mapped || also {
+        (map_json_client(context, primary), map_json_client(context, candidate))
+    } else {
+        (primary, candidate)
+    };
+    if primary == candidate {
+        return AsJson::Same;
+    }
+    let mut found = Findings::default();
+    let mut session = Session { skew: context.skew, ..Session::default() };
+    let rules = &context.rules.json;
+    match json::compare_with(&primary, &candidate, rules, budget, &mut session, options, &mut found) {
+        JsonOutcome::Done => {
+            if found.is_match() {
+                // Something outside all values, such as a byte order mark.
+                found.push(Finding::new("json.whitespace", Tier::Repr, "json:$").classes("text", "text"));
+            }
+        }
+        JsonOutcome::Limit(what) => found.budget = Some(format!("the limit on {what} was reached").into()),
+        JsonOutcome::NotJson { primary, candidate } => return AsJson::NotJson { primary, candidate },
+    }
+    AsJson::Compared(found)
+}
+
+/// What is declared as JSON, or looks like it.
+fn json_or_text(
+    context: &Context<'_>,
+    answers: (&Answer, &Answer),
+    media: (Media, Media),
+    primary: Cow<'_, [u8]>,
+    candidate: Cow<'_, [u8]>,
+    out: &mut Findings,
+) {
+    let mut budget = Budget::new(context.expired);
+    let borrowed = (Cow::Borrowed(&*primary), Cow::Borrowed(&*candidate));
+    let bad = match as_json(context, borrowed.0, borrowed.1, &mut budget, &json::Options::default()) {
+        AsJson::Same => return,
+        AsJson::Compared(found) => return out.absorb(found, false),
+        AsJson::NotJson { primary, candidate } => (primary, candidate),
+    };
+    // One JSON text to a line is often declared as if it were one.
+    let several = |body: &[u8], budget: &mut Budget<'_>| formats::is_sequence(body, budget).unwrap_or(false);
+    if bad == (true, true) && several(&primary, &mut budget) && several(&candidate, &mut budget) {
+        return formats::compare(Format::Ndjson, context, answers, (&primary, &candidate), out);
+    }
+    if media == (Media::Json, Media::Json) {
+        return unparsed(bad, "json", &primary, &candidate, context, out);
+    }
+    by_lines_or_bytes(media, &primary, &candidate, context, out);
 }
 
 /// One side has a body and the other has none.
@@ -123,7 +153,7 @@ pub(super) fn unparsed(
         return;
     }
     let mut rest = Findings::default();
-    by_lines_or_bytes(Media::Unknown, Media::Unknown, primary, candidate, context, &mut rest);
+    by_lines_or_bytes((Media::Unknown, Media::Unknown), primary, candidate, context, &mut rest);
     out.absorb(rest, owns);
 }
 
@@ -150,48 +180,23 @@ pub(super) fn digests(answers: (&Answer, &Answer), out: &mut Findings) {
     out.push(finding);
 }
 
-fn by_lines_or_bytes(a: Media, b: Media, primary: &[u8], candidate: &[u8], context: &Context<'_>, out: &mut Findings) {
-    use Media::{Json, Markup, Text, Unknown};
-    let both_text = || text::is_text(primary) && text::is_text(candidate);
-    match (a, b) {
-        (Markup, Markup) => text::compare(primary, candidate, true, context.rules, out),
-        (Text | Markup, Text | Markup) => text::compare(primary, candidate, false, context.rules, out),
-        (Json | Text | Markup | Unknown, Json | Text | Markup | Unknown) if both_text() => {
-            text::compare(primary, candidate, false, context.rules, out);
+fn by_lines_or_bytes(
+    media: (Media, Media),
+    primary: &[u8],
+    candidate: &[u8],
+    context: &Context<'_>,
+    out: &mut Findings,
+) {
+    let text = text::is_text(primary) && text::is_text(candidate);
+    let declared = |m| matches!(m, Media::Text | Media::Markup);
+    match media {
+        (Media::Markup, Media::Markup) => xml::compare(context, primary, candidate, out),
+        (a, b) if declared(a) && declared(b) => text::compare(context, primary, candidate, out),
+        (a, b) if text && a.may_be_text() && b.may_be_text() => {
+            text::compare(context, primary, candidate, out);
         }
-        (Media::Multipart, Media::Multipart) => multipart(primary, candidate, out),
         _ => opaque(primary, candidate, "", out),
     }
-}
-
-/// The boundary is another one every time: put aside, the bodies may be equal. That the boundaries differ is told at
-/// the Content-Type that names them.
-fn multipart(primary: &[u8], candidate: &[u8], out: &mut Findings) {
-    let (a, b) = (without_boundary(primary), without_boundary(candidate));
-    if a != b {
-        opaque(&a, &b, "", out);
-    } else {
-        out.push(Finding::new("ctype.params", Tier::Repr, "header:content-type").classes("boundary", "boundary"));
-    }
-}
-
-fn without_boundary(body: &[u8]) -> Vec<u8> {
-    let start = body.iter().position(|c| !c.is_ascii_whitespace()).unwrap_or(0);
-    let line = body.get(start..).unwrap_or_default();
-    let end = memchr::memchr2(b'\r', b'\n', line).unwrap_or(line.len());
-    let boundary = line.get(..end).unwrap_or_default();
-    if boundary.len() < 3 || !boundary.starts_with(b"--") {
-        return body.to_vec();
-    }
-    let mut out = Vec::with_capacity(body.len());
-    let mut from = 0;
-    for at in memchr::memmem::find_iter(body, boundary) {
-        out.extend_from_slice(body.get(from..at).unwrap_or_default());
-        out.extend_from_slice(b"--{boundary}");
-        from = at + boundary.len();
-    }
-    out.extend_from_slice(body.get(from..).unwrap_or_default());
-    out
 }
 
 fn window(body: &[u8], at: usize, remark: &str) -> String {
@@ -203,47 +208,12 @@ fn window(body: &[u8], at: usize, remark: &str) -> String {
     text
 }
 
-fn head(body: &[u8]) -> &[u8] {
+/// The first bytes of a body.
+pub(super) fn head(body: &[u8]) -> &[u8] {
     body.get(..body.len().min(512)).unwrap_or_default()
 }
 
 fn looks_like_json(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
-}
-
-// === impl Media ===
-
-impl Media {
-    fn of(answer: &Answer) -> Media {
-        let Some(declared) = answer.headers.get(CONTENT_TYPE) else { return Media::Unknown };
-        let name = Parameterised::parse(&String::from_utf8_lossy(declared.as_bytes())).head;
-        match name.as_str() {
-            "" => Media::Unknown,
-            "application/json" | "text/json" => Media::Json,
-            "application/xml" | "text/xml" => Media::Markup,
-            "application/x-ndjson"
-            | "application/ndjson"
-            | "application/jsonl"
-            | "application/json-seq"
-            | "application/stream+json"
-            | "application/javascript"
-            | "application/ecmascript"
-            | "application/x-javascript"
-            | "application/x-www-form-urlencoded"
-            | "application/graphql"
-            | "application/yaml"
-            | "application/x-yaml"
-            | "application/toml" => Media::Text,
-            _ if name.ends_with("+json") => Media::Json,
-            _ if name.ends_with("+xml") => Media::Markup,
-            _ if name.starts_with("text/") => Media::Text,
-            _ if name.starts_with("multipart/") => Media::Multipart,
-            _ => Media::Opaque,
-        }
-    }
-
-    fn may_be_json(self) -> bool {
-        matches!(self, Media::Json | Media::Text | Media::Markup | Media::Unknown)
-    }
 }

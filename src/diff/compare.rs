@@ -51,22 +51,22 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
     }
     let unread = primary.status.is_redirection();
     let bodies = primary.body.same_bytes(&other.body);
+    let codings = (coding::codings(&primary.headers), coding::codings(&other.headers));
     let sameness = if has_no_body(primary.status) {
         true
     } else if unread {
-        bodies || primary.body.is_empty() == other.body.is_empty()
+        // Coded bodies may hold the same content by other bytes, which matters to what is derived from it.
+        bodies || (codings.0.is_empty() && primary.body.is_empty() == other.body.is_empty())
     } else {
         bodies
     };
-    if !sameness || coding::codings(&primary.headers) != coding::codings(&other.headers) {
+    if !sameness || codings.0 != codings.1 {
         return false;
     }
     // Only an answer without its body can carry another length over the same bytes.
-    let length = |a: &Answer| a.headers.get(CONTENT_LENGTH).cloned();
-    if let (Some(x), Some(y)) = (length(primary), length(other))
-        && x != y
-        && bodies
-    {
+    let (x, y) = (primary.headers.get_all(CONTENT_LENGTH), other.headers.get_all(CONTENT_LENGTH));
+    let both = x.iter().next().is_some() && y.iter().next().is_some();
+    if bodies && both && !x.iter().eq(y.iter()) {
         return false;
     }
     let either_grpc = grpc::is_grpc(primary) || grpc::is_grpc(other);

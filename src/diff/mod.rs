@@ -19,12 +19,15 @@ mod summary;
 mod body;
 mod coding;
 mod decoded;
+mod formats;
 mod grpc;
 mod headers;
+mod media;
 mod origin;
 #[cfg(test)]
 mod tests;
 mod text;
+mod xml;
 
 pub use coding::Limits;
 pub use compare::{Context, compare, is_match};

@@ -69,6 +69,53 @@ pub(super) fn map_json_client<'a>(context: &Context<'_>, body: Cow<'a, [u8]>) ->
     Cow::Owned(replace_origin(&body, needle.as_bytes()))
 }
 
+/// Two texts with each leg's own origin rewritten to the placeholder wherever it stands whole; where one has it, the
+/// origin the client asked for too.
+pub(super) fn map_text<'a>(context: &Context<'_>, primary: &'a str, other: &'a str) -> (Cow<'a, str>, Cow<'a, str>) {
+    let own = |side, text| own_origin(context, side).map_or(Cow::Borrowed(text), |own| replace_whole(text, own));
+    let (a, b) = (own(Side::Primary, primary), own(Side::Other, other));
+    let Some(host) =
+        context.request.host.as_ref().filter(|_| matches!((&a, &b), (Cow::Owned(_), _) | (_, Cow::Owned(_))))
+    else {
+        return (a, b);
+    };
+    let asked = format!("{}://{host}", context.request.scheme);
+    let client = |text: Cow<'a, str>| match replace_whole(&text, &asked) {
+        Cow::Owned(mapped) => Cow::Owned(mapped),
+        Cow::Borrowed(_) => text,
+    };
+    (client(a), client(b))
+}
+
+/// Text with an origin replaced where no longer one begins or ends there.
+fn replace_whole<'a>(text: &'a str, origin: &str) -> Cow<'a, str> {
+    let origin = origin.trim_end_matches('/');
+    let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'+' | b'@' | b':' | b'%') || *b >= 0x80;
+    let mut out = String::new();
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(text.as_bytes(), origin.as_bytes()) {
+        let after = text.as_bytes().get(at + origin.len()..).unwrap_or_default();
+        // A full stop belongs to the name if the name goes on behind it.
+        let goes_on = match after {
+            [b'.' | b':', next, ..] => word(next),
+            [b'.' | b':'] => false,
+            _ => after.first().is_some_and(word),
+        };
+        let begun = at.checked_sub(1).and_then(|i| text.as_bytes().get(i)).is_some_and(|b| b.is_ascii_alphanumeric());
+        if origin.is_empty() || goes_on || begun {
+            continue;
+        }
+        out.push_str(text.get(from..at).unwrap_or_default());
+        out.push_str(ORIGIN);
+        from = at + origin.len();
+    }
+    if from == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
 fn replace_origin(body: &[u8], needle: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len());
     let mut from = 0;

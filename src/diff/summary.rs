@@ -10,9 +10,14 @@ const LEAD: usize = 16;
 /// A finding in a sentence, sides in their fixed order: `primary 200, candidate 500`.
 pub fn summary(finding: &Finding) -> String {
     let (family, what) = finding.kind.split_once('.').unwrap_or((&finding.kind, ""));
-    let (a, b) = excerpts(finding, family == "json");
+    let json = match (family, what) {
+        ("stream", "ended_early") | ("csv", "column_missing" | "column_extra") => false,
+        _ => matches!(family, "json" | "stream" | "csv"),
+    };
+    let (a, b) = excerpts(finding, json);
     let (a, b) = (a.as_deref(), b.as_deref());
-    let quoted = matches!(family, "header" | "cookie" | "trailer" | "ctype" | "redirect" | "text");
+    let quoted = matches!(family, "header" | "cookie" | "trailer" | "ctype" | "redirect" | "text")
+        || matches!(&*finding.kind, "xml.attr" | "xml.text");
     let show = |v: Option<&str>| match v {
         None => "has none".to_owned(),
         Some(v) if quoted => format!("\"{v}\""),
@@ -29,12 +34,43 @@ pub fn summary(finding: &Finding) -> String {
             };
             format!("{} became {}", side(classes.0, a), side(classes.1, b))
         }
-        ("json", "missing" | "item_missing") if b.is_none() => {
+        ("json", "missing" | "item_missing") | ("stream", "event_missing") if b.is_none() => {
             format!("missing on the candidate, primary has {}", show(a))
         }
-        ("json", "extra" | "item_extra") if a.is_none() => format!("only on the candidate: {}", show(b)),
+        ("json", "extra" | "item_extra") | ("stream", "event_extra") if a.is_none() => {
+            format!("only on the candidate: {}", show(b))
+        }
+        ("stream", "ended_early") => {
+            let count = b.and_then(|b| b.split(' ').next());
+            format!("candidate ended after {} of {}", show(count), show(a))
+        }
+        ("stream", "event_order") if a == b => format!("moved to another place: {}", show(a)),
+        ("csv", "column_missing") => format!("column {} is missing on the candidate", show(a)),
+        ("csv", "column_extra") => format!("column {} is only on the candidate", show(b)),
+        ("csv", "row_missing") => format!("row missing on the candidate, primary has {}", show(a)),
+        ("csv", "row_extra") => format!("row only on the candidate: {}", show(b)),
+        ("csv", "order") if a == b => format!("row moved to another place: {}", show(a)),
+        ("csv", "quoting") => "the same cells, other quotes or line ends".to_owned(),
+        ("body", "encoding") => format!("the same content, other bytes of {}", classes.0),
         ("json", "whitespace") => "the same values, other white space".to_owned(),
         ("text", "whitespace") => "the same text, other white space".to_owned(),
+        ("text", "order") => "the same lines in another order".to_owned(),
+        ("xml", "element" | "attr") if b.is_none() => format!("missing on the candidate, primary has {}", show(a)),
+        ("xml", "element" | "attr") if a.is_none() => format!("only on the candidate: {}", show(b)),
+        ("xml", "element") if classes == ("namespace", "namespace") => {
+            format!("in another namespace: primary {}, candidate {}", show(a), show(b))
+        }
+        ("xml", "order") if a == b => format!("in another place: {}", show(a)),
+        ("xml", "order") => format!("in another order: primary {}, candidate {}", show(a), show(b)),
+        ("xml", "ns_prefix") => {
+            format!("the same namespaces by other prefixes: primary {}, candidate {}", show(a), show(b))
+        }
+        ("xml", "whitespace") => "the same elements, other white space".to_owned(),
+        ("xml", "attr_order") => "the same attributes in another order".to_owned(),
+        ("xml", "empty_tag") => "empty elements by other tags".to_owned(),
+        ("xml", "escape") => "the same text, escaped in another way".to_owned(),
+        ("xml", "comment") => "other comments or processing instructions".to_owned(),
+        ("xml", "syntax") => "the same elements by other signs".to_owned(),
         ("body", "empty_vs_content") => {
             let side = |class: &str| if class == "empty" { "has no body" } else { "has one" };
             format!("primary {}, candidate {}", side(classes.0), side(classes.1))
@@ -145,10 +181,39 @@ mod tests {
             (f("body.empty_vs_content", ("content", "empty"), None, None), "primary has one, candidate has no body"),
             (f("json.missing", ("string", "none"), Some("\"a\""), None), "missing on the candidate, primary has \"a\""),
             (f("json.extra", ("none", "number"), None, Some("1")), "only on the candidate: 1"),
+            (f("xml.text", ("string:case", "string:case"), Some("a"), Some("A")), "primary \"a\", candidate \"A\""),
+            (f("xml.element", ("missing", "element"), None, Some("<a/>")), "only on the candidate: <a/>"),
+            (f("xml.attr", ("string", "missing"), Some("1"), None), "missing on the candidate, primary has \"1\""),
+            (
+                f("xml.order", ("elements", "elements"), Some("a b"), Some("b a")),
+                "in another order: primary a b, candidate b a",
+            ),
+            (f("xml.order", ("elements", "elements"), Some("<a/>"), Some("<a/>")), "in another place: <a/>"),
             (
                 f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
                 "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
             ),
+            (
+                f("stream.ended_early", ("whole", "ended"), Some("10 events"), Some("3 events")),
+                "candidate ended after 3 of 10 events",
+            ),
+            (
+                f("stream.event_extra", ("missing", "object"), None, Some("{\"a\": 1}")),
+                "only on the candidate: {\"a\":1}",
+            ),
+            (
+                f("csv.column_extra", ("missing", "column"), None, Some("unit price")),
+                "column unit price is only on the candidate",
+            ),
+            (
+                f("csv.row_missing", ("object", "missing"), Some("{\"a\":\"1\"}"), None),
+                "row missing on the candidate, primary has {\"a\":\"1\"}",
+            ),
+            (
+                f("csv.order", ("columns", "columns"), Some("[\"a\", \"b\"]"), Some("[\"b\", \"a\"]")),
+                "primary [\"a\",\"b\"], candidate [\"b\",\"a\"]",
+            ),
+            (f("body.encoding", ("cbor", "cbor"), None, None), "the same content, other bytes of cbor"),
         ] {
             assert_eq!(told, expected);
         }

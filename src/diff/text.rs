@@ -1,12 +1,18 @@
-//! Text compared by lines. A hunk is a difference; white space at line ends is representation.
+//! Text compared by lines. A hunk is a difference; white space within lines and at their ends is representation, and
+//! the same lines in another order are one difference of order.
 
+use super::budget::{Budget, Spent};
+use super::compare::Context;
 use super::finding::excerpt;
-use super::rules::{RouteRules, Scheme};
+use super::origin::map_text;
+use super::rules::Scheme;
 use super::{Cover, Finding, Findings, Tier};
 use regex::{Captures, Regex};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Hunks told one by one; what is beyond is counted.
 const MAX_HUNKS: usize = 16;
@@ -17,13 +23,19 @@ const CLASS: usize = 80;
 
 const AT: &str = "text";
 
-/// Compares two unequal texts. With `markup`, white space between tags means nothing.
-pub(super) fn compare(primary: &[u8], candidate: &[u8], markup: bool, rules: &RouteRules, out: &mut Findings) {
+/// Compares two unequal texts, each with its leg's own origin put aside.
+pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], out: &mut Findings) {
     let (a, b) = (String::from_utf8_lossy(primary), String::from_utf8_lossy(candidate));
     if a == b {
         // Both hold bytes that are no text, and other ones.
         return super::body::opaque(primary, candidate, "", out);
     }
+    let (a, b) = map_text(context, &a, &b);
+    if a == b {
+        return;
+    }
+    let rules = context.rules;
+    let mut budget = Budget::new(context.expired);
     let mut found = Findings::default();
     let masks: Vec<_> = rules.at(Scheme::Text, "").filter_map(|r| Some((r, r.mask.as_ref()?))).collect();
     let (mut x, mut y) = (a.clone(), b.clone());
@@ -36,15 +48,14 @@ pub(super) fn compare(primary: &[u8], candidate: &[u8], markup: bool, rules: &Ro
             masked_by = Some(rule.id.clone());
         }
     }
-    if x == y {
-        hunks(&a, &b, markup, &mut found);
-        for finding in &mut found.list {
-            finding.cover = masked_by.clone().map(Cover::Rule);
-        }
-    } else {
-        hunks(&x, &y, markup, &mut found);
+    let (x, y) = if masked_by.is_some() { (a, b) } else { (x, y) };
+    let told = Lines::of(&x, &mut budget).and_then(|x| Ok((x, Lines::of(&y, &mut budget)?)));
+    match told {
+        Ok((x, y)) => differences(&x, &y, &mut found),
+        Err(spent) => found.budget = Some(format!("the limit on {} was reached", spent.0).into()),
     }
     for finding in &mut found.list {
+        finding.cover = masked_by.clone().map(Cover::Rule);
         rules.cover(Scheme::Text, "", finding, None, None);
     }
     out.absorb(found, false);
@@ -55,51 +66,112 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
     !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
 }
 
-fn hunks(a: &str, b: &str, markup: bool, out: &mut Findings) {
-    let (ours, theirs): (Vec<&str>, Vec<&str>) =
-        (a.lines().map(str::trim_end).collect(), b.lines().map(str::trim_end).collect());
-    if ours == theirs || (markup && squeezed(a) == squeezed(b)) {
+/// The lines of a text that are not blank, without what white space there is at their ends.
+struct Lines<'a> {
+    /// Each with its number, from 1.
+    lines: Vec<(usize, &'a str)>,
+    /// What is compared: hashes of the words.
+    hashes: Vec<u128>,
+}
+
+fn differences(a: &Lines<'_>, b: &Lines<'_>, out: &mut Findings) {
+    if a.hashes == b.hashes {
         out.push(Finding::new("text.whitespace", Tier::Repr, AT).classes("text", "text"));
         return;
     }
-    let head = ours.iter().zip(&theirs).take_while(|(x, y)| x == y).count();
-    let (old, new) = (ours.get(head..).unwrap_or_default(), theirs.get(head..).unwrap_or_default());
-    let tail = old.iter().rev().zip(new.iter().rev()).take_while(|(x, y)| x == y).count();
-    let old = old.get(..old.len() - tail).unwrap_or_default();
-    let new = new.get(..new.len() - tail).unwrap_or_default();
-
-    let all = if old.len() + new.len() > MAX_LINES {
+    let head = a.hashes.iter().zip(&b.hashes).take_while(|(x, y)| x == y).count();
+    let tail = |lines: &[u128]| lines.get(head..).unwrap_or_default().to_vec();
+    let (mut old, mut new) = (tail(&a.hashes), tail(&b.hashes));
+    let same = old.iter().rev().zip(new.iter().rev()).take_while(|(x, y)| x == y).count();
+    old.truncate(old.len() - same);
+    new.truncate(new.len() - same);
+    let all = if is_reordered(&old, &new) {
+        out.push(
+            hunk("text.order", Tier::Order, a.get(head..head + 1), b.get(head..head + 1)).classes("lines", "lines"),
+        );
+        return;
+    } else if old.len() + new.len() > MAX_LINES {
         vec![(0..old.len(), 0..new.len())]
     } else {
-        capture_diff_slices(Algorithm::Myers, old, new)
-            .into_iter()
-            .filter(|op| !matches!(op, DiffOp::Equal { .. }))
-            .map(|op| (op.old_range(), op.new_range()))
-            .collect()
+        hunks(&old, &new)
     };
-    let mut classes: Option<(String, String)> = None;
+    let mut classes: Option<(Arc<str>, Arc<str>)> = None;
     for (i, (from, to)) in all.into_iter().enumerate() {
         if i >= MAX_HUNKS {
             out.dropped += 1;
             continue;
         }
-        let (x, y) = (old.get(from.clone()).unwrap_or_default(), new.get(to).unwrap_or_default());
+        let lines = |l: &Range<usize>| head + l.start..head + l.end;
+        let mut finding = hunk("text.hunk", Tier::Value, a.get(lines(&from)), b.get(lines(&to)));
         // All hunks of an exchange carry the first one's class, so that they are one divergence.
-        let classes = classes.get_or_insert_with(|| (class(x), class(y)));
-        let text = |lines: &[&str]| (!lines.is_empty()).then(|| lines.join("\n"));
-        let (x, y) = (text(x), text(y));
-        let mut finding = Finding::new("text.hunk", Tier::Value, AT).classes(&classes.0, &classes.1);
-        finding.exact = format!("text, line {}", head + from.start + 1).into();
-        finding.primary_shape = x.is_some().then(|| "text".into());
-        finding.candidate_shape = y.is_some().then(|| "text".into());
-        finding.primary = x.as_deref().map(excerpt);
-        finding.candidate = y.as_deref().map(excerpt);
+        let own = (finding.primary_class.clone(), finding.candidate_class.clone());
+        (finding.primary_class, finding.candidate_class) = classes.get_or_insert(own).clone();
         out.push(finding);
     }
 }
 
-fn class(lines: &[&str]) -> String {
-    lines.first().map_or_else(|| "missing".to_owned(), |line| masked(line).chars().take(CLASS).collect())
+/// The ranges of lines that differ. Swapping the sides swaps them.
+fn hunks(old: &[u128], new: &[u128]) -> Vec<(Range<usize>, Range<usize>)> {
+    if old > new {
+        return hunks(new, old).into_iter().map(|(x, y)| (y, x)).collect();
+    }
+    capture_diff_slices(Algorithm::Myers, old, new)
+        .into_iter()
+        .filter(|op| !matches!(op, DiffOp::Equal { .. }))
+        .map(|op| (op.old_range(), op.new_range()))
+        .collect()
+}
+
+/// Some lines of either side that stand at the same place.
+fn hunk(kind: &str, tier: Tier, x: &[(usize, &str)], y: &[(usize, &str)]) -> Finding {
+    let first = |lines: &[(usize, &str)]| lines.first().map(|l| l.1.to_owned());
+    let from = match (x, y) {
+        ([(_, x), ..], [(_, y), ..]) => shown_from(x, y),
+        _ => 0,
+    };
+    let class = |line: Option<String>| match line {
+        Some(line) => masked(line.get(from..).unwrap_or_default()).chars().take(CLASS).collect(),
+        None => "missing".to_owned(),
+    };
+    let text = |lines: &[(usize, &str)]| {
+        let mut text = String::from(if from > 0 { "…" } else { "" });
+        for (i, (_, line)) in lines.iter().enumerate() {
+            text.push_str(if i > 0 { "\n" } else { "" });
+            text.push_str(if i > 0 { line } else { line.get(from..).unwrap_or_default() });
+            if text.len() > super::finding::EXCERPT {
+                break;
+            }
+        }
+        (!lines.is_empty()).then(|| excerpt(&text))
+    };
+    let mut finding = Finding::new(kind, tier, AT).classes(&class(first(x)), &class(first(y)));
+    let line = x.first().or(y.first()).map_or(0, |l| l.0);
+    finding.exact = format!("text, line {line}").into();
+    finding.primary_shape = (!x.is_empty()).then(|| "text".into());
+    finding.candidate_shape = (!y.is_empty()).then(|| "text".into());
+    finding.primary = text(x);
+    finding.candidate = text(y);
+    finding
+}
+
+/// Where what is shown of two long lines begins: at the word in which they differ.
+fn shown_from(x: &str, y: &str) -> usize {
+    if x.len().max(y.len()) <= super::finding::EXCERPT {
+        return 0;
+    }
+    let same: usize = x.chars().zip(y.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
+    let before = x.get(..same).unwrap_or_default();
+    let starts = |(_, c): &(usize, char)| c.is_whitespace() || matches!(c, '<' | '{' | ',' | ';' | '(');
+    before.char_indices().rev().take(CLASS).find(starts).map_or(same, |(i, _)| i)
+}
+
+fn is_reordered(a: &[u128], b: &[u128]) -> bool {
+    let sorted = |lines: &[u128]| {
+        let mut lines = lines.to_vec();
+        lines.sort_unstable();
+        lines
+    };
+    a.len() == b.len() && sorted(a) == sorted(b)
 }
 
 /// A line with what is different every time put aside: quoted text, UUIDs, dates, hex, digits.
@@ -128,15 +200,70 @@ pub(super) fn masked(line: &str) -> String {
     VOLATILE.replace_all(&line, |c: &Captures<'_>| word(c).to_owned()).into_owned()
 }
 
-/// Markup with runs of white space made one space, and none between tags.
-fn squeezed(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.replace("> <", "><").replace("> ", ">").replace(" <", "<")
+// === impl Lines ===
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str, budget: &mut Budget<'_>) -> Result<Self, Spent> {
+        let (mut lines, mut hashes) = (Vec::new(), Vec::new());
+        let mut words = String::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            budget.tick(1 + line.len() / 64)?;
+            let line = line.trim_end();
+            if line.is_empty() {
+                continue;
+            }
+            words.clear();
+            line.split_whitespace().for_each(|word| {
+                words.push_str(word);
+                words.push(' ');
+            });
+            lines.push((number, line));
+            hashes.push(xxh3_128(words.as_bytes()));
+        }
+        Ok(Self { lines, hashes })
+    }
+
+    fn get(&self, range: Range<usize>) -> &[(usize, &'a str)] {
+        self.lines.get(range).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn found(a: &str, b: &str) -> Findings {
+        let never = || false;
+        let mut budget = Budget::new(&never);
+        let mut out = Findings::default();
+        differences(&Lines::of(a, &mut budget).unwrap(), &Lines::of(b, &mut budget).unwrap(), &mut out);
+        out
+    }
+
+    #[track_caller]
+    fn check(a: &str, b: &str, expect: &[&str]) {
+        let show = |f: &Finding| format!("{} {} {}>{}", f.kind, f.tier.as_str(), f.primary_class, f.candidate_class);
+        for (a, b, swapped) in [(a, b, false), (b, a, true)] {
+            let told: Vec<String> = found(a, b).list.iter().map(show).collect();
+            let mirror = |e: &&str| match e.rsplit_once(' ').and_then(|(h, t)| Some((h, t.split_once('>')?))) {
+                Some((head, (x, y))) if swapped => format!("{head} {y}>{x}"),
+                _ => (*e).to_owned(),
+            };
+            assert_eq!(told, expect.iter().map(mirror).collect::<Vec<_>>(), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn kinds() {
+        check("a\nb\n", "a\nc\n", &["text.hunk value b>c"]);
+        check("a\nb\n", "a\n", &["text.hunk value b>missing"]);
+        check("a  b \r\n\r\nc", "a b\nc\n\n", &["text.whitespace repr text>text"]);
+        check("a\tb", " a b", &["text.whitespace repr text>text"]);
+        check("ab", "a-b", &["text.hunk value ab>a-b"]);
+        check("a 1\nb 2\nc 3\n", "c 3\na 1\nb 2\n", &["text.order order lines>lines"]);
+        check("a\na\nb", "b\nb\na", &["text.hunk value missing>b", "text.hunk value missing>b"]);
+        check("x\n", "", &["text.hunk value x>missing"]);
+    }
 
     #[test]
     fn what_is_volatile_is_masked() {
@@ -153,17 +280,27 @@ mod tests {
 
     #[test]
     fn hunks_share_the_first_ones_class() {
-        let mut out = Findings::default();
-        hunks("a\nb 1\nc\nd\n", "a\nb 2\nc\ne\n", false, &mut out);
+        let out = found("a\nb 1\nc\nd\n", "a\nb 2\nc\ne\n");
         let told: Vec<_> = out.list.iter().map(|f| (&*f.exact, &*f.primary_class, f.candidate.as_deref())).collect();
         assert_eq!(told, [("text, line 2", "b 0", Some("b 2")), ("text, line 4", "b 0", Some("e"))]);
     }
 
     #[test]
     fn thousands_of_changed_lines_are_one_hunk() {
-        let text = |n: usize| (0..MAX_LINES).map(|i| format!("{}\n", i * n)).collect::<String>();
-        let mut out = Findings::default();
-        hunks(&text(1), &text(2), false, &mut out);
+        let text = |n: usize| (1..MAX_LINES).map(|i| format!("{}\n", i * n)).collect::<String>();
+        let out = found(&text(1), &text(3_000_001));
         assert_eq!((out.list.len(), out.dropped), (1, 0));
+    }
+
+    #[test]
+    fn long_lines_are_shown_where_they_differ() {
+        let line = |asset: &str| {
+            format!("<html>{}<script src=/app-{asset}.js></script>{}", "<p>é</p>".repeat(90_000), "x".repeat(300_000))
+        };
+        let out = found(&line("1"), &line("2"));
+        let [f] = &*out.list else { panic!("{out:?}") };
+        assert_eq!(f.primary_class, f.candidate_class);
+        let shown = f.primary.as_deref().unwrap();
+        assert!(shown.starts_with("… src=/app-1.js>"), "{shown}");
     }
 }

@@ -136,6 +136,11 @@ impl Redactor {
                 Err(_) => self.tag(text.as_bytes()),
             },
             "cookie" => self.tag(text.as_bytes()),
+            // An event of a stream is an element of the array that locations speak of.
+            _ if kind.starts_with("body, event ") => {
+                let place = format!("$[{}]", kind.trim_start_matches("body, event "));
+                self.text(&self.json.excerpt(&place, text, &|v| self.tag(v))).into_owned()
+            }
             "json" => self.text(&self.json.excerpt(rest, text, &|v| self.tag(v))).into_owned(),
             _ => self.text(&self.json.body(text, &|v| self.tag(v))).into_owned(),
         }

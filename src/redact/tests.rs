@@ -135,7 +135,7 @@ fn finding(exact: &str, primary: &str) -> Finding {
 
 #[test]
 fn findings_are_redacted_by_where_they_stand() {
-    let r = redactor(&["json:$.user.email", "json:$.items[*].key", "json:$..token"], &["p4ss"]);
+    let r = redactor(&["json:$.user.email", "json:$.items[*].key", "json:$..token", "json:$[*].pin"], &["p4ss"]);
     let tagged = |exact: &str, primary: &str| {
         let mut f = finding(exact, primary);
         r.finding(&mut f);
@@ -146,6 +146,7 @@ fn findings_are_redacted_by_where_they_stand() {
     for (exact, value, expected) in [
         ("json:$.user.email", "\"a@b\"", t("a@b")),
         ("json:$.user.email", "a@b", t("a@b")),
+        ("body, event 3", r#"{"pin":"1"}"#, format!(r#"{{"pin":"{}"}}"#, t("1"))),
         ("json:$.user.email.host", "b", t("b")),
         ("json:$.user.name", "b", "b".into()),
         ("json:$.items[3].key", "9", t("9")),

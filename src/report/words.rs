@@ -303,7 +303,7 @@ fn layer(kind: &str) -> u8 {
         "redirect" | "grpc" => 2,
         "ctype" | "coding" => 3,
         "parse" | "body" | "stream" => 4,
-        "json" | "text" | "xml" => 5,
+        "json" | "text" | "xml" | "csv" => 5,
         _ => 6,
     }
 }

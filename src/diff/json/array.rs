@@ -45,7 +45,8 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
             return self.by_index(&e);
         }
         let align = props.and_then(|r| r.align.as_ref());
-        match align.map(|a| &a.is) {
+        let by_root = self.options.root_align.filter(|_| p == 0);
+        match align.map(|a| &a.is).or(by_root) {
             Some(Align::Index) => self.by_index(&e),
             Some(Align::Set) => self.unordered((p, c), &e, true, align.map(|a| &a.id)),
             Some(Align::Multiset) => self.unordered((p, c), &e, false, align.map(|a| &a.id)),

@@ -17,8 +17,9 @@ mod tests;
 
 pub use rules::JsonRules;
 
-use super::budget::Budget;
+use super::budget::{Budget, Spent};
 use super::finding::Findings;
+use super::spec::Align;
 use super::value::rules::Session;
 use token::{Fault, Tokenizer};
 use tree::{NoTree, Tree};
@@ -41,11 +42,13 @@ pub struct Options<'a> {
     pub prefix: &'a str,
     /// Whether the key that `align = "auto"` infers has been confirmed often enough to be used.
     pub auto_confirmed: bool,
+    /// How the elements of a document that is an array are paired where no rule says so.
+    pub root_align: Option<&'a Align>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { prefix: "json:$", auto_confirmed: false }
+        Self { prefix: "json:$", auto_confirmed: false, root_align: None }
     }
 }
 
@@ -83,6 +86,26 @@ pub fn compare_with(
         (Ok(p), Ok(c)) => walk::Walk::new(&p, &c, rules, budget, session, options, out).run(),
         (Err(NoTree::Limit(limit)), _) | (_, Err(NoTree::Limit(limit))) => JsonOutcome::Limit(limit),
         (p, c) => JsonOutcome::NotJson { primary: p.is_err(), candidate: c.is_err() },
+    }
+}
+
+/// Whether this is one JSON text.
+///
+/// # Errors
+/// A limit was hit before that was known.
+pub(super) fn is_json(bytes: &[u8], budget: &mut Budget<'_>) -> Result<bool, Spent> {
+    if std::str::from_utf8(bytes).is_err() {
+        return Ok(false);
+    }
+    let mut tokens = Tokenizer::new(bytes, budget.depth);
+    loop {
+        budget.tick(1)?;
+        match tokens.next() {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(true),
+            Err(Fault::Syntax) => return Ok(false),
+            Err(Fault::Depth) => return Err(Spent("depth")),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::super::spec::{Align, Ignore, RuleSpec};
 use super::super::value::rules::Props;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The rules of one route whose location starts with `json:`.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +86,23 @@ impl JsonRules {
 
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The rule that ignores one of these aspects of a place, or all that stands above it, where nothing is walked.
+    /// A step is a member's name, or `None` for any element.
+    pub(in crate::diff) fn ignoring(&self, place: &[Option<&[u8]>], aspects: &[Ignore]) -> Option<Arc<str>> {
+        let mut walker = Walker::new(self);
+        let mut state = walker.start();
+        for step in place {
+            if let Some(id) = walker.props(state).and_then(|p| p.ignores(&[Ignore::Value])) {
+                return Some(id.clone());
+            }
+            state = match step {
+                Some(name) => walker.name(state, name),
+                None => walker.index(state, usize::MAX),
+            };
+        }
+        walker.props(state).and_then(|p| p.ignores(aspects)).cloned()
     }
 }
 

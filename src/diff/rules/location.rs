@@ -1,5 +1,6 @@
 //! Locations as rules write them and reports print them.
 
+use super::super::xml::XmlPath;
 use super::glob;
 
 /// What a location speaks about.
@@ -69,6 +70,10 @@ impl Location {
             }
             Scheme::Json if !name.starts_with('$') => {
                 return Err(format!("`{name}` is no JSONPath; start it with `$`, e.g. json:$.items[*].id"));
+            }
+            Scheme::Xml => {
+                XmlPath::parse(name).map_err(|e| e.strip_prefix("at: ").unwrap_or(&e).to_owned())?;
+                name.to_owned()
             }
             _ => name.to_owned(),
         };

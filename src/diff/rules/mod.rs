@@ -1,6 +1,7 @@
 //! From rules as written to rules that apply: checked, expired ones left out, resolved per route.
 //!
-//! What a rule does to a JSON body is decided beside the JSON comparison; everything else is decided in [`plain`].
+//! What a rule does to a JSON body is decided beside the JSON comparison, and to XML by rules on its JSON layout;
+//! everything else is decided in [`plain`].
 
 mod glob;
 mod location;
@@ -11,7 +12,7 @@ pub(super) use location::Scheme;
 use super::fingerprint::encode;
 use super::json::JsonRules;
 use super::spec::RuleSpec;
-use super::{Cover, Finding};
+use super::{Cover, Finding, xml};
 use location::Location;
 use plain::PlainRule;
 use std::collections::HashMap;
@@ -57,6 +58,8 @@ pub struct RuleSet {
 #[derive(Debug)]
 pub struct RouteRules {
     pub(super) json: JsonRules,
+    /// On the JSON layout of XML.
+    pub(super) xml: JsonRules,
     /// The most specific first, among equals the later first.
     plain: Vec<(Location, Arc<PlainRule>)>,
     digest: String,
@@ -67,7 +70,7 @@ struct Compiled {
     spec: RuleSpec,
     id: Arc<str>,
     location: Location,
-    /// `None` for a JSON location.
+    /// `None` for a location below which a tree is walked.
     plain: Option<Arc<PlainRule>>,
 }
 
@@ -104,15 +107,14 @@ impl RuleSet {
             };
             if let Some(location) = location {
                 let id: Arc<str> = spec.id.as_str().into();
-                let plain = if location.scheme == Scheme::Json {
-                    if plain::has_property(spec)
-                        && let Err(wrong) = JsonRules::compile(&[(index, spec)])
-                    {
-                        faults.extend(wrong.into_iter().map(|(_, message)| keyed(&message)));
+                let plain = match location.scheme {
+                    Scheme::Json | Scheme::Xml => {
+                        if plain::has_property(spec) {
+                            faults.extend(tree_faults(location.scheme, spec).iter().map(|message| keyed(message)));
+                        }
+                        None
                     }
-                    None
-                } else {
-                    PlainRule::compile(&id, spec, location.scheme, &mut faults).map(Arc::new)
+                    scheme => PlainRule::compile(&id, spec, scheme, &mut faults).map(Arc::new),
                 };
                 for earlier in &rules {
                     contradiction(&earlier.spec, spec, &mut faults);
@@ -199,14 +201,18 @@ impl RouteRules {
 
     fn resolve<'a>(rules: impl Iterator<Item = &'a Compiled>) -> RouteRules {
         let rules: Vec<&Compiled> = rules.collect();
-        let json: Vec<_> =
-            (0..).zip(&rules).filter(|(_, r)| r.location.scheme == Scheme::Json).map(|(i, r)| (i, &r.spec)).collect();
+        // Each rule was compiled alone when the set was; together they can't fail.
+        let tree = |scheme| {
+            let of_scheme = rules.iter().filter(|r| r.location.scheme == scheme);
+            let specs: Vec<RuleSpec> = of_scheme.filter_map(|r| tree_rules(scheme, &r.spec).ok()).flatten().collect();
+            JsonRules::compile(&specs.iter().enumerate().collect::<Vec<_>>()).unwrap_or_default()
+        };
         let mut plain: Vec<_> =
             rules.iter().filter_map(|r| Some((r.location.clone(), r.plain.clone()?))).rev().collect();
         plain.sort_by_key(|(location, _)| location.is_pattern());
         RouteRules {
-            // Each rule was compiled alone when the set was; together they can't fail.
-            json: JsonRules::compile(&json).unwrap_or_default(),
+            json: tree(Scheme::Json),
+            xml: tree(Scheme::Xml),
             plain,
             digest: digest(rules.iter().map(|r| meaning(&r.spec, false))),
         }
@@ -232,7 +238,32 @@ impl RouteRules {
     }
 }
 
+/// The rules by which a tree is walked, for one rule on it.
+fn tree_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> {
+    match scheme {
+        Scheme::Xml => xml::expand(spec),
+        _ => Ok(vec![spec.clone()]),
+    }
+}
+
 // === checks ===
+
+/// What is wrong with a rule on a tree.
+fn tree_faults(scheme: Scheme, spec: &RuleSpec) -> Vec<String> {
+    let together = match scheme {
+        // What makes no sense together is seen before the rule is taken apart.
+        Scheme::Xml => JsonRules::compile(&[(0, &RuleSpec { at: "json:$".into(), ..spec.clone() })]).err(),
+        _ => None,
+    };
+    let wrong = |wrong: Vec<(usize, String)>| wrong.into_iter().map(|(_, message)| message).collect();
+    match (together, tree_rules(scheme, spec)) {
+        (Some(faults), _) => wrong(faults),
+        (None, Err(message)) => vec![message],
+        (None, Ok(rules)) => {
+            JsonRules::compile(&rules.iter().enumerate().collect::<Vec<_>>()).err().map(wrong).unwrap_or_default()
+        }
+    }
+}
 
 fn check_head(spec: &RuleSpec, faults: &mut Vec<(&'static str, String)>) {
     if spec.id.trim().is_empty() {

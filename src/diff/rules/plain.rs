@@ -1,4 +1,4 @@
-//! What a rule says about anything but JSON: statuses, header and cookie values, trailers, text, whole bodies.
+//! What a rule says about anything but JSON and XML: statuses, header and cookie values, trailers, text, whole bodies.
 
 use super::Scheme;
 use crate::diff::spec::{Ignore, RuleSpec, Tolerance};
@@ -119,8 +119,9 @@ impl PlainRule {
             Some(Ignore::All) => true,
             Some(Ignore::Missing) => kind.ends_with(".missing"),
             Some(Ignore::Extra) => kind.ends_with(".extra"),
-            Some(Ignore::Value) => !kind.ends_with(".missing") && !kind.ends_with(".extra"),
-            Some(Ignore::Order) | None => false,
+            Some(Ignore::Order) => kind.ends_with(".order"),
+            Some(Ignore::Value) => ![".missing", ".extra", ".order"].iter().any(|end| kind.ends_with(end)),
+            None => false,
         }
     }
 
@@ -212,11 +213,10 @@ fn given(spec: &RuleSpec) -> [(&'static str, bool); 8] {
 
 fn allowed(scheme: Scheme, key: &str) -> bool {
     match scheme {
-        Scheme::Json => true,
+        Scheme::Json | Scheme::Xml => true,
         Scheme::Header | Scheme::Cookie | Scheme::Trailer => !matches!(key, "align" | "bijection"),
         Scheme::Status => matches!(key, "ignore" | "same"),
         Scheme::Text => matches!(key, "ignore" | "mask"),
-        Scheme::Xml => !matches!(key, "bijection"),
         Scheme::Grpc => matches!(key, "ignore" | "same" | "mask" | "shape"),
         Scheme::Body | Scheme::Transport => key == "ignore",
     }
@@ -224,7 +224,7 @@ fn allowed(scheme: Scheme, key: &str) -> bool {
 
 fn remedy(scheme: Scheme, key: &str) -> &'static str {
     match (key, scheme) {
-        ("align" | "bijection", _) => "it belongs to json: locations",
+        ("align" | "bijection", _) => "it belongs to json: and xml: locations",
         (_, Scheme::Status) => "a status takes `ignore` or `same`",
         (_, Scheme::Text) => "text takes `ignore` or `mask`",
         _ => "it takes `ignore`",
@@ -232,11 +232,11 @@ fn remedy(scheme: Scheme, key: &str) -> &'static str {
 }
 
 fn check_ignore(spec: &RuleSpec, scheme: Scheme, ignore: Ignore, faults: &mut Vec<(&'static str, String)>) {
-    let named = matches!(scheme, Scheme::Header | Scheme::Cookie | Scheme::Trailer | Scheme::Xml);
+    let named = matches!(scheme, Scheme::Header | Scheme::Cookie | Scheme::Trailer);
     let sensible = match ignore {
         Ignore::All | Ignore::Value => true,
         Ignore::Missing | Ignore::Extra => named,
-        Ignore::Order => scheme == Scheme::Xml,
+        Ignore::Order => scheme == Scheme::Text,
     };
     if !sensible {
         let word = match ignore {

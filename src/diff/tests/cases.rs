@@ -310,9 +310,17 @@ fn text_bodies() {
     check(&html("a\nb"), &html("a\nc"), "text.hunk @ text value");
     check(&html("a\r\nb\r\n"), &html("a\nb  "), "text.whitespace @ text repr");
     check(&html("1\n2\n3\n4\n5"), &html("x\n2\n3\n4\ny"), "text.hunk @ text value\ntext.hunk @ text value");
+    check(&html("<a><b/></a>"), &html("<a><c/></a>"), "text.hunk @ text value");
+    let metrics = |b: &str| format!("200\ncontent-type: text/plain; version=0.0.4\n\n{b}");
+    check(&metrics("a 1\nb 2\n"), &metrics("b 2\na 1\n"), "text.order @ text order");
     let xml = |b: &str| format!("200\ncontent-type: application/xml\n\n{b}");
-    check(&xml("<a>\n  <b>1</b>\n</a>"), &xml("<a><b>1</b></a>"), "text.whitespace @ text repr");
-    check(&xml("<a>1</a>"), &xml("<a>2</a>"), "text.hunk @ text value");
+    check(&xml("<a>\n  <b>1</b>\n</a>"), &xml("<a><b>1</b></a>"), "xml.whitespace @ xml:/ repr");
+    check(&xml("<a>1</a>"), &xml("<a>2</a>"), "xml.text @ xml:/a value");
+    check(&xml("<a>1</a>"), &xml("<a>1"), "parse.one_side @ body break\n(text.hunk @ text value)");
+    let of = |kind: &str, b: &str| format!("200\ncontent-type: {kind}\n\n{b}");
+    for kind in ["text/xml; charset=utf-8", "application/xhtml+xml", "image/svg+xml", "application/atom+xml"] {
+        check(&of(kind, "<a i='1'/>"), &of(kind, "<a/>"), "xml.attr @ xml:/a/@i value");
+    }
 }
 
 #[test]

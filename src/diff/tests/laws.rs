@@ -51,6 +51,11 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         "application/grpc",
         "multipart/byteranges; boundary=b",
         "application/x-ndjson",
+        "text/event-stream",
+        "text/csv; header=absent",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/cbor",
         ";;=\"",
     ]);
     let coding = prop::sample::select(vec!["", "", "", "gzip", "deflate", "br", "zstd", "pied", "gzip, br"]);
@@ -64,7 +69,10 @@ fn any_answer() -> impl Strategy<Value = Answer> {
             "a\nb\n",
             "a\r\nb",
             "<a> <b/></a>",
-            "\0\0\0\0\x01x"
+            "\0\0\0\0\x01x",
+            "data: 1\n\ndata: 2\n",
+            "--b\r\n\r\nx\r\n--b--",
+            "a=1&b=%20"
         ])
         .prop_map(|s| s.as_bytes().to_vec()),
         Just(gzip(b"{\"a\":1}")),
@@ -100,7 +108,7 @@ fn asks_for_context(a: &Answer, b: &Answer) -> bool {
     names.iter().any(|n| !a.headers.get_all(*n).iter().eq(b.headers.get_all(*n).iter()))
         || grpc::is_grpc(a)
         || grpc::is_grpc(b)
-        || (a.status.is_redirection() && coding::codings(&a.headers) != coding::codings(&b.headers))
+        || (a.status.is_redirection() && [a, b].iter().any(|x| !coding::codings(&x.headers).is_empty()))
 }
 
 proptest! {
@@ -137,7 +145,8 @@ proptest! {
         if read {
             prop_assert_eq!(found.is_match(), a.body.same_bytes(&b.body), "{}", told(&found));
         }
-        prop_assert_eq!(is_match(&asked.rules, &asked.skip, &a, &b), found.is_match());
+        let quick = is_match(&asked.rules, &asked.skip, &a, &b);
+        prop_assert!(quick == found.is_match() || (!quick && asks_for_context(&a, &b)));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Cases as pairs of answers written out, and what must hold for any pair.
 
+mod binary;
 mod cases;
+mod format_laws;
+mod formats;
 mod laws;
 mod rules;
 

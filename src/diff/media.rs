@@ -1,0 +1,72 @@
+//! What a body is declared to be, as far as a comparator for it exists.
+
+use super::formats::Format;
+use super::headers::Parameterised;
+use crate::model::Answer;
+use http::header::CONTENT_TYPE;
+
+/// The kind of a body by its Content-Type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Media {
+    Json,
+    Markup,
+    Text,
+    /// Something that is compared as the JSON it amounts to.
+    Coded(Format),
+    Opaque,
+    /// Nothing is declared.
+    Unknown,
+}
+
+/// The Content-Type with its parameters; empty where there is none.
+pub(super) fn content_type(answer: &Answer) -> Parameterised {
+    let declared = answer.headers.get(CONTENT_TYPE);
+    declared.map(|v| Parameterised::parse(&String::from_utf8_lossy(v.as_bytes()))).unwrap_or_default()
+}
+
+// === impl Media ===
+
+impl Media {
+    pub(super) fn of(answer: &Answer) -> Media {
+        Media::named(&content_type(answer).head)
+    }
+
+    pub(super) fn named(name: &str) -> Media {
+        if let Some(format) = Format::named(name) {
+            return Media::Coded(format);
+        }
+        match name {
+            "" => Media::Unknown,
+            "application/json" | "text/json" => Media::Json,
+            "application/xml" | "text/xml" => Media::Markup,
+            "application/javascript"
+            | "application/ecmascript"
+            | "application/x-javascript"
+            | "application/graphql"
+            | "application/yaml"
+            | "application/x-yaml"
+            | "application/toml" => Media::Text,
+            _ if name.ends_with("+json") => Media::Json,
+            _ if name.ends_with("+xml") => Media::Markup,
+            _ if name.starts_with("text/") => Media::Text,
+            _ => Media::Opaque,
+        }
+    }
+
+    /// Whether a body so declared is looked into where it looks like JSON.
+    pub(super) fn may_be_json(self) -> bool {
+        match self {
+            Media::Json | Media::Text | Media::Markup | Media::Unknown => true,
+            Media::Coded(format) => format.is_text() && format != Format::Multipart,
+            Media::Opaque => false,
+        }
+    }
+
+    /// Whether it is text where its bytes are.
+    pub(super) fn may_be_text(self) -> bool {
+        match self {
+            Media::Coded(format) => format.is_text(),
+            other => other != Media::Opaque,
+        }
+    }
+}
