@@ -23,14 +23,18 @@ pub(super) fn result(view: &View<'_>) -> CriterionResult {
         (_, 0) => "the last exchange showed a divergence never seen before".to_owned(),
         (_, quiet) => format!("of the last {} exchanges none showed a divergence never seen before", thousands(quiet)),
     };
+    // It speaks of the whole epoch, the bound of its latest part too, so it may be the greater of the two.
+    let estimate = stats::good_turing(singletons(view), n).min(1.0);
+    let estimate =
+        if n > 0 && estimate > 0.0 { format!(" (the usual estimate: {})", percent(estimate)) } else { String::new() };
     let reason = match (upper, more) {
         (Some(upper), _) if passes => format!(
-            "{quiet}: that the next one does has a probability of at most {}, the limit is {}",
+            "{quiet}: that the next one does has a probability of at most {}{estimate}, the limit is {}",
             percent_beside(upper, limit),
             percent(limit)
         ),
         (_, Some(more)) => {
-            format!("{quiet}; it takes {} more without one to be below {}", thousands(more), percent(limit))
+            format!("{quiet}; it takes {} more without one to be below {}{estimate}", thousands(more), percent(limit))
         }
         (_, None) => format!("{quiet}; no number of them is enough for the limit {}", percent(limit)),
     };
@@ -42,7 +46,7 @@ pub(super) fn result(view: &View<'_>) -> CriterionResult {
         required: view.decides(Criterion::Unseen),
         route: None,
         verdict: if passes { Verdict::Pass } else { Verdict::Inconclusive },
-        observed: (n > 0).then(|| stats::good_turing(singletons(view), n)),
+        observed: None,
         lower: None,
         upper,
         limit: Some(limit),
