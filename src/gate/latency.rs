@@ -49,7 +49,8 @@ fn judged(view: &View<'_>, name: &Arc<str>, route: &RouteEvidence) -> Vec<Criter
     let quantiles = quantiles::of(&route.pace, &settings.latency, &limits);
     let mut results = vec![median(view, name, route, settings, &blocks, &state, &quantiles, gated)];
     if gated {
-        results.extend(quantiles.iter().map(|quantile| row(name, settings, &state, quantile)));
+        let rate = view.rate(name, route, route.counts.compared).unwrap_or(0.0).min(1.0);
+        results.extend(quantiles.iter().map(|quantile| row(name, settings, &state, quantile, rate)));
     }
     results
 }
@@ -245,12 +246,13 @@ fn eta(
     Some(seconds.ceil() as u64).filter(|eta| *eta > 0)
 }
 
-/// A quantile as a criterion.
-fn row(name: &Arc<str>, settings: &GateSettings, state: &State, quantile: &Quantile) -> CriterionResult {
+/// A quantile as a criterion; `rate` is how many pairs a second it gets.
+fn row(name: &Arc<str>, settings: &GateSettings, state: &State, quantile: &Quantile, rate: f64) -> CriterionResult {
     let other = matches!(state, State::OtherTerms(_));
+    let missing = quantile.missing();
+    let eta = (missing > 0 && rate > 0.0).then(|| (missing as f64 / rate).ceil() as u64);
     let (verdict, reason) = match state {
         State::OtherTerms(_) => (Verdict::Inconclusive, "counted by other settings, see above".to_owned()),
-        _ if quantile.pairs == 0 => (Verdict::Inconclusive, "no pair has been counted yet".to_owned()),
         _ if quantile.verdict == Verdict::Fail && quantile.pairs < settings.min_comparisons => {
             let least = thousands(settings.min_comparisons);
             (Verdict::Inconclusive, format!("{}; it may fail from {least} pairs on", quantile.reason()))
@@ -268,7 +270,7 @@ fn row(name: &Arc<str>, settings: &GateSettings, state: &State, quantile: &Quant
         limit: Some(quantile.limit),
         samples: quantile.pairs,
         samples_needed: None,
-        eta_seconds: None,
+        eta_seconds: eta.filter(|_| verdict == Verdict::Inconclusive && !other),
         reason,
     }
 }

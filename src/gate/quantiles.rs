@@ -4,7 +4,7 @@ use super::check::Limits;
 use super::words::{duration, thousands};
 use super::{LatencySettings, Verdict};
 use crate::evidence::Pace;
-use crate::stats::{self, Interval};
+use crate::stats::{self, Interval, Sums};
 use std::time::Duration;
 
 /// One quantile of both legs. Bounds are outward: of the histogram's buckets and of the ratio.
@@ -19,6 +19,8 @@ pub(super) struct Quantile {
     pub upper: Option<f64>,
     pub verdict: Verdict,
     slack: Duration,
+    quantile: f64,
+    alpha: f64,
 }
 
 /// p95 and p99.
@@ -65,6 +67,8 @@ impl Quantile {
                 (false, false) => Verdict::Inconclusive,
             },
             slack: settings.slack,
+            quantile,
+            alpha: limits.alpha_pass,
         }
     }
 
@@ -77,6 +81,12 @@ impl Quantile {
             }
             _ => String::new(),
         }
+    }
+
+    /// Pairs that are missing before there can be a bound to pass by.
+    pub(super) fn missing(&self) -> u64 {
+        let least = stats::samples_to_pass(Sums::default(), 1.0 - self.quantile, self.alpha / 2.0);
+        least.unwrap_or(0).saturating_sub(self.pairs)
     }
 
     /// The sentence of a criterion of its own.
@@ -93,6 +103,10 @@ impl Quantile {
                 "{name} at least {} the primary's, of {pairs} pairs a second apart; the limit is {limit}",
                 bound(self.lower)
             ),
+            Verdict::Inconclusive if self.missing() > 0 => {
+                let least = thousands(self.pairs + self.missing());
+                format!("{name}: {pairs} of {least} pairs a second apart; the limit is {limit}")
+            }
             Verdict::Inconclusive => format!(
                 "{name} between {} and {} the primary's, of {pairs} pairs a second apart; the limit is {limit}",
                 bound(self.lower),

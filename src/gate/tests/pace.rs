@@ -191,6 +191,10 @@ fn quantiles_are_shown_and_decide_when_they_are_to() {
     assert!(rows[1].reason.starts_with("p95 at least 1."), "{}", rows[1].reason);
     assert_eq!((rows[1].limit, rows[2].limit, rows[1].samples), (Some(1.2), Some(1.25), 3_000));
     assert!(rows[1].lower < rows[1].observed && rows[1].observed < rows[1].upper);
+    let early = judge(&policy, &run(&policy, 60, |_, p, _| took(p)), &after(60));
+    let p99 = early.criteria.iter().rfind(|c| c.criterion == Criterion::Latency).unwrap();
+    assert_eq!((p99.verdict, p99.eta_seconds), (Verdict::Inconclusive, Some(573)));
+    assert_eq!(p99.reason, "p99: 60 of 633 pairs a second apart; the limit is 1.25x plus 2 ms");
     let fine = judge(&policy, &run(&policy, 3_000, |_, p, _| took(p)), &after(3_000));
     assert_eq!(fine.verdict, Verdict::Pass, "{:#?}", fine.criteria);
 }
@@ -324,4 +328,31 @@ fn a_gate_as_it_comes_passes_on_enough_of_everything() {
     assert!(Criterion::ALL.iter().all(|c| named.contains(c)), "{named:?}");
     let early = judge(&policy, &all, &after(80_000));
     assert_eq!(early.verdict, Verdict::Inconclusive);
+}
+
+proptest! {
+    #[test]
+    fn more_slow_pairs_never_turn_fail_into_pass(
+        blocks in proptest::collection::vec(0u64..=10, 10..60),
+        which in any::<prop::sample::Index>(),
+        more in 1u64..=10,
+    ) {
+        let policy = quick(LATENCY);
+        let judged = |blocks: &[u64]| {
+            let mut all = evidence(&[]);
+            for (second, slow) in blocks.iter().enumerate() {
+                for i in 0..10 {
+                    apply(&policy, &mut all, &pair(second as u64 * 1_000 + i, 20_000, took(if i < *slow { 90_000 } else { 20_000 })));
+                }
+            }
+            latency(&policy, &all, blocks.len() as u64).0
+        };
+        let before = judged(&blocks);
+        let mut worse = blocks.clone();
+        let at = which.index(worse.len());
+        worse[at] = (worse[at] + more).min(10);
+        let then = judged(&worse);
+        prop_assert!(!(before == Verdict::Fail && then == Verdict::Pass));
+        prop_assert!(!(before == Verdict::Inconclusive && then == Verdict::Pass && blocks.iter().all(|b| *b >= 5)));
+    }
 }
