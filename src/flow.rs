@@ -4,21 +4,26 @@
 //! [`Inbox::mirrored`], which gives out a [`Ticket`] that settles the exchange exactly once, even when the task
 //! that holds it panics.
 
+mod again;
 mod exchange;
+mod promise;
 mod recorder;
 mod request_body;
 
-pub use exchange::{Admission, Asked, Exchange, Judge, Mirror, PrimaryOutcome};
+pub use again::Again;
+pub use exchange::{Admission, Asked, Exchange, Judge, Mirror, PrimaryOutcome, Question};
+pub use promise::{PrimaryHead, Promise, SharedPromise};
 pub use recorder::Recorder;
 pub use request_body::{BodyCapture, BodyOutcome, CaptureError, CaptureReader, RequestBody};
 
 use crate::diff::Finding;
-use crate::evidence::{Book, Example, Settled, Settlement};
+use crate::evidence::{Book, Compared, Diverged, Example, Settled, Settlement};
 use crate::gate::Policy;
 use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, RequestHead, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Mirrored exchanges not yet counted beyond which no more should begin.
 const MAX_BACKLOG: u64 = 100_000;
@@ -39,7 +44,11 @@ pub enum Event {
         settled: Box<Settled>,
         /// What it takes in memory, about; to be handed back with [`Inbox::applied`].
         bytes: usize,
+        /// To be asked again where it is divergent.
+        again: Option<Again>,
     },
+    /// What a divergent exchange showed when it was asked again.
+    AskedAgain { diverged: Diverged, compared: Box<Compared> },
 }
 
 /// What the legs answered to one request, on its way to the comparison.
@@ -54,6 +63,8 @@ pub struct Pair {
     pub request_body: RequestBody,
     pub build: Option<Arc<str>>,
     pub legs: PerLeg<Option<LegRecord>>,
+    /// How long after the primary the other legs were due.
+    pub lag: Duration,
     pub primary: crate::model::Answer,
     pub candidate: Outcome,
     pub control: Option<Outcome>,
@@ -139,7 +150,13 @@ impl Inbox {
     pub fn mirrored(self: &Arc<Self>, id: Arc<str>, route: Arc<str>, arrived: Timestamp) -> Ticket {
         let seq = self.next_seq.fetch_add(1, Ordering::Relaxed);
         self.push(Event::Mirrored { seq, route: route.clone() });
-        Ticket { inbox: Some(self.clone()), seq, id, route, arrived }
+        Ticket { owed: Some((self.clone(), Duty::Settle { seq, again: None })), id, route, arrived }
+    }
+
+    /// For an exchange that is asked again: what comes of it is added to what was counted, and is no exchange itself.
+    pub fn asked_again(self: &Arc<Self>, id: Arc<str>, arrived: Timestamp, diverged: Diverged) -> Ticket {
+        let route = diverged.route.clone();
+        Ticket { owed: Some((self.clone(), Duty::Confirm(diverged))), id, route, arrived }
     }
 
     /// Everything that has come in since the last call, in no particular order.
@@ -187,8 +204,11 @@ impl Inbox {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn settled(&self, seq: u64, mut settled: Box<Settled>) {
+    fn settled(&self, seq: u64, mut settled: Box<Settled>, again: Option<Again>) {
         let mut bytes = weight(&settled);
+        let differs =
+            matches!(&settled.result, Settlement::Compared(c) if c.candidate.list.iter().any(Finding::counts));
+        let again = again.filter(|_| differs).and_then(Again::reserve);
         if let Settlement::Compared(compared) = &mut settled.result
             && let Some(example) = &compared.example
             && self.waiting_bytes.load(Ordering::Relaxed) + bytes > MAX_EXAMPLE_BYTES
@@ -199,7 +219,7 @@ impl Inbox {
         if bytes > 0 {
             self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
-        self.push(Event::Settled { seq, settled, bytes });
+        self.push(Event::Settled { seq, settled, bytes, again });
     }
 
     fn push(&self, event: Event) {
@@ -254,17 +274,36 @@ fn finding_weight(finding: &Finding) -> usize {
 /// `capture_lost`: nothing leaves without a bucket.
 #[derive(Debug)]
 pub struct Ticket {
-    inbox: Option<Arc<Inbox>>,
-    seq: u64,
+    owed: Option<(Arc<Inbox>, Duty)>,
     id: Arc<str>,
     route: Arc<str>,
     arrived: Timestamp,
 }
 
+#[derive(Debug)]
+enum Duty {
+    Settle {
+        seq: u64,
+        again: Option<Again>,
+    },
+    /// Owed to nobody: what was not asked again was not.
+    Confirm(Diverged),
+}
+
 impl Ticket {
     pub fn settle(mut self, settled: Settled) {
-        if let Some(inbox) = self.inbox.take() {
-            inbox.settled(self.seq, Box::new(settled));
+        self.done(settled);
+    }
+
+    /// The body of the request has a say in the name of its route.
+    pub fn rename(&mut self, route: Arc<str>) {
+        self.route = route;
+    }
+
+    /// Should the exchange be divergent, it is asked again.
+    pub fn ask_again(&mut self, wish: Again) {
+        if let Some((_, Duty::Settle { again, .. })) = &mut self.owed {
+            *again = Some(wish);
         }
     }
 
@@ -287,11 +326,25 @@ impl Ticket {
         };
         self.settle(settled);
     }
+
+    fn done(&mut self, settled: Settled) {
+        let Some((inbox, duty)) = self.owed.take() else { return };
+        match (duty, settled.result) {
+            (Duty::Settle { seq, again }, result) => {
+                inbox.settled(seq, Box::new(Settled { result, ..settled }), again);
+            }
+            (Duty::Confirm(diverged), Settlement::Compared(compared)) => {
+                let compared = Box::new(Compared { example: None, ..compared });
+                inbox.push(Event::AskedAgain { diverged, compared });
+            }
+            (Duty::Confirm(_), Settlement::Incomparable(_)) => {}
+        }
+    }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if let Some(inbox) = self.inbox.take() {
+        if self.owed.is_some() {
             let settled = Settled {
                 id: self.id.clone(),
                 route: self.route.clone(),
@@ -301,7 +354,7 @@ impl Drop for Ticket {
                 legs: PerLeg::default(),
                 result: Settlement::Incomparable(Incomparable::CaptureLost),
             };
-            inbox.settled(self.seq, Box::new(settled));
+            self.done(settled);
         }
     }
 }

@@ -175,6 +175,7 @@ fn schemas() -> Value {
         object(json!({
             "fingerprint": text, "route": text, "kind": text, "location": text,
             "tier": { "enum": ["break", "value", "order", "repr", "info"] }, "count": count, "counted": count,
+            "asked_again": count, "transient": count,
             "excused": { "type": "boolean" }, "excused_by": { "type": ["string", "null"] }, "primary_class": text,
             "candidate_class": text, "share": { "type": "number" }, "first_seen": time, "last_seen": time,
             "summary": text, "examples": { "type": "array", "items": examples },
@@ -198,7 +199,7 @@ fn schemas() -> Value {
             "requests": count, "mirrored": count, "not_mirrored": { "type": "object", "additionalProperties": count },
             "pending": count, "compared": count, "matched": count, "excused": count,
             "excused_reasons": { "type": "object", "additionalProperties": count }, "divergent": count,
-            "incomparable": count, "incomparable_reasons": { "type": "object", "additionalProperties": count },
+            "asked_again": count, "transient": count, "incomparable": count, "incomparable_reasons": { "type": "object", "additionalProperties": count },
         })),
         "Route": { "allOf": [of("Counts"), object(json!({
             "route": text, "since": time,

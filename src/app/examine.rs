@@ -5,7 +5,7 @@ use crate::config::Checked;
 use crate::diff::{self, Context, Findings, Limits, RouteRules, RuleSet};
 use crate::evidence::{Compared, Example, Rules, Settled, Settlement};
 use crate::flow::{Judge, Pair};
-use crate::model::{Answer, Leg, Outcome, PerLeg, Timestamp};
+use crate::model::{Answer, Leg, LegRecord, Outcome, PerLeg, Timestamp};
 use crate::pipeline::{CompareConfig, Comparer, Examine};
 use crate::redact::Redactor;
 use crate::upstream::LegSettings;
@@ -14,7 +14,7 @@ use http::HeaderName;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How far apart the legs' starts may be before times in answers differ for that alone.
+/// How far apart times in answers may be beside what the legs were asked apart: clocks are read and written in seconds.
 const SKEW: Duration = Duration::from_secs(1);
 
 /// All that comparing and redacting need, for one generation of the configuration. Cheap to clone.
@@ -50,9 +50,9 @@ impl Examination {
             AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
         let origins = PerLeg {
-            primary: Some(origin(&settings.primary)),
-            candidate: Some(origin(&settings.candidate)),
-            control: settings.control.as_ref().map(origin),
+            primary: Some(settings.primary.origin()),
+            candidate: Some(settings.candidate.origin()),
+            control: settings.control.as_ref().map(LegSettings::origin),
         };
         let skip = vec![settings.build_header.clone()];
         Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today: ArcSwap::default() })))
@@ -99,7 +99,7 @@ impl Examination {
             rules: &rules,
             origins: &self.0.origins,
             other: leg,
-            skew: SKEW,
+            skew: apart(pair.lag, &pair.legs, leg) + SKEW,
             skip_headers: &self.0.skip,
             limits: Limits::default(),
             expired,
@@ -116,24 +116,33 @@ impl Examine for Examination {
     fn example(&self, pair: &Pair, findings: &mut Findings) -> Option<Example> {
         let redactor = &self.0.redactor;
         findings.list.iter_mut().for_each(|finding| redactor.finding(finding));
+        // What is shown of streams that go on is what was compared.
+        let window = diff::window(&pair.primary, &pair.candidate);
+        let (primary, candidate) = match &window {
+            Some((primary, candidate)) => (primary, Some(candidate)),
+            None => match &pair.candidate {
+                Outcome::Answer(answer) => (&pair.primary, Some(answer)),
+                Outcome::Failed(_) => (&pair.primary, None),
+            },
+        };
         Some(Example {
             id: pair.id.to_string(),
             at: pair.arrived,
             request: redactor.request(&pair.request, &pair.request_body.captured()),
-            primary: redactor.answer(&diff::decoded(&pair.primary)),
-            candidate: match &pair.candidate {
-                Outcome::Answer(answer) => redactor.answer(&diff::decoded(answer)),
-                failed => redactor.outcome(failed),
+            primary: redactor.answer(&diff::decoded(primary)),
+            candidate: match candidate {
+                Some(answer) => redactor.answer(&diff::decoded(answer)),
+                None => redactor.outcome(&pair.candidate),
             },
             differences: findings.list.clone(),
         })
     }
 }
 
-/// The leg's own `scheme://host:port`, as it would stand in a link.
-fn origin(leg: &LegSettings) -> String {
-    let scheme = if leg.scheme == crate::upstream::Scheme::Https { "https" } else { "http" };
-    format!("{scheme}://{}", leg.authority())
+/// Between the moments at which the primary and `leg` were sent the request.
+fn apart(lag: Duration, legs: &PerLeg<Option<LegRecord>>, leg: Leg) -> Duration {
+    let connect = |leg| legs.get(leg).map_or(Duration::ZERO, |record| record.timing.connect);
+    (lag + connect(leg)).abs_diff(connect(Leg::Primary))
 }
 
 /// `2027-03-01`, UTC.
@@ -192,5 +201,26 @@ impl Judge for Judging {
 
     fn generation(&self) -> u64 {
         self.examination.load().generation()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{StatusClass, Timing};
+
+    #[test]
+    fn connecting_late_is_being_asked_late() {
+        let seconds = Duration::from_secs;
+        let leg = |connect| {
+            let timing = Timing { connect: seconds(connect), ..Timing::default() };
+            Some(LegRecord { class: StatusClass::Success, timing })
+        };
+        for (lag, primary, candidate, expected) in
+            [(0, 0, 0, 0), (5, 0, 0, 5), (0, 0, 2, 2), (0, 3, 0, 3), (1, 3, 2, 0)]
+        {
+            let legs = PerLeg { primary: leg(primary), candidate: leg(candidate), control: None };
+            assert_eq!(apart(seconds(lag), &legs, Leg::Candidate), seconds(expected));
+        }
     }
 }

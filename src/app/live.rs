@@ -16,13 +16,14 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// Compiles the rules; all that is wrong with any of them at once.
 pub fn rules(settings: &Checked) -> Result<RuleSet, AppError> {
-    RuleSet::compile(&settings.rules).map_err(|errors| {
+    let rules = RuleSet::compile(&settings.rules).map_err(|errors| {
         let lines = errors.iter().map(|e| {
             let id = settings.rules.get(e.index).map_or("?", |r| r.id.as_str());
             format!("rule \"{id}\": {}: {}", e.key, e.message)
         });
         AppError::Rules(lines.collect::<Vec<_>>().join("\n"))
-    })
+    })?;
+    Ok(rules.with_schema(settings.schema.clone()))
 }
 
 /// Data plane and mirror by one configuration. Connections to legs whose settings did not change are kept from
@@ -57,7 +58,9 @@ pub fn rooms(
         None => None,
     };
     budget.set_max(settings.mirror.memory_budget);
+    let primary = kept(Leg::Primary, &settings.primary)?;
     let legs = Legs::new(
+        primary.clone(),
         kept(Leg::Candidate, &settings.candidate)?,
         settings.build_header.clone(),
         control,
@@ -66,12 +69,8 @@ pub fn rooms(
     );
     let of_routes = settings.routes.iter().map(|r| r.mirror.clone()).collect();
     let plan = Arc::new(Plan::new(mirrors.clone(), settings.mirror.clone(), of_routes, legs));
-    let live = Live {
-        routes: Arc::new(routes),
-        primary: kept(Leg::Primary, &settings.primary)?,
-        mirror: plan.clone(),
-        body_timeout: settings.listen.body_timeout,
-    };
+    let live =
+        Live { routes: Arc::new(routes), primary, mirror: plan.clone(), body_timeout: settings.listen.body_timeout };
     Ok((live, plan))
 }
 

@@ -5,6 +5,7 @@
 
 mod error;
 mod examine;
+mod hints;
 mod live;
 mod notices;
 mod offline;

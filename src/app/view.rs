@@ -73,6 +73,7 @@ impl View<'_> {
             });
         }
         notices.extend(self.expired_rules());
+        notices.extend(super::hints::of(&self.evidence));
         // What the gate says itself is not said twice.
         notices.retain(|n| !judgement.notices.iter().any(|said| said.code == n.code && said.message == n.message));
         let facts = ReportFacts {

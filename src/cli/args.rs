@@ -47,8 +47,11 @@ pub enum Command {
     #[command(after_help = "Example:  parallax gate --wait 30m --candidate-build \"$GIT_SHA\"")]
     Gate(GateArgs),
     /// Compare two stored answers with the rules that `serve` would use: exit code 0 alike, 1 divergent, 2 could not.
+    ///
+    /// On a terminal the values stand side by side. What does not count (representation, covered by a rule, follows from
+    /// an earlier difference) is shown with the reason.
     #[command(
-        after_help = "Example:  parallax diff old.http new.http\n          parallax diff old.json new.json --content-type application/json"
+        after_help = "Example:  curl -si http://old/users/7 > old.http; curl -si http://new/users/7 > new.http\n          parallax diff old.http new.http --config parallax.toml --route \"GET /users/7\"\n          curl -s http://new/users/7 | parallax diff old.json - --content-type application/json"
     )]
     Diff(DiffArgs),
     /// Show the whole product in one command: two built-in services with known differences, traffic, the proxy, the verdict.
@@ -167,14 +170,15 @@ pub enum GateFormat {
 
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The primary's answer: a raw HTTP message, or a bare body with --content-type.
+    /// The primary's answer: a raw HTTP message as `curl -i` prints it, or a bare body with --content-type; `-` is
+    /// standard input.
     pub primary: PathBuf,
-    /// The candidate's answer.
+    /// The candidate's answer, likewise.
     pub candidate: PathBuf,
     /// Configuration whose rules apply.
     #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The route whose rules apply, e.g. "GET /users/{id}".
+    /// What was asked for, e.g. "GET /users/7", or a route's name: its rules apply, and its path resolves links.
     #[arg(long, value_name = "NAME")]
     pub route: Option<String>,
     /// The files hold bare bodies of this type.

@@ -1,7 +1,7 @@
 //! The configuration once it is known to make sense: each room's settings.
 
 use crate::admin::AdminSettings;
-use crate::diff::RuleSpec;
+use crate::diff::{RuleSpec, Schema};
 use crate::gate::Policy;
 use crate::mirror::MirrorSettings;
 use crate::proxy::ListenSettings;
@@ -10,6 +10,7 @@ use crate::routes::RouteSpec;
 use crate::store::StoreSettings;
 use crate::telemetry::TelemetrySettings;
 use crate::upstream::LegSettings;
+use std::sync::Arc;
 
 /// Everything `serve` needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +29,8 @@ pub struct Checked {
     pub mirror: MirrorSettings,
     pub routes: Vec<Route>,
     pub rules: Vec<RuleSpec>,
+    /// What gRPC messages are read by, where descriptor sets are given.
+    pub schema: Option<Arc<Schema>>,
     pub redact: RedactSettings,
     pub store: StoreSettings,
     pub gate: Policy,

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Address,
     /// A file that must exist.
     File,
+    /// Several of them.
+    Files,
     Folder,
     /// Zero is allowed.
     Duration,
@@ -113,6 +115,7 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[ROUTE, MIRROR, GATE],
     },
     Section { name: "rule", doc: "A difference that is meant, or does not matter.", repeated: true, keys: &[RULE] },
+    Section { name: "grpc", doc: "How gRPC messages are read.", repeated: false, keys: &[GRPC] },
     Section { name: "redact", doc: "What is never stored or shown.", repeated: false, keys: &[REDACT] },
     Section { name: "store", doc: "Where the evidence is kept.", repeated: false, keys: &[STORE] },
     Section { name: "gate", doc: "What evidence must show for a verdict.", repeated: false, keys: &[GATE] },
@@ -181,7 +184,11 @@ const MIRROR: &[Key] = &[
         Kind::Choice(&["concurrent", "after-primary"]),
         "mirror at once, or when the primary's answer is complete",
     ),
-    key("confirm", Kind::Bool, "ask both again after a divergence; not built yet"),
+    key(
+        "confirm",
+        Kind::Bool,
+        "after a divergence ask primary and candidate again, read-only methods only, and tell what was transient",
+    ),
     key("timeout", Kind::Timeout, "for a mirrored answer to be complete"),
     key("max_in_flight", count(10_000_000), "mirrored exchanges at once; beyond it they are shed, never queued"),
     key("max_rate", Kind::Count { min: 0, max: u32::MAX as u64 }, "mirrored requests a second; 0 is no limit"),
@@ -223,7 +230,7 @@ const RULE: &[Key] = &[
     key("owner", Kind::Text, "who answers for it"),
     key("expires", Kind::Date, "from this day on (UTC) the rule is inactive, and warned about"),
     key("on", Kind::Text, "route name or glob; * is every route"),
-    key("at", Kind::Text, "a location, as reports print it: status, header:NAME, json:$.a[*].b"),
+    key("at", Kind::Text, "a location, as reports print it: status, header:NAME, json:$.a[*].b, grpc:$.a"),
     key("ignore", Kind::Ignore, "true for the whole location, or what of it: missing, extra, value, order"),
     key("tolerance", Kind::Table(TOLERANCE), "how far two values may be apart"),
     key("numeric_string", Kind::Bool, "strings are read as numbers: \"1.50\" and \"1.5\" are the same"),
@@ -233,6 +240,12 @@ const RULE: &[Key] = &[
     key("mask", Kind::Table(MASK), "parts of a value that do not count"),
     key("bijection", Kind::Text, "group in which one primary value is always one candidate value"),
 ];
+
+const GRPC: &[Key] = &[key(
+    "descriptor_sets",
+    Kind::Files,
+    "files as `protoc --include_imports --descriptor_set_out` or `buf build -o` write them; fields go by name then",
+)];
 
 const REDACT: &[Key] = &[
     key("headers", Kind::Headers, "header names; their values are replaced by tags that keep equal values equal"),
@@ -335,6 +348,7 @@ impl Kind {
             Kind::Url => "a URL such as \"http://localhost:9001\"".into(),
             Kind::Address => "an address and port such as \"127.0.0.1:8080\"".into(),
             Kind::File => "the path of a file to use".into(),
+            Kind::Files => "a list of paths of files to use".into(),
             Kind::Folder => "the path of a folder".into(),
             Kind::Duration => "a duration".into(),
             Kind::Timeout => "a duration longer than zero".into(),

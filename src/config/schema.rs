@@ -101,7 +101,7 @@ fn value(kind: Kind) -> Value {
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Choice(of) => json!({ "enum": of }),
         Kind::Choices(of) => json!({ "type": "array", "items": { "enum": of } }),
-        Kind::Patterns | Kind::Locations | Kind::Headers | Kind::Methods => texts(),
+        Kind::Files | Kind::Patterns | Kind::Locations | Kind::Headers | Kind::Methods => texts(),
         Kind::HeaderMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         Kind::SampleBy => json!({ "type": "string", "pattern": r"^(request|client-ip|(header|cookie):.+)$|\$\{" }),
         Kind::Operation => json!({ "type": "string", "pattern": r"^(header:.+|query:.+|json:\$.*)$|\$\{" }),

@@ -223,10 +223,11 @@ route orders mirrors POST: the candidate gets writes, it must not share the prim
 }
 
 #[test]
-fn an_operation_that_is_not_read_yet_is_said() {
-    let text = "[[route]]\nname = \"rpc\"\npath = \"/rpc\"\noperation_from = \"json:$.method\"\n";
+fn methods_that_only_read_are_no_writes() {
+    let text = "[mirror]\nmethods = [\"GET\", \"PROPFIND\", \"REPORT\", \"SEARCH\", \"QUERY\", \"MKCOL\"]\n";
     let warnings = read_as(text, Notation::Toml, &urls()).unwrap().warnings;
-    assert!(warnings.iter().any(|w| w.starts_with("route rpc: operations in the request body")), "{warnings:?}");
+    let expected = "mirror.methods names MKCOL: the candidate gets writes, it must not share the primary's data";
+    assert!(warnings.iter().any(|w| w == expected), "{warnings:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::media::Media;
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
-use super::{Finding, Findings, Tier, formats, text, xml};
+use super::{Finding, Findings, Tier, formats, grpc, text, xml};
 use crate::model::Answer;
 use formats::Format;
 use http::StatusCode;
@@ -44,6 +44,7 @@ pub(super) fn compare(
         {
             formats::compare(a, context, answers, (&primary, &candidate), out);
         }
+        (Media::Protobuf, Media::Protobuf) if !partial => grpc::bodies(context, answers, &primary, &candidate, out),
         (a, b) if !partial && (declared || alike && a.may_be_json() && b.may_be_json()) => {
             json_or_text(context, answers, media, primary, candidate, out);
         }

@@ -6,8 +6,9 @@
 use super::coding::{self, CodingError, Limits};
 use super::headers::HeaderComparison;
 use super::rules::{RouteRules, Scheme};
+use super::window::{self, Window};
 use super::{Finding, Findings, Tier, body, grpc};
-use crate::model::{Answer, BodyEnd, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead, StatusClass};
+use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead, StatusClass};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderName, Method, StatusCode};
 use std::borrow::Cow;
@@ -63,10 +64,11 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
     if !sameness || codings.0 != codings.1 {
         return false;
     }
-    // Only an answer without its body can carry another length over the same bytes.
+    // Only an answer without its body can carry another length over the same bytes, and whether a body was to be sent
+    // at all takes the request to know.
     let (x, y) = (primary.headers.get_all(CONTENT_LENGTH), other.headers.get_all(CONTENT_LENGTH));
     let both = x.iter().next().is_some() && y.iter().next().is_some();
-    if bodies && both && !x.iter().eq(y.iter()) {
+    if (bodies && both && !x.iter().eq(y.iter())) || misframed(primary) != misframed(other) {
         return false;
     }
     let either_grpc = grpc::is_grpc(primary) || grpc::is_grpc(other);
@@ -80,6 +82,7 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
         same_body: bodies || has_no_body(primary.status),
         bodiless: false,
         unread_body: unread,
+        redirect: unread,
         grpc: false,
     };
     let mut found = Findings::default();
@@ -95,7 +98,10 @@ pub fn compare(context: &Context<'_>, primary: &Answer, other: &Outcome) -> Find
         Outcome::Failed(failure) => {
             transport(context, failure, (primary.status.as_str(), failure.kind.as_str()), false, &mut out);
         }
-        Outcome::Answer(other) => answers(context, primary, other, &mut out),
+        Outcome::Answer(other) => match window::of(primary, other) {
+            None => answers(context, primary, other, &mut out),
+            Some(window) => streams(context, primary, other, window, &mut out),
+        },
     }
     for finding in &mut out.list {
         if is_echoed_mark(finding) {
@@ -115,7 +121,33 @@ fn is_echoed_mark(finding: &Finding) -> bool {
     &*finding.kind == "json.extra" && finding.exact.to_ascii_lowercase().ends_with("['x-parallax-leg']")
 }
 
+/// Answers of which at least one goes on.
+fn streams(context: &Context<'_>, primary: &Answer, other: &Answer, window: Window, out: &mut Findings) {
+    match window {
+        Window::Events { primary: ours, other: theirs, delivered } => {
+            answers(context, &ours, &theirs, out);
+            let owned = out.list.iter().any(|f| f.counts() && matches!(&*f.location, "status" | "header:content-type"));
+            let mut found = Findings::default();
+            window::ended_early(other, delivered, &mut found);
+            for finding in &mut found.list {
+                context.rules.cover(Scheme::Body, "", finding, None, None);
+            }
+            out.absorb(found, owned);
+        }
+        Window::Silent(failure) => {
+            let classes = (primary.status.as_str(), failure.kind.as_str());
+            transport(context, &failure, classes, false, out);
+        }
+        Window::Heads(why) => {
+            let head = |a: &Answer| Answer { body: Captured::empty(), trailers: None, end: BodyEnd::Open, ..a.clone() };
+            answers(context, &head(primary), &head(other), out);
+            out.budget = Some(why.into());
+        }
+    }
+}
+
 fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Findings) {
+    let (primary, other) = (&*grpc::unwrapped(primary), &*grpc::unwrapped(other));
     let mut broken = false;
     if let BodyEnd::Broken(failure) = &primary.end {
         transport(context, failure, (failure.kind.as_str(), "answer"), true, out);
@@ -125,6 +157,9 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         let class = if broken { "broken" } else { primary.status.as_str() };
         transport(context, failure, (class, failure.kind.as_str()), false, out);
         broken = true;
+    }
+    if !broken && context.request.method != Method::HEAD {
+        framing(context, primary, other, out);
     }
     let transport_owns = out.list.iter().any(Finding::counts);
 
@@ -143,24 +178,16 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         same_body: bodies.same,
         bodiless: context.request.method == Method::HEAD || both_status(|s| *s == StatusCode::NOT_MODIFIED),
         unread_body: both_status(StatusCode::is_redirection) || both_status(|s| has_no_body(*s)),
+        redirect: both_status(StatusCode::is_redirection),
         grpc: is_grpc,
     };
     let mut found = Findings::default();
-    how.compare(&primary.headers, &other.headers, &mut found);
+    let (head, trailers) = grpc::metadata(primary, other);
+    let (other_head, other_trailers) = grpc::metadata(other, primary);
+    how.compare(&head, &other_head, &mut found);
     let type_owns = found.list.iter().any(|f| &*f.kind == "ctype.type" && f.counts());
     // A part of the trailers is no part of a broken body.
-    if is_grpc {
-        let strip = |t: &Option<http::HeaderMap>| {
-            t.clone().map(|mut t| {
-                t.remove("grpc-status");
-                t.remove("grpc-message");
-                t
-            })
-        };
-        how.trailers(strip(&primary.trailers).as_ref(), strip(&other.trailers).as_ref(), &mut found);
-    } else {
-        how.trailers(primary.trailers.as_ref(), other.trailers.as_ref(), &mut found);
-    }
+    how.trailers(Some(&trailers), Some(&other_trailers), &mut found);
     out.absorb(found, owned);
 
     let mut found = Findings::default();
@@ -174,6 +201,45 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         context.rules.cover(Scheme::Body, "", finding, None, None);
     }
     out.absorb(found, owned || type_owns || grpc_owns);
+}
+
+/// A body that came whole and is not as long as its head says. Legs that are both wrong are alike.
+fn framing(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Findings) {
+    match (misframed(primary), misframed(other)) {
+        (None, Some(failure)) => {
+            transport(context, &failure, (primary.status.as_str(), failure.kind.as_str()), false, out);
+        }
+        // The candidate is right where the primary is wrong: told, and no fault of the candidate.
+        (Some(failure), None) => {
+            let at = out.list.len();
+            transport(context, &failure, (failure.kind.as_str(), other.status.as_str()), true, out);
+            out.list.iter_mut().skip(at).for_each(|f| f.tier = Tier::Info);
+        }
+        _ => {}
+    }
+}
+
+/// What is wrong with a Content-Length, where the answer has one and a body.
+fn misframed(answer: &Answer) -> Option<Failure> {
+    if has_no_body(answer.status) {
+        return None;
+    }
+    let mut declared: Option<u64> = None;
+    for value in answer.headers.get_all(CONTENT_LENGTH) {
+        for part in String::from_utf8_lossy(value.as_bytes()).split(',') {
+            match (part.trim().parse(), declared) {
+                (Ok(length), None) => declared = Some(length),
+                (Ok(length), Some(earlier)) if length == earlier => {}
+                _ => {
+                    let detail = format!("the Content-Length is \"{}\"", value.as_bytes().escape_ascii());
+                    return Some(Failure { kind: FailureKind::BadFraming, detail });
+                }
+            }
+        }
+    }
+    let (declared, length) = (declared?, answer.body.len());
+    let detail = format!("a body of {length} bytes where the head says {declared}");
+    (declared != length).then_some(Failure { kind: FailureKind::LengthMismatch, detail })
 }
 
 /// No answer, or half of one.

@@ -162,10 +162,30 @@ impl Finding {
             self.primary_class = class(&self.primary_shape);
             self.candidate_class = class(&self.candidate_shape);
         }
-        self.primary = primary.map(excerpt);
-        self.candidate = candidate.map(excerpt);
+        let fields = ["header:", "cookie:", "trailer:"];
+        (self.primary, self.candidate) = match fields.iter().any(|f| self.location.starts_with(f)) {
+            true => excerpts(primary, candidate),
+            // What names a part of a body as one to be redacted stands before it: a beginning is never left out.
+            false => (primary.map(excerpt), candidate.map(excerpt)),
+        };
         self
     }
+}
+
+/// Characters that two long values have in common and that an excerpt shows before the place where they differ.
+const LEAD: usize = 60;
+
+/// As much of two values as shows how they differ: from the beginning, or from shortly before they part.
+pub(super) fn excerpts(primary: Option<&str>, candidate: Option<&str>) -> (Option<String>, Option<String>) {
+    if let (Some(a), Some(b)) = (primary, candidate) {
+        let alike: usize = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).map(|(c, _)| c.len_utf8()).sum();
+        if alike > EXCERPT / 2 && a.len().max(b.len()) > EXCERPT {
+            let from = (0..=alike - LEAD).rev().find(|i| a.is_char_boundary(*i)).unwrap_or(0);
+            let cut = |text: &str| Some(format!("…{}", excerpt(text.get(from..).unwrap_or_default())));
+            return (cut(a), cut(b));
+        }
+    }
+    (primary.map(excerpt), candidate.map(excerpt))
 }
 
 /// The beginning of a text, cut at a character, with an ellipsis where something was cut.
@@ -196,5 +216,16 @@ mod tests {
     fn excerpts_are_cut_at_characters() {
         let cut = excerpt(&"é".repeat(EXCERPT));
         assert_eq!(cut.chars().count(), EXCERPT / 2 + 1);
+    }
+
+    #[test]
+    fn excerpts_of_long_values_show_where_they_part() {
+        let same = "é".repeat(EXCERPT);
+        let (a, b) = excerpts(Some(&format!("{same}old")), Some(&format!("{same}new")));
+        let (a, b) = (a.unwrap(), b.unwrap());
+        assert!(a.starts_with("…é") && a.ends_with("éold") && b.ends_with("énew"), "{a} {b}");
+        assert!(a.chars().count() < 40);
+        let (a, _) = excerpts(Some(&format!("a{same}")), Some("b"));
+        assert!(a.unwrap().starts_with('a'));
     }
 }

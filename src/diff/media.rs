@@ -11,6 +11,8 @@ pub(super) enum Media {
     Json,
     Markup,
     Text,
+    /// One message.
+    Protobuf,
     /// Something that is compared as the JSON it amounts to.
     Coded(Format),
     Opaque,
@@ -46,6 +48,10 @@ impl Media {
             | "application/yaml"
             | "application/x-yaml"
             | "application/toml" => Media::Text,
+            "application/protobuf"
+            | "application/x-protobuf"
+            | "application/vnd.google.protobuf"
+            | "application/x-google-protobuf" => Media::Protobuf,
             _ if name.ends_with("+json") => Media::Json,
             _ if name.ends_with("+xml") => Media::Markup,
             _ if name.starts_with("text/") => Media::Text,
@@ -58,7 +64,7 @@ impl Media {
         match self {
             Media::Json | Media::Text | Media::Markup | Media::Unknown => true,
             Media::Coded(format) => format.is_text() && format != Format::Multipart,
-            Media::Opaque => false,
+            Media::Protobuf | Media::Opaque => false,
         }
     }
 
@@ -66,7 +72,7 @@ impl Media {
     pub(super) fn may_be_text(self) -> bool {
         match self {
             Media::Coded(format) => format.is_text(),
-            other => other != Media::Opaque,
+            other => !matches!(other, Media::Protobuf | Media::Opaque),
         }
     }
 }

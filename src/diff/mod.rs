@@ -27,6 +27,7 @@ mod origin;
 #[cfg(test)]
 mod tests;
 mod text;
+mod window;
 mod xml;
 
 pub use coding::Limits;
@@ -34,6 +35,8 @@ pub use compare::{Context, compare, is_match};
 pub use decoded::decoded;
 pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
 pub use fingerprint::fingerprint;
+pub use grpc::{Schema, SchemaError};
 pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
+pub use window::window;

@@ -15,8 +15,7 @@ pub(super) enum Side {
 
 /// A reference as the client that asked would follow it, with the origins of the systems compared mapped to one word.
 pub(super) fn resolve(context: &Context<'_>, side: Side, reference: &str) -> String {
-    let host = context.request.host.as_deref().unwrap_or("localhost");
-    let base_origin = normal_origin(&format!("{}://{host}", context.request.scheme));
+    let base_origin = client_origin(context);
     let base_path = context.request.uri.path();
     let reference = reference.trim();
 
@@ -25,7 +24,7 @@ pub(super) fn resolve(context: &Context<'_>, side: Side, reference: &str) -> Str
     } else if let Some(rest) = reference.strip_prefix("//") {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, rest) = rest.split_at(end);
-        (normal_origin(&format!("{}://{authority}", context.request.scheme)), rest.to_owned())
+        (normal_origin(&format!("{}://{authority}", client_scheme(context))), rest.to_owned())
     } else if has_scheme(reference) {
         return reference.to_owned();
     } else if reference.is_empty() || reference.starts_with('#') {
@@ -40,11 +39,39 @@ pub(super) fn resolve(context: &Context<'_>, side: Side, reference: &str) -> Str
         (base_origin.clone(), format!("{folder}{reference}"))
     };
 
-    let ours = origin == base_origin || own_origin(context, side).is_some_and(|own| normal_origin(own) == origin);
-    let origin = if ours { ORIGIN } else { &origin };
+    let origin = if is_ours(context, side, &origin) { ORIGIN } else { &origin };
     let end = rest.find(['?', '#']).unwrap_or(rest.len());
     let (path, tail) = rest.split_at(end);
-    format!("{origin}{}{tail}", without_dots(path))
+    format!("{origin}{}{}", percent_normal(&without_dots(path)), percent_normal(tail))
+}
+
+/// An absolute URL or origin with that of the systems compared mapped to one word; anything else as it is.
+pub(super) fn map_url(context: &Context<'_>, side: Side, text: &str) -> String {
+    match split_origin(text) {
+        Some((origin, rest)) if is_ours(context, side, &normal_origin(origin)) => format!("{ORIGIN}{rest}"),
+        _ => text.to_owned(),
+    }
+}
+
+/// Whether a host is that of the leg itself, or the one that the client asked for.
+pub(super) fn is_own_host(context: &Context<'_>, side: Side, host: &str) -> bool {
+    let bare = |authority: &str| {
+        let end = authority.rfind(':').filter(|i| authority.get(i + 1..).is_some_and(|p| p.parse::<u16>().is_ok()));
+        authority.get(..end.unwrap_or(authority.len())).unwrap_or_default().to_ascii_lowercase()
+    };
+    let own = own_origin(context, side).and_then(|o| o.split_once("://")).map(|(_, authority)| bare(authority));
+    own.as_deref() == Some(host) || context.request.host.as_deref().map(bare).as_deref() == Some(host)
+}
+
+/// The bytes that percent-encoding stands for; what is no such encoding stays.
+pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, _, after)) = next_byte(rest) {
+        out.push(byte);
+        rest = after;
+    }
+    out
 }
 
 /// JSON text with the strings that start with this leg's own origin rewritten to start with the placeholder.
@@ -134,6 +161,23 @@ fn replace_origin(body: &[u8], needle: &[u8]) -> Vec<u8> {
     out
 }
 
+/// `scheme://host` as the client sees it, behind what it says it came through.
+fn client_origin(context: &Context<'_>) -> String {
+    let host = context.request.host.as_deref().unwrap_or("localhost");
+    normal_origin(&format!("{}://{host}", client_scheme(context)))
+}
+
+fn client_scheme<'a>(context: &Context<'a>) -> &'a str {
+    match context.request.headers.get("x-forwarded-proto").and_then(|v| v.to_str().ok()) {
+        Some(scheme @ ("http" | "https")) => scheme,
+        _ => context.request.scheme,
+    }
+}
+
+fn is_ours(context: &Context<'_>, side: Side, origin: &str) -> bool {
+    origin == client_origin(context) || own_origin(context, side).is_some_and(|own| normal_origin(own) == origin)
+}
+
 fn own_origin<'a>(context: &Context<'a>, side: Side) -> Option<&'a str> {
     match side {
         Side::Primary => context.origins.primary.as_deref(),
@@ -165,6 +209,34 @@ fn has_scheme(reference: &str) -> bool {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
     })
+}
+
+/// RFC 3986 6.2.2: what needs no encoding without one, the rest in capitals, what needs one with it.
+fn percent_normal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, coded, after)) = next_byte(rest) {
+        let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        if unreserved || (byte.is_ascii_graphic() && !coded) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        rest = after;
+    }
+    out
+}
+
+/// The next byte, whether it was percent-encoded, and what follows.
+fn next_byte(text: &[u8]) -> Option<(u8, bool, &[u8])> {
+    let digit = |d: &u8| char::from(*d).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    if let [b'%', a, b, rest @ ..] = text
+        && let (Some(a), Some(b)) = (digit(a), digit(b))
+    {
+        return Some((a << 4 | b, true, rest));
+    }
+    let (byte, rest) = text.split_first()?;
+    Some((*byte, false, rest))
 }
 
 /// RFC 3986 5.2.4, on a path; an empty path is `/`.

@@ -12,7 +12,7 @@ pub fn summary(finding: &Finding) -> String {
     let (family, what) = finding.kind.split_once('.').unwrap_or((&finding.kind, ""));
     let json = match (family, what) {
         ("stream", "ended_early") | ("csv", "column_missing" | "column_extra") => false,
-        _ => matches!(family, "json" | "stream" | "csv"),
+        _ => matches!(family, "json" | "stream" | "csv") || &*finding.kind == "grpc.field",
     };
     let (a, b) = excerpts(finding, json);
     let (a, b) = (a.as_deref(), b.as_deref());
@@ -37,6 +37,9 @@ pub fn summary(finding: &Finding) -> String {
         ("json", "missing" | "item_missing") | ("stream", "event_missing") if b.is_none() => {
             format!("missing on the candidate, primary has {}", show(a))
         }
+        ("grpc", "field") if a.is_none() && b.is_none() => "the same values, written in other bytes".to_owned(),
+        ("grpc", "field") if b.is_none() => format!("missing on the candidate, primary has {}", show(a)),
+        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}", show(b)),
         ("json", "extra" | "item_extra") | ("stream", "event_extra") if a.is_none() => {
             format!("only on the candidate: {}", show(b))
         }

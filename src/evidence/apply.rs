@@ -3,7 +3,8 @@
 use super::judge::{Decision, Excuse, Judged, Needed, judge};
 use super::table::{MAX_DIVERGENCES, add_example};
 use super::{
-    Compared, Divergence, EpochInfo, Evidence, Histogram, Kinds, LatencyTerms, Pace, RouteEvidence, Settled, Settlement,
+    Compared, Diverged, Divergence, EpochInfo, Evidence, Histogram, Kinds, LatencyTerms, Pace, RouteEvidence, Settled,
+    Settlement,
 };
 use super::{LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US};
 use crate::diff::{self, Cover, Finding};
@@ -25,6 +26,15 @@ pub struct Keep<'a> {
     /// Per divergence.
     pub examples: usize,
     pub now: Timestamp,
+}
+
+/// The divergences of one exchange that count.
+#[derive(Debug, Default)]
+struct Counted {
+    /// Fingerprints.
+    rows: Vec<Arc<str>>,
+    /// One of them has not counted in the epoch before, as far as the table knows.
+    new: bool,
 }
 
 impl std::fmt::Debug for Keep<'_> {
@@ -75,8 +85,8 @@ impl Evidence {
         }
     }
 
-    /// An exchange that is pending in its route is settled.
-    pub fn apply(&mut self, settled: &Settled, keep: Keep<'_>) {
+    /// An exchange that is pending in its route is settled. Fingerprints of what counted where it is divergent.
+    pub fn apply(&mut self, settled: &Settled, keep: Keep<'_>) -> Option<Vec<Arc<str>>> {
         let began = self.epoch.started_at;
         let route = self.route(&settled.route, keep);
         if route.counts.pending == 0 {
@@ -92,15 +102,26 @@ impl Evidence {
             }
         }
         match &settled.result {
-            Settlement::Incomparable(reason) => route.incomparable(*reason),
+            Settlement::Incomparable(reason) => {
+                route.incomparable(*reason);
+                None
+            }
             Settlement::Compared(compared) => {
-                let (judged, new) = route.compared(settled, compared, keep);
-                if !matches!(judged.decision, Decision::Incomparable(_)) {
+                let (decision, counted) = route.compared(settled, compared, keep);
+                if !matches!(decision, Decision::Incomparable(_)) {
                     route.pace(began, settled, compared);
-                    self.kinds.observe(new);
+                    self.kinds.observe(counted.new);
                     self.count_rules(&compared.candidate.list);
                 }
+                (decision == Decision::Divergent).then_some(counted.rows)
             }
+        }
+    }
+
+    /// Adds what a divergent exchange showed when it was asked again; lost where it is no part of this any more.
+    pub fn asked_again(&mut self, diverged: &Diverged, compared: &Compared) {
+        if let Some(route) = self.routes.get_mut(&diverged.route).filter(|route| route.since == diverged.since) {
+            route.asked_again(&diverged.rows, compared);
         }
     }
 
@@ -165,13 +186,12 @@ impl RouteEvidence {
         *self.counts.incomparable_reasons.get_mut(reason) += 1;
     }
 
-    /// What was decided, and whether a divergence counted that never did before.
-    fn compared(&mut self, settled: &Settled, compared: &Compared, keep: Keep<'_>) -> (Judged, bool) {
+    fn compared(&mut self, settled: &Settled, compared: &Compared, keep: Keep<'_>) -> (Decision, Counted) {
         let judged = judge(&mut self.noise, compared);
         match judged.decision {
             Decision::Incomparable(reason) => {
                 self.incomparable(reason);
-                return (judged, false);
+                return (judged.decision, Counted::default());
             }
             Decision::Matched => self.counts.matched += 1,
             Decision::Divergent => self.counts.divergent += 1,
@@ -201,8 +221,8 @@ impl RouteEvidence {
                 record(self.latency.get_mut(leg), took);
             }
         }
-        let new = self.sightings(settled, compared, &judged, keep);
-        (judged, new)
+        let counted = self.sightings(settled, compared, &judged, keep);
+        (judged.decision, counted)
     }
 
     /// Both legs' latency, where it can be compared: answers of one class, or none from the candidate.
@@ -219,10 +239,25 @@ impl RouteEvidence {
         self.pace.record(epoch, settled.arrived, took, other);
     }
 
+    /// Judged as any other, and nothing is learned from it: it is no exchange of its own.
+    fn asked_again(&mut self, rows: &[Arc<str>], compared: &Compared) {
+        let decision = judge(&mut self.noise.clone(), compared).decision;
+        if matches!(decision, Decision::Incomparable(_)) || self.counts.asked_again >= self.counts.divergent {
+            return;
+        }
+        let alike = u64::from(decision != Decision::Divergent);
+        self.counts.asked_again += 1;
+        self.counts.transient += alike;
+        for print in rows {
+            if let Some(row) = self.divergences.get_mut(print) {
+                row.asked_again += 1;
+                row.transient += alike;
+            }
+        }
+    }
+
     /// Enters the candidate's findings into the table, each fingerprint once. Secondary ones are told by examples only.
-    /// True where one counts that the table does not know to have counted before.
-    fn sightings(&mut self, settled: &Settled, compared: &Compared, judged: &Judged, keep: Keep<'_>) -> bool {
-        let mut new = false;
+    fn sightings(&mut self, settled: &Settled, compared: &Compared, judged: &Judged, keep: Keep<'_>) -> Counted {
         let mut seen: BTreeMap<Arc<str>, (&Finding, Option<&Excuse>)> = BTreeMap::new();
         for (finding, excuse) in compared.candidate.list.iter().zip(&judged.excuses) {
             if excuse == &Some(Excuse::Secondary) {
@@ -241,11 +276,15 @@ impl RouteEvidence {
                 *shown = (finding, None);
             }
         }
+        let mut counted = Counted::default();
         for (print, (finding, excuse)) in seen {
+            if excuse.is_none() {
+                counted.rows.push(print.clone());
+            }
             if !self.divergences.contains_key(&print) {
                 if self.divergences.len() >= MAX_DIVERGENCES {
                     self.divergences_overflow += 1;
-                    new |= excuse.is_none();
+                    counted.new |= excuse.is_none();
                     continue;
                 }
                 self.divergences.insert(print.clone(), fresh(print.clone(), finding, settled.arrived));
@@ -254,7 +293,7 @@ impl RouteEvidence {
             row.count += 1;
             match excuse {
                 None => {
-                    new |= row.counted == 0;
+                    counted.new |= row.counted == 0;
                     row.counted += 1;
                 }
                 Some(excuse) => row.excused_by = excuse.text(),
@@ -270,7 +309,7 @@ impl RouteEvidence {
                 add_example(&mut row.examples, example, keep.examples);
             }
         }
-        new
+        counted
     }
 }
 
@@ -282,6 +321,8 @@ fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Diverg
         tier: finding.tier,
         count: 0,
         counted: 0,
+        asked_again: 0,
+        transient: 0,
         excused_by: None,
         primary_class: finding.primary_class.clone(),
         candidate_class: finding.candidate_class.clone(),

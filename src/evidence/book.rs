@@ -8,7 +8,7 @@
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
 
-use super::{Counts, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled};
+use super::{Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled};
 use crate::model::{Bucket, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -318,8 +318,8 @@ impl Book {
         Begun { epoch: self.newest.number, route: route.clone() }
     }
 
-    /// A mirrored exchange is settled. To be called in order of arrival.
-    pub fn settle(&mut self, begun: &Begun, settled: &Settled, now: Timestamp) {
+    /// A mirrored exchange is settled. To be called in order of arrival. Where it was counted, should it be divergent.
+    pub fn settle(&mut self, begun: &Begun, settled: &Settled, now: Timestamp) -> Option<Diverged> {
         if let Some(label) = &settled.build {
             if self.newest.build().is_none() && self.epochs().all(|e| e.build().is_none()) {
                 self.newest.evidence.epoch.candidate_build = Some(label.clone());
@@ -336,15 +336,24 @@ impl Book {
         if !here {
             self.retract(begun);
         }
-        let Some(number) = target else { return };
+        let number = target?;
         let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
         let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
-        if let Some(epoch) = self.epoch_mut(number) {
-            if !here {
-                epoch.evidence.begin(&settled.route, keep);
-            }
-            epoch.evidence.apply(settled, keep);
-            epoch.touch(&settled.route);
+        let epoch = self.epoch_mut(number)?;
+        if !here {
+            epoch.evidence.begin(&settled.route, keep);
+        }
+        let rows = epoch.evidence.apply(settled, keep);
+        epoch.touch(&settled.route);
+        let since = epoch.evidence.routes.get(&settled.route)?.since;
+        rows.map(|rows| Diverged { epoch: number, route: settled.route.clone(), since, rows })
+    }
+
+    /// What a divergent exchange showed when it was asked again. Lost where its epoch is gone.
+    pub fn asked_again(&mut self, diverged: &Diverged, compared: &Compared) {
+        if let Some(epoch) = self.epoch_mut(diverged.epoch) {
+            epoch.evidence.asked_again(diverged, compared);
+            epoch.touch(&diverged.route);
         }
     }
 

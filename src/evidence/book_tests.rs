@@ -327,3 +327,44 @@ fn the_table_is_bounded_and_says_what_found_no_place() {
     assert_eq!((route.divergences.len(), route.divergences_overflow), (super::super::MAX_DIVERGENCES, 600 - 512));
     assert_eq!(route.counts.divergent, 600);
 }
+
+#[test]
+fn asking_again_adds_to_the_exchange_as_it_was_counted() {
+    let differs =
+        || vec![finding("json.value", "json:$.a", Tier::Value), finding("json.key_order", "json:$", Tier::Repr)];
+    let ask = |book: &mut Book, list| {
+        let begun = book.begin(&"GET /a".into(), at(1));
+        book.settle(&begun, &compared("x", "GET /a", 1, list), at(2))
+    };
+    let again = |list| match compared("x", "GET /a", 1, list).result {
+        Settlement::Compared(compared) => compared,
+        other => panic!("{other:?}"),
+    };
+    let numbers = |book: &Book| {
+        let epoch = book.epochs().next().unwrap();
+        let route = &epoch.evidence.routes["GET /a"];
+        let rows = route.divergences.values().map(|d| (d.counted, d.asked_again, d.transient)).max().unwrap();
+        assert_eq!(epoch.evidence.law(), Ok(()));
+        ((route.counts.divergent, route.counts.asked_again, route.counts.transient), rows)
+    };
+    let mut book = book();
+    assert_eq!(ask(&mut book, vec![]), None);
+    assert_eq!(ask(&mut book, vec![finding("json.key_order", "json:$", Tier::Repr)]), None);
+    let [first, second, third] = [0; 3].map(|_| ask(&mut book, differs()).unwrap());
+    assert_eq!(first.rows.len(), 1, "what counts");
+    book.asked_again(&first, &again(vec![finding("json.key_order", "json:$", Tier::Repr)]));
+    assert_eq!(numbers(&book), ((3, 1, 1), (3, 1, 1)));
+    // Another epoch in between changes nothing about where it was counted.
+    book.new_epoch(None, at(3));
+    book.asked_again(&second, &again(differs()));
+    assert_eq!(numbers(&book), ((3, 2, 1), (3, 2, 1)));
+    let mut cut = again(vec![]);
+    cut.candidate.budget = Some("time".into());
+    book.asked_again(&third, &cut);
+    assert_eq!(numbers(&book), ((3, 2, 1), (3, 2, 1)), "what is not known is not counted");
+    // Evidence that began afresh knows nothing of it.
+    let gone = Diverged { since: at(9), ..third };
+    book.asked_again(&gone, &again(vec![]));
+    book.asked_again(&Diverged { epoch: 99, ..gone }, &again(vec![]));
+    assert_eq!(numbers(&book), ((3, 2, 1), (3, 2, 1)));
+}

@@ -19,6 +19,12 @@ impl Counts {
     /// Whether every equation holds; the error names the broken one with its numbers.
     pub fn law(&self) -> Result<(), String> {
         let Counts { requests, mirrored, pending, compared, matched, excused, divergent, incomparable, .. } = *self;
+        if self.transient > self.asked_again || self.asked_again > divergent {
+            return Err(format!(
+                "{divergent} divergent, {} asked again, {} transient",
+                self.asked_again, self.transient
+            ));
+        }
         let check = |what: &str, left: u64, right: u64| {
             if left == right { Ok(()) } else { Err(format!("{what}: {left} is not {right}")) }
         };

@@ -23,6 +23,8 @@ impl Counts {
         self.excused_reasons.noise += other.excused_reasons.noise;
         self.excused_reasons.rule += other.excused_reasons.rule;
         self.divergent += other.divergent;
+        self.asked_again += other.asked_again;
+        self.transient += other.transient;
         self.incomparable += other.incomparable;
         for reason in Incomparable::ALL {
             *self.incomparable_reasons.get_mut(reason) += other.incomparable_reasons.get(reason);

@@ -22,7 +22,7 @@ pub use book::{Begun, Book, Dirt, Epoch, PastEpoch, Rules};
 pub use example::{Example, ExampleMessage};
 pub use kinds::Kinds;
 pub use pace::{Blocks, LatencyTerms, Pace, PaceCounts, SLOW_SHARE};
-pub use settled::{Compared, Settled, Settlement};
+pub use settled::{Compared, Diverged, Settled, Settlement};
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram,

@@ -22,6 +22,17 @@ pub struct Settled {
     pub result: Settlement,
 }
 
+/// A divergent exchange as it was counted: where what asking again shows is to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diverged {
+    pub epoch: u64,
+    pub route: Arc<str>,
+    /// When the route's evidence began: once it begins afresh the exchange is no part of it any more.
+    pub since: Timestamp,
+    /// Fingerprints of what counted.
+    pub rows: Vec<Arc<str>>,
+}
+
 #[derive(Debug, Clone)]
 pub enum Settlement {
     Incomparable(Incomparable),

@@ -40,6 +40,11 @@ pub(super) fn trim(examples: &mut Vec<Arc<Example>>, keep: usize) {
 }
 
 impl Divergence {
+    /// A number that grows with every change.
+    pub fn version(&self) -> u64 {
+        self.count + self.asked_again
+    }
+
     /// Adds what another table saw of the same fingerprint.
     pub fn merge(&mut self, other: &Divergence, keep_examples: usize) {
         // The later one speaks; the text breaks a tie so that order does not matter.
@@ -49,6 +54,8 @@ impl Divergence {
         }
         self.count += other.count;
         self.counted += other.counted;
+        self.asked_again += other.asked_again;
+        self.transient += other.transient;
         self.tier = self.tier.min(other.tier);
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);

@@ -52,6 +52,11 @@ pub struct Counts {
     pub excused: u64,
     pub excused_reasons: ExcusedReasons,
     pub divergent: u64,
+    /// Divergent ones that were asked again (`mirror.confirm`), and those of them that were alike then.
+    #[serde(default)]
+    pub asked_again: u64,
+    #[serde(default)]
+    pub transient: u64,
     pub incomparable: u64,
     pub incomparable_reasons: IncomparableReasons,
 }
@@ -282,6 +287,11 @@ pub struct Divergence {
     pub count: u64,
     /// Exchanges in which it counted.
     pub counted: u64,
+    /// Exchanges in which it counted that were asked again, and those of them in which nothing counted then.
+    #[serde(default)]
+    pub asked_again: u64,
+    #[serde(default)]
+    pub transient: u64,
     /// What excused it last: `representation`, `noise` or `rule:ID`; meaningful when `counted` is zero.
     pub excused_by: Option<Arc<str>>,
     pub primary_class: Arc<str>,

@@ -1,11 +1,11 @@
 //! One request on its way from the data plane to the mirror, and the question whether it goes there at all.
 
-use super::{RequestBody, Ticket};
+use super::{PrimaryHead, RequestBody, Ticket};
 use crate::model::{Answer, Bucket, LegRecord, Permit, RequestHead, Timestamp};
+use crate::routes::RouteTable;
 use http::{HeaderMap, Method};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -46,6 +46,17 @@ pub enum PrimaryOutcome {
     ClientAborted,
 }
 
+/// A request as the legs are asked it.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub head: RequestHead,
+    /// Case of header names as the client spelt them, and whatever else the wire needs to be faithful.
+    pub extensions: http::Extensions,
+    pub body: RequestBody,
+    /// Bytes of one body kept whole.
+    pub max_body: usize,
+}
+
 /// A mirrored exchange as the data plane hands it over.
 #[derive(Debug)]
 pub struct Exchange {
@@ -56,12 +67,10 @@ pub struct Exchange {
     pub arrived: Timestamp,
     /// When the mirror legs are due: when the primary's request started.
     pub due: Instant,
-    pub request: RequestHead,
-    /// Case of header names as the client spelt them, and whatever else the wire needs to be faithful.
-    pub extensions: http::Extensions,
-    pub body: RequestBody,
-    /// Set once the head of the primary's answer is there.
-    pub primary_head: Arc<AtomicBool>,
+    pub question: Question,
+    /// Where the request's body has a say in the name of the route.
+    pub naming: Option<Arc<RouteTable>>,
+    pub primary_head: Arc<PrimaryHead>,
     pub primary: oneshot::Receiver<PrimaryOutcome>,
 }
 

@@ -18,11 +18,13 @@ pub struct Recorder {
     budget: Arc<Limit>,
     length: u64,
     kept: Kept,
+    /// What was kept by the time it became a digest stays.
+    keeps_beginning: bool,
 }
 
 enum Kept {
     Chunks(Chunks),
-    Digest { hash: Box<Xxh3Default>, given_up: bool },
+    Digest { hash: Box<Xxh3Default>, given_up: bool, beginning: Option<Chunks> },
 }
 
 /// Chunks, charged to a budget for the memory they hold.
@@ -65,6 +67,11 @@ impl Chunks {
         }
     }
 
+    fn into_captured(mut self) -> Captured {
+        self.flush();
+        Captured::whole(self.done, self.permit.map(Arc::new))
+    }
+
     fn charge(&mut self, bytes: usize, budget: &Arc<Limit>) -> bool {
         match &mut self.permit {
             Some(permit) => permit.grow(bytes),
@@ -81,7 +88,12 @@ impl Chunks {
 impl Recorder {
     /// Keeps at most `cap` bytes whole, and only while `budget` has room.
     pub fn new(cap: usize, budget: Arc<Limit>) -> Self {
-        Self { cap, budget, length: 0, kept: Kept::Chunks(Chunks::default()) }
+        Self { cap, budget, length: 0, kept: Kept::Chunks(Chunks::default()), keeps_beginning: false }
+    }
+
+    /// The body need not end: its beginning stays, whatever its size.
+    pub fn keep_beginning(&mut self) {
+        self.keeps_beginning = true;
     }
 
     pub fn push(&mut self, chunk: &Bytes) {
@@ -96,9 +108,10 @@ impl Recorder {
                 chunks.flush();
                 chunks.done.iter().for_each(|c| hash.update(c));
                 hash.update(chunk);
-                self.kept = Kept::Digest { hash, given_up: small };
+                let beginning = self.keeps_beginning.then(|| std::mem::take(chunks));
+                self.kept = Kept::Digest { hash, given_up: small, beginning };
             }
-            Kept::Digest { hash, given_up } => {
+            Kept::Digest { hash, given_up, .. } => {
                 hash.update(chunk);
                 // A body that is too large in any case was not given up for want of room.
                 *given_up &= self.length <= self.cap as u64;
@@ -106,13 +119,18 @@ impl Recorder {
         }
     }
 
+    /// What has been kept of a body that goes on: all of it, or its beginning.
+    pub fn so_far(self) -> Captured {
+        match self.kept {
+            Kept::Digest { beginning: Some(chunks), .. } => chunks.into_captured(),
+            _ => self.finish(),
+        }
+    }
+
     pub fn finish(self) -> Captured {
         match self.kept {
-            Kept::Chunks(mut chunks) => {
-                chunks.flush();
-                Captured::whole(chunks.done, chunks.permit.map(Arc::new))
-            }
-            Kept::Digest { hash, given_up } => {
+            Kept::Chunks(chunks) => chunks.into_captured(),
+            Kept::Digest { hash, given_up, .. } => {
                 Captured::Digest { xxh3: hash.digest128(), length: self.length, given_up }
             }
         }
@@ -165,6 +183,25 @@ mod tests {
         assert!(buffer.try_into_mut().is_ok(), "nothing holds on to it");
         assert_eq!(limit.used(), 3 * SHARED_FROM);
         assert_eq!(recorder.finish().len(), 10_000);
+    }
+
+    #[test]
+    fn of_a_body_that_goes_on_the_beginning_is_kept() {
+        let of = |beginning: bool| {
+            let limit = Limit::new(1 << 20);
+            let mut recorder = Recorder::new(10_000, limit.clone());
+            if beginning {
+                recorder.keep_beginning();
+            }
+            for i in 0..10 {
+                recorder.push(&Bytes::from(vec![i; 3_000]));
+            }
+            assert_eq!(limit.used() > 0, beginning);
+            recorder
+        };
+        assert_eq!(of(true).so_far().contiguous().unwrap().len(), 9_000);
+        assert!(of(true).finish().same_bytes(&of(false).finish()), "ended, it is compared whole");
+        assert!(of(false).so_far().contiguous().is_none());
     }
 
     #[test]

@@ -1,61 +1,112 @@
 //! One mirrored exchange from its start to its settlement. Runs in a task of its own, detached from the client.
 
 use super::ask::{self, Asked};
-use super::{Legs, MirrorSettings};
-use crate::flow::{BodyOutcome, Exchange, Judge, Pair, PrimaryOutcome};
-use crate::model::{Answer, BodyEnd, FailureKind, Incomparable, Leg, LegRecord, Outcome, PerLeg, RequestHead};
+use super::confirm::Wish;
+use super::{Legs, MirrorSettings, Mirrors};
+use crate::flow::{BodyOutcome, Exchange, Judge, Pair, PrimaryOutcome, RequestBody};
+use crate::model::{
+    Answer, BodyEnd, FailureKind, Incomparable, Leg, LegRecord, Outcome, PerLeg, RequestHead, is_read_only,
+};
 use http::StatusCode;
 use http::header::IF_RANGE;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, timeout_at};
 
 /// Between two looks at a primary that takes its time.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// Request bodies up to this size are read for the name of the route at once, larger ones where they hold up nobody.
+const READ_AT_ONCE: u64 = 32 << 10;
+
 /// Asks the mirror legs, waits for what the primary did, and hands the pair on or settles it as incomparable.
-pub async fn run(legs: Arc<Legs>, settings: Arc<MirrorSettings>, judge: Arc<dyn Judge>, mut exchange: Exchange) {
+pub async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, settings: Arc<MirrorSettings>, mut exchange: Exchange) {
     let mut due = exchange.due;
     let mut primary = None;
     if settings.start == super::Start::AfterPrimary {
         match primary_in_time(&mut exchange, due + settings.timeout).await {
             Ok(outcome) => primary = Some(outcome),
             Err(reason) => {
-                return exchange.ticket.incomparable(reason, judge.generation(), None, PerLeg::default());
+                let exchange = named(exchange, &shared).await;
+                return exchange.ticket.incomparable(reason, shared.judge.generation(), None, PerLeg::default());
             }
         }
         due = Instant::now();
     }
-    let with_control = legs.control_wanted(&exchange);
-    let candidate = legs.ask(Leg::Candidate, &exchange, &settings, due);
+    let lag = Instant::now() - exchange.due;
+    let with_control = legs.control_wanted(&exchange.id);
+    let candidate = legs.ask(Leg::Candidate, &exchange.question, &settings, due);
     let control = async {
         match with_control {
-            true => Some(legs.ask(Leg::Control, &exchange, &settings, due).await),
+            true => Some(legs.ask(Leg::Control, &exchange.question, &settings, due).await),
             false => None,
         }
     };
-    let (candidate, control) = tokio::join!(candidate, control);
+    let (mut candidate, control) = tokio::join!(candidate, control);
+    if is_open(&candidate.outcome) {
+        // Both over the same time.
+        exchange.primary_head.cut();
+    }
     let primary = match primary {
         Some(primary) => Ok(primary),
         None if candidate.spoilt => Err(spoilt_by(&exchange)),
         None => primary_in_time(&mut exchange, Instant::now().max(due + settings.timeout)).await,
     };
-    settle(&legs, &*judge, exchange, primary, candidate, control);
+    if is_open(&candidate.outcome)
+        && let Ok(PrimaryOutcome::Answered { answer, .. }) = &primary
+        && answer.end == BodyEnd::Complete
+    {
+        // A stream that ends is no endless one.
+        candidate.outcome = ask::timed_out("no end of its answer", &settings);
+        candidate.record.class = candidate.outcome.class();
+    }
+    let exchange = named(exchange, &shared).await;
+    settle(&shared, &legs, &settings, exchange, primary, candidate, control, lag);
+}
+
+/// The exchange with its final route, where the request's body has a say in that: it has come whole, or names nothing.
+async fn named(mut exchange: Exchange, shared: &Mirrors) -> Exchange {
+    let Some(routes) = exchange.naming.take() else { return exchange };
+    let Some(configured) = exchange.admission.configured else { return exchange };
+    let RequestBody::Shared(_) = &exchange.question.body else { return exchange };
+    if exchange.question.body.ended() != Some(BodyOutcome::Complete) {
+        return exchange;
+    }
+    let (body, method) = (exchange.question.body.captured(), exchange.question.head.method.clone());
+    let at_once = body.len() <= READ_AT_ONCE;
+    let read = move || routes.name_by_body(configured, &method, &body.contiguous()?);
+    let name = if at_once {
+        read()
+    } else {
+        // One at a time: they take processor time that users may need.
+        let _turn = shared.reading.acquire().await;
+        tokio::task::spawn_blocking(read).await.ok().flatten()
+    };
+    if let Some(name) = name {
+        exchange.ticket.rename(name.clone());
+        exchange.route = name;
+    }
+    exchange
 }
 
 /// The primary's outcome. Its head may take as long as the primary is given; once it is there, the body has until
-/// `deadline`, so that a stream without end does not hold back everything that came after it.
+/// `deadline`, so that a stream without end does not hold back everything that came after it: it is cut there.
 async fn primary_in_time(exchange: &mut Exchange, deadline: Instant) -> Result<PrimaryOutcome, Incomparable> {
     let kept = |kept: Result<PrimaryOutcome, oneshot::error::RecvError>| kept.map_err(|_| Incomparable::ClientAborted);
     loop {
         let look = deadline.max(Instant::now() + LOOK);
         match timeout_at(look, &mut exchange.primary).await {
             Ok(outcome) => return kept(outcome),
-            Err(_) if exchange.primary_head.load(Ordering::Relaxed) => return Err(Incomparable::Budget),
+            Err(_) if exchange.primary_head.is_seen() => {
+                exchange.primary_head.cut();
+                return exchange.primary.try_recv().map_err(|missing| match missing {
+                    TryRecvError::Empty => Incomparable::Budget,
+                    TryRecvError::Closed => Incomparable::ClientAborted,
+                });
+            }
             // A request that is still on its way has had its time too.
-            Err(_) if exchange.body.ended().is_none() => return Err(Incomparable::CaptureLost),
+            Err(_) if exchange.question.body.ended().is_none() => return Err(Incomparable::CaptureLost),
             // Bounded by the time the primary has for its answer.
             Err(_) => {}
         }
@@ -64,20 +115,23 @@ async fn primary_in_time(exchange: &mut Exchange, deadline: Instant) -> Result<P
 
 /// Why a candidate that did not get the whole request, or could not be asked, is not judged.
 fn spoilt_by(exchange: &Exchange) -> Incomparable {
-    match exchange.body.ended() {
+    match exchange.question.body.ended() {
         Some(BodyOutcome::Aborted) => Incomparable::ClientAborted,
         _ => Incomparable::CaptureLost,
     }
 }
 
 fn settle(
-    legs: &Legs,
-    judge: &dyn Judge,
-    exchange: Exchange,
+    shared: &Mirrors,
+    legs: &Arc<Legs>,
+    settings: &Arc<MirrorSettings>,
+    mut exchange: Exchange,
     primary: Result<PrimaryOutcome, Incomparable>,
     candidate: Asked,
     control: Option<Asked>,
+    lag: Duration,
 ) {
+    let judge: &dyn Judge = &*shared.judge;
     let build = match &candidate.outcome {
         Outcome::Answer(answer) => legs.build_of(answer),
         Outcome::Failed(_) => None,
@@ -85,7 +139,7 @@ fn settle(
     let mut records = PerLeg { primary: None, candidate: Some(candidate.record), control: None };
     records.control = control.as_ref().map(|c| c.record);
     let judged =
-        judge_primary(&exchange.request, primary, &candidate.outcome, &mut records.primary).and_then(|answer| {
+        judge_primary(&exchange.question.head, primary, &candidate.outcome, &mut records.primary).and_then(|answer| {
             match candidate.spoilt {
                 true => Err(spoilt_by(&exchange)),
                 // What had to be given up for want of room is not known to differ.
@@ -93,19 +147,29 @@ fn settle(
                 false => Ok(answer),
             }
         });
+    if settings.confirm && judged.is_ok() && is_read_only(&exchange.question.head.method) {
+        exchange.ticket.ask_again(shared.confirmer.again(Wish {
+            legs: legs.clone(),
+            settings: settings.clone(),
+            question: exchange.question.clone(),
+            id: exchange.id.clone(),
+            arrived: exchange.arrived,
+        }));
+    }
     match judged {
         Err(reason) => exchange.ticket.incomparable(reason, judge.generation(), build, records),
         Ok(primary) => judge.submit(Pair {
             // A control that failed, or whose answer could not be kept, says nothing of noise.
-            control: control.map(|c| c.outcome).filter(|c| is_whole(c) && !lost_detail(&primary, c)),
+            control: control.map(|c| c.outcome).filter(|c| is_fit(c, &primary) && !lost_detail(&primary, c)),
             ticket: exchange.ticket,
             id: exchange.id,
             route: exchange.route,
             arrived: exchange.arrived,
-            request: exchange.request,
-            request_body: exchange.body,
+            request: exchange.question.head,
+            request_body: exchange.question.body,
             build,
             legs: records,
+            lag,
             primary,
             candidate: candidate.outcome,
             permit: exchange.admission.permit,
@@ -146,21 +210,26 @@ fn judge_primary(
             };
             match answer.end {
                 BodyEnd::Broken(_) => Err(Incomparable::PrimaryFailed),
-                BodyEnd::Complete if conditional => Err(Incomparable::Conditional),
-                BodyEnd::Complete => Ok(answer),
+                _ if conditional => Err(Incomparable::Conditional),
+                BodyEnd::Complete | BodyEnd::Open | BodyEnd::Cut { .. } => Ok(answer),
             }
         }
     }
 }
 
 /// Whether two bodies are known to differ only by digests that were made for want of room.
-fn lost_detail(primary: &Answer, other: &Outcome) -> bool {
+pub(super) fn lost_detail(primary: &Answer, other: &Outcome) -> bool {
     let Outcome::Answer(other) = other else { return false };
     (primary.body.given_up() || other.body.given_up()) && !primary.body.same_bytes(&other.body)
 }
 
-fn is_whole(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Complete)
+/// Whether the control's answer can be compared: it is whole, or goes on like the primary's.
+fn is_fit(outcome: &Outcome, primary: &Answer) -> bool {
+    matches!(outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Complete || answer.end == primary.end)
+}
+
+pub(super) fn is_open(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Open)
 }
 
 /// Whether an outcome is one that opens a breaker: the leg could not be talked to.

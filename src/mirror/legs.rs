@@ -4,7 +4,7 @@ use super::MirrorSettings;
 use super::ask::{self, Asked};
 use super::breaker::Breaker;
 use super::exchange::is_transport_failure;
-use crate::flow::Exchange;
+use crate::flow::Question;
 use crate::model::{Answer, Leg, Limit};
 use crate::upstream::Upstream;
 use http::HeaderName;
@@ -13,9 +13,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Candidate and control.
+/// Candidate and control, and the primary for when it is asked once more.
 #[derive(Debug)]
 pub struct Legs {
+    pub primary: Arc<Upstream>,
     pub candidate: Arc<Upstream>,
     /// In which header the candidate names its build.
     pub build_header: HeaderName,
@@ -31,6 +32,7 @@ pub struct Legs {
 
 impl Legs {
     pub fn new(
+        primary: Arc<Upstream>,
         candidate: Arc<Upstream>,
         build_header: HeaderName,
         control: Option<(Arc<Upstream>, f64)>,
@@ -43,7 +45,7 @@ impl Legs {
             _ => Arc::default(),
         };
         let (control, control_sample) = control.map_or((None, 0.0), |(leg, share)| (Some(leg), share));
-        Self { candidate, build_header, control, control_sample, capture_budget, breakers }
+        Self { primary, candidate, build_header, control, control_sample, capture_budget, breakers }
     }
 
     /// For how long a leg's breaker has been open, where it is.
@@ -56,17 +58,21 @@ impl Legs {
     }
 
     /// Whether this exchange asks the control too. Decided from the exchange's id before anything is sent.
-    pub(super) fn control_wanted(&self, exchange: &Exchange) -> bool {
-        let coin = (xxh3_64(exchange.id.as_bytes()) >> 11) as f64 / (1u64 << 53) as f64;
+    pub(super) fn control_wanted(&self, id: &str) -> bool {
+        let coin = (xxh3_64(id.as_bytes()) >> 11) as f64 / (1u64 << 53) as f64;
         self.control.is_some() && coin < self.control_sample && self.breaker(Leg::Control).allows(Instant::now())
     }
 
-    pub(super) async fn ask(&self, leg: Leg, exchange: &Exchange, settings: &MirrorSettings, due: Instant) -> Asked {
+    pub(super) async fn ask(&self, leg: Leg, question: &Question, settings: &MirrorSettings, due: Instant) -> Asked {
         let upstream = match (leg, &self.control) {
             (Leg::Control, Some(control)) => control,
+            (Leg::Primary, _) => &self.primary,
             _ => &self.candidate,
         };
-        let asked = ask::ask(upstream, leg, exchange, settings, &self.capture_budget, due).await;
+        let asked = ask::ask(upstream, leg, question, settings, &self.capture_budget, due).await;
+        if leg == Leg::Primary {
+            return asked;
+        }
         match asked.spoilt {
             true => self.breaker(leg).skipped(Instant::now()),
             false if is_transport_failure(&asked.outcome) => self.breaker(leg).failed(Instant::now()),

@@ -4,6 +4,7 @@
 
 mod ask;
 mod breaker;
+mod confirm;
 mod exchange;
 mod legs;
 mod rate;
@@ -16,9 +17,11 @@ pub use settings::{MirrorSettings, SampleBy, Start};
 
 use crate::flow::{Admission, Asked, Exchange, Inbox, Judge, Mirror};
 use crate::model::{Bucket, Latencies, Leg, Limit};
+use confirm::Confirmer;
 use rate::RateLimit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// What holds over all configurations: the switch, the places, who judges.
@@ -26,11 +29,14 @@ use tokio::time::Instant;
 pub struct Mirrors {
     judge: Arc<dyn Judge>,
     inbox: Arc<Inbox>,
-    enabled: AtomicBool,
+    enabled: Arc<AtomicBool>,
     in_flight: Arc<Limit>,
     requests: AtomicU64,
     /// How long after the primary's request the candidate's was started.
     pub skew: Latencies,
+    confirmer: Confirmer,
+    /// Whose turn it is to read a large request body.
+    reading: Semaphore,
 }
 
 /// The mirror by one configuration. A request is decided and sent by the same one, whatever is loaded meanwhile.
@@ -52,14 +58,19 @@ struct Policy {
 // === impl Mirrors ===
 
 impl Mirrors {
+    /// To be called within a runtime.
     pub fn new(judge: Arc<dyn Judge>, inbox: Arc<Inbox>, enabled: bool) -> Arc<Self> {
+        let (enabled, in_flight) = (Arc::new(AtomicBool::new(enabled)), Limit::new(0));
+        let confirmer = Confirmer::start(judge.clone(), inbox.clone(), enabled.clone(), in_flight.clone());
         Arc::new(Self {
             judge,
             inbox,
-            enabled: AtomicBool::new(enabled),
-            in_flight: Limit::new(0),
+            enabled,
+            in_flight,
             requests: AtomicU64::new(0),
             skew: Latencies::default(),
+            confirmer,
+            reading: Semaphore::new(1),
         })
     }
 
@@ -158,7 +169,7 @@ impl Mirror for Plan {
         let (legs, shared) = (self.legs.clone(), self.shared.clone());
         tokio::spawn(async move {
             shared.skew.record(exchange.due.elapsed());
-            exchange::run(legs, settings, shared.judge.clone(), exchange).await;
+            exchange::run(shared, legs, settings, exchange).await;
         });
     }
 }

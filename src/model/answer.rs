@@ -23,6 +23,12 @@ pub struct RequestHead {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyEnd {
     Complete,
+    /// It was still going on, as a stream may, when its time for being compared was up. What had come by then is there.
+    Open,
+    /// The same, brought to as many events as are compared.
+    Cut {
+        events: u64,
+    },
     /// The head came, the body did not come whole.
     Broken(Failure),
 }
@@ -101,8 +107,8 @@ impl Outcome {
     /// The class under which reports count this outcome; a broken body counts as failed.
     pub fn class(&self) -> StatusClass {
         match self {
-            Outcome::Answer(a) if a.end == BodyEnd::Complete => StatusClass::of(a.status),
-            _ => StatusClass::Failed,
+            Outcome::Answer(Answer { end: BodyEnd::Broken(_), .. }) | Outcome::Failed(_) => StatusClass::Failed,
+            Outcome::Answer(a) => StatusClass::of(a.status),
         }
     }
 }

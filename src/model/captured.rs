@@ -49,6 +49,18 @@ impl Captured {
         }
     }
 
+    /// The first `length` bytes, shared; all there is of a digest.
+    pub fn prefix(&self, length: usize) -> Captured {
+        let Captured::Whole { chunks, permit, .. } = self else { return self.clone() };
+        let (mut kept, mut left) = (Vec::new(), length);
+        for chunk in chunks.iter() {
+            let part = chunk.slice(..chunk.len().min(left));
+            left -= part.len();
+            kept.push(part);
+        }
+        Captured::Whole { length: (length - left) as u64, chunks: kept.into(), permit: permit.clone() }
+    }
+
     /// xxh3-128 with seed 0 of all bytes.
     pub fn xxh3(&self) -> u128 {
         match self {
@@ -144,6 +156,12 @@ mod tests {
             let digest = Captured::Digest { xxh3: y.xxh3(), length: y.len(), given_up: false };
             prop_assert!(x.same_bytes(&digest));
             prop_assert_eq!(x.first_difference(&y), None);
+            for length in [0, data.len() / 2, data.len(), data.len() + 1] {
+                let expected = &data[..length.min(data.len())];
+                let prefix = x.prefix(length);
+                prop_assert_eq!(&*prefix.contiguous().unwrap(), expected);
+                prop_assert_eq!(prefix.len(), expected.len() as u64);
+            }
         }
 
         #[test]

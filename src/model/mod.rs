@@ -6,16 +6,20 @@ mod answer;
 mod captured;
 mod latencies;
 mod limit;
+mod method;
 mod notice;
 mod reasons;
+mod stream;
 mod time;
 
 pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, RequestHead, StatusClass, Timing};
 pub use captured::Captured;
 pub use latencies::{BOUNDS, Latencies};
 pub use limit::{Limit, Permit};
+pub use method::is_read_only;
 pub use notice::{Notice, Severity};
 pub use reasons::{Bucket, Incomparable};
+pub use stream::Stream;
 pub use time::Timestamp;
 
 use serde::{Deserialize, Serialize};

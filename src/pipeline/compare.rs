@@ -208,6 +208,7 @@ mod tests {
             request_body: crate::flow::RequestBody::Empty,
             build: None,
             legs: PerLeg::default(),
+            lag: Duration::ZERO,
             primary: answer.clone(),
             candidate: Outcome::Answer(answer),
             control: None,

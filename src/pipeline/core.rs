@@ -6,7 +6,7 @@
 
 use super::examples;
 use crate::evidence::{Begun, Book, Evidence, PastEpoch, Rules, Settled, Settlement};
-use crate::flow::{Batch, Event, Inbox, Keeper};
+use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::Policy;
 use crate::model::{Incomparable, PerLeg, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +89,7 @@ struct Open {
     settled: Option<Box<Settled>>,
     /// What `settled` takes in memory.
     bytes: usize,
+    again: Option<Again>,
 }
 
 /// The sole owner of the evidence.
@@ -186,11 +187,12 @@ impl Core {
                     let begun = self.book.begin(&route, now.wall);
                     self.open.entry(seq).or_default().begun = Some((begun, now.steady));
                 }
-                Event::Settled { seq, settled, bytes } => {
+                Event::Settled { seq, settled, bytes, again } => {
                     let open = self.open.entry(seq).or_default();
-                    (open.settled, open.bytes) = (Some(settled), bytes);
+                    (open.settled, open.bytes, open.again) = (Some(settled), bytes, again);
                     self.open_bytes += bytes;
                 }
+                Event::AskedAgain { diverged, compared } => self.book.asked_again(&diverged, &compared),
             }
         }
         self.release(now);
@@ -390,11 +392,14 @@ impl Core {
 
     fn apply(&mut self, seq: u64, now: Timestamp) {
         self.cached = None;
-        if let Some(Open { begun: Some((begun, _)), settled: Some(settled), bytes }) = self.open.remove(&seq) {
+        if let Some(Open { begun: Some((begun, _)), settled: Some(settled), bytes, again }) = self.open.remove(&seq) {
             self.open_bytes = self.open_bytes.saturating_sub(bytes);
             self.done = (self.done.0 + 1, self.done.1 + bytes);
             self.example_bytes += bytes;
-            self.book.settle(&begun, &settled, now);
+            let diverged = self.book.settle(&begun, &settled, now);
+            if let (Some(diverged), Some(again)) = (diverged, again) {
+                again.ask(diverged);
+            }
         }
     }
 }

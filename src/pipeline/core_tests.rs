@@ -95,7 +95,7 @@ fn a_task_that_panics_is_counted() {
 #[test]
 fn settled_before_its_beginning_was_seen_waits_for_it() {
     let (mut core, _) = core();
-    core.events(vec![Event::Settled { seq: 0, settled: Box::new(settled("1")), bytes: 0 }], moment(1));
+    core.events(vec![Event::Settled { seq: 0, settled: Box::new(settled("1")), bytes: 0, again: None }], moment(1));
     assert_eq!(counts(&mut core, 1), (0, 0, 0));
     core.events(vec![Event::Mirrored { seq: 0, route: "GET /a".into() }], moment(1));
     assert_eq!(counts(&mut core, 1), (0, 1, 0));
@@ -224,7 +224,7 @@ fn a_clock_that_is_set_back_delays_nothing() {
 fn a_crowd_is_not_held_back_by_one() {
     let (mut core, _) = core();
     let begun = |seq| Event::Mirrored { seq, route: "GET /a".into() };
-    let ended = |seq, bytes| Event::Settled { seq, settled: Box::new(settled("x")), bytes };
+    let ended = |seq, bytes| Event::Settled { seq, settled: Box::new(settled("x")), bytes, again: None };
     core.events(vec![begun(0), begun(1), ended(1, MAX_OPEN_BYTES)], moment(1));
     assert_eq!(counts(&mut core, 1), (2, 0, 0));
     core.events(vec![begun(2), ended(2, 1)], moment(1));

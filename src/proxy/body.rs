@@ -1,8 +1,8 @@
 //! Bodies on their way through: passed on chunk by chunk, watched beside the stream.
 
 use super::connection::Busy;
-use crate::flow::{BodyCapture, PrimaryOutcome, Recorder};
-use crate::model::{Answer, BodyEnd, Failure, LegRecord, StatusClass};
+use crate::flow::{BodyCapture, Promise, SharedPromise};
+use crate::model::{BodyEnd, Failure};
 use crate::upstream::LegAnswerBody;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -222,15 +222,12 @@ pub struct WatchedBody {
     _busy: Busy,
 }
 
-/// What it takes to tell the mirror of the primary's answer.
+/// Who is told of the answer.
 #[derive(Debug)]
-pub struct Watch {
-    pub recorder: Recorder,
-    /// The answer without its body.
-    pub answer: Answer,
-    pub record: LegRecord,
-    pub due: Instant,
-    pub promise: oneshot::Sender<PrimaryOutcome>,
+pub enum Watch {
+    Own(Promise),
+    /// Of a stream that need not end, which the mirror may cut.
+    Shared(SharedPromise),
 }
 
 impl WatchedBody {
@@ -248,11 +245,16 @@ impl WatchedBody {
             Some(Ok(frame)) => {
                 if let Some(chunk) = frame.data_ref() {
                     // Once the mirror has given up nobody wants to know.
-                    if self.watch.as_ref().is_some_and(|watch| watch.promise.is_closed()) {
+                    let wanted = match &mut self.watch {
+                        Some(Watch::Own(promise)) if promise.is_wanted() => {
+                            promise.push(chunk);
+                            true
+                        }
+                        Some(Watch::Shared(promise)) => promise.push(chunk),
+                        _ => false,
+                    };
+                    if !wanted {
                         self.watch = None;
-                    }
-                    if let Some(watch) = &mut self.watch {
-                        watch.recorder.push(chunk);
                     }
                     if self.inner.is_end_stream() {
                         self.keep_promise(BodyEnd::Complete, None);
@@ -268,16 +270,16 @@ impl WatchedBody {
     }
 
     fn keep_promise(&mut self, end: BodyEnd, trailers: Option<HeaderMap>) {
-        let Some(Watch { recorder, mut answer, mut record, due, promise }) = self.watch.take() else { return };
-        record.timing.last_byte = due.elapsed();
-        if end != BodyEnd::Complete {
-            record.class = StatusClass::Failed;
+        if let Some(promise) = self.promise() {
+            promise.keep(end, trailers);
         }
-        answer.body = recorder.finish();
-        answer.trailers = trailers;
-        answer.end = end;
-        // The mirror may have given up on this exchange already.
-        let _ = promise.send(PrimaryOutcome::Answered { answer, record });
+    }
+
+    fn promise(&mut self) -> Option<Promise> {
+        match self.watch.take()? {
+            Watch::Own(promise) => Some(promise),
+            Watch::Shared(promise) => promise.take(),
+        }
     }
 }
 
@@ -285,8 +287,8 @@ impl Drop for WatchedBody {
     fn drop(&mut self) {
         if self.inner.is_end_stream() {
             self.keep_promise(BodyEnd::Complete, None);
-        } else if let Some(watch) = self.watch.take() {
-            let _ = watch.promise.send(PrimaryOutcome::ClientAborted);
+        } else if let Some(promise) = self.promise() {
+            promise.abandon();
         }
     }
 }

@@ -9,8 +9,13 @@ use super::counters::Counters;
 use super::guard::{self, GuardHandle};
 use super::headers;
 use super::tunnel::Tunnels;
-use crate::flow::{Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryOutcome, Recorder, RequestBody, Ticket};
-use crate::model::{Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Timestamp, Timing};
+use crate::flow::{
+    Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder, RequestBody,
+    Ticket,
+};
+use crate::model::{
+    Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Stream, Timestamp, Timing,
+};
 use crate::routes::{RouteMatch, RouteTable};
 use crate::upstream::{LegBody, SendOptions, Sent, Upstream};
 use arc_swap::ArcSwap;
@@ -22,7 +27,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, oneshot};
@@ -126,7 +131,7 @@ impl Gateway {
         // Where the wire is HTTP/1.1 the guard beneath watches the pauses in a body.
         let stall = (request.version == Version::HTTP_2).then_some(live.body_timeout);
         let mut tee = (!body.is_end_stream()).then(|| TeeBody::new(body, stall));
-        let promise = self.offer(&*live.mirror, connection, &mut request, &mut tee, route, due);
+        let promise = self.offer(live, connection, &mut request, &mut tee, route, due);
         let (leg, upstream) = live.serving();
 
         let Inbound { head, extensions, version, upgrade } = request;
@@ -217,13 +222,13 @@ impl Gateway {
     /// Decides about mirroring and starts it. Every request passes here exactly once, and falls into one bucket.
     fn offer(
         &self,
-        mirror: &dyn Mirror,
+        live: &Live,
         connection: &Connection,
         request: &mut Inbound,
         tee: &mut Option<TeeBody>,
         route: RouteMatch,
         due: Instant,
-    ) -> Option<Promise> {
+    ) -> Option<Promised> {
         let asked = Asked {
             method: &request.head.method,
             headers: &request.head.headers,
@@ -231,7 +236,7 @@ impl Gateway {
             configured: route.configured,
             upgrade: request.upgrade.is_some(),
         };
-        let decision = mirror.decide(&asked);
+        let decision = live.mirror.decide(&asked);
         headers::strip_request(&mut request.head.headers);
         if let Some(Tunnel { protocol: Some(protocol), .. }) = &request.upgrade {
             request.head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -265,21 +270,26 @@ impl Gateway {
         };
         let recorder = Recorder::new(admission.max_body, self.capture_budget.clone());
         let (sender, primary) = oneshot::channel();
-        let primary_head = Arc::new(AtomicBool::new(false));
-        mirror.start(Exchange {
+        let head = Arc::new(PrimaryHead::default());
+        let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
+        live.mirror.start(Exchange {
             ticket,
-            admission,
             id,
             route: route.name,
             arrived,
             due,
-            request: request.head.clone(),
-            extensions: request.extensions.clone(),
-            body,
-            primary_head: primary_head.clone(),
+            question: Question {
+                head: request.head.clone(),
+                extensions: request.extensions.clone(),
+                body,
+                max_body: admission.max_body,
+            },
+            admission,
+            naming: by_body.then(|| live.routes.clone()),
+            primary_head: head.clone(),
             primary,
         });
-        Some(Promise { sender, head: primary_head, recorder })
+        Some(Promised { sender, head, recorder })
     }
 
     fn answer(
@@ -287,7 +297,7 @@ impl Gateway {
         connection: &Connection,
         busy: Busy,
         sent: Sent,
-        promise: Option<Promise>,
+        promise: Option<Promised>,
         due: Instant,
         upgrade: Option<Tunnel>,
     ) -> Response<AnswerBody> {
@@ -312,10 +322,13 @@ impl Gateway {
         let (mut parts, body) = response.into_parts();
         headers::strip_hop_by_hop(&mut parts.headers);
         parts.version = Version::HTTP_11;
-        let watch = promise.map(|promise| {
-            promise.head.store(true, Ordering::Relaxed);
-            Watch {
-                recorder: promise.recorder,
+        let watch = promise.map(|Promised { sender, head, mut recorder }| {
+            let endless = Stream::of(&parts.headers).is_some();
+            if endless {
+                recorder.keep_beginning();
+            }
+            let promise = Promise {
+                recorder,
                 answer: Answer {
                     status: parts.status,
                     reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
@@ -329,17 +342,22 @@ impl Gateway {
                     timing: Timing { connect, first_byte: Some(first_byte), last_byte: first_byte },
                 },
                 due,
-                promise: promise.sender,
+                sender,
+            };
+            if endless {
+                return Watch::Shared(head.set_stream(promise));
             }
+            head.set_seen();
+            Watch::Own(promise)
         });
         Response::from_parts(parts, AnswerBody::Leg(Box::new(WatchedBody::new(body, watch, busy))))
     }
 }
 
 /// What the mirror was promised.
-struct Promise {
+struct Promised {
     sender: oneshot::Sender<PrimaryOutcome>,
-    head: Arc<AtomicBool>,
+    head: Arc<PrimaryHead>,
     recorder: Recorder,
 }
 

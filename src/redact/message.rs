@@ -40,6 +40,12 @@ impl Redactor {
         if let BodyEnd::Broken(failure) = &answer.end {
             let _ = write!(start, " (transport.{}: {})", failure.kind.as_str(), self.text(&failure.detail));
         }
+        if let BodyEnd::Cut { events } = &answer.end {
+            let _ = match events {
+                1 => write!(start, " (compared over the first event)"),
+                n => write!(start, " (compared over the first {n} events)"),
+            };
+        }
         let mut headers = self.headers(&answer.headers);
         for (name, value) in answer.trailers.iter().flat_map(|t| self.headers(t)) {
             headers.push((format!("trailer:{name}"), value));

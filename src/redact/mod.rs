@@ -122,9 +122,11 @@ impl Redactor {
 
     /// Redacts the excerpts of a finding by where it stands and by pattern.
     pub fn finding(&self, finding: &mut Finding) {
-        let exact = finding.exact.clone();
+        let exact = if finding.location.starts_with("grpc:") { &finding.location } else { &finding.exact }.clone();
+        // What a cookie is good for is no secret, as in the header itself.
+        let attribute = &*finding.kind == "cookie.attr";
         for excerpt in [&mut finding.primary, &mut finding.candidate].into_iter().flatten() {
-            *excerpt = self.excerpt(&exact, excerpt);
+            *excerpt = if attribute { self.text(excerpt).into_owned() } else { self.excerpt(&exact, excerpt) };
         }
     }
 
@@ -141,7 +143,8 @@ impl Redactor {
                 let place = format!("$[{}]", kind.trim_start_matches("body, event "));
                 self.text(&self.json.excerpt(&place, text, &|v| self.tag(v))).into_owned()
             }
-            "json" => self.text(&self.json.excerpt(rest, text, &|v| self.tag(v))).into_owned(),
+            // Of messages the pattern is asked: an exact place may say more than a path.
+            "json" | "grpc" => self.text(&self.json.excerpt(rest, text, &|v| self.tag(v))).into_owned(),
             _ => self.text(&self.json.body(text, &|v| self.tag(v))).into_owned(),
         }
     }

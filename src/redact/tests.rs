@@ -164,6 +164,13 @@ fn findings_are_redacted_by_where_they_stand() {
     ] {
         assert_eq!(tagged(exact, value), expected, "{exact} {value}");
     }
+    let attribute = |text: &str| {
+        let mut f = Finding { kind: "cookie.attr".into(), ..finding("cookie:sid", text) };
+        r.finding(&mut f);
+        f.primary.unwrap()
+    };
+    assert_eq!(attribute("SameSite=lax"), "SameSite=lax");
+    assert_eq!(attribute("Path=/p4ss"), format!("Path=/{}", t("p4ss")));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::evidence::{Counts, Divergence, Evidence, Histogram, RouteEvidence};
 use crate::gate::Judgement;
-use crate::model::{Bucket, Incomparable, Notice, Timestamp};
+use crate::model::{Notice, Timestamp};
 use std::fmt::{self, Debug, Formatter};
 
 /// Bounds on a route's divergence, the same that the verdict uses: name and evidence in, lower and upper out.
@@ -39,7 +39,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
     let mut divergences = Vec::new();
     let mut routes = Vec::with_capacity(evidence.routes.len());
     for (name, route) in &evidence.routes {
-        add(&mut totals, &route.counts);
+        totals.merge(&route.counts);
         for divergence in route.divergences.values() {
             let ids = divergence.examples.iter().map(|e| e.id.clone()).collect();
             divergences.push(describe(divergence, name, route.counts.compared, ids));
@@ -107,6 +107,8 @@ fn describe<E>(d: &Divergence, route: &std::sync::Arc<str>, compared: u64, examp
         tier: d.tier,
         count: d.count,
         counted: d.counted,
+        asked_again: d.asked_again,
+        transient: d.transient,
         excused,
         excused_by: d.excused_by.clone().filter(|_| excused),
         primary_class: d.primary_class.clone(),
@@ -189,24 +191,4 @@ fn ratio(part: u64, whole: u64) -> f64 {
 /// To twelve decimals: short in JSON, and read back as the same number by any parser.
 fn rounded(x: f64) -> f64 {
     (x * 1e12).round() / 1e12
-}
-
-fn add(sum: &mut Counts, c: &Counts) {
-    sum.requests += c.requests;
-    sum.mirrored += c.mirrored;
-    for bucket in Bucket::ALL {
-        *sum.not_mirrored.get_mut(bucket) += c.not_mirrored.get(bucket);
-    }
-    sum.pending += c.pending;
-    sum.compared += c.compared;
-    sum.matched += c.matched;
-    sum.excused += c.excused;
-    sum.excused_reasons.representation += c.excused_reasons.representation;
-    sum.excused_reasons.noise += c.excused_reasons.noise;
-    sum.excused_reasons.rule += c.excused_reasons.rule;
-    sum.divergent += c.divergent;
-    sum.incomparable += c.incomparable;
-    for reason in Incomparable::ALL {
-        *sum.incomparable_reasons.get_mut(reason) += c.incomparable_reasons.get(reason);
-    }
 }

@@ -4,6 +4,7 @@ use super::escape;
 use crate::gate::Verdict;
 use crate::model::Timestamp;
 use std::time::Duration;
+use unicode_width::UnicodeWidthChar;
 
 /// How text for a terminal may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,26 +86,25 @@ impl Style {
     /// Fits into `width` columns by losing its middle.
     pub(super) fn middle(self, text: &str, width: usize) -> String {
         let text = self.plain(text);
-        let length = text.chars().count();
-        if length <= width {
+        if columns(&text) <= width {
             return text;
         }
         let gap = if self.unicode { "…" } else { "..." };
-        let keep = width.saturating_sub(gap.chars().count());
-        let tail = keep / 2;
-        let head: String = text.chars().take(keep - tail).collect();
-        let tail: String = text.chars().skip(length - tail).collect();
-        format!("{head}{gap}{tail}")
+        let keep = width.saturating_sub(columns(gap));
+        let tail = fitting(text.chars().rev(), keep / 2);
+        let head = fitting(text.chars(), keep - keep / 2);
+        let tail: String = text.chars().skip(text.chars().count() - tail).collect();
+        format!("{}{gap}{tail}", text.chars().take(head).collect::<String>())
     }
 
     /// Fits into `width` columns by losing its end.
     pub(super) fn end(self, text: &str, width: usize) -> String {
         let text = self.plain(text);
-        if text.chars().count() <= width {
+        if columns(&text) <= width {
             return text;
         }
         let gap = if self.unicode { "…" } else { "..." };
-        let head: String = text.chars().take(width.saturating_sub(gap.chars().count())).collect();
+        let head: String = text.chars().take(fitting(text.chars(), width.saturating_sub(columns(gap)))).collect();
         format!("{}{gap}", head.trim_end())
     }
 
@@ -125,7 +125,7 @@ impl Style {
         let mut out = String::new();
         let mut used = 0;
         for word in self.plain(text).split(' ') {
-            let length = word.chars().count();
+            let length = columns(word);
             if used > 0 && used + 1 + length > room {
                 out.push('\n');
                 out.push_str(&" ".repeat(indent));
@@ -160,8 +160,26 @@ pub(super) fn word(verdict: Verdict) -> &'static str {
 }
 
 pub(super) fn pad(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    format!("{text}{}", " ".repeat(width.saturating_sub(length)))
+    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
+}
+
+/// Columns a text takes on a terminal: wide characters take two, marks upon others none.
+pub(super) fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+pub(super) fn columns_of(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+/// How many of these characters fit into so many columns.
+fn fitting(chars: impl Iterator<Item = char>, width: usize) -> usize {
+    let mut used = 0;
+    let fits = |c: &char| {
+        used += columns_of(*c);
+        used <= width
+    };
+    chars.take_while(fits).count()
 }
 
 /// `1,284,310`.
@@ -269,5 +287,7 @@ mod tests {
         assert_eq!(style.middle("GET /a/very/long/route", 11), "GET /…route");
         assert_eq!(Style { unicode: false, ..style }.middle("GET /a/very/long/route", 13), "GET /...route");
         assert_eq!(style.middle("short", 11), "short");
+        assert_eq!(style.middle("GET /全角文字/x", 11), "GET /…字/x");
+        assert_eq!(style.end("全角文字", 6), "全角…");
     }
 }

@@ -65,8 +65,12 @@ fn head(out: &mut String, report: &Report) -> std::fmt::Result {
             if skipped.is_empty() { skipped } else { format!("not: {skipped}") },
         ),
         ("compared", t.compared, part(t.compared, t.mirrored), words::outcomes(report)),
+        ("again", t.asked_again, part(t.asked_again, t.divergent), words::transient(report)),
         ("the rest", rest, part(rest, t.mirrored), words::rest(report)),
     ] {
+        if name == "again" && n == 0 {
+            continue;
+        }
         writeln!(out, "| {name} | {} | {of} | {} |", thousands(n), md(&detail))?;
     }
     let excused = words::excused(report);

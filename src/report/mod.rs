@@ -5,6 +5,7 @@
 //! age is always the age at [`Report::generated_at`].
 
 mod build;
+mod diff_text;
 pub mod escape;
 mod format;
 pub mod fragments;
@@ -21,6 +22,7 @@ mod types;
 mod words;
 
 pub use build::{Bounds, ReportFacts, build, find};
+pub use diff_text::{diff_outcome, diff_text};
 pub use format::{Style, age, duration, share, thousands};
 pub use gate_markdown::gate_markdown;
 pub use gate_text::{GateContext, gate_text, progress_block, progress_line};

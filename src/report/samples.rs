@@ -71,6 +71,8 @@ fn divergence(fingerprint: &str, count: u64, counted: u64, example_text: &str) -
         tier: Tier::Break,
         count,
         counted,
+        asked_again: 0,
+        transient: 0,
         excused_by: Some("noise".into()),
         primary_class: "number".into(),
         candidate_class: "string".into(),

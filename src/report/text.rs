@@ -67,6 +67,9 @@ fn accounting(out: &mut String, report: &Report, style: Style) -> std::fmt::Resu
     row("requests", t.requests, String::new(), String::new())?;
     row("mirrored", t.mirrored, part(t.mirrored, t.requests), skipped)?;
     row("compared", t.compared, part(t.compared, t.mirrored), words::outcomes(report))?;
+    if t.asked_again > 0 {
+        row("again", t.asked_again, part(t.asked_again, t.divergent), words::transient(report))?;
+    }
     let rest = t.incomparable + t.pending;
     row("the rest", rest, part(rest, t.mirrored), words::rest(report))
 }

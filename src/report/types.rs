@@ -111,6 +111,11 @@ pub struct DivergenceReport<E = String> {
     pub count: u64,
     /// Exchanges in which it counted.
     pub counted: u64,
+    /// Exchanges in which it counted that were asked again, and those of them in which nothing counted then.
+    #[serde(default)]
+    pub asked_again: u64,
+    #[serde(default)]
+    pub transient: u64,
     /// Whether it never counted.
     pub excused: bool,
     /// `representation`, `noise` or `rule:ID`; `None` unless excused.

@@ -130,6 +130,11 @@ pub(super) fn outcomes(report: &Report) -> String {
     format!("{} matched, {} excused, {} divergent", thousands(t.matched), thousands(t.excused), thousands(t.divergent))
 }
 
+/// `12 of them transient: alike when asked again`.
+pub(super) fn transient(report: &Report) -> String {
+    format!("{} of them transient: alike when asked again", thousands(report.totals.transient))
+}
+
 /// `80,102 noise (control differs as well), 799 rule "float-print"`; empty when nothing was excused.
 pub(super) fn excused(report: &Report) -> String {
     let e = report.totals.excused_reasons;

@@ -14,12 +14,11 @@ mod template;
 
 pub use classify::{Class, classify_segment, looks_like_id};
 pub use collapse::collapse;
-pub use operation::operation_from_json;
 pub use spec::{OperationFrom, RouteSpec};
 
 use automatic::Automatic;
 use http::{HeaderMap, Method};
-use operation::Operations;
+use operation::{BodyPath, Operations};
 use std::sync::Arc;
 use template::{HostPattern, Template};
 
@@ -58,6 +57,8 @@ struct Configured {
     /// `METHOD name` for each [`Verb`].
     names: [Arc<str>; Verb::COUNT],
     operation_from: Option<OperationFrom>,
+    /// Where in the request body the operation is, where it is there.
+    in_body: Option<BodyPath>,
     operations: Operations,
 }
 
@@ -79,11 +80,16 @@ impl RouteTable {
             }
             let template = Template::parse(&spec.path).map_err(|m| fail("path", m)).ok();
             let host = spec.host.as_deref().map(|h| HostPattern::parse(h).map_err(|m| fail("host", m)));
-            if let Some(OperationFrom::Json(path)) = &spec.operation_from
-                && operation::parse_path(path).is_none()
-            {
-                fail("operation_from", "a JSON path such as $.method is expected".to_owned());
-            }
+            let in_body = match &spec.operation_from {
+                Some(OperationFrom::Json(path)) => {
+                    let parsed = BodyPath::parse(path);
+                    if parsed.is_none() {
+                        fail("operation_from", "a JSON path such as $.method is expected".to_owned());
+                    }
+                    parsed
+                }
+                _ => None,
+            };
             let Some(template) = template else { continue };
             configured.push(Configured {
                 template,
@@ -91,6 +97,7 @@ impl RouteTable {
                 host: host.and_then(Result::ok),
                 names: Verb::all(|verb| format!("{verb} {}", spec.name).into()),
                 operation_from: spec.operation_from.clone(),
+                in_body,
                 operations: Operations::default(),
             });
         }
@@ -99,7 +106,7 @@ impl RouteTable {
 
     /// The route of a request. `path` is as sent, without its query; `host` may carry a port.
     ///
-    /// Where the route's operation is in the request body the name comes without it; see [`RouteTable::operation_path`].
+    /// Where the route's operation is in the request body the name comes without it; see [`RouteTable::name_by_body`].
     pub fn resolve(
         &self,
         method: &Method,
@@ -127,17 +134,16 @@ impl RouteTable {
         RouteMatch { name: name.unwrap_or_else(|| route.names[verb.index()].clone()), configured: Some(index) }
     }
 
-    /// The JSON path of the route's operation, where it is in the request body.
-    pub fn operation_path(&self, configured: usize) -> Option<&str> {
-        match &self.configured.get(configured)?.operation_from {
-            Some(OperationFrom::Json(path)) => Some(path),
-            _ => None,
-        }
+    /// Whether the route's operation is in the request body.
+    pub fn is_named_by_body(&self, configured: usize) -> bool {
+        self.configured.get(configured).is_some_and(|route| route.in_body.is_some())
     }
 
-    /// The name of a configured route with an operation found by [`operation_from_json`].
-    pub fn with_operation(&self, configured: usize, method: &Method, operation: &str) -> Option<Arc<str>> {
-        Some(self.configured.get(configured)?.operation(Verb::of(method), operation))
+    /// The name of a route whose operation is in the request body, with it; `None` where the body has none.
+    pub fn name_by_body(&self, configured: usize, method: &Method, body: &[u8]) -> Option<Arc<str>> {
+        let route = self.configured.get(configured)?;
+        let operation = route.in_body.as_ref()?.read(body)?;
+        Some(route.operation(Verb::of(method), &operation))
     }
 }
 
@@ -262,8 +268,11 @@ mod tests {
         assert_eq!(name(&table, "POST", "a", "/", &[]), "POST api");
         assert_eq!(name(&table, "GET", "a", "/q?x=1&Action=List%42uckets", &[]), "GET query ListBuckets");
         assert_eq!(name(&table, "POST", "a", "/rpc", &[]), "POST rpc");
-        assert_eq!(table.operation_path(2), Some("$.method"));
-        assert_eq!(table.with_operation(2, &Method::POST, "a.add").as_deref(), Some("POST rpc add"));
+        let rpc = |body: &[u8]| table.name_by_body(2, &Method::POST, body);
+        assert!(table.is_named_by_body(2) && !table.is_named_by_body(0) && !table.is_named_by_body(9));
+        assert_eq!(rpc(b"{\"method\":\"a.add\"}").as_deref(), Some("POST rpc add"));
+        assert_eq!(rpc(b"[{\"method\":\"a.add\"}]").as_deref(), Some("POST rpc {batch}"));
+        assert_eq!((rpc(b"{}"), rpc(b"{\"method\":")), (None, None));
         let distinct: std::collections::HashSet<_> = (0..2000).map(|i| amz(&format!("Op{i}"))).collect();
         // Four were met before, one of them what stands for the rest.
         assert_eq!(distinct.len(), 256 - 4 + 1);

@@ -111,7 +111,7 @@ pub(super) struct ExampleEntry {
 pub(super) struct RouteIndex {
     /// Exchange id to key.
     pub examples: HashMap<String, u64>,
-    /// Fingerprint to the count that was written.
+    /// Fingerprint to the version of its row that was written.
     pub rows: HashMap<Arc<str>, u64>,
 }
 
@@ -213,7 +213,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         let DivergenceRow { mut row, examples: keys } = decode(&value).map_err(|e| bad(&e))?;
         row.examples = keys.iter().filter_map(|key| examples.get(key).cloned()).collect();
         if let Some(route) = epochs.get_mut(&epoch).and_then(|(_, routes)| routes.get_mut(&name)) {
-            index.routes.entry((epoch, name)).or_default().rows.insert(row.fingerprint.clone(), row.count);
+            index.routes.entry((epoch, name)).or_default().rows.insert(row.fingerprint.clone(), row.version());
             route.divergences.insert(row.fingerprint.clone(), row);
         }
     }

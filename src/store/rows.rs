@@ -309,8 +309,11 @@ mod tests {
         let mut fields = serde_json::to_value(&row).unwrap();
         fields.as_object_mut().unwrap().remove("noise_pairs");
         fields["control"].as_object_mut().unwrap().remove("unpaired_noise");
+        for key in ["asked_again", "transient"] {
+            assert!(fields["counts"].as_object_mut().unwrap().remove(key).is_some());
+        }
         let old = serde_json::from_value::<RouteRow>(fields).unwrap().read().unwrap();
-        assert_eq!((old.control.unpaired_noise, old.noise.len()), (0, 2));
+        assert_eq!((old.control.unpaired_noise, old.noise.len(), old.counts.asked_again), (0, 2, 0));
         assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
     }
 

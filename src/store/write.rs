@@ -213,10 +213,10 @@ impl Writer<'_> {
         let prefix = divergence_prefix(epoch, name);
         for row in route.divergences.values() {
             let known = self.index.routes.entry(at.clone()).or_default();
-            if known.rows.get(&row.fingerprint) == Some(&row.count) {
+            if known.rows.get(&row.fingerprint) == Some(&row.version()) {
                 continue;
             }
-            known.rows.insert(row.fingerprint.clone(), row.count);
+            known.rows.insert(row.fingerprint.clone(), row.version());
             let examples = row.examples.iter().filter_map(|e| known.examples.get(&e.id).copied()).collect();
             let mut row = row.clone();
             row.examples = Vec::new();

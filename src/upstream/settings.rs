@@ -31,6 +31,12 @@ pub struct LegSettings {
 }
 
 impl LegSettings {
+    /// `scheme://host:port`, as it would stand in a link.
+    pub fn origin(&self) -> String {
+        let scheme = if self.scheme == Scheme::Https { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority())
+    }
+
     /// `host:port`, IPv6 in brackets, the port left out where it is the scheme's own.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };

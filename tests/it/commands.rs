@@ -137,8 +137,56 @@ fn diff_compares_two_files() {
     assert_eq!(json["differences"][0]["location"], "json:$.x");
     let config = file("rules.toml", "[[rule]]\nid = \"x\"\nat = \"json:$.x\"\nignore = true\n");
     assert_eq!(diff(&a, &c, &["--config", &config]).status.code(), Some(0));
+    let ruled = text(&diff(&a, &c, &["--config", &config]).stdout);
+    assert!(ruled.contains(" EXCUSED  ") && ruled.contains("excused by rule \"x\""), "{ruled}");
+    let shown = text(&output.stdout);
+    assert!(shown.contains(" DIVERGENT  1 difference counts"), "{shown}");
+    assert!(shown.contains("  - primary    1\n  + candidate  2\n"), "{shown}");
+    assert_eq!(json["differences"][0]["summary"], "primary 1, candidate 2");
+    assert_eq!(json["differences"][0]["counts"], true);
     assert_eq!(parallax(&["diff", &a, "/nowhere/x"]).status.code(), Some(2));
     assert_eq!(parallax(&["diff", &a, &b]).status.code(), Some(2), "bare bodies need their type");
+    assert_eq!(diff("-", "-", &[]).status.code(), Some(2), "one answer can be standard input");
+}
+
+#[test]
+fn diff_knows_what_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let config = file(
+        "parallax.toml",
+        "[primary]\nurl = \"http://old:1\"\n[candidate]\nurl = \"http://new:2\"\n\
+         [[route]]\nname = \"orders\"\npath = \"/orders/{id}\"\n\
+         [[rule]]\nid = \"gone\"\non = \"orders\"\nat = \"header:x-a\"\nignore = true\n",
+    );
+    let old = file("old", "HTTP/1.1 200 OK\r\nX-A: 1\r\nLink: <http://old:1/orders/8>; rel=next\r\n\r\n");
+    let new = file("new", "HTTP/2 200 \r\nlink: </orders/8>; rel=next\r\n\r\n");
+    let diff = |route: &str| parallax(&["diff", &old, &new, "--config", &config, "--route", route]);
+    for (route, code) in [
+        ("orders", 0),
+        ("GET orders", 0),
+        ("/orders/7", 0),
+        ("GET /orders/7?x=1", 0),
+        ("GET /orders/{id}", 0),
+        ("GET /users/7", 1),
+    ] {
+        let output = diff(route);
+        assert_eq!(output.status.code(), Some(code), "{route}: {}", text(&output.stdout));
+    }
+    let output = diff("oders");
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("no route is named `oders`") && said.contains("names orders"), "{said}");
+
+    let head = file("head", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
+    let output = parallax(&["diff", &head, &head]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--route \"HEAD /path\""), "{}", text(&output.stderr));
+    assert_eq!(parallax(&["diff", &head, &head, "--route", "HEAD /"]).status.code(), Some(0));
 }
 
 #[test]

@@ -141,3 +141,76 @@ fn conditions_are_withheld_from_mirror_legs() {
     assert_eq!(report["totals"]["incomparable_reasons"]["conditional"], 1);
     assert_eq!(candidate.seen()[0].header("if-none-match"), None);
 }
+
+#[test]
+fn every_leg_is_asked_the_same() {
+    let (primary, candidate) = pair();
+    let control = Upstream::json("{\"a\":1}");
+    let proxy = Proxy::between(&primary.url(), &candidate.url())
+        .args(&["--control", &control.url()])
+        .config("[mirror]\nset_headers = { x-shadow = \"1\" }\nremove_headers = [\"x-secret\"]\n")
+        .start();
+    let same = [
+        "Accept-Encoding: gzip, br;q=0.5",
+        "X-Request-Id: r-1",
+        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "X-Forwarded-For: 10.0.0.9",
+        "X-Forwarded-Proto: https",
+        "Cookie: sid=1; b=2",
+        "Authorization: Bearer t",
+        "Accept-Language: de",
+    ];
+    let conditions = ["If-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT", "If-None-Match: \"old\"", "X-Secret: s"];
+    let head = [&same[..], &conditions[..]].concat().join("\r\n");
+    proxy.send(format!("GET /x?q=1 HTTP/1.1\r\nHost: shop.example\r\n{head}\r\nConnection: close\r\n\r\n"));
+    proxy.settled(1);
+    let fields = |leg: &Upstream| {
+        let seen = leg.seen().remove(0);
+        let mut fields: Vec<(String, String)> =
+            seen.headers.iter().map(|(n, v)| (n.to_ascii_lowercase(), v.clone())).collect();
+        fields.sort();
+        (seen.line, fields)
+    };
+    let (line, of_primary) = fields(&primary);
+    for name in ["host", "x-forwarded-host"] {
+        assert!(of_primary.contains(&(name.into(), "shop.example".into())), "{of_primary:?}");
+    }
+    assert!(of_primary.contains(&("x-forwarded-for".into(), "10.0.0.9, 127.0.0.1".into())), "{of_primary:?}");
+    let withheld = ["if-modified-since", "if-none-match", "x-secret"];
+    for (leg, name) in [(&candidate, "candidate"), (&control, "control")] {
+        let mut expected = of_primary.clone();
+        expected.retain(|(n, _)| !withheld.contains(&n.as_str()));
+        expected.extend([("x-parallax-leg".to_owned(), name.to_owned()), ("x-shadow".to_owned(), "1".to_owned())]);
+        expected.sort();
+        assert_eq!(fields(leg), (line.clone(), expected), "{name}");
+    }
+}
+
+#[test]
+fn a_candidate_that_is_asked_wrongly_is_told_from_one_that_is_wrong() {
+    let (primary, _) = pair();
+    let candidate = Upstream::answering(|seen| match seen.path().starts_with("/gone") {
+        true => json(404, "{}"),
+        false => json(401, "{}"),
+    });
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let mut client = proxy.connect();
+    for path in ["/gone", "/login"] {
+        for _ in 0..20 {
+            client.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+            assert_eq!(client.read_reply().status, 200);
+        }
+    }
+    let report = proxy.settled(40);
+    let told = |code: &str| {
+        let notice = report["notices"].as_array().unwrap().iter().find(|n| n["code"] == code).unwrap().clone();
+        (notice["message"].as_str().unwrap().to_owned(), notice["hint"].as_str().unwrap().to_owned())
+    };
+    let (message, hint) = told("candidate_not_found");
+    assert_eq!(
+        message,
+        "the candidate answers 404 to 100 % of 20 requests to GET /gone that the primary answers with 200"
+    );
+    assert!(hint.contains("candidate.preserve_host"), "{hint}");
+    assert!(told("candidate_unauthorized").0.contains("401 to 100 % of 20 requests to GET /login"));
+}

@@ -21,27 +21,27 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 const POSTS: &str = "[mirror]\nmethods = [\"GET\", \"POST\"]\n";
 
-type Body = BoxBody<Bytes, Infallible>;
+pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
 /// A message with everything of it there.
 #[derive(Debug, Clone)]
-struct Whole {
-    version: Version,
+pub(crate) struct Whole {
+    pub(crate) version: Version,
     /// Of a request: method, host, path.
-    target: String,
-    status: u16,
-    headers: HeaderMap,
-    body: Bytes,
-    trailers: HeaderMap,
+    pub(crate) target: String,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) trailers: HeaderMap,
 }
 
-fn fields(list: &[(&'static str, &str)]) -> HeaderMap {
+pub(crate) fn fields(list: &[(&'static str, &str)]) -> HeaderMap {
     let value = |v: &str| HeaderValue::from_str(v).unwrap();
     list.iter().map(|(n, v)| (HeaderName::from_static(n), value(v))).collect()
 }
 
 /// Frames one after the other: a body without a declared length.
-struct Frames(std::collections::VecDeque<Frame<Bytes>>);
+pub(crate) struct Frames(std::collections::VecDeque<Frame<Bytes>>);
 
 impl http_body::Body for Frames {
     type Data = Bytes;
@@ -55,7 +55,7 @@ impl http_body::Body for Frames {
     }
 }
 
-fn streamed(chunks: &[&'static [u8]], trailers: &[(&'static str, &str)]) -> Body {
+pub(crate) fn streamed(chunks: &[&'static [u8]], trailers: &[(&'static str, &str)]) -> Body {
     let chunks = chunks.iter().map(|c| Frame::data(Bytes::from_static(c)));
     let trailers = (!trailers.is_empty()).then(|| Frame::trailers(fields(trailers)));
     BoxBody::new(Frames(chunks.chain(trailers).collect()))
@@ -67,13 +67,13 @@ fn full(body: impl Into<Bytes>) -> Body {
 
 // === Certificates ===
 
-struct Certificate {
+pub(crate) struct Certificate {
     dir: tempfile::TempDir,
 }
 
 impl Certificate {
     /// For `localhost`, signed by itself.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         std::fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
@@ -127,7 +127,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 // === Upstreams ===
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Speaks {
+pub(crate) enum Speaks {
     Http1,
     H2c,
     TlsHttp1,
@@ -135,14 +135,14 @@ enum Speaks {
 }
 
 /// A well-behaved server of any protocol.
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     speaks: Speaks,
     seen: Arc<Mutex<Vec<Whole>>>,
 }
 
 impl Server {
-    async fn start(
+    pub(crate) async fn start(
         speaks: Speaks,
         certificate: &Certificate,
         answer: impl Fn(&Whole) -> Response<Body> + Send + Sync + 'static,
@@ -176,7 +176,7 @@ impl Server {
         Self { address, speaks, seen }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let port = self.address.port();
         match self.speaks {
             Speaks::Http1 => format!("http://127.0.0.1:{port}"),
@@ -230,13 +230,13 @@ async fn serve<IO>(
 
 // === Clients ===
 
-enum Sender {
+pub(crate) enum Sender {
     Http1(hyper::client::conn::http1::SendRequest<Body>),
     Http2(hyper::client::conn::http2::SendRequest<Body>),
 }
 
 impl Sender {
-    async fn connect(proxy: SocketAddr, tls: Option<&Certificate>, http2: bool) -> Self {
+    pub(crate) async fn connect(proxy: SocketAddr, tls: Option<&Certificate>, http2: bool) -> Self {
         let tcp = tokio::net::TcpStream::connect(proxy).await.unwrap();
         match tls {
             None => Self::over(tcp, http2).await,
@@ -263,7 +263,7 @@ impl Sender {
         }
     }
 
-    async fn send(&mut self, method: Method, path: &str, headers: HeaderMap, body: Body) -> Whole {
+    pub(crate) async fn send(&mut self, method: Method, path: &str, headers: HeaderMap, body: Body) -> Whole {
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.headers_mut() = headers;

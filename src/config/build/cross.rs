@@ -4,6 +4,7 @@ use super::Sources;
 use crate::config::checked::Checked;
 use crate::config::node::Place;
 use crate::config::problem::Problem;
+use crate::model::is_read_only;
 use crate::upstream::{LegSettings, Scheme};
 use http::Method;
 use std::net::{IpAddr, SocketAddr};
@@ -95,7 +96,7 @@ fn warn(sources: &Sources<'_>, checked: &mut Checked) {
         warnings.push("mirror.sample is 0: nothing is mirrored".into());
     }
     let writes = |methods: &[Method]| {
-        let names: Vec<&str> = methods.iter().filter(|m| !m.is_safe()).map(Method::as_str).collect();
+        let names: Vec<&str> = methods.iter().filter(|m| !is_read_only(m)).map(Method::as_str).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
     if let Some(names) = writes(&checked.mirror.methods) {

@@ -12,7 +12,8 @@ use super::keys::Section;
 use super::node::{Node, Table};
 use super::problem::Problem;
 use super::read::{Problems, Reader, Wrong, text};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What there is to build from.
 pub(super) struct Sources<'a> {
@@ -35,14 +36,6 @@ pub(super) fn build(sources: &Sources<'_>, candidate_build: Option<String>) -> C
     let mirror = routes::mirror(&sources.reader("mirror"));
     let gate = routes::gate(&sources.reader("gate"));
     let (routes, policies) = routes::routes(sources);
-    for route in &routes {
-        if let Some(crate::routes::OperationFrom::Json(path)) = &route.spec.operation_from {
-            let name = &route.spec.name;
-            warnings.push(format!(
-                "route {name}: operations in the request body (json:{path}) are not read yet, it stays one route"
-            ));
-        }
-    }
     let checked = Checked {
         listen,
         admin,
@@ -53,6 +46,7 @@ pub(super) fn build(sources: &Sources<'_>, candidate_build: Option<String>) -> C
         mirror,
         routes,
         rules: rules::rules(sources),
+        schema: sides::schema(sources, &mut warnings).map(Arc::new),
         redact: sides::redact(sources, &mut warnings),
         store: sides::store(sources),
         gate: crate::gate::Policy { default: gate, routes: policies },
@@ -101,14 +95,7 @@ impl<'a> Sources<'a> {
         if self.offline {
             return Ok(path);
         }
-        let content = std::fs::read(&path).map_err(|e| {
-            let why = match e.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-                _ => e.to_string(),
-            };
-            Wrong::from(format!("{}: {why}", path.display()))
-        })?;
+        let content = content(&path)?;
         if content.trim_ascii().is_empty() {
             return Err(format!("{} is empty", path.display()).into());
         }
@@ -117,6 +104,17 @@ impl<'a> Sources<'a> {
         }
         Ok(path)
     }
+}
+
+fn content(path: &Path) -> Result<Vec<u8>, Wrong> {
+    std::fs::read(path).map_err(|e| {
+        let why = match e.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => e.to_string(),
+        };
+        Wrong::from(format!("{}: {why}", path.display()))
+    })
 }
 
 const NO_SECTION: Section = Section { name: "", doc: "", repeated: false, keys: &[] };

@@ -28,11 +28,6 @@ const FRAMING: &[&str] = &[
 ];
 
 pub(super) fn mirror(reader: &Reader<'_>) -> MirrorSettings {
-    let confirm = reader.bool("confirm");
-    if confirm {
-        let problem = Problem::at(reader.place("confirm"), "`confirm = true` is not built yet");
-        reader.note(problem.label("write false: divergences are counted as they come"));
-    }
     let memory_budget = reader.size("memory_budget");
     let max_body = reader.size("max_body");
     if max_body > memory_budget {
@@ -44,7 +39,7 @@ pub(super) fn mirror(reader: &Reader<'_>) -> MirrorSettings {
         sample_by: reader.get("sample_by", SampleBy::Request, |n| sample_by(text(n)?)),
         methods: methods(reader, true),
         start: if reader.choice("start") == "after-primary" { Start::AfterPrimary } else { Start::Concurrent },
-        confirm,
+        confirm: reader.bool("confirm"),
         timeout: reader.duration("timeout"),
         max_in_flight: as_usize(reader.count("max_in_flight")),
         max_rate: u32::try_from(reader.count("max_rate")).unwrap_or(u32::MAX),

@@ -1,4 +1,4 @@
-//! The sections around the traffic: `[listen]`, `[admin]`, `[redact]`, `[store]`, `[rollout]`, `[telemetry]`.
+//! The sections around the traffic: `[listen]`, `[admin]`, `[grpc]`, `[redact]`, `[store]`, `[rollout]`, `[telemetry]`.
 
 use super::Sources;
 use super::legs::header_name;
@@ -7,6 +7,7 @@ use crate::config::node::Value;
 use crate::config::problem::Problem;
 use crate::config::read::{Reader, Wrong, text};
 use crate::config::words;
+use crate::diff::Schema;
 use crate::proxy::ListenSettings;
 use crate::redact::RedactSettings;
 use crate::store::StoreSettings;
@@ -14,7 +15,7 @@ use crate::telemetry::{LogFormat, TelemetrySettings};
 use crate::tls::TlsServerSettings;
 use crate::upstream::Scheme;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) fn listen(sources: &Sources<'_>) -> ListenSettings {
@@ -69,6 +70,33 @@ pub(super) fn redact(sources: &Sources<'_>, warnings: &mut Vec<String>) -> Redac
         }),
         patterns: reader.list("patterns", |n| pattern(text(n)?)),
     }
+}
+
+/// What the descriptor sets say. It changes what a comparison finds, so commands that contact nobody read it too, where
+/// it is there.
+pub(super) fn schema(sources: &Sources<'_>, warnings: &mut Vec<String>) -> Option<Schema> {
+    let reader = sources.reader("grpc");
+    let before = sources.problems.borrow().len();
+    let sets = reader.list("descriptor_sets", |n| {
+        let path = Path::new(text(n)?);
+        if sources.offline && !path.exists() {
+            warnings
+                .push(format!("{} is not here: its messages are read by the numbers of their fields", path.display()));
+            return Ok(Vec::new());
+        }
+        super::content(path)
+    });
+    let sets: Vec<_> = sets.into_iter().filter(|set| !sources.offline || !set.is_empty()).collect();
+    if sets.is_empty() || sources.problems.borrow().len() > before {
+        return None;
+    }
+    Schema::load(&sets)
+        .map_err(|(index, error)| {
+            let node = reader.node("descriptor_sets").and_then(|n| n.as_array()?.get(index));
+            let place = node.map_or_else(|| reader.place("descriptor_sets"), |n| n.place.clone());
+            sources.note(Problem::at(place, error.to_string()));
+        })
+        .ok()
 }
 
 /// A regular expression that compiles.

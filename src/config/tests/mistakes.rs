@@ -56,7 +56,6 @@ fn one_message_for_each_mistake() {
         ),
         ("[mirror]\nmethods = []", "`methods` is empty: nothing would be mirrored"),
         ("[mirror]\nstart = \"later\"", "`mirror.start` must be \"concurrent\" or \"after-primary\""),
-        ("[mirror]\nconfirm = true", "`confirm = true` is not built yet"),
         (
             "[mirror]\nset_headers = { content-length = \"1\", x = \"\\n\" }",
             "`mirror.set_headers` must be a table of header names and values|`mirror.set_headers` must be a table of header names and values",

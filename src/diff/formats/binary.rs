@@ -5,6 +5,7 @@
 //! has one `$` more.
 
 use super::{Fault, Writer};
+use crate::diff::budget::Budget;
 
 /// Names that stand for values without a JSON type.
 const RESERVED: [&[u8]; 9] = [b"binary", b"float", b"ext", b"tag", b"time", b"simple", b"true", b"false", b"null"];
@@ -101,9 +102,13 @@ pub(super) fn text_key(name: &[u8], writer: &mut Writer) -> Result<(), Fault> {
 /// A key that is no string: what `value` writes is its text.
 pub(super) fn other_key(
     writer: &mut Writer,
-    value: impl FnOnce(&mut Writer) -> Result<(), Fault>,
+    budget: &mut Budget<'_>,
+    value: impl FnOnce(&mut Writer, &mut Budget<'_>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut key = Writer::new(writer.limit());
-    value(&mut key)?;
-    writer.key(&[b"$", key.finish().as_slice()].concat())
+    value(&mut key, budget)?;
+    let key = key.finish();
+    // Keys inside keys are copied once for each.
+    budget.tick(key.len())?;
+    writer.key(&[b"$", key.as_slice()].concat())
 }

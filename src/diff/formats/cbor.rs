@@ -91,7 +91,7 @@ fn told(
                 if key.major == 3 {
                     text_key(&chunks(key, input, budget)?, writer)?;
                 } else {
-                    other_key(writer, |w| told(key, input, w, budget, depth + 1))?;
+                    other_key(writer, budget, |w, budget| told(key, input, w, budget, depth + 1))?;
                 }
                 item(input, writer, budget, depth + 1)?;
             }

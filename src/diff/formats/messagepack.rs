@@ -96,7 +96,7 @@ fn told(
             for _ in 0..length {
                 match self::head(input)? {
                     Head::Text(length) => text_key(input.take(length)?, writer)?,
-                    other => other_key(writer, |key| told(other, input, key, budget, depth + 1))?,
+                    other => other_key(writer, budget, |key, budget| told(other, input, key, budget, depth + 1))?,
                 }
                 value(input, writer, budget, depth + 1)?;
             }

@@ -47,7 +47,7 @@ pub(super) enum Format {
 enum Fault {
     /// It is not what it is said to be.
     Malformed,
-    /// A limit was hit: `depth`, `time` or `size`.
+    /// A limit was hit, by name: `depth`, `time`, `size`, ...
     Limit(&'static str),
 }
 

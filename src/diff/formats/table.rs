@@ -15,10 +15,13 @@ use crate::diff::spec::Ignore;
 use crate::diff::{Cover, Finding, Findings, Tier, json};
 use crate::model::Answer;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 const ROW: &str = "json:$[*]";
 const ALL: &str = "json:$";
+
+/// More are no table that anybody reads.
+const MAX_COLUMNS: usize = 10_000;
 
 type Cell<'a> = Cow<'a, [u8]>;
 
@@ -136,6 +139,9 @@ impl<'a> Table<'a> {
             if cells > budget.nodes {
                 return Err(Fault::Limit("nodes"));
             }
+            if row.len() > MAX_COLUMNS {
+                return Err(Fault::Limit("columns"));
+            }
             // A line with nothing on it is a row only where a row is one cell.
             let blank = matches!(row.as_slice(), [Cow::Borrowed(b"")]);
             match &names {
@@ -154,19 +160,19 @@ impl<'a> Table<'a> {
     fn write(&self, shared: Option<&[Vec<u8>]>, limit: usize, budget: &mut Budget<'_>) -> Result<Vec<u8>, Fault> {
         let mut writer = Writer::new(limit);
         let names = self.names.as_deref().zip(shared);
-        let places: Vec<(usize, &[u8])> = names.map_or_else(Vec::new, |(own, shared)| {
-            let place = |name: &'_ Vec<u8>| own.iter().position(|n| n == name);
-            shared.iter().filter_map(|name| Some((place(name)?, name.as_slice()))).collect()
-        });
+        let own: HashMap<&[u8], usize> =
+            self.names.iter().flatten().enumerate().map(|(place, name)| (name.as_slice(), place)).collect();
+        let places: Vec<(usize, &[u8])> =
+            shared.iter().copied().flatten().filter_map(|name| Some((*own.get(&**name)?, &**name))).collect();
         writer.begin(b'[');
         for row in &self.rows {
-            budget.tick(1 + row.len())?;
-            let Some((own, _)) = names else {
+            budget.tick(1 + row.len().max(places.len()))?;
+            if names.is_none() {
                 writer.begin(b'[');
                 row.iter().try_for_each(|cell| writer.string(cell))?;
                 writer.end(b']');
                 continue;
-            };
+            }
             writer.begin(b'{');
             for (place, name) in &places {
                 if let Some(cell) = row.get(*place) {
@@ -176,7 +182,8 @@ impl<'a> Table<'a> {
             }
             for (place, cell) in row.iter().enumerate().skip(own.len()) {
                 let mut name = format!("#{}", place + 1).into_bytes();
-                while own.contains(&name) {
+                while own.contains_key(name.as_slice()) {
+                    budget.tick(1)?;
                     name.push(b'\'');
                 }
                 writer.key(&name)?;

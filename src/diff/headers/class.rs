@@ -20,14 +20,25 @@ pub(super) enum Class {
     ContentType,
     /// Compared with the body, whose coding it names.
     ContentEncoding,
-    Disposition,
+    /// A word and its parameters.
+    Parameterised,
     Location,
     Url,
     Link,
     Refresh,
-    Date,
+    Expires,
+    RetryAfter,
     SetCookie,
-    Policy,
+    /// Directives that each have a set of sources: a content or permissions policy.
+    Policy {
+        separator: char,
+    },
+    /// The ways to sign in that are offered.
+    Challenges,
+    /// An origin, or `*`.
+    Origin,
+    /// A word in any case.
+    Word,
     Plain,
 }
 
@@ -50,18 +61,26 @@ pub(super) fn of(name: &HeaderName) -> (Class, bool) {
         | "access-control-allow-methods"
         | "access-control-allow-headers"
         | "access-control-expose-headers" => Class::Tokens,
+        "access-control-allow-origin" => Class::Origin,
         "cache-control" => Class::Directives { separator: ',' },
         "strict-transport-security" => Class::Directives { separator: ';' },
         "content-type" => Class::ContentType,
         "content-encoding" => Class::ContentEncoding,
-        "content-disposition" => Class::Disposition,
+        "content-disposition"
+        | "cross-origin-opener-policy"
+        | "cross-origin-embedder-policy"
+        | "cross-origin-resource-policy" => Class::Parameterised,
         "location" => Class::Location,
         "content-location" => Class::Url,
         "link" => Class::Link,
         "refresh" => Class::Refresh,
-        "expires" | "retry-after" => Class::Date,
+        "expires" => Class::Expires,
+        "retry-after" => Class::RetryAfter,
         "set-cookie" => Class::SetCookie,
-        "content-security-policy" => Class::Policy,
+        "content-security-policy" | "content-security-policy-report-only" => Class::Policy { separator: ';' },
+        "permissions-policy" => Class::Policy { separator: ',' },
+        "www-authenticate" => Class::Challenges,
+        "x-frame-options" | "x-content-type-options" | "referrer-policy" => Class::Word,
         _ if name.starts_with("proxy-") => Class::Skip,
         _ if name.starts_with("accept-") => Class::Tokens,
         _ => Class::Plain,

@@ -1,12 +1,16 @@
 //! Set-Cookie: paired by name, domain and path; attributes as meanings, values by their look.
 //!
 //! Two different values of the same generated look (a session id, a token) are `info`: every login has another one.
-//! Two different words are a difference.
+//! Two different words are a difference. What has no name is no cookie that could be told apart, and is compared as a
+//! line of the header.
 
-use super::{HeaderComparison, Values, date};
+use super::{Differs, HeaderComparison, Values, date};
+use crate::diff::origin::{Side, is_own_host};
 use crate::diff::rules::Scheme;
 use crate::diff::value::shape_of;
 use crate::diff::{Finding, Findings, Tier};
+use http::header::SET_COOKIE;
+use std::collections::BTreeSet;
 
 #[derive(Debug, PartialEq)]
 struct Cookie {
@@ -20,6 +24,8 @@ struct Cookie {
     partitioned: bool,
     same_site: Option<String>,
     life: Life,
+    /// What browsers pass over: in any order, folded.
+    others: BTreeSet<String>,
 }
 
 /// How long a cookie lives.
@@ -38,10 +44,11 @@ pub(super) fn compare(
     candidate: (&Values<'_>, Option<i64>),
     out: &mut Findings,
 ) {
-    let parse = |(values, now): (&Values<'_>, Option<i64>)| -> Vec<Cookie> {
-        values.each().filter_map(|v| Cookie::parse(&v, now)).collect()
+    let parse = |(values, now): (&Values<'_>, Option<i64>), side| -> Vec<Cookie> {
+        values.each().filter_map(|v| Cookie::parse(&v, now)).map(|c| c.scoped(how, side)).collect()
     };
-    let (mut ours, mut theirs) = (parse(primary), parse(candidate));
+    let (mut ours, mut theirs) = (parse(primary, Side::Primary), parse(candidate, Side::Other));
+    nameless(how, primary.0, candidate.0, out);
     let exact = |a: &Cookie, b: &Cookie| a.name == b.name && a.domain == b.domain && a.path == b.path;
     // The same cookie first, then one of the same name that moved to another path or domain.
     let by_name = |a: &Cookie, b: &Cookie| a.name == b.name;
@@ -63,9 +70,22 @@ pub(super) fn compare(
     }
 }
 
+/// Lines without a name, as one list.
+fn nameless(how: &HeaderComparison<'_>, primary: &Values<'_>, candidate: &Values<'_>, out: &mut Findings) {
+    let (a, b) = (primary.only(|v| !Cookie::is_named(v)), candidate.only(|v| !Cookie::is_named(v)));
+    let kind = match (a.text(), b.text()) {
+        (x, y) if x == y => return,
+        (Some(_), None) => "header.missing",
+        (None, _) => "header.extra",
+        _ => "header.value",
+    };
+    how.note(&SET_COOKIE, Differs::new(kind, Tier::Value), &a, &b, out);
+}
+
 fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) {
     let mut attr = |tier: Tier, classes: (&str, &str), texts: (&str, &str)| {
-        note(how, "cookie.attr", tier, &a.name, classes, (Some(texts.0), Some(texts.1)), out);
+        let given = |text| Some(text).filter(|t: &&str| !t.is_empty());
+        note(how, "cookie.attr", tier, &a.name, classes, (given(texts.0), given(texts.1)), out);
     };
     for (name, x, y) in [("Secure", a.secure, b.secure), ("HttpOnly", a.http_only, b.http_only)] {
         match (x, y) {
@@ -75,7 +95,8 @@ fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) 
         }
     }
     if a.same_site != b.same_site {
-        let weaker = strictness(b.same_site.as_deref()) < strictness(a.same_site.as_deref());
+        let lost = b.same_site.is_none();
+        let weaker = lost || strictness(b.same_site.as_deref()) < strictness(a.same_site.as_deref());
         let text = |s: &Option<String>| s.as_ref().map(|s| format!("SameSite={s}")).unwrap_or_default();
         let (x, y) = (text(&a.same_site), text(&b.same_site));
         let class = |s: &str| if s.is_empty() { "missing".to_owned() } else { s.to_owned() };
@@ -95,12 +116,26 @@ fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) 
     if !lives_as_long(a.life, b.life, how.slack()) {
         attr(Tier::Value, (a.life.class(), b.life.class()), (&a.life.text(), &b.life.text()));
     }
-    if a.value != b.value {
+    if a.others != b.others {
+        let text = |c: &Cookie| c.others.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+        attr(Tier::Info, ("other", "other"), (&text(a), &text(b)));
+    }
+    if bare(&a.value) == bare(&b.value) {
+        if a.value != b.value {
+            let classes = (look(&a.value), look(&b.value));
+            note(how, "cookie.value_shape", Tier::Repr, &a.name, classes, (Some(&a.value), Some(&b.value)), out);
+        }
+    } else {
         let (x, y) = (look(&a.value), look(&b.value));
         let generated = x == y && is_generated(x, &a.value, &b.value);
         let tier = if generated { Tier::Info } else { Tier::Value };
         note(how, "cookie.value_shape", tier, &a.name, (x, y), (Some(&a.value), Some(&b.value)), out);
     }
+}
+
+/// Quotes around a value belong to it, but servers take them off.
+fn bare(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value)
 }
 
 fn note(
@@ -168,13 +203,21 @@ fn lives_as_long(a: Life, b: Life, slack: i64) -> bool {
 // === impl Cookie ===
 
 impl Cookie {
+    fn is_named(text: &str) -> bool {
+        let pair = text.split(';').next().unwrap_or_default();
+        pair.split_once('=').is_some_and(|(name, _)| !name.trim().is_empty())
+    }
+
     /// One Set-Cookie value, read as browsers do (RFC 6265 5.2). `now` is the answer's own date.
     fn parse(text: &str, now: Option<i64>) -> Option<Cookie> {
+        if !Cookie::is_named(text) {
+            return None;
+        }
         let mut parts = text.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
         let mut cookie = Cookie {
             name: name.trim().to_owned(),
-            value: value.trim().trim_matches('"').to_owned(),
+            value: value.trim().to_owned(),
             domain: String::new(),
             path: String::new(),
             secure: false,
@@ -182,6 +225,7 @@ impl Cookie {
             partitioned: false,
             same_site: None,
             life: Life::Session,
+            others: BTreeSet::new(),
         };
         let mut max_age = None;
         for part in parts {
@@ -204,13 +248,28 @@ impl Cookie {
                         (None, _) => cookie.life,
                     }
                 }
-                _ => {}
+                "" => {}
+                other => drop(cookie.others.insert(format!("{other}={value}"))),
             }
         }
         if let Some(seconds) = max_age {
             cookie.life = Life::For(seconds.max(0));
         }
         Some(cookie)
+    }
+
+    /// With the path that stands for none, and a domain that is the host's own mapped to one word.
+    fn scoped(mut self, how: &HeaderComparison<'_>, side: Side) -> Cookie {
+        let Some(context) = how.context else { return self };
+        if !self.path.starts_with('/') {
+            // RFC 6265 5.1.4: the folder that was asked for.
+            let folder = context.request.uri.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+            self.path = if folder.is_empty() { "/".to_owned() } else { folder.to_owned() };
+        }
+        if is_own_host(context, side, &self.domain) {
+            self.domain = "{host}".to_owned();
+        }
+        self
     }
 }
 

@@ -6,6 +6,14 @@ use crate::diff::Context;
 use crate::diff::origin::{Side, resolve};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The elements of all lines, as they are written.
+pub(super) fn listed(values: &Values<'_>) -> Vec<String> {
+    values
+        .each()
+        .flat_map(|line| split_outside_quotes(&line, ',').into_iter().map(|e| e.trim().to_owned()).collect::<Vec<_>>())
+        .collect()
+}
+
 /// Tokens of all lines, folded.
 pub(super) fn tokens(values: &Values<'_>) -> BTreeSet<String> {
     let all = values.joined();
@@ -13,20 +21,24 @@ pub(super) fn tokens(values: &Values<'_>) -> BTreeSet<String> {
 }
 
 /// `name=value` pairs of all lines, names folded, quotes taken off.
-pub(super) fn directives(values: &Values<'_>, separator: char) -> BTreeSet<String> {
+pub(super) fn directives(values: &Values<'_>, separator: char) -> BTreeMap<String, String> {
     let all = values.joined();
     split_outside_quotes(&all, separator)
         .into_iter()
-        .map(|part| match part.split_once('=') {
-            Some((name, value)) => format!("{}={}", name.trim().to_ascii_lowercase(), unquote(value.trim())),
-            None => part.trim().to_ascii_lowercase(),
+        .map(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            (name.trim().to_ascii_lowercase(), unquote(value.trim()))
         })
-        .filter(|d| !d.is_empty())
-        .collect()
+        .filter(|(name, _)| !name.is_empty())
+        .fold(BTreeMap::new(), |mut all, (name, value)| {
+            // One that is given twice is two values.
+            all.entry(name).and_modify(|v: &mut String| *v = format!("{v}, {value}")).or_insert(value);
+            all
+        })
 }
 
 /// How the candidate's set stands to the primary's.
-pub(super) fn relation(a: &BTreeSet<String>, b: &BTreeSet<String>) -> &'static str {
+pub(super) fn relation<T: Ord>(a: &BTreeSet<T>, b: &BTreeSet<T>) -> &'static str {
     if b.is_subset(a) {
         "fewer"
     } else if b.is_superset(a) {
@@ -34,16 +46,6 @@ pub(super) fn relation(a: &BTreeSet<String>, b: &BTreeSet<String>) -> &'static s
     } else {
         "other"
     }
-}
-
-/// A policy with white space evened out and nonces put aside.
-pub(super) fn policy(values: &Values<'_>) -> String {
-    let all = values.joined();
-    let words = all.split_whitespace().map(|word| {
-        let (word, end) = word.strip_suffix(';').map_or((word, ""), |w| (w, ";"));
-        if word.starts_with("'nonce-") { format!("'nonce-*'{end}") } else { format!("{word}{end}") }
-    });
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The links of all lines as a set of (relation, target, other parameters), and whether each was well written.
@@ -62,8 +64,14 @@ pub(super) fn links(values: &Values<'_>, context: Option<&Context<'_>>, side: Si
             let target = bare.unwrap_or(target);
             let target = context.map_or_else(|| target.to_owned(), |c| resolve(c, side, target));
             let params: BTreeMap<String, String> = parts
-                .filter_map(|p| p.split_once('='))
-                .map(|(name, value)| (name.trim().to_ascii_lowercase(), unquote(value.trim())))
+                .map(|p| p.split_once('=').unwrap_or((p, "")))
+                .map(|(name, value)| {
+                    let name = name.trim().to_ascii_lowercase();
+                    let value = unquote(value.trim());
+                    // Relations are words in any order.
+                    let value = if name == "rel" { words(&value) } else { value };
+                    (name, value)
+                })
                 .collect();
             format!("{target} {params:?}")
         })
@@ -72,7 +80,7 @@ pub(super) fn links(values: &Values<'_>, context: Option<&Context<'_>>, side: Si
 }
 
 /// `5; url=/next`: the delay, and where to.
-pub(super) fn refresh(text: &str, context: &Context<'_>, side: Side) -> (String, String) {
+pub(super) fn refresh(context: &Context<'_>, side: Side, text: &str) -> String {
     let (delay, rest) = text.split_once([';', ',']).unwrap_or((text, ""));
     let rest = rest.trim();
     let url = match rest.get(..4) {
@@ -80,5 +88,10 @@ pub(super) fn refresh(text: &str, context: &Context<'_>, side: Side) -> (String,
         _ => rest,
     };
     let url = url.trim().trim_matches(['"', '\'']);
-    (delay.trim().to_owned(), resolve(context, side, url))
+    format!("{}; {}", delay.trim(), resolve(context, side, url))
+}
+
+fn words(text: &str) -> String {
+    let words: BTreeSet<String> = text.split_whitespace().map(str::to_ascii_lowercase).collect();
+    words.into_iter().collect::<Vec<_>>().join(" ")
 }

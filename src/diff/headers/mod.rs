@@ -3,16 +3,18 @@
 //! Framing and infrastructure make no finding at all. Content-Encoding is compared with the body it codes.
 
 mod class;
+mod clocks;
 mod cookies;
 pub(in crate::diff) mod date;
 mod lists;
 mod params;
+mod security;
 
 pub(in crate::diff) use params::Parameterised;
 
-use super::origin::{Side, resolve};
+use super::origin::{Side, map_url, resolve};
 use super::rules::{RouteRules, Scheme};
-use super::{Context, Finding, Findings, Tier};
+use super::{Context, Finding, Findings, Tier, grpc};
 use class::Class;
 use http::header::{CONNECTION, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -31,8 +33,18 @@ pub(super) struct HeaderComparison<'a> {
     pub(super) bodiless: bool,
     /// Nobody looks at the body: a redirect, or none.
     pub(super) unread_body: bool,
+    /// Both redirect.
+    pub(super) redirect: bool,
     /// Its status fields are compared as gRPC.
     pub(super) grpc: bool,
+}
+
+/// How two values of one header differ.
+struct Differs {
+    kind: &'static str,
+    tier: Tier,
+    /// Of the primary's and the candidate's side; those of the values themselves where there are none.
+    classes: Option<(String, String)>,
 }
 
 /// All values of one name in one map.
@@ -63,6 +75,11 @@ impl HeaderComparison<'_> {
         let (primary, candidate) = (primary.unwrap_or(&none), candidate.unwrap_or(&none));
         let names = primary.keys().chain(candidate.keys().filter(|n| !primary.contains_key(*n)));
         for name in names.filter(|n| !self.skips(n)) {
+            match class::of(name).0 {
+                Class::Skip => continue,
+                Class::Derived if !self.same_body => continue,
+                _ => {}
+            }
             let (a, b) = (Values::of(primary, name), Values::of(candidate, name));
             let (a, b) = (a.text(), b.text());
             let kind = match (&a, &b) {
@@ -88,8 +105,7 @@ impl HeaderComparison<'_> {
         match class {
             Class::Skip | Class::ContentEncoding => return,
             Class::SetCookie => {
-                let now = |h: &HeaderMap| Values::of(h, &DATE).text().as_deref().and_then(date::parse);
-                return cookies::compare(self, (&a, now(primary)), (&b, now(candidate)), out);
+                return cookies::compare(self, (&a, own_date(primary)), (&b, own_date(candidate)), out);
             }
             Class::ContentType => {
                 let (a, b) = (a.text(), b.text());
@@ -100,7 +116,7 @@ impl HeaderComparison<'_> {
             }
             Class::Length => {
                 if self.bodiless && !a.0.is_empty() && !b.0.is_empty() {
-                    self.note(name, "header.value", Tier::Info, &a, &b, None, out);
+                    self.note(name, Differs::new("header.value", Tier::Info), &a, &b, out);
                 }
                 return;
             }
@@ -118,86 +134,57 @@ impl HeaderComparison<'_> {
                 _ if protects && missing => Tier::Break,
                 _ => Tier::Value,
             };
-            self.note(name, kind, tier, &a, &b, None, out);
+            self.note(name, Differs::new(kind, tier), &a, &b, out);
             return;
         }
-        self.values(name, class, &a, &b, out);
+        // `1, 2` in one line is the same as two lines, with or without the space.
+        if lists::listed(&a) == lists::listed(&b) {
+            return;
+        }
+        let now = || (own_date(primary), own_date(candidate));
+        if let Some(differs) = self.values(class, &a, &b, &now) {
+            self.note(name, differs, &a, &b, out);
+        }
     }
 
-    /// Both have it, with other values.
-    fn values(&self, name: &HeaderName, class: Class, a: &Values<'_>, b: &Values<'_>, out: &mut Findings) {
+    /// Both have it, with other values: how these differ in what they mean.
+    fn values(&self, class: Class, a: &Values<'_>, b: &Values<'_>, now: &dyn Fn() -> clocks::Dates) -> Option<Differs> {
         let (x, y) = (a.joined(), b.joined());
-        // `1, 2` in one line is the same as two lines.
-        if x == y {
-            return;
-        }
-        let (kind, tier, relation) = match class {
-            Class::Derived => ("header.value", self.derived_tier(&x, &y), None),
+        let alike = |read: &dyn Fn(&Context<'_>, Side, &str) -> String| {
+            self.context.is_some_and(|c| read(c, Side::Primary, &x) == read(c, Side::Other, &y))
+        };
+        let (kind, tier) = match class {
+            Class::Derived => ("header.value", derived_tier(&x, &y)),
             Class::Tokens => {
                 let (s, t) = (lists::tokens(a), lists::tokens(b));
-                if s == t {
-                    return;
-                }
-                ("header.set", Tier::Value, Some(lists::relation(&s, &t)))
+                let differs = Differs::new("header.set", Tier::Value).classes("set", lists::relation(&s, &t));
+                return (s != t).then_some(differs);
             }
-            Class::Directives { separator } => {
-                let (s, t) = (lists::directives(a, separator), lists::directives(b, separator));
-                if s == t {
-                    return;
-                }
-                ("header.set", Tier::Value, Some(lists::relation(&s, &t)))
-            }
-            Class::Policy if lists::policy(a) == lists::policy(b) => return,
-            Class::Disposition if params::disposition(a, b) => return,
-            Class::Location | Class::Url => {
-                if self.context.is_some_and(|c| resolve(c, Side::Primary, &x) == resolve(c, Side::Other, &y)) {
-                    return;
-                }
-                let kind = if class == Class::Location { "redirect.target" } else { "header.value" };
-                (kind, Tier::Value, None)
-            }
-            Class::Refresh => {
-                let same = |c: &Context<'_>| lists::refresh(&x, c, Side::Primary) == lists::refresh(&y, c, Side::Other);
-                if self.context.is_some_and(same) {
-                    return;
-                }
-                ("header.value", Tier::Value, None)
-            }
-            Class::Link => {
-                let (s, well) = lists::links(a, self.context, Side::Primary);
-                let (t, also) = lists::links(b, self.context, Side::Other);
-                match (s == t, well == also) {
-                    (true, true) if self.context.is_some() => return,
-                    (true, false) => ("header.value", Tier::Repr, None),
-                    _ => ("header.set", Tier::Value, Some(lists::relation(&s, &t))),
-                }
-            }
-            Class::Date => match self.date(name, &x, &y) {
-                Some(tier) => ("header.value", tier, None),
-                None => return,
-            },
-            _ => ("header.value", Tier::Value, None),
+            Class::Directives { separator } => return clocks::directives(self, a, b, separator),
+            Class::Policy { separator } => return security::policies(a, b, separator, self.context),
+            Class::Challenges => return security::challenges(a, b),
+            Class::Parameterised => return params::parameterised(a, b),
+            Class::Expires => return clocks::expires(self, &x, &y, now()),
+            Class::RetryAfter => return clocks::retry_after(self, &x, &y, now()),
+            Class::Link => return self.links(a, b),
+            Class::Location | Class::Url if alike(&resolve) => return None,
+            Class::Location if self.redirect => ("redirect.target", Tier::Value),
+            Class::Refresh if alike(&lists::refresh) => return None,
+            // What is no URL is left as it is.
+            Class::Plain | Class::Origin if alike(&map_url) => return None,
+            Class::Word if x.eq_ignore_ascii_case(&y) => return None,
+            _ => ("header.value", Tier::Value),
         };
-        self.note(name, kind, tier, a, b, relation, out);
+        Some(Differs::new(kind, tier))
     }
 
-    /// Equal bodies: another validator costs a cache miss, a weak one for a strong one no more.
-    fn derived_tier(&self, a: &str, b: &str) -> Tier {
-        match (date::parse(a), date::parse(b)) {
-            (Some(x), Some(y)) if x == y => Tier::Repr,
-            _ => Tier::Info,
-        }
-    }
-
-    /// The tier at which two dates differ, if they do.
-    fn date(&self, name: &HeaderName, a: &str, b: &str) -> Option<Tier> {
-        // Expires: what is no date has expired (RFC 9111 5.3). Retry-After: seconds.
-        let gone = |v: &str| name == http::header::EXPIRES && date::parse(v).is_none();
-        match (date::parse(a), date::parse(b)) {
-            (Some(x), Some(y)) if x == y => Some(Tier::Repr),
-            (Some(x), Some(y)) if self.context.is_some() && x.abs_diff(y) <= self.slack().unsigned_abs() => None,
-            _ if gone(a) && gone(b) => Some(Tier::Repr),
-            _ => Some(Tier::Value),
+    fn links(&self, a: &Values<'_>, b: &Values<'_>) -> Option<Differs> {
+        let (s, well) = lists::links(a, self.context, Side::Primary);
+        let (t, also) = lists::links(b, self.context, Side::Other);
+        match (s == t, well == also) {
+            (true, true) if self.context.is_some() => None,
+            (true, false) => Some(Differs::new("header.value", Tier::Repr)),
+            _ => Some(Differs::new("header.set", Tier::Value).classes("set", lists::relation(&s, &t))),
         }
     }
 
@@ -208,24 +195,14 @@ impl HeaderComparison<'_> {
     }
 
     fn skips(&self, name: &HeaderName) -> bool {
-        self.skip.contains(name)
-            || (self.grpc && matches!(name.as_str(), "grpc-status" | "grpc-message" | "grpc-encoding"))
+        self.skip.contains(name) || (self.grpc && grpc::is_status_field(name))
     }
 
-    fn note(
-        &self,
-        name: &HeaderName,
-        kind: &str,
-        tier: Tier,
-        a: &Values<'_>,
-        b: &Values<'_>,
-        relation: Option<&str>,
-        out: &mut Findings,
-    ) {
+    fn note(&self, name: &HeaderName, differs: Differs, a: &Values<'_>, b: &Values<'_>, out: &mut Findings) {
         let (a, b) = (a.text(), b.text());
-        let mut finding = Finding::new(kind, tier, &format!("header:{name}"));
-        if let Some(relation) = relation {
-            finding = finding.classes("set", relation);
+        let mut finding = Finding::new(differs.kind, differs.tier, &format!("header:{name}"));
+        if let Some((x, y)) = &differs.classes {
+            finding = finding.classes(x, y);
         }
         self.push(name, finding.values(a.as_deref(), b.as_deref()), a.as_deref(), b.as_deref(), out);
     }
@@ -233,6 +210,18 @@ impl HeaderComparison<'_> {
     fn push(&self, name: &HeaderName, mut finding: Finding, a: Option<&str>, b: Option<&str>, out: &mut Findings) {
         self.rules.cover(Scheme::Header, name.as_str(), &mut finding, a, b);
         out.push(finding);
+    }
+}
+
+// === impl Differs ===
+
+impl Differs {
+    fn new(kind: &'static str, tier: Tier) -> Self {
+        Differs { kind, tier, classes: None }
+    }
+
+    fn classes(self, primary: &str, candidate: &str) -> Self {
+        Differs { classes: Some((primary.to_owned(), candidate.to_owned())), ..self }
     }
 }
 
@@ -252,6 +241,11 @@ impl<'a> Values<'a> {
         })
     }
 
+    fn only(&self, which: impl Fn(&str) -> bool) -> Values<'a> {
+        let kept = self.each().zip(&self.0).filter(|(text, _)| which(text)).map(|(_, value)| *value);
+        Values(kept.collect())
+    }
+
     fn joined(&self) -> String {
         self.each().collect::<Vec<_>>().join(", ")
     }
@@ -260,6 +254,18 @@ impl<'a> Values<'a> {
     fn text(&self) -> Option<String> {
         (!self.0.is_empty()).then(|| self.joined())
     }
+}
+
+/// Equal bodies: another validator costs a cache miss, a weak one for a strong one no more.
+fn derived_tier(a: &str, b: &str) -> Tier {
+    match (date::parse(a), date::parse(b)) {
+        (Some(x), Some(y)) if x == y => Tier::Repr,
+        _ => Tier::Info,
+    }
+}
+
+fn own_date(headers: &HeaderMap) -> Option<i64> {
+    headers.get(DATE).and_then(|v| date::parse(v.to_str().ok()?))
 }
 
 /// RFC 9110 7.6.1: what Connection names is about this connection only.

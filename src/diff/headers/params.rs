@@ -1,8 +1,8 @@
 //! Values with parameters: `text/html; charset=utf-8`, `attachment; filename="a"`.
 
-use super::{Tier, Values};
+use super::{Differs, Tier, Values};
 use crate::diff::Finding;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A folded head word and its parameters by folded name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,30 +46,87 @@ pub(super) fn content_type(primary: Option<&str>, candidate: Option<&str>, unrea
     // A boundary is another one every time; it is compared with the body it divides.
     a.params.remove("boundary");
     b.params.remove("boundary");
-    let charsets = (charset(&mut a), charset(&mut b));
+    let charsets = (Charset::take(&mut a), Charset::take(&mut b));
     if charsets.0 != charsets.1 {
-        let implied = |c: &Option<String>| c.as_deref().is_none_or(|c| c == "utf-8");
+        // Without one it is utf-8, so one that says so says nothing new.
+        let implied = |c: &Charset| c.name.as_deref().is_none_or(|c| c == "utf-8");
         let tier = if implied(&charsets.0) && implied(&charsets.1) { Tier::Repr } else { value };
-        let class = |c: &Option<String>| c.clone().unwrap_or_else(|| "missing".to_owned());
-        note("ctype.charset", tier, &class(&charsets.0), &class(&charsets.1));
+        let misnamed = tier == Tier::Repr && (charsets.0.misnamed || charsets.1.misnamed);
+        let class = |c: &Charset| c.name.clone().unwrap_or_else(|| "missing".to_owned());
+        let kind = if misnamed { "ctype.params" } else { "ctype.charset" };
+        note(kind, tier, &class(&charsets.0), &class(&charsets.1));
     }
     if a.params != b.params {
         let names = |p: &BTreeMap<String, String>| p.keys().cloned().collect::<Vec<_>>().join(",");
-        note("ctype.params", Tier::Repr, &names(&a.params), &names(&b.params));
+        note("ctype.params", value, &names(&a.params), &names(&b.params));
     }
     found
 }
 
-/// Content-Disposition: the type folded, parameters in any order.
-pub(super) fn disposition(a: &Values<'_>, b: &Values<'_>) -> bool {
-    Parameterised::parse(&a.joined()) == Parameterised::parse(&b.joined())
+/// How a word with parameters differs, if it does: Content-Disposition, and policies written like it.
+pub(super) fn parameterised(a: &Values<'_>, b: &Values<'_>) -> Option<Differs> {
+    let (x, y) = (Parameterised::parse(&a.joined()), Parameterised::parse(&b.joined()));
+    if x == y {
+        return None;
+    }
+    if x.head != y.head {
+        return Some(Differs::new("header.value", Tier::Value).classes(&x.head, &y.head));
+    }
+    let (p, q) = (named(&x.params), named(&y.params));
+    // The same name in the form of RFC 8187 and in the old one.
+    let tier = if p == q { Tier::Repr } else { Tier::Value };
+    let flat = |p: &BTreeMap<String, String>| p.iter().map(|(n, v)| (n.clone(), v.clone())).collect::<BTreeSet<_>>();
+    let (p, q) = if p == q { (x.params, y.params) } else { (p, q) };
+    let differing: BTreeSet<String> = flat(&p).symmetric_difference(&flat(&q)).map(|(n, _)| n.clone()).collect();
+    let names = differing.into_iter().collect::<Vec<_>>().join(",");
+    Some(Differs::new("header.attr", tier).classes(&names, &names))
 }
 
-fn charset(of: &mut Parameterised) -> Option<String> {
-    of.params.remove("charset").map(|c| match c.to_ascii_lowercase().as_str() {
-        "utf8" => "utf-8".to_owned(),
-        other => other.to_owned(),
-    })
+/// Parameters with `name*=UTF-8''value` read as `name=value`, which it goes before.
+fn named(params: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut plain = params.clone();
+    for (name, value) in params {
+        if let Some(base) = name.strip_suffix('*')
+            && let Some(value) = extended(value)
+        {
+            plain.remove(name);
+            plain.insert(base.to_owned(), value);
+        }
+    }
+    plain
+}
+
+/// RFC 8187 3.2: charset, language, percent-encoded text.
+fn extended(value: &str) -> Option<String> {
+    let (charset, rest) = value.split_once('\'')?;
+    let (_, text) = rest.split_once('\'')?;
+    if !charset.eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    String::from_utf8(crate::diff::origin::percent_decoded(text)).ok()
+}
+
+/// The charset of a type, also where it is called `encoding`, as some do.
+#[derive(PartialEq)]
+struct Charset {
+    name: Option<String>,
+    misnamed: bool,
+}
+
+impl Charset {
+    fn take(of: &mut Parameterised) -> Self {
+        let right = of.params.remove("charset");
+        let wrong = match right {
+            Some(_) => None,
+            None => of.params.remove("encoding"),
+        };
+        let misnamed = wrong.is_some();
+        let name = right.or(wrong).map(|c| match c.to_ascii_lowercase().as_str() {
+            "utf8" => "utf-8".to_owned(),
+            other => other.to_owned(),
+        });
+        Charset { name, misnamed }
+    }
 }
 
 /// `application/grpc` means `application/grpc+proto`.

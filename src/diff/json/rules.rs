@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// The rules of one route whose location starts with `json:`.
+/// The rules of one route on places in JSON, or in what is compared as JSON.
 #[derive(Debug, Clone, Default)]
 pub struct JsonRules {
     /// The least specific first; of equals in the order given. The later wins.
@@ -45,15 +45,15 @@ impl JsonRules {
         Self::default()
     }
 
-    /// Compiles rules on JSON locations; each is given with its index among all rules.
+    /// Compiles rules on paths (`json:$...`, `grpc:$...`); each is given with its index among all rules.
     ///
     /// # Errors
     /// For every rule that can't be used, its index and why.
     pub fn compile(specs: &[(usize, &RuleSpec)]) -> Result<Self, Vec<(usize, String)>> {
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
         for (index, spec) in specs {
-            let Some(path) = spec.at.strip_prefix("json:") else {
-                errors.push((*index, format!("at: `{}` is no JSON location, it starts with json:", spec.at)));
+            let Some((_, path)) = spec.at.split_once(':') else {
+                errors.push((*index, format!("at: `{}` is no path, it starts with json:", spec.at)));
                 continue;
             };
             match Path::parse(path) {
@@ -82,6 +82,13 @@ impl JsonRules {
         }
         let has_bijection = rules.iter().any(|(_, p)| p.bijection.is_some());
         Ok(Self { rules, names, indexes, has_bijection })
+    }
+
+    /// What the rules say of the whole document.
+    pub fn at_root(&self) -> Props {
+        let mut props = Props::default();
+        self.rules.iter().filter(|(path, _)| path.steps.is_empty()).for_each(|(_, own)| props.overlay(own));
+        props
     }
 
     pub fn is_empty(&self) -> bool {

@@ -71,6 +71,11 @@ impl Location {
             Scheme::Json if !name.starts_with('$') => {
                 return Err(format!("`{name}` is no JSONPath; start it with `$`, e.g. json:$.items[*].id"));
             }
+            Scheme::Grpc if !name.starts_with('$') && !matches!(name, "status" | "message") => {
+                return Err(format!(
+                    "`{name}` is no place in a gRPC answer; write grpc:status, grpc:message or grpc:$.a"
+                ));
+            }
             Scheme::Xml => {
                 XmlPath::parse(name).map_err(|e| e.strip_prefix("at: ").unwrap_or(&e).to_owned())?;
                 name.to_owned()
@@ -78,6 +83,15 @@ impl Location {
             _ => name.to_owned(),
         };
         Ok(Location { scheme, name })
+    }
+
+    /// Whether a tree is walked below it.
+    pub(super) fn is_tree(&self) -> bool {
+        match self.scheme {
+            Scheme::Json | Scheme::Xml => true,
+            Scheme::Grpc => self.name.starts_with('$'),
+            _ => false,
+        }
     }
 
     /// Whether it may stand for more than one place: `header:x-*`.

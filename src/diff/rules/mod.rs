@@ -12,7 +12,7 @@ pub(super) use location::Scheme;
 use super::fingerprint::encode;
 use super::json::JsonRules;
 use super::spec::RuleSpec;
-use super::{Cover, Finding, xml};
+use super::{Cover, Finding, Schema, xml};
 use location::Location;
 use plain::PlainRule;
 use std::collections::HashMap;
@@ -51,6 +51,7 @@ pub struct RuleInfo {
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Compiled>,
+    schema: Option<Arc<Schema>>,
     cache: Mutex<Cache>,
 }
 
@@ -58,6 +59,9 @@ pub struct RuleSet {
 #[derive(Debug)]
 pub struct RouteRules {
     pub(super) json: JsonRules,
+    /// On the fields of messages.
+    pub(super) grpc: JsonRules,
+    schema: Option<Arc<Schema>>,
     /// On the JSON layout of XML.
     pub(super) xml: JsonRules,
     /// The most specific first, among equals the later first.
@@ -108,7 +112,7 @@ impl RuleSet {
             if let Some(location) = location {
                 let id: Arc<str> = spec.id.as_str().into();
                 let plain = match location.scheme {
-                    Scheme::Json | Scheme::Xml => {
+                    _ if location.is_tree() => {
                         if plain::has_property(spec) {
                             faults.extend(tree_faults(location.scheme, spec).iter().map(|message| keyed(message)));
                         }
@@ -123,7 +127,12 @@ impl RuleSet {
             }
             errors.extend(faults.into_iter().map(|(key, message)| RuleError { index, key: key.to_owned(), message }));
         }
-        if errors.is_empty() { Ok(RuleSet { rules, cache: Mutex::default() }) } else { Err(errors) }
+        if errors.is_empty() { Ok(RuleSet { rules, schema: None, cache: Mutex::default() }) } else { Err(errors) }
+    }
+
+    /// The same rules, with messages read by what descriptor sets say of them.
+    pub fn with_schema(self, schema: Option<Arc<Schema>>) -> RuleSet {
+        RuleSet { schema, cache: Mutex::default(), ..self }
     }
 
     /// The rules for a route, by its full name (`METHOD template` or `METHOD name`), on a day (`2026-01-31`, UTC).
@@ -144,7 +153,7 @@ impl RuleSet {
             Some(known) => known.clone(),
             None => {
                 let chosen = applying.iter().filter_map(|i| self.rules.get(*i));
-                let resolved = Arc::new(RouteRules::resolve(chosen));
+                let resolved = Arc::new(RouteRules::resolve(chosen, self.schema.as_ref()));
                 cache.by_rules.insert(applying, resolved.clone());
                 resolved
             }
@@ -157,9 +166,10 @@ impl RuleSet {
         resolved
     }
 
-    /// Identifies what the rules in force on a day mean; who owns them and why does not matter, nor do their ids.
+    /// Identifies what the rules in force on a day and the descriptor sets mean; who owns them and why does not matter, nor do their ids.
     pub fn digest(&self, today: &str) -> String {
-        digest(self.rules.iter().filter(|r| !r.expired(today)).map(|r| meaning(&r.spec, true)))
+        let rules = self.rules.iter().filter(|r| !r.expired(today)).map(|r| meaning(&r.spec, true));
+        digest(rules.chain(of_schema(self.schema.as_ref())))
     }
 
     /// All rules in order, the expired ones marked.
@@ -191,7 +201,7 @@ impl Compiled {
 impl RouteRules {
     /// No rule at all.
     pub fn none() -> RouteRules {
-        RouteRules::resolve(std::iter::empty())
+        RouteRules::resolve(std::iter::empty(), None)
     }
 
     /// Identifies what applies to this route.
@@ -199,11 +209,11 @@ impl RouteRules {
         &self.digest
     }
 
-    fn resolve<'a>(rules: impl Iterator<Item = &'a Compiled>) -> RouteRules {
+    fn resolve<'a>(rules: impl Iterator<Item = &'a Compiled>, schema: Option<&Arc<Schema>>) -> RouteRules {
         let rules: Vec<&Compiled> = rules.collect();
         // Each rule was compiled alone when the set was; together they can't fail.
         let tree = |scheme| {
-            let of_scheme = rules.iter().filter(|r| r.location.scheme == scheme);
+            let of_scheme = rules.iter().filter(|r| r.location.scheme == scheme && r.location.is_tree());
             let specs: Vec<RuleSpec> = of_scheme.filter_map(|r| tree_rules(scheme, &r.spec).ok()).flatten().collect();
             JsonRules::compile(&specs.iter().enumerate().collect::<Vec<_>>()).unwrap_or_default()
         };
@@ -212,10 +222,17 @@ impl RouteRules {
         plain.sort_by_key(|(location, _)| location.is_pattern());
         RouteRules {
             json: tree(Scheme::Json),
+            grpc: tree(Scheme::Grpc),
             xml: tree(Scheme::Xml),
             plain,
-            digest: digest(rules.iter().map(|r| meaning(&r.spec, false))),
+            digest: digest(rules.iter().map(|r| meaning(&r.spec, false)).chain(of_schema(schema))),
+            schema: schema.cloned(),
         }
+    }
+
+    /// What messages are read by, where descriptor sets were given.
+    pub(super) fn schema(&self) -> Option<&Schema> {
+        self.schema.as_deref()
     }
 
     /// The rules at a place, the most specific first.
@@ -329,6 +346,10 @@ fn meaning(spec: &RuleSpec, with_routes: bool) -> String {
         ..spec.clone()
     };
     serde_json::to_string(&bare).unwrap_or_default()
+}
+
+fn of_schema(schema: Option<&Arc<Schema>>) -> Option<String> {
+    schema.map(|schema| format!("schema {}", schema.digest()))
 }
 
 fn digest(meanings: impl Iterator<Item = String>) -> String {

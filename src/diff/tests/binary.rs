@@ -127,4 +127,12 @@ fn what_a_header_claims_is_not_believed() {
         format!("200\ncontent-type: text/csv\n\n{}\n{}", "n".repeat(100_000), format!("{c}\n").repeat(10_000))
     };
     check(&wide('1'), &wide('2'), "budget: the limit on size was reached");
+    let many = |c: char| format!("200\ncontent-type: text/csv\n\n{}\n{c}", "n,".repeat(10_000));
+    check(&many('1'), &many('2'), "budget: the limit on columns was reached");
+    let parts =
+        |c: char| format!("200\ncontent-type: multipart/mixed; boundary=b\n\n{}{c}", "--b\n\nx\n".repeat(10_002));
+    check(&parts('1'), &parts('2'), "budget: the limit on parts was reached");
+    // A key inside a key is quoted once more, and each quote doubles what stands before it.
+    let nested = |c: u8| with_body(MSGPACK, &[vec![0x81; 200], vec![0xA1, c], vec![1; 200]].concat());
+    check_answers(&asked, &nested(b'x'), &nested(b'y'), "budget: the limit on size was reached");
 }

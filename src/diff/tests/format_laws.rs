@@ -321,18 +321,3 @@ proptest! {
         prop_assert_eq!(lines("application/msgpack", &a, &b), lines("application/json", &a_json, &b_json));
     }
 }
-
-/// Kinds and places, as they would be with the sides swapped. One end of a stream is many events at its other side.
-fn places(found: &Findings, swap: bool) -> std::collections::BTreeSet<String> {
-    let name = |f: &Finding| {
-        let kind = f.kind.replace("stream.ended_early", "stream.event_missing");
-        let swap = swap && !kind.contains("_vs_");
-        let kind = match (swap, kind.strip_suffix("missing"), kind.strip_suffix("extra")) {
-            (true, Some(of), _) => format!("{of}extra"),
-            (true, _, Some(of)) => format!("{of}missing"),
-            _ => kind,
-        };
-        format!("{kind} {}", f.location)
-    };
-    found.list.iter().map(name).collect()
-}

@@ -4,13 +4,16 @@ mod binary;
 mod cases;
 mod format_laws;
 mod formats;
+mod headers;
 mod laws;
 mod rules;
+mod streams;
 
 use super::*;
 use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A request and the rules its answers are compared under.
@@ -64,7 +67,7 @@ impl Asked {
 }
 
 /// `200 OK`, header lines, an empty line, the body; a line `--trailers--` before trailers.
-fn answer(text: &str) -> Answer {
+pub(super) fn answer(text: &str) -> Answer {
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let (body, trailers) = body.split_once("\n--trailers--\n").map_or((body, None), |(b, t)| (b, Some(t)));
     let (start, lines) = head.split_once('\n').unwrap_or((head, ""));
@@ -79,7 +82,7 @@ fn answer(text: &str) -> Answer {
     }
 }
 
-fn fields(lines: &str) -> HeaderMap {
+pub(super) fn fields(lines: &str) -> HeaderMap {
     let mut map = HeaderMap::new();
     for line in lines.lines() {
         let (name, value) = line.split_once(':').unwrap();
@@ -95,7 +98,7 @@ fn captured(body: &[u8]) -> Captured {
     Captured::whole(vec![Bytes::copy_from_slice(body)], None)
 }
 
-fn with_body(text: &str, body: &[u8]) -> Answer {
+pub(super) fn with_body(text: &str, body: &[u8]) -> Answer {
     Answer { body: captured(body), ..answer(text) }
 }
 
@@ -108,7 +111,7 @@ fn truncated(text: &str) -> Answer {
 }
 
 /// `kind @ location tier`, `(..)` around secondary ones, ` by id` behind covered ones; one a line.
-fn told(found: &Findings) -> String {
+pub(super) fn told(found: &Findings) -> String {
     let mut lines: Vec<String> = found
         .list
         .iter()
@@ -156,4 +159,19 @@ fn rule(id: &str, at: &str) -> RuleSpec {
 
 fn ignoring(id: &str, at: &str, what: Ignore) -> RuleSpec {
     RuleSpec { ignore: Some(what), ..rule(id, at) }
+}
+
+/// Kinds and places, as they would be with the sides swapped. One end of a stream is many events at its other side.
+fn places(found: &Findings, swap: bool) -> BTreeSet<String> {
+    let name = |f: &Finding| {
+        let kind = f.kind.replace("stream.ended_early", "stream.event_missing");
+        let swap = swap && !kind.contains("_vs_");
+        let kind = match (swap, kind.strip_suffix("missing"), kind.strip_suffix("extra")) {
+            (true, Some(of), _) => format!("{of}extra"),
+            (true, _, Some(of)) => format!("{of}missing"),
+            _ => kind,
+        };
+        format!("{kind} {}", f.location)
+    };
+    found.list.iter().map(name).collect()
 }

@@ -49,12 +49,12 @@ fn rules_cover_what_they_name() {
     check_ruled(std::slice::from_ref(&uuid), &id(x), &id(y), "header.value @ header:x-id value by r");
     check_ruled(&[uuid], &id(x), &id("null"), "header.value @ header:x-id value");
     let near = RuleSpec {
-        tolerance: Some(Tolerance { absolute: Some(1.0), ..Tolerance::default() }),
+        tolerance: Some(Tolerance { absolute: Some(30.0), ..Tolerance::default() }),
         ..rule("r", "header:cache-control")
     };
     let age = |n: u8| format!("200\ncache-control: private, max-age={n}");
-    check_ruled(std::slice::from_ref(&near), &age(60), &age(61), "header.set @ header:cache-control value by r");
-    check_ruled(&[near], &age(60), &age(62), "header.set @ header:cache-control value");
+    check_ruled(std::slice::from_ref(&near), &age(60), &age(90), "header.value @ header:cache-control value by r");
+    check_ruled(&[near], &age(60), &age(91), "header.value @ header:cache-control value");
     let numeric = RuleSpec { numeric_string: true, ..rule("r", "header:x-n") };
     check_ruled(&[numeric], "200\nx-n: 1.50", "200\nx-n: 1.5", "header.value @ header:x-n value by r");
     let host = RuleSpec {
@@ -74,6 +74,54 @@ fn rules_cover_what_they_name() {
         "200\n\nb",
         "trailer.missing @ trailer:x-t value by r",
     );
+}
+
+#[test]
+fn rules_on_cookies_trailers_and_redirects() {
+    let mask = |at: &str| RuleSpec { mask: Some(Mask { pattern: "[0-9]+".into(), with: "0".into() }), ..rule("r", at) };
+    let shape = |at: &str| RuleSpec { shape: Some(Shape::Class("int".into())), ..rule("r", at) };
+    let near = |at: &str, time: Option<u64>| RuleSpec {
+        tolerance: Some(Tolerance {
+            absolute: time.is_none().then_some(5.0),
+            time: time.map(Duration::from_secs),
+            ..Tolerance::default()
+        }),
+        ..rule("r", at)
+    };
+    let same = |at: &str, a: &str, b: &str| RuleSpec { same: vec![vec![a.into(), b.into()]], ..rule("r", at) };
+    let set = |c: &str| format!("200\nset-cookie: {c}");
+    let value = "cookie.value_shape @ cookie:a value";
+    check_ruled(&[shape("cookie:a")], &set("a=1"), &set("a=2"), &format!("{value} by r"));
+    check_ruled(&[shape("cookie:a")], &set("a=1"), &set("a=x"), value);
+    check_ruled(&[mask("cookie:a")], &set("a=x1"), &set("a=x2"), &format!("{value} by r"));
+    check_ruled(&[same("cookie:a", "\"x\"", "\"y\"")], &set("a=x"), &set("a=y"), &format!("{value} by r"));
+    check_ruled(&[near("cookie:a", None)], &set("a=1"), &set("a=5"), &format!("{value} by r"));
+    let attr = "cookie.attr @ cookie:a value";
+    let lasting = |seconds: u8| set(&format!("a=1; Max-Age={seconds}"));
+    check_ruled(&[near("cookie:a", None)], &lasting(60), &lasting(65), &format!("{attr} by r"));
+    check_ruled(&[near("cookie:a", None)], &lasting(60), &lasting(66), attr);
+    check_ruled(&[ignoring("r", "cookie:*", Ignore::Extra)], "200", &set("a=1"), "cookie.extra @ cookie:a value by r");
+
+    let sum = |v: &str| format!("200\n\nb\n--trailers--\nx-t: {v}");
+    let trailer = "trailer.value @ trailer:x-t value";
+    check_ruled(&[near("trailer:x-t", None)], &sum("1"), &sum("6"), &format!("{trailer} by r"));
+    check_ruled(&[near("trailer:x-t", None)], &sum("1"), &sum("7"), trailer);
+    check_ruled(&[mask("trailer:x-t")], &sum("a1"), &sum("a2"), &format!("{trailer} by r"));
+    let numeric = RuleSpec { numeric_string: true, ..rule("r", "trailer:x-t") };
+    check_ruled(&[numeric], &sum("1.0"), &sum("1"), &format!("{trailer} by r"));
+
+    let to = |v: &str| format!("302\nlocation: {v}");
+    let target = "redirect.target @ header:location value";
+    check_ruled(&[mask("header:location")], &to("/x/1"), &to("/x/2"), &format!("{target} by r"));
+    check_ruled(&[mask("header:location")], &to("/x/1"), &to("/y/2"), target);
+    let until = |second: u8| format!("200\nexpires: Sun, 06 Nov 1994 08:49:{second:02} GMT");
+    let expires = "header.value @ header:expires value";
+    check_ruled(&[near("header:expires", Some(30))], &until(0), &until(30), &format!("{expires} by r"));
+    check_ruled(&[near("header:expires", Some(30))], &until(0), &until(31), expires);
+    let empty = same("header:x-a", "missing", "empty");
+    check_ruled(std::slice::from_ref(&empty), "200\nx-a:", "200", "header.missing @ header:x-a value by r");
+    check_ruled(&[empty], "200\nx-a: 1", "200", "header.missing @ header:x-a value");
+    check_ruled(&[same("status", "200", "500")], "200", "500", "status.class @ status break by r");
 }
 
 #[test]
@@ -158,7 +206,7 @@ fn seen_between_real_servers() {
     check(
         "401\nwww-authenticate: Basic realm=\"Fake Realm\"",
         "401\nwww-authenticate: Basic realm=\"x\"\ncontent-type: application/json\n\n{}",
-        "header.value @ header:www-authenticate value\nctype.type @ header:content-type value\n(body.empty_vs_content @ body value)",
+        "header.attr @ header:www-authenticate value\nctype.type @ header:content-type value\n(body.empty_vs_content @ body value)",
     );
 }
 

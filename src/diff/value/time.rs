@@ -51,6 +51,19 @@ pub fn unix(text: &str) -> Option<(Unix, f64)> {
         .map(|(unit, scale)| (unit, number / scale))
 }
 
+/// The nanoseconds of a length of time as JSON of protobuf writes it: `1.5s`.
+pub fn span(text: &str) -> Option<i128> {
+    let number = text.strip_suffix('s').filter(|n| n.len() <= 24)?;
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let number_of = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i128>().ok()).flatten();
+    if !(1..=9).contains(&fraction.len()) {
+        return None;
+    }
+    let nanos = number_of(whole)? * 1_000_000_000 + number_of(&format!("{fraction:0<9}"))?;
+    Some(if digits.len() < number.len() { -nanos } else { nanos })
+}
+
 /// Nanoseconds since 1970 of whatever kind of time the text is.
 pub fn instant(text: &str) -> Option<i128> {
     if let Some(t) = rfc3339(text).or_else(|| http_date(text)) {
@@ -66,6 +79,16 @@ pub fn instant(text: &str) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, nanos) in [("3s", 3_000_000_000), ("-0.5s", -500_000_000), ("1.000000001s", 1_000_000_001)] {
+            assert_eq!(span(text), Some(nanos), "{text}");
+        }
+        for text in ["", "s", "3", "1.s", "1.0000000001s", "--1s", "1e3s", "+1s"] {
+            assert_eq!(span(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn one_instant_in_many_clothes() {

@@ -1,0 +1,170 @@
+//! `parallax diff`: two stored answers, compared as `serve` would.
+
+mod message;
+
+use super::args::{ColorWhen, DiffArgs, TextOrJson};
+use super::exit::{Exit, Failure};
+use super::terminal::Look;
+use super::{now, print};
+use crate::config::{self, Checked, Flags};
+use crate::diff::{self, Context, Finding, Limits, RuleSet};
+use crate::model::{Answer, BodyEnd, Leg, Outcome, PerLeg, RequestHead};
+use crate::report::{self, Style};
+use crate::routes::RouteTable;
+use http::header::HeaderName;
+use http::{HeaderMap, Method, Uri};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// More patience than a proxy has: somebody is waiting for this one answer.
+const TIME_BUDGET: Duration = Duration::from_secs(10);
+
+/// Columns from which on two values stand side by side.
+const SIDE_BY_SIDE: usize = 80;
+
+pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
+    let checked = match &args.config {
+        Some(file) => {
+            let flags = Flags { offline: true, ..Flags::default() };
+            Some(config::load(Some(file), &flags).map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?)
+        }
+        None => None,
+    };
+    let rules = checked.as_ref().map_or(&[][..], |c| &c.rules);
+    let set = RuleSet::compile(rules)
+        .map_err(|errors| Failure::new(errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; ")))?
+        .with_schema(checked.as_ref().and_then(|c| c.schema.clone()));
+    let asked = Asked::read(args.route.as_deref(), checked.as_ref())?;
+    let rules = set.for_route(&asked.route, &now().to_string()[..10]);
+
+    if is_stdin(&args.primary) && is_stdin(&args.candidate) {
+        return Err(Failure::new("both answers are to be read from standard input")
+            .help("`-` can stand for one of them; store the other in a file"));
+    }
+    let head_only = asked.request.method == Method::HEAD;
+    let read = |path: &Path| message::read(path, args.content_type.as_deref(), head_only);
+    let (primary, candidate) = (read(&args.primary)?, read(&args.candidate)?);
+    if let BodyEnd::Broken(failure) = &primary.end {
+        return Err(broken(&args.primary, &primary, &failure.detail));
+    }
+
+    let build_header =
+        checked.as_ref().map_or(HeaderName::from_static("x-build-id"), |checked| checked.build_header.clone());
+    let origins = checked.as_ref().map_or_else(PerLeg::default, |c| PerLeg {
+        primary: Some(c.primary.origin()),
+        candidate: Some(c.candidate.origin()),
+        control: None,
+    });
+    let started = Instant::now();
+    let context = Context {
+        request: &asked.request,
+        rules: &rules,
+        origins: &origins,
+        other: Leg::Candidate,
+        skew: Duration::from_secs(1),
+        skip_headers: &[build_header],
+        limits: Limits::default(),
+        expired: &|| started.elapsed() > TIME_BUDGET,
+    };
+    let findings = diff::compare(&context, &primary, &Outcome::Answer(candidate));
+    if let Some(reason) = &findings.budget {
+        return Err(Failure::new(format!("could not compare: {reason}")));
+    }
+    let outcome = report::diff_outcome(&findings);
+    print(&match args.format {
+        TextOrJson::Json => {
+            let differences = findings.list.iter().map(described).collect::<Result<Vec<_>, _>>()?;
+            let document =
+                json!({ "schema": 1, "outcome": outcome, "differences": differences, "more": findings.dropped });
+            format!("{document:#}\n")
+        }
+        TextOrJson::Text => {
+            let look = Look::stdout(color);
+            let style = Style { color: look.color, unicode: look.unicode, width: look.width };
+            report::diff_text(&findings, style, look.terminal && look.width >= SIDE_BY_SIDE)
+        }
+    });
+    Ok(if outcome == "divergent" { Exit::No } else { Exit::Ok })
+}
+
+/// A finding as machines get it, with what a person would be told.
+fn described(finding: &Finding) -> Result<Value, Failure> {
+    let mut value = serde_json::to_value(finding)?;
+    if let Value::Object(members) = &mut value {
+        members.insert("counts".to_owned(), finding.counts().into());
+        members.insert("summary".to_owned(), diff::summary(finding).into());
+    }
+    Ok(value)
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn broken(path: &Path, answer: &Answer, detail: &str) -> Failure {
+    let failure = Failure::new(format!("the primary's answer in {} is broken: {detail}", path.display()));
+    failure.help(if answer.body.is_empty() {
+        "there is nothing to hold the candidate against; for an answer to HEAD give --route \"HEAD /path\""
+    } else if answer.headers.contains_key(http::header::CONTENT_ENCODING) {
+        "there is nothing to hold the candidate against; store the body packed as it came (curl without --compressed)"
+    } else {
+        "there is nothing to hold the candidate against; store a whole answer"
+    })
+}
+
+/// What was asked for when the two answers were stored, as far as `--route` tells.
+struct Asked {
+    /// The name that rules go by.
+    route: String,
+    request: RequestHead,
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// `GET /orders/42`, `/orders/42`, `GET orders` or `orders`.
+    fn read(given: Option<&str>, checked: Option<&Checked>) -> Result<Asked, Failure> {
+        let given = given.unwrap_or("GET /").trim();
+        let (method, place) = match given.split_once(' ') {
+            Some((method, place)) => {
+                let method = method.parse().map_err(|_| Failure::new(format!("`{method}` is no method")))?;
+                (method, place.trim())
+            }
+            None => (Method::GET, given),
+        };
+        let is_path = place.starts_with('/');
+        let specs = checked.map(|c| c.routes.iter().map(|r| r.spec.clone()).collect::<Vec<_>>()).unwrap_or_default();
+        // An operation follows the name of its route.
+        let bare = place.split(' ').next().unwrap_or_default();
+        let known = specs.iter().find(|spec| spec.name == bare);
+        if !is_path && known.is_none() && checked.is_some() {
+            return Err(unknown(place, specs.iter().map(|spec| spec.name.as_str())));
+        }
+        let path = if is_path { place } else { known.map_or("/", |spec| &spec.path) };
+        // A template is as good as any path that fits it.
+        let uri: Uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
+        let headers = HeaderMap::new();
+        let route = match (is_path, RouteTable::new(&specs)) {
+            (true, Ok(table)) => {
+                let found = table.resolve(&method, None, uri.path(), uri.query(), &headers);
+                // Rules may name a route by its template, which resolving would take for a path.
+                if found.configured.is_some() { found.name.to_string() } else { format!("{method} {place}") }
+            }
+            _ => format!("{method} {place}"),
+        };
+        Ok(Asked { route, request: RequestHead { method, uri, host: None, scheme: "http", headers } })
+    }
+}
+
+fn unknown<'a>(place: &str, names: impl Iterator<Item = &'a str>) -> Failure {
+    let names: Vec<_> = names.collect();
+    let failure = Failure::new(format!("no route is named `{place}`"));
+    if names.is_empty() {
+        return failure.help("the configuration names none; give a path, e.g. --route \"GET /users/{id}\"");
+    }
+    failure.help(format!(
+        "the configuration names {}; or give a path, e.g. --route \"GET /users/{{id}}\"",
+        names.join(", ")
+    ))
+}

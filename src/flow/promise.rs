@@ -1,0 +1,112 @@
+//! The promise of the primary's answer: kept when its body ends, or for a stream that need not end when the mirror has
+//! waited long enough; what the client gets goes on all the same.
+
+use super::{PrimaryOutcome, Recorder};
+use crate::model::{Answer, BodyEnd, LegRecord, StatusClass};
+use bytes::Bytes;
+use http::HeaderMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// What it takes to tell the mirror of the primary's answer.
+#[derive(Debug)]
+pub struct Promise {
+    pub recorder: Recorder,
+    /// The answer without its body.
+    pub answer: Answer,
+    pub record: LegRecord,
+    pub due: Instant,
+    pub sender: oneshot::Sender<PrimaryOutcome>,
+}
+
+/// A promise that two may keep, whoever comes first. One of them is the client's stream: the lock is held for no longer
+/// than it takes to record a chunk.
+#[derive(Debug, Clone)]
+pub struct SharedPromise(Arc<Mutex<Option<Promise>>>);
+
+/// What the mirror sees of the primary's answer while it is on its way.
+#[derive(Debug, Default)]
+pub struct PrimaryHead {
+    seen: AtomicBool,
+    stream: OnceLock<SharedPromise>,
+}
+
+// === impl Promise ===
+
+impl Promise {
+    /// Whether anybody still waits for it.
+    pub fn is_wanted(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    pub fn push(&mut self, chunk: &Bytes) {
+        self.recorder.push(chunk);
+    }
+
+    pub fn keep(self, end: BodyEnd, trailers: Option<HeaderMap>) {
+        let Promise { recorder, mut answer, mut record, due, sender } = self;
+        record.timing.last_byte = due.elapsed();
+        if matches!(end, BodyEnd::Broken(_)) {
+            record.class = StatusClass::Failed;
+        }
+        answer.body = if end == BodyEnd::Open { recorder.so_far() } else { recorder.finish() };
+        answer.trailers = trailers;
+        answer.end = end;
+        // The mirror may have given up on this exchange already.
+        let _ = sender.send(PrimaryOutcome::Answered { answer, record });
+    }
+
+    /// The client went away.
+    pub fn abandon(self) {
+        let _ = self.sender.send(PrimaryOutcome::ClientAborted);
+    }
+}
+
+// === impl SharedPromise ===
+
+impl SharedPromise {
+    /// Records a chunk; false when there is nobody to record it for any more.
+    pub fn push(&self, chunk: &Bytes) -> bool {
+        let mut promise = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *promise {
+            Some(wanted) if wanted.is_wanted() => wanted.push(chunk),
+            _ => *promise = None,
+        }
+        promise.is_some()
+    }
+
+    /// The promise, for whoever asks first.
+    pub fn take(&self) -> Option<Promise> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+// === impl PrimaryHead ===
+
+impl PrimaryHead {
+    /// The head has come.
+    pub fn set_seen(&self) {
+        self.seen.store(true, Ordering::Relaxed);
+    }
+
+    /// The head has come, of an answer that need not end.
+    pub fn set_stream(&self, promise: Promise) -> SharedPromise {
+        let shared = SharedPromise(Arc::new(Mutex::new(Some(promise))));
+        let _ = self.stream.set(shared.clone());
+        self.set_seen();
+        shared
+    }
+
+    pub fn is_seen(&self) -> bool {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    /// Has a stream's promise kept with what there is by now; false where it is no stream, or its promise was kept
+    /// before.
+    pub fn cut(&self) -> bool {
+        let promise = self.stream.get().and_then(SharedPromise::take);
+        promise.map(|promise| promise.keep(BodyEnd::Open, None)).is_some()
+    }
+}
