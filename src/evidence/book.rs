@@ -8,7 +8,7 @@
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
 
-use super::{Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled};
+use super::{Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, pace::Terms};
 use crate::model::{Bucket, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,22 +39,6 @@ pub struct Rules {
 impl std::fmt::Debug for Rules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rules").field("generation", &self.generation).field("digest", &self.digest).finish()
-    }
-}
-
-/// What the latency of a route is counted by, by its name.
-#[derive(Clone)]
-struct Terms(Arc<dyn Fn(&str) -> LatencyTerms + Send + Sync>);
-
-impl Default for Terms {
-    fn default() -> Self {
-        Self(Arc::new(|_| LatencyTerms::default()))
-    }
-}
-
-impl std::fmt::Debug for Terms {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Terms")
     }
 }
 

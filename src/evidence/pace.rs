@@ -17,6 +17,7 @@ use super::{Histogram, LATENCY_MAX_US};
 use crate::model::Timestamp;
 use crate::stats::{BlockBets, Serial};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The share of slow pairs that is tested: a half, so that the test is one on the median of the paired ratio.
@@ -33,6 +34,10 @@ pub struct LatencyTerms {
     /// As many of the route's first pairs are left out too.
     pub warm_up_pairs: u64,
 }
+
+/// What the latency of a route is counted by, by its name.
+#[derive(Clone)]
+pub(super) struct Terms(pub(super) Arc<dyn Fn(&str) -> LatencyTerms + Send + Sync>);
 
 /// One route's evidence on latency.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +109,20 @@ impl LatencyTerms {
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         let key = |t: &Self| (t.slack, t.block, t.warm_up, t.warm_up_pairs);
         self.ratio.total_cmp(&other.ratio).then_with(|| key(self).cmp(&key(other)))
+    }
+}
+
+// === impl Terms ===
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self(Arc::new(|_| LatencyTerms::default()))
+    }
+}
+
+impl std::fmt::Debug for Terms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Terms")
     }
 }
 
