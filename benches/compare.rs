@@ -5,7 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use bytes::Bytes;
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use parallax::diff::{self, Context, Limits, RouteRules};
@@ -78,33 +78,79 @@ fn bodies(c: &mut Criterion) {
         group.bench_function(name, |bench| {
             bench.iter(|| assert!(diff::is_match(&rules, &[], black_box(&a), black_box(&b))));
         });
+        let other = body.clone();
+        group.bench_function(format!("{name}, the bytes alone"), |bench| {
+            bench.iter(|| assert!(black_box(body) == black_box(&other)));
+        });
     }
     group.finish();
 
-    let mut group = c.benchmark_group("white space only, 1 MiB");
-    let (a, b) = (answer(large.clone()), Outcome::Answer(answer(document_like(&large, " "))));
-    group.throughput(Throughput::Bytes(large.len() as u64));
-    group.bench_function("parallax", |bench| {
-        bench.iter(|| assert_eq!(compare(&rules, black_box(&a), black_box(&b)).list.len(), 1));
-    });
     let respaced = document_like(&large, " ");
+    let reversed = reversed(&large);
+    for (name, other) in [("white space only, 1 MiB", &respaced), ("key order only, 1 MiB", &reversed)] {
+        let mut group = c.benchmark_group(name);
+        let (a, b) = (answer(large.clone()), Outcome::Answer(answer(other.clone())));
+        group.throughput(Throughput::Bytes(large.len() as u64));
+        group.bench_function("parallax", |bench| {
+            bench.iter(|| assert_eq!(compare(&rules, black_box(&a), black_box(&b)).list.len(), 1));
+        });
+        group.bench_function("serde_json::Value, parse both and compare", |bench| {
+            bench.iter(|| {
+                let (a, b) = parsed(black_box(&large), black_box(other));
+                assert_eq!(a, b);
+            });
+        });
+        group.finish();
+    }
+
+    let changed = document(1 << 20, "", Some(5_000));
+    against_others(c, &rules, "one leaf of 1 MiB changed", &large, &changed, Some(1));
+}
+
+fn arrays(c: &mut Criterion) {
+    let rules = RouteRules::none();
+    let list = |edit: bool| {
+        let mut items: Vec<String> = (0..10_000).map(|i| format!("{{\"id\":{i},\"v\":{}}}", i * 31 % 1000)).collect();
+        if edit {
+            for k in 0..33 {
+                items.insert(k * 97 + 5, format!("{{\"id\":\"new-{k}\"}}"));
+                items[k * 101 + 50] = format!("{{\"id\":{k},\"v\":\"changed\"}}");
+                items.swap(k * 113 + 3_000, k * 113 + 3_040);
+            }
+        }
+        format!("[{}]", items.join(","))
+    };
+    against_others(c, &rules, "10,000 elements, 100 inserted, moved and changed", &list(false), &list(true), None);
+}
+
+/// Two documents that differ: the comparison, and what others need to tell as much or less about them.
+fn against_others(c: &mut Criterion, rules: &RouteRules, name: &str, a: &str, b: &str, findings: Option<usize>) {
+    let mut group = c.benchmark_group(name);
+    let (x, y) = (answer(a.to_owned()), Outcome::Answer(answer(b.to_owned())));
+    group.throughput(Throughput::Bytes(a.len() as u64));
+    group.bench_function("parallax", |bench| {
+        bench.iter(|| {
+            let found = compare(rules, black_box(&x), black_box(&y)).list.len();
+            assert!(found > 0 && findings.is_none_or(|n| n == found));
+        });
+    });
     group.bench_function("serde_json::Value, parse both and compare", |bench| {
         bench.iter(|| {
-            let a: serde_json::Value = serde_json::from_str(black_box(&large)).unwrap();
-            let b: serde_json::Value = serde_json::from_str(black_box(&respaced)).unwrap();
-            assert_eq!(a, b);
+            let (a, b) = parsed(black_box(a), black_box(b));
+            assert_ne!(a, b);
+        });
+    });
+    group.bench_function("json_patch::diff, parse both and list the changes", |bench| {
+        bench.iter(|| {
+            let (a, b) = parsed(black_box(a), black_box(b));
+            assert!(!json_patch::diff(&a, &b).is_empty());
         });
     });
     group.finish();
+}
 
-    let mut group = c.benchmark_group("one leaf of 1 MiB changed");
-    let changed = Outcome::Answer(answer(document(1 << 20, "", Some(5_000))));
-    let a = answer(large.clone());
-    group.throughput(Throughput::Bytes(large.len() as u64));
-    group.bench_function("parallax", |bench| {
-        bench.iter(|| assert_eq!(compare(&rules, black_box(&a), black_box(&changed)).list.len(), 1));
-    });
-    group.finish();
+fn parsed(a: &str, b: &str) -> (serde_json::Value, serde_json::Value) {
+    (serde_json::from_str(a).unwrap(), serde_json::from_str(b).unwrap())
 }
 
 /// The same document with white space behind every colon and comma outside of strings.
@@ -121,23 +167,16 @@ fn document_like(document: &str, space: &str) -> String {
     out
 }
 
-fn arrays(c: &mut Criterion) {
-    let rules = RouteRules::none();
-    let list = |edit: bool| {
-        let mut items: Vec<String> = (0..10_000).map(|i| format!("{{\"id\":{i},\"v\":{}}}", i * 31 % 1000)).collect();
-        if edit {
-            for k in 0..33 {
-                items.insert(k * 97 + 5, format!("{{\"id\":\"new-{k}\"}}"));
-                items[k * 101 + 50] = format!("{{\"id\":{k},\"v\":\"changed\"}}");
-                items.swap(k * 113 + 3_000, k * 113 + 3_040);
-            }
-        }
-        format!("[{}]", items.join(","))
-    };
-    let (a, b) = (answer(list(false)), Outcome::Answer(answer(list(true))));
-    c.bench_function("10,000 elements, 100 inserted, moved and changed", |bench| {
-        bench.iter_batched(|| (), |()| black_box(compare(&rules, &a, &b)), BatchSize::SmallInput);
+/// The same document with the members of every element in reverse.
+fn reversed(document: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(document).unwrap();
+    let items = value["items"].as_array().unwrap().iter().map(|item| {
+        let order = ["ok", "tags", "price", "name", "id"];
+        let price = format!("{:.2}", item["price"].as_f64().unwrap());
+        let text = |k: &str| if k == "price" { price.clone() } else { item[k].to_string() };
+        format!("{{{}}}", order.map(|k| format!("\"{k}\":{}", text(k))).join(","))
     });
+    format!("{{\"items\":[{}]}}", items.collect::<Vec<_>>().join(","))
 }
 
 criterion_group!(benches, bodies, arrays);

@@ -36,6 +36,7 @@ pub(super) const PATHS: &[(&str, &[&str])] = &[
     ("/api/v1/gate", &["GET", "POST"]),
     ("/api/v1/divergences", &["GET"]),
     ("/api/v1/divergences/{fingerprint}", &["GET"]),
+    ("/api/v1/rules/suggestions", &["GET"]),
     ("/api/v1/mirror", &["GET", "POST"]),
     ("/api/v1/epoch", &["POST"]),
     ("/api/v1/openapi.json", &["GET"]),
@@ -63,6 +64,7 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/gate", get(gate).post(gate))
         .route("/api/v1/divergences", get(divergences))
         .route("/api/v1/divergences/{fingerprint}", get(divergence))
+        .route("/api/v1/rules/suggestions", get(suggestions))
         .route("/api/v1/mirror", get(mirror).post(set_mirror))
         .route("/api/v1/epoch", post(new_epoch))
         .route("/api/v1/openapi.json", get(|| async { json_text(openapi::document()) }))
@@ -144,6 +146,10 @@ async fn scrape(State(admin): Shared) -> Answer {
 
 async fn report(State(admin): Shared) -> Answer {
     either(compute(&admin, |s| crate::report::json(&s.report())).await.map(json_text))
+}
+
+async fn suggestions(State(admin): Shared) -> Answer {
+    either(compute(&admin, |s| crate::report::proposals_json(&s.proposals())).await.map(json_text))
 }
 
 async fn divergences(State(admin): Shared) -> Answer {

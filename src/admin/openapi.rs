@@ -87,6 +87,9 @@ fn operation(path: &str, method: &str) -> Value {
                 "404": problem("not in the newest epoch"),
             }),
         ),
+        ("/api/v1/rules/suggestions", _) => {
+            ("Rules proposed for what is volatile; none is applied", answer("Suggestions"))
+        }
         ("/api/v1/mirror", "GET") => ("Whether anything is mirrored", answer("Mirror")),
         ("/api/v1/mirror", _) => ("The kill switch, from the next request on and over restarts", answer("Mirror")),
         _ => ("Starts a new epoch by hand", json!({ "200": { "description": "the new epoch" } })),
@@ -222,6 +225,19 @@ fn schemas() -> Value {
         "Rule": object(json!({
             "id": text, "owner": { "type": ["string", "null"] }, "expires": { "type": ["string", "null"] },
             "state": { "enum": ["active", "expired", "unused"] }, "hits": count, "share": { "type": "number" },
+        })),
+        "Suggestions": object(json!({
+            "schema": { "const": 1 }, "suggestions": list("Suggestion"), "left": { "type": "array", "items": object(json!({
+                "route": text, "location": text, "kind": text, "differed": count, "of": count,
+            })) }, "toml": text,
+        })),
+        "Suggestion": object(json!({
+            "rule": { "type": "object", "required": ["id", "on", "at"] },
+            "evidence": object(json!({
+                "control": { "type": "boolean" }, "differed": count, "of": count,
+                "routes": { "type": "array", "items": text },
+            })),
+            "toml": text,
         })),
         "Notice": { "type": "object", "required": ["code", "severity", "message"], "properties": {
             "code": text, "severity": { "enum": ["info", "warning", "error"] }, "message": text, "hint": text,

@@ -1,6 +1,7 @@
 //! What the admin interface asks of the rest of the program.
 
 use super::MetricsView;
+use crate::evidence::Proposals;
 use crate::gate::Judgement;
 use crate::report::{DivergenceDetail, Report};
 use std::pin::Pin;
@@ -19,6 +20,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// One divergence with its examples, by fingerprint.
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail>;
+
+    /// Rules proposed for what is volatile.
+    fn proposals(&self) -> Proposals;
 
     /// Whether the kill switch is on `mirror`.
     fn mirroring(&self) -> bool;

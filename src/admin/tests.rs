@@ -1,6 +1,8 @@
 //! The interface over loopback, with a source that holds still.
 
 use super::*;
+use crate::diff::{RuleSpec, Shape};
+use crate::evidence::{Proposal, Proposals, Support};
 use crate::gate::{Judgement, Verdict};
 use crate::report::{DivergenceDetail, Report, find, samples};
 use std::net::SocketAddr;
@@ -34,6 +36,13 @@ impl Source for Fake {
 
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
         find(&samples::evidence(if self.hostile { samples::HOSTILE } else { "129.90" }), fingerprint)
+    }
+
+    fn proposals(&self) -> Proposals {
+        let rule = RuleSpec { id: "ids".into(), on: "*".into(), at: "json:$.id".into(), ..RuleSpec::default() };
+        let rule = RuleSpec { shape: Some(Shape::Class("uuid".into())), ..rule };
+        let support = Support { control: true, differed: 60, of: 60 };
+        Proposals { rules: vec![Proposal { rule, routes: vec!["GET /a".into()], support }], ..Proposals::default() }
     }
 
     fn mirroring(&self) -> bool {
@@ -184,6 +193,7 @@ async fn every_route_answers_with_and_without_a_slash() {
         ("/api/v1/report/", "application/json"),
         ("/api/v1/gate", "application/json"),
         ("/api/v1/divergences", "application/json"),
+        ("/api/v1/rules/suggestions", "application/json"),
         ("/api/v1/divergences/kq3v7x2mha", "application/json"),
         ("/api/v1/mirror", "application/json"),
         ("/api/v1/openapi.json", "application/json"),
@@ -316,6 +326,7 @@ async fn a_token_guards_everything_but_health() {
         "/api/v1/report",
         "/api/v1/gate",
         "/api/v1/divergences",
+        "/api/v1/rules/suggestions",
         "/api/v1/mirror",
         "/nothing",
         "/assets/app.js",

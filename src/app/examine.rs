@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How far apart times in answers may be beside what the legs were asked apart: clocks are read and written in seconds.
-const SKEW: Duration = Duration::from_secs(1);
+pub const SKEW: Duration = Duration::from_secs(1);
 
 /// All that comparing and redacting need, for one generation of the configuration. Cheap to clone.
 #[derive(Clone)]
@@ -49,11 +49,7 @@ impl Examination {
         let redactor = Redactor::new(&settings.redact, redact_key).map_err(|errors| {
             AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
-        let origins = PerLeg {
-            primary: Some(settings.primary.origin()),
-            candidate: Some(settings.candidate.origin()),
-            control: settings.control.as_ref().map(LegSettings::origin),
-        };
+        let origins = origins(settings);
         let skip = vec![settings.build_header.clone()];
         Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today: ArcSwap::default() })))
     }
@@ -136,6 +132,15 @@ impl Examine for Examination {
             },
             differences: findings.list.clone(),
         })
+    }
+}
+
+/// Each leg's own origin, which may stand in links.
+pub fn origins(settings: &Checked) -> PerLeg<Option<String>> {
+    PerLeg {
+        primary: Some(settings.primary.origin()),
+        candidate: Some(settings.candidate.origin()),
+        control: settings.control.as_ref().map(LegSettings::origin),
     }
 }
 

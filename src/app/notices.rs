@@ -2,6 +2,7 @@
 
 use super::Shared;
 use crate::config::Checked;
+use crate::diff::{CONFIRMATIONS, InferredKey};
 use crate::evidence::Counts;
 use crate::model::{Bucket, Leg, Notice, Severity, Timestamp};
 use crate::pipeline::Snapshot;
@@ -10,6 +11,9 @@ use std::time::Duration;
 
 /// How long silence may last before it is explained.
 const QUIET: Duration = Duration::from_secs(30);
+
+/// Keys found by `align = "auto"` that are shown.
+const MAX_KEYS: usize = 10;
 
 /// The notices of a running proxy.
 pub fn of(shared: &Shared, snapshot: &Snapshot, settings: &Checked, now: Timestamp) -> Vec<Notice> {
@@ -47,10 +51,33 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, settings: &Checked, now: Timesta
             );
         }
     }
+    for line in inferred_keys(&shared.judging.examination().rules().inferred_keys()) {
+        add("inferred_key", Severity::Info, line, Some("write align = { key = [...] } in the rule to settle it"));
+    }
     for warning in &settings.warnings {
         add("configuration", Severity::Info, warning.clone(), None);
     }
     notices
+}
+
+/// What `align = "auto"` has found, those in use first.
+fn inferred_keys(keys: &[InferredKey]) -> Vec<String> {
+    let mut keys: Vec<&InferredKey> = keys.iter().collect();
+    keys.sort_by_key(|key| !key.in_use());
+    let say = |key: &&InferredKey| {
+        let place = format!("align = \"auto\" at {} on {}", key.location, key.route);
+        let (member, times) = (&key.member, key.confirmations);
+        if key.in_use() {
+            format!("{place}: elements are paired by \"{member}\" (confirmed {times} times)")
+        } else {
+            format!("{place}: not paired by \"{member}\" yet (confirmed {times} of {CONFIRMATIONS} times)")
+        }
+    };
+    let mut lines: Vec<String> = keys.iter().take(MAX_KEYS).map(say).collect();
+    if keys.len() > MAX_KEYS {
+        lines.push(format!("align = \"auto\" at {} more places", thousands((keys.len() - MAX_KEYS) as u64)));
+    }
+    lines
 }
 
 /// When a proxy that receives or mirrors nothing says so in its log: once after a while, again when that changes.
@@ -141,6 +168,28 @@ mod tests {
         assert!(line.contains("GET, HEAD, OPTIONS"), "{line}");
         totals.mirrored = 1;
         assert_eq!(silence.explain(&totals, &settings, ""), None);
+    }
+
+    #[test]
+    fn keys_in_use_are_shown_first_and_not_without_end() {
+        let key = |n: u32, confirmations| InferredKey {
+            route: "GET /x".into(),
+            location: format!("json:$.a{n}"),
+            member: "id".into(),
+            confirmations,
+        };
+        let mut keys: Vec<_> = (0..11).map(|n| key(n, 7)).collect();
+        keys.push(key(99, CONFIRMATIONS));
+        let lines = inferred_keys(&keys);
+        assert_eq!(
+            lines[0],
+            "align = \"auto\" at json:$.a99 on GET /x: elements are paired by \"id\" (confirmed 20 times)"
+        );
+        assert_eq!(
+            lines[1],
+            "align = \"auto\" at json:$.a0 on GET /x: not paired by \"id\" yet (confirmed 7 of 20 times)"
+        );
+        assert_eq!((lines.len(), lines[10].as_str()), (11, "align = \"auto\" at 2 more places"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The evidence of a store without a running proxy.
 
 use super::view::{self, View};
-use crate::evidence::{EpochInfo, EpochReason, Evidence};
+use crate::evidence::{EpochInfo, EpochReason, Evidence, Proposals};
 use crate::gate::{Judgement, Policy};
 use crate::model::{Notice, Severity, Timestamp};
 use crate::report::{DivergenceDetail, ProxyInfo, Report};
@@ -53,6 +53,10 @@ impl Offline {
 
     pub fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
         self.view(Timestamp::default()).divergence(fingerprint)
+    }
+
+    pub fn proposals(&self) -> Proposals {
+        self.view(Timestamp::default()).proposals()
     }
 
     /// Every stored example with the route it was seen on.

@@ -3,7 +3,7 @@
 use super::view::{self, View};
 use super::{Shared, examine, notices, now};
 use crate::admin::{Buckets, Change, MetricsView, Source};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Proposals};
 use crate::gate::Judgement;
 use crate::model::Leg;
 use crate::pipeline::Snapshot;
@@ -70,6 +70,7 @@ fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
         on: rule.on,
         at: rule.at,
         expired: rule.expired,
+        pairs: rule.pairs,
     }
 }
 
@@ -84,6 +85,10 @@ impl Source for Proxy {
 
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
         self.with_view(|view| view.divergence(fingerprint))
+    }
+
+    fn proposals(&self) -> Proposals {
+        self.with_view(|view| view.proposals())
     }
 
     fn mirroring(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Evidence as people get to see it: judged, reported, rare paths merged. The same for the API, the dashboard, the
 //! command line and a store without a proxy.
 
-use crate::evidence::Evidence;
+use crate::evidence::{self, Evidence, Proposals};
 use crate::gate::{self, Facts, Judgement, Policy};
 use crate::model::{Notice, Severity, Timestamp};
 use crate::pipeline::StoreStatus;
@@ -54,7 +54,9 @@ impl View<'_> {
             mirroring: self.mirroring,
             rates: BTreeMap::new(),
         };
-        gate::judge(self.policy, &self.evidence, &facts)
+        let mut judgement = gate::judge(self.policy, &self.evidence, &facts);
+        judgement.notices.extend(report::expiry_notices(&self.rules, self.now));
+        judgement
     }
 
     pub fn report(&self) -> Report {
@@ -72,7 +74,6 @@ impl View<'_> {
                 since: None,
             });
         }
-        notices.extend(self.expired_rules());
         notices.extend(super::hints::of(&self.evidence));
         // What the gate says itself is not said twice.
         notices.retain(|n| !judgement.notices.iter().any(|said| said.code == n.code && said.message == n.message));
@@ -92,17 +93,8 @@ impl View<'_> {
         report::find(&self.evidence, fingerprint)
     }
 
-    fn expired_rules(&self) -> impl Iterator<Item = Notice> + '_ {
-        self.rules.iter().filter(|rule| rule.expired).map(|rule| Notice {
-            code: "rule_expired".into(),
-            severity: Severity::Warning,
-            message: format!(
-                "rule \"{}\" has expired on {} and excuses nothing any more",
-                rule.id,
-                rule.expires.as_deref().unwrap_or("an unknown day")
-            ),
-            hint: Some("renew `expires` if it is still right, or remove the rule".into()),
-            since: None,
-        })
+    /// Rules for what is volatile.
+    pub fn proposals(&self) -> Proposals {
+        evidence::propose(&self.evidence, &self.rules.iter().map(|rule| rule.id.clone()).collect())
     }
 }

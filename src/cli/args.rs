@@ -54,6 +54,14 @@ pub enum Command {
         after_help = "Example:  curl -si http://old/users/7 > old.http; curl -si http://new/users/7 > new.http\n          parallax diff old.http new.http --config parallax.toml --route \"GET /users/7\"\n          curl -s http://new/users/7 | parallax diff old.json - --content-type application/json"
     )]
     Diff(DiffArgs),
+    /// Propose rules for what is volatile, and try rules on what was stored.
+    #[command(
+        after_help = "Example:  parallax rules suggest >> parallax.toml\n          parallax rules test --config parallax.toml"
+    )]
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Show the whole product in one command: two built-in services with known differences, traffic, the proxy, the verdict.
     #[command(after_help = "Example:  parallax demo --seconds 10")]
     Demo(DemoArgs),
@@ -192,6 +200,33 @@ pub struct DiffArgs {
 pub enum TextOrJson {
     Text,
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Propose rules for what is volatile, each with its evidence, as TOML to paste. Nothing is applied.
+    #[command(after_help = "Example:  parallax rules suggest --data parallax-data >> parallax.toml")]
+    Suggest(RulesSuggestArgs),
+    /// Compare the stored exchanges again under the rules of a file: what they would excuse, what would still diverge.
+    #[command(after_help = "Example:  parallax rules test --config parallax.toml --format json")]
+    Test(RulesTestArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RulesSuggestArgs {
+    #[command(flatten)]
+    pub source: Source,
+}
+
+#[derive(Debug, Args)]
+pub struct RulesTestArgs {
+    /// The file whose rules are tried.
+    #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG")]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub source: Source,
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
 }
 
 #[derive(Debug, Args)]

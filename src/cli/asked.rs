@@ -5,9 +5,12 @@ use super::client::{AdminClient, Found, find};
 use super::exit::Failure;
 use super::now;
 use crate::app::Offline;
+use crate::evidence::Example;
 use crate::gate::{Judgement, Policy};
-use crate::report::{Examples, Report};
+use crate::report::{self, DivergenceDetail, Examples, Report};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Somebody who can be asked, several times.
 #[derive(Debug)]
@@ -45,23 +48,50 @@ impl Asked {
         }
     }
 
+    /// Proposed rules as TOML.
+    pub async fn proposals(&self) -> Result<String, Failure> {
+        #[derive(serde::Deserialize)]
+        struct Suggestions {
+            toml: String,
+        }
+        match self {
+            Asked::Proxy(client) => {
+                let body = client.get("/api/v1/rules/suggestions").await?;
+                Ok(parse::<Suggestions>(&body, client.url())?.toml)
+            }
+            Asked::Store(store) => Ok(report::proposals_toml(&store.proposals())),
+        }
+    }
+
+    /// Every exchange that was kept, with its route, each once.
+    pub async fn stored(&self, report: &Report) -> Result<Vec<(Arc<str>, Arc<Example>)>, Failure> {
+        let mut stored = BTreeMap::new();
+        for divergence in report.divergences.iter().filter(|d| !d.examples.is_empty()) {
+            for example in self.detail(&divergence.fingerprint).await?.into_iter().flat_map(|d| d.examples) {
+                stored.entry((divergence.route.clone(), example.id.clone())).or_insert(example);
+            }
+        }
+        Ok(stored.into_iter().map(|((route, _), example)| (route, example)).collect())
+    }
+
+    async fn detail(&self, fingerprint: &str) -> Result<Option<DivergenceDetail>, Failure> {
+        match self {
+            Asked::Proxy(client) => match client.get(&format!("/api/v1/divergences/{fingerprint}")).await {
+                Ok(body) => parse(&body, client.url()).map(Some),
+                // It has gone since it was listed.
+                Err(_) => Ok(None),
+            },
+            Asked::Store(store) => Ok(store.divergence(fingerprint)),
+        }
+    }
+
     /// The examples of the report's first divergences, as many as are worth writing out.
     pub async fn examples(&self, report: &Report) -> Result<Examples, Failure> {
         const MOST: usize = 100;
         let mut examples = Examples::new();
         for divergence in report.divergences.iter().take(MOST) {
-            let fingerprint = divergence.fingerprint.to_string();
-            let detail = match self {
-                Asked::Proxy(client) => {
-                    let Ok(body) = client.get(&format!("/api/v1/divergences/{fingerprint}")).await else { continue };
-                    parse::<crate::report::DivergenceDetail>(&body, client.url())?
-                }
-                Asked::Store(store) => match store.divergence(&fingerprint) {
-                    Some(detail) => detail,
-                    None => continue,
-                },
-            };
-            examples.insert(divergence.fingerprint.clone(), detail.examples.to_vec());
+            let Some(detail) = self.detail(&divergence.fingerprint).await? else { continue };
+            examples.insert(divergence.fingerprint.clone(), detail.examples);
         }
         Ok(examples)
     }

@@ -11,6 +11,7 @@ mod diff;
 mod exit;
 mod gate;
 mod report;
+mod rules;
 mod serve;
 mod status;
 mod terminal;
@@ -40,6 +41,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Report(args) => report::run(args, color),
         Command::Gate(args) => gate::run(args, color, quiet),
         Command::Diff(args) => diff::run(args, color),
+        Command::Rules { command } => rules::run(command, color),
         Command::Demo(args) => demo::run(args, color),
         Command::Status(args) => status::run(args, quiet),
         Command::Completions { shell } => completions(shell),
@@ -96,8 +98,13 @@ fn manpage() -> Result<Exit, Failure> {
     let mut page = Vec::new();
     let command = Cli::command();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
-    for sub in command.get_subcommands() {
-        page.extend_from_slice(format!(".SH \"PARALLAX {}\"\n", sub.get_name().to_uppercase()).as_bytes());
+    let nested = |sub: &clap::Command| -> Vec<(String, clap::Command)> {
+        let name = sub.get_name().to_uppercase();
+        let below = sub.get_subcommands().map(|s| (format!("{name} {}", s.get_name().to_uppercase()), s.clone()));
+        std::iter::once((name.clone(), sub.clone())).chain(below).collect()
+    };
+    for (name, sub) in command.get_subcommands().flat_map(nested) {
+        page.extend_from_slice(format!(".SH \"PARALLAX {name}\"\n").as_bytes());
         let man = clap_mangen::Man::new(sub.clone());
         man.render_description_section(&mut page)?;
         man.render_options_section(&mut page)?;

@@ -9,8 +9,8 @@ use super::media::Media;
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
-use super::{Finding, Findings, Tier, formats, grpc, text, xml};
-use crate::model::Answer;
+use super::{Finding, Findings, Tier, charset, formats, grpc, text, xml};
+use crate::model::{Answer, Leg};
 use formats::Format;
 use http::StatusCode;
 use std::borrow::Cow;
@@ -32,6 +32,10 @@ pub(super) fn compare(
     if primary.is_empty() != candidate.is_empty() {
         return empty_vs_content(primary.is_empty(), Tier::Value, out);
     }
+    let (primary, candidate) = (charset::utf8(answers.0, primary), charset::utf8(answers.1, candidate));
+    if primary == candidate {
+        return out.push(Finding::new("text.encoding", Tier::Repr, "text").classes("text", "text"));
+    }
     let media = (Media::of(answers.0), Media::of(answers.1));
     // A part of a body is bytes, whatever the whole is; but parts may come as a multipart body.
     let partial = [answers.0.status, answers.1.status].contains(&StatusCode::PARTIAL_CONTENT);
@@ -47,6 +51,9 @@ pub(super) fn compare(
         (Media::Protobuf, Media::Protobuf) if !partial => grpc::bodies(context, answers, &primary, &candidate, out),
         (a, b) if !partial && (declared || alike && a.may_be_json() && b.may_be_json()) => {
             json_or_text(context, answers, media, primary, candidate, out);
+        }
+        (a, b) if !partial && a.is_xml(&primary) && b.is_xml(&candidate) => {
+            xml::compare(context, &primary, &candidate, out);
         }
         _ => by_lines_or_bytes(media, &primary, &candidate, context, out),
     }
@@ -83,7 +90,7 @@ pub(super) fn as_json(
         return AsJson::Same;
     }
     let mut found = Findings::default();
-    let mut session = Session { skew: context.skew, ..Session::default() };
+    let mut session = Session { skew: context.skew, control: context.other == Leg::Control, ..Session::default() };
     let rules = &context.rules.json;
     match json::compare_with(&primary, &candidate, rules, budget, &mut session, options, &mut found) {
         JsonOutcome::Done => {
@@ -191,7 +198,6 @@ fn by_lines_or_bytes(
     let text = text::is_text(primary) && text::is_text(candidate);
     let declared = |m| matches!(m, Media::Text | Media::Markup);
     match media {
-        (Media::Markup, Media::Markup) => xml::compare(context, primary, candidate, out),
         (a, b) if declared(a) && declared(b) => text::compare(context, primary, candidate, out),
         (a, b) if text && a.may_be_text() && b.may_be_text() => {
             text::compare(context, primary, candidate, out);

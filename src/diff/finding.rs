@@ -78,6 +78,9 @@ pub struct Findings {
     pub list: Vec<Finding>,
     /// How many more there were.
     pub dropped: u64,
+    /// How many of those have their like in the list: whatever is said of that one holds for them. A long list of ids
+    /// is one difference, however long it is.
+    pub repeated: u64,
     /// Set when a limit on work was hit and nothing of tier break or value had been found by then.
     pub budget: Option<Arc<str>>,
 }
@@ -91,19 +94,43 @@ impl Findings {
         self.list.is_empty() && self.dropped == 0 && self.budget.is_none()
     }
 
-    /// Adds a finding. When the list is full it takes the place of one that does not count, or is only counted:
-    /// what decides about the exchange is never crowded out by what does not.
+    /// Adds a finding. When the list is full it takes the place of one that does not count, or of one that has its like
+    /// there, or is only counted: what decides about the exchange is never crowded out by what does not.
     pub fn push(&mut self, finding: Finding) {
         if self.list.len() < MAX_FINDINGS {
             self.list.push(finding);
             return;
         }
         self.dropped += 1;
-        if finding.counts()
-            && let Some(lesser) = self.list.iter_mut().rev().find(|f| !f.counts())
-        {
-            *lesser = finding;
+        if self.list.iter().rev().any(|f| f.is_like(&finding)) {
+            self.repeated += 1;
+            return;
         }
+        if !finding.counts() {
+            return;
+        }
+        if let Some(lesser) = self.list.iter_mut().rev().find(|f| !f.counts()) {
+            *lesser = finding;
+        } else if self.dropped - self.repeated <= MAX_FINDINGS as u64
+            && let Some(place) = self.redundant().and_then(|at| self.list.get_mut(at))
+        {
+            *place = finding;
+            self.repeated += 1;
+        }
+    }
+
+    /// The last in the list that has its like before it.
+    fn redundant(&self) -> Option<usize> {
+        let like = |at: &usize| {
+            let (before, rest) = self.list.split_at(*at);
+            rest.first().is_some_and(|f| before.iter().any(|b| b.is_like(f)))
+        };
+        (0..self.list.len()).rev().find(like)
+    }
+
+    /// Whether a finding that nothing in the list speaks for was left out.
+    pub fn lost_any(&self) -> bool {
+        self.dropped > self.repeated
     }
 
     /// Takes over all that `other` holds, as `secondary` where an earlier layer owns the exchange.
@@ -113,6 +140,7 @@ impl Findings {
             self.push(finding);
         }
         self.dropped += other.dropped;
+        self.repeated += other.repeated;
         if self.budget.is_none() {
             self.budget = other.budget;
         }
@@ -144,6 +172,20 @@ impl Finding {
             cover: None,
             secondary: false,
         }
+    }
+
+    /// Whether what is judged of one is judged of the other: everything but the values, and where exactly they stood.
+    fn is_like(&self, other: &Finding) -> bool {
+        // The sub-class of a difference says nothing about what excuses it; the type of a value does.
+        let same_type = self.kind.ends_with(".value") || self.candidate_class == other.candidate_class;
+        same_type
+            && self.location == other.location
+            && self.kind == other.kind
+            && self.tier == other.tier
+            && self.secondary == other.secondary
+            && self.cover == other.cover
+            && self.primary_shape == other.primary_shape
+            && self.candidate_shape == other.candidate_shape
     }
 
     pub(super) fn classes(mut self, primary: &str, candidate: &str) -> Self {
@@ -210,6 +252,21 @@ mod tests {
         all.push(Finding::new("json.value", Tier::Value, "json:$.b"));
         assert!(all.decided());
         assert_eq!((all.list.len(), all.dropped), (MAX_FINDINGS, 1));
+    }
+
+    #[test]
+    fn more_of_the_same_is_not_lost() {
+        let mut all = Findings::default();
+        let id = || Finding::new("json.value", Tier::Value, "json:$.ids[*]").values(Some("a"), Some("b"));
+        (0..500).for_each(|_| all.push(id()));
+        assert_eq!((all.list.len(), all.lost_any()), (MAX_FINDINGS, false));
+        all.push(Finding::new("json.value", Tier::Value, "json:$.b"));
+        assert_eq!((&*all.list.last().unwrap().location, all.lost_any()), ("json:$.b", false));
+        let mut absorbed = Findings::default();
+        absorbed.absorb(all, false);
+        assert_eq!((absorbed.dropped, absorbed.repeated), (437, 437));
+        (0..200).for_each(|i| absorbed.push(Finding::new("json.value", Tier::Value, &format!("json:$.c{i}"))));
+        assert!(absorbed.lost_any());
     }
 
     #[test]

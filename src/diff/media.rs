@@ -68,6 +68,11 @@ impl Media {
         }
     }
 
+    /// Whether it is XML: by its type, or, where there is none, by how it begins.
+    pub(super) fn is_xml(self, body: &[u8]) -> bool {
+        self == Media::Markup || (self == Media::Unknown && body.starts_with(b"<?xml"))
+    }
+
     /// Whether it is text where its bytes are.
     pub(super) fn may_be_text(self) -> bool {
         match self {

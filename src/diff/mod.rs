@@ -17,6 +17,7 @@ mod rules;
 mod summary;
 
 mod body;
+mod charset;
 mod coding;
 mod decoded;
 mod formats;
@@ -36,7 +37,8 @@ pub use decoded::decoded;
 pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
 pub use fingerprint::fingerprint;
 pub use grpc::{Schema, SchemaError};
-pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet};
+pub use json::{CONFIRMATIONS, InferredKey};
+pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet, on_route};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
 pub use window::window;

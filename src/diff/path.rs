@@ -103,6 +103,24 @@ impl Path {
         Reader { text, at: 0 }.path()
     }
 
+    /// Reads the way from an element to what identifies it: `meta.id`, `[0]`, `tags[0]`. Names between dots may hold
+    /// other signs too, as long as no bracket is among them.
+    ///
+    /// # Errors
+    /// What is no such way, or leads to several places.
+    pub fn below(text: &str) -> Result<Self, PathError> {
+        if !text.contains(['[', ']']) {
+            let step = |name: &str| Step { descendant: false, select: Select::Name(name.as_bytes().into()) };
+            return Ok(Self { steps: text.split('.').map(step).collect() });
+        }
+        let dot = if text.starts_with('[') { "" } else { "." };
+        let path = Self::parse(&format!("${dot}{text}"))?;
+        match path.steps.iter().position(|s| s.descendant || s.select == Select::Wild) {
+            Some(at) => Err(PathError { at: at + 1, message: "it leads to several places".into() }),
+            None => Ok(path),
+        }
+    }
+
     /// Names count most, then wild steps, then the absence of `..`.
     pub fn specificity(&self) -> Specificity {
         let wild = self.steps.iter().filter(|s| s.select == Select::Wild).count();

@@ -57,6 +57,7 @@ pub fn summary(finding: &Finding) -> String {
         ("body", "encoding") => format!("the same content, other bytes of {}", classes.0),
         ("json", "whitespace") => "the same values, other white space".to_owned(),
         ("text", "whitespace") => "the same text, other white space".to_owned(),
+        ("text", "encoding") => "the same text in another encoding".to_owned(),
         ("text", "order") => "the same lines in another order".to_owned(),
         ("xml", "element" | "attr") if b.is_none() => format!("missing on the candidate, primary has {}", show(a)),
         ("xml", "element" | "attr") if a.is_none() => format!("only on the candidate: {}", show(b)),

@@ -4,6 +4,7 @@ use super::{Finding, Findings, Tier};
 use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Outcome, Stream};
 
 /// What of two answers is compared, one of which at least goes on.
+#[expect(clippy::large_enum_variant, reason = "lives for one comparison, on the stack")]
 #[derive(Debug)]
 pub(super) enum Window {
     /// The same number of events on both sides. Events there were of the primary and of the other.

@@ -2,6 +2,7 @@
 
 use super::judge::{Decision, Excuse, Judged, Needed, judge};
 use super::table::{MAX_DIVERGENCES, add_example};
+use super::volatility;
 use super::{
     Compared, Diverged, Divergence, EpochInfo, Evidence, Histogram, Kinds, LatencyTerms, Pace, RouteEvidence, Settled,
     Settlement,
@@ -110,8 +111,16 @@ impl Evidence {
                 let (decision, counted) = route.compared(settled, compared, keep);
                 if !matches!(decision, Decision::Incomparable(_)) {
                     route.pace(began, settled, compared);
+                    let covers: BTreeSet<&Arc<str>> = compared
+                        .candidate
+                        .list
+                        .iter()
+                        .filter_map(|f| f.cover.as_ref())
+                        .map(|Cover::Rule(id)| id)
+                        .collect();
+                    count_rules(&mut route.rule_hits, &covers);
+                    count_rules(&mut self.rule_hits, &covers);
                     self.kinds.observe(counted.new);
-                    self.count_rules(&compared.candidate.list);
                 }
                 (decision == Decision::Divergent).then_some(counted.rows)
             }
@@ -145,16 +154,14 @@ impl Evidence {
         let nothing = || RouteEvidence::new(keep.now, String::new(), LatencyTerms::default());
         self.routes.entry(name.clone()).or_insert_with(nothing)
     }
+}
 
-    fn count_rules(&mut self, findings: &[Finding]) {
-        let covers: BTreeSet<&Arc<str>> =
-            findings.iter().filter_map(|f| f.cover.as_ref()).map(|Cover::Rule(id)| id).collect();
-        for id in covers {
-            match self.rule_hits.get_mut(id) {
-                Some(hits) => *hits += 1,
-                None => {
-                    self.rule_hits.insert(id.clone(), 1);
-                }
+fn count_rules(hits: &mut BTreeMap<Arc<str>, u64>, covers: &BTreeSet<&Arc<str>>) {
+    for id in covers {
+        match hits.get_mut(*id) {
+            Some(hits) => *hits += 1,
+            None => {
+                hits.insert((*id).clone(), 1);
             }
         }
     }
@@ -178,6 +185,8 @@ impl RouteEvidence {
             divergences: BTreeMap::new(),
             divergences_overflow: 0,
             noise: BTreeMap::new(),
+            volatility: BTreeMap::new(),
+            rule_hits: BTreeMap::new(),
         }
     }
 
@@ -221,6 +230,7 @@ impl RouteEvidence {
                 record(self.latency.get_mut(leg), took);
             }
         }
+        volatility::record(&mut self.volatility, compared);
         let counted = self.sightings(settled, compared, &judged, keep);
         (judged.decision, counted)
     }

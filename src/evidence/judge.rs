@@ -5,32 +5,20 @@
 //! | beneath an earlier layer's | none of its own: it is shown, it neither counts nor needs a reason |
 //! | tier `repr` or `info` | representation |
 //! | covered by a rule | rule |
-//! | known noise not above the control's: same location and kind as one of the control's, and its value has a shape the primary's have had | noise |
+//! | known noise not above the control's, and its value has a shape the primary's have had: see `noise` | noise |
 //! | any other | none: it counts |
 //!
 //! - Noise is known from the first exchange on in which the control shows it, that exchange included, and for
 //!   candidate and control alike: D and K are judged by the same function after learning. So K is true only where
 //!   the control's value has a shape that the primary's never had, or where it broke.
-//! - Shapes are learned from the primary's values (from the control's where the primary has none, as for an added
-//!   member), never from the candidate's. A location without shapes (an order, a set) is noise by itself.
-//! - Above noise: where the candidate differs more often than the control at a known location, nothing is excused
-//!   there from then on, neither the candidate's findings nor the control's. Each location is tested with the paired
-//!   e-process at tolerance 0, at 1 % shared by the locations known on the route.
 //! - Tier `break` is never learned: one hiccup of the control must not excuse every later failure of the candidate.
 //!   There D and K both count and the pairs (D, K) show the excess.
 
+use super::noise::{excuses, learn, weigh};
 use super::{Compared, Noise};
 use crate::diff::{Cover, Finding, Findings, Tier};
 use crate::model::Incomparable;
-use crate::stats;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Beyond these nothing more is learned, which leans to the strict side.
-const MAX_NOISE: usize = 1024;
-const MAX_SHAPES: usize = 16;
-/// Of calling any location of a route above noise that is not.
-const ALPHA_ABOVE: f64 = 0.01;
 
 /// Why a finding does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,55 +91,6 @@ pub(super) fn judge(noise: &mut Noise, compared: &Compared) -> Judged {
     Judged { decision: decide(&compared.candidate, &excuses), excuses, control }
 }
 
-/// Counts who differed at known locations, and sees which are above noise now. What was cut short is left out: a
-/// place it does not name may differ all the same.
-fn weigh(noise: &mut Noise, candidate: &Findings, control: &Findings) {
-    let cut = |f: &Findings| f.dropped > 0 || f.budget.is_some();
-    if noise.is_empty() || cut(candidate) || cut(control) {
-        return;
-    }
-    let mut who: BTreeMap<_, (bool, bool)> = BTreeMap::new();
-    for finding in candidate.list.iter().filter(|f| f.counts()) {
-        who.entry((finding.location.clone(), finding.kind.clone())).or_default().0 = true;
-    }
-    for finding in control.list.iter().filter(|f| f.counts()) {
-        who.entry((finding.location.clone(), finding.kind.clone())).or_default().1 = true;
-    }
-    let enough = stats::threshold(ALPHA_ABOVE / noise.len() as f64);
-    for (key, differed) in who {
-        let Some(known) = noise.get_mut(&key) else { continue };
-        let pairs = &mut known.pairs;
-        match differed {
-            (true, false) => pairs.candidate += 1,
-            (false, true) => pairs.control += 1,
-            (true, true) => pairs.both += 1,
-            (false, false) => {}
-        }
-        // At tolerance 0 exchanges in which both or neither differed have no say.
-        let (a, b) = (pairs.candidate, pairs.control);
-        pairs.above |= stats::ln_e_fail_paired(a + b, a, b, 0.0) >= enough;
-    }
-}
-
-fn learn(noise: &mut Noise, control: &Findings) {
-    for finding in control.list.iter().filter(|f| f.counts() && f.tier != Tier::Break) {
-        let key = (finding.location.clone(), finding.kind.clone());
-        if noise.len() >= MAX_NOISE && !noise.contains_key(&key) {
-            continue;
-        }
-        let shapes = &mut noise.entry(key).or_default().shapes;
-        if let Some(shape) = finding.primary_shape.as_ref().or(finding.candidate_shape.as_ref()) {
-            add_shape(shapes, shape);
-        }
-    }
-}
-
-fn add_shape(shapes: &mut BTreeSet<Arc<str>>, shape: &Arc<str>) {
-    if shapes.len() < MAX_SHAPES && !shapes.contains(shape) {
-        shapes.insert(shape.clone());
-    }
-}
-
 fn excuse(noise: &mut Noise, finding: &Finding) -> Option<Excuse> {
     if finding.secondary {
         return Some(Excuse::Secondary);
@@ -165,16 +104,7 @@ fn excuse(noise: &mut Noise, finding: &Finding) -> Option<Excuse> {
     if finding.tier == Tier::Break {
         return None;
     }
-    let known = noise.get_mut(&(finding.location.clone(), finding.kind.clone()))?;
-    if known.pairs.above {
-        return None;
-    }
-    let shapes = &mut known.shapes;
-    if let Some(shape) = &finding.primary_shape {
-        add_shape(shapes, shape);
-    }
-    let legal = finding.candidate_shape.as_ref().is_none_or(|shape| shapes.contains(shape));
-    legal.then_some(Excuse::Noise)
+    excuses(noise, finding).then_some(Excuse::Noise)
 }
 
 /// Divergent if anything counts. Otherwise nothing unknown may count as good: what was cut short is incomparable.
@@ -183,7 +113,7 @@ fn decide(findings: &Findings, excuses: &[Option<Excuse>]) -> Decision {
         return Decision::Divergent;
     }
     // A finding that counts before noise is dropped only when every one that is kept counts too (`Findings::push`).
-    let lost = findings.dropped > 0 && findings.list.iter().all(Finding::counts);
+    let lost = findings.lost_any() && findings.list.iter().all(Finding::counts);
     if findings.budget.is_some() || lost {
         return Decision::Incomparable(Incomparable::Budget);
     }

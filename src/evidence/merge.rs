@@ -2,9 +2,11 @@
 //!
 //! Associative and commutative as long as no table overflows; where one does, counts stay right and rows are lost.
 
-use super::{Cells, Counts, Evidence, Histogram, RouteEvidence, StatusCounts, apply::histogram};
+use super::noise::name_above;
+use super::{Cells, Counts, Evidence, Histogram, RouteEvidence, StatusCounts, apply::histogram, volatility};
 use crate::diff;
 use crate::model::{Bucket, Incomparable, Leg, StatusClass};
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
@@ -74,6 +76,9 @@ impl RouteEvidence {
             mine.shapes.extend(known.shapes.iter().cloned());
             mine.pairs.merge(&known.pairs);
         }
+        name_above(&mut self.noise);
+        volatility::merge(&mut self.volatility, &other.volatility);
+        add_hits(&mut self.rule_hits, &other.rule_hits);
     }
 }
 
@@ -88,9 +93,7 @@ impl Evidence {
                 }
             }
         }
-        for (rule, hits) in &other.rule_hits {
-            *self.rule_hits.entry(rule.clone()).or_default() += hits;
-        }
+        add_hits(&mut self.rule_hits, &other.rule_hits);
         self.kinds.merge(&other.kinds);
     }
 
@@ -124,6 +127,12 @@ fn renamed(route: &RouteEvidence, name: &str, keep_examples: usize) -> RouteEvid
         out.merge_divergence(&row, keep_examples);
     }
     out
+}
+
+fn add_hits(mine: &mut BTreeMap<Arc<str>, u64>, other: &BTreeMap<Arc<str>, u64>) {
+    for (rule, hits) in other {
+        *mine.entry(rule.clone()).or_default() += hits;
+    }
 }
 
 pub(super) fn add(mine: &mut Histogram, other: &Histogram) {

@@ -10,18 +10,26 @@ mod judge;
 mod kinds;
 mod law;
 mod merge;
+mod noise;
 mod pace;
+mod propose;
 mod settled;
+#[cfg(test)]
+mod simulation_tests;
+mod sketch;
 mod table;
 mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
+mod volatility;
 
 pub use apply::{Keep, histogram};
 pub use book::{Begun, Book, Dirt, Epoch, PastEpoch, Rules};
 pub use example::{Example, ExampleMessage};
 pub use kinds::Kinds;
+pub use noise::restore as restore_noise;
 pub use pace::{Blocks, LatencyTerms, Pace, PaceCounts, SLOW_SHARE};
+pub use propose::{LEAST_PAIRS, LEAST_WITHOUT_CONTROL, Left, Proposal, Proposals, Support, propose};
 pub use settled::{Compared, Diverged, Settled, Settlement};
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
@@ -29,3 +37,4 @@ pub use tally::{
     IncomparableReasons, KnownNoise, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, Noise, NoisePairs, NotMirrored,
     RouteEvidence, StatusCounts,
 };
+pub use volatility::{Sightings, Volatilities, Volatility};

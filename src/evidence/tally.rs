@@ -1,6 +1,6 @@
 //! The state: one epoch's routes, their counters and their divergences.
 
-use super::{Example, Kinds, Pace};
+use super::{Example, Kinds, Pace, Volatilities};
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -216,7 +216,7 @@ impl ControlCounts {
     }
 }
 
-/// Known noise, by location and kind.
+/// Known noise, by location and phenomenon: the kind, or a word for kinds that chance picks among.
 pub type Noise = BTreeMap<(Arc<str>, Arc<str>), KnownNoise>;
 
 /// One location that differs on the old system by itself.
@@ -236,7 +236,9 @@ pub struct NoisePairs {
     /// Only the control.
     pub control: u64,
     pub both: u64,
-    /// The candidate was shown to differ more often than the control: nothing is excused here any more.
+    /// The candidate was shown to differ more often than the control: nothing is excused here while that holds.
+    /// Follows from the counts of all places of the route.
+    #[serde(skip)]
     pub above: bool,
 }
 
@@ -245,7 +247,6 @@ impl NoisePairs {
         self.candidate += other.candidate;
         self.control += other.control;
         self.both += other.both;
-        self.above |= other.above;
     }
 }
 
@@ -274,6 +275,10 @@ pub struct RouteEvidence {
     pub divergences_overflow: u64,
     /// What the control has shown to be volatile.
     pub noise: Noise,
+    /// What was seen where answers differ, for proposing rules.
+    pub volatility: Volatilities,
+    /// Hits per rule id on this route, as in [`Evidence::rule_hits`].
+    pub rule_hits: BTreeMap<Arc<str>, u64>,
 }
 
 /// Differences that look alike: same route, location pattern, kind and classes.

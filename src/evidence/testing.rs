@@ -28,7 +28,7 @@ pub(crate) fn finding(kind: &str, location: &str, tier: Tier) -> Finding {
 }
 
 pub(crate) fn findings(list: Vec<Finding>) -> Findings {
-    Findings { list, dropped: 0, budget: None }
+    Findings { list, ..Findings::default() }
 }
 
 pub(crate) fn epoch(id: &str, build: Option<&str>) -> EpochInfo {

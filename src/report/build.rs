@@ -3,7 +3,7 @@
 use super::types::LegsOf;
 use super::{
     DivergenceDetail, DivergenceReport, DivergenceShares, GateSummary, Latency, LatencyRatio, LatencySummary,
-    ProxyInfo, Report, RouteReport, RuleInfo, RuleReport, RuleState,
+    ProxyInfo, Report, RouteReport, RuleInfo, rules,
 };
 use crate::evidence::{Counts, Divergence, Evidence, Histogram, RouteEvidence};
 use crate::gate::Judgement;
@@ -71,15 +71,17 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
             (&a.route, &a.location, &a.kind, &a.fingerprint).cmp(&(&b.route, &b.location, &b.kind, &b.fingerprint))
         })
     });
+    let rules = rules::describe(facts.rules, evidence, totals.compared);
+    let told = rules::notices(&rules, totals.compared);
     Report {
         schema: 1,
         generated_at: facts.generated_at,
         epoch: evidence.epoch.clone(),
-        rules: facts.rules.iter().map(|rule| describe_rule(rule, evidence, totals.compared)).collect(),
+        notices: merge_notices(&judgement.notices, &[&facts.notices[..], &told].concat()),
+        rules,
         totals,
         routes,
         divergences,
-        notices: merge_notices(&judgement.notices, &facts.notices),
         gate: GateSummary {
             verdict: judgement.verdict,
             criteria: judgement.criteria.clone(),
@@ -119,25 +121,6 @@ fn describe<E>(d: &Divergence, route: &std::sync::Arc<str>, compared: u64, examp
         summary: d.summary.clone(),
         samples_kept: d.examples.len() as u64,
         examples,
-    }
-}
-
-fn describe_rule(rule: &RuleInfo, evidence: &Evidence, compared: u64) -> RuleReport {
-    let hits = evidence.rule_hits.get(rule.id.as_str()).copied().unwrap_or(0);
-    RuleReport {
-        id: rule.id.clone(),
-        owner: rule.owner.clone(),
-        expires: rule.expires.clone(),
-        state: match (rule.expired, hits) {
-            (true, _) => RuleState::Expired,
-            (false, 0) => RuleState::Unused,
-            (false, _) => RuleState::Active,
-        },
-        hits,
-        share: ratio(hits, compared),
-        why: rule.why.clone(),
-        on: rule.on.clone(),
-        at: rule.at.clone(),
     }
 }
 

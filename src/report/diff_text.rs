@@ -282,6 +282,7 @@ mod tests {
                 beneath,
             ],
             dropped: 3,
+            repeated: 0,
             budget: None,
         }
     }

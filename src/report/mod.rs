@@ -16,6 +16,8 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+mod proposals;
+mod rules;
 mod text;
 mod text_tables;
 mod types;
@@ -31,10 +33,12 @@ pub use html::{MAX_HTML_BYTES, html};
 pub use json::{gate_json, json};
 pub use junit::junit;
 pub use markdown::{MAX_MARKDOWN_BYTES, markdown};
+pub use proposals::{proposals_json, proposals_toml, rule_toml};
+pub use rules::expiry_notices;
 pub use text::text;
 pub use types::{
     DivergenceDetail, DivergenceReport, DivergenceShares, Examples, GateSummary, Latency, LatencyRatio, LatencySummary,
-    LegsOf, ProxyInfo, Report, RouteReport, RuleInfo, RuleReport, RuleState,
+    LegsOf, ProxyInfo, Report, RouteReport, RuleInfo, RuleOnRoute, RuleReport, RuleState,
 };
 
 #[cfg(test)]

@@ -122,6 +122,8 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
         divergences: divergences.into_iter().map(|d| (d.fingerprint.clone(), d)).collect(),
         divergences_overflow: 0,
         noise: BTreeMap::new(),
+        volatility: BTreeMap::new(),
+        rule_hits: BTreeMap::new(),
     }
 }
 
@@ -211,6 +213,7 @@ fn build_report(evidence: &Evidence, judgement: &Judgement) -> Report {
         on: "*".into(),
         at: "json:$.x".into(),
         expired,
+        pairs: false,
     };
     let facts = ReportFacts {
         generated_at: now(),

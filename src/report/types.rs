@@ -149,6 +149,8 @@ pub struct RuleInfo {
     pub at: String,
     /// Whether its day has come.
     pub expired: bool,
+    /// Whether it does its work without excusing anything: it says which elements of an array belong together.
+    pub pairs: bool,
 }
 
 /// What a rule did in this epoch.
@@ -168,6 +170,24 @@ pub struct RuleReport {
     pub on: String,
     #[serde(default)]
     pub at: String,
+    /// Whether it excuses more of a route's exchanges than a rule is expected to; these come first.
+    #[serde(default)]
+    pub over_broad: bool,
+    /// Where it did, the greatest share first.
+    #[serde(default)]
+    pub routes: Vec<RuleOnRoute>,
+    /// Why it may have excused nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// What a rule did on one route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleOnRoute {
+    pub route: Arc<str>,
+    pub hits: u64,
+    /// hits / compared.
+    pub share: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,9 @@
 //! A value is `PLX`, a version byte, and MessagePack with named fields; fields may be added with a default.
 
 use crate::evidence::{
-    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, Kinds, LATENCY_DIGITS, LATENCY_MAX_US,
-    LATENCY_MIN_US, NoisePairs, Pace, PaceCounts, RouteEvidence, StatusCounts, histogram,
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, Kinds, KnownNoise, LATENCY_DIGITS,
+    LATENCY_MAX_US, LATENCY_MIN_US, NoisePairs, Pace, PaceCounts, RouteEvidence, StatusCounts, Volatility, histogram,
+    restore_noise,
 };
 use crate::gate::Policy;
 use crate::model::{Leg, PerLeg, Timestamp};
@@ -73,6 +74,10 @@ pub(super) struct RouteRow {
     noise_pairs: Vec<(Arc<str>, Arc<str>, NoisePairs)>,
     #[serde(default)]
     pace: Option<PaceRow>,
+    #[serde(default)]
+    volatility: Vec<(Arc<str>, Arc<str>, Volatility)>,
+    #[serde(default)]
+    rule_hits: BTreeMap<Arc<str>, u64>,
 }
 
 /// Location, kind, shapes.
@@ -158,6 +163,8 @@ impl RouteRow {
                 .map(|((l, k), known)| (l.clone(), k.clone(), known.pairs))
                 .collect(),
             pace: Some(PaceRow::of(&route.pace)?),
+            volatility: route.volatility.iter().map(|((l, k), seen)| (l.clone(), k.clone(), seen.clone())).collect(),
+            rule_hits: route.rule_hits.clone(),
         })
     }
 
@@ -178,12 +185,13 @@ impl RouteRow {
             route.pace = pace.read()?;
         }
         route.divergences_overflow = self.divergences_overflow;
-        for (location, kind, shapes) in self.noise {
-            route.noise.entry((location, kind)).or_default().shapes = shapes;
-        }
-        for (location, kind, pairs) in self.noise_pairs {
-            route.noise.entry((location, kind)).or_default().pairs = pairs;
-        }
+        let shapes =
+            self.noise.into_iter().map(|(l, k, shapes)| ((l, k), KnownNoise { shapes, ..KnownNoise::default() }));
+        let pairs =
+            self.noise_pairs.into_iter().map(|(l, k, pairs)| ((l, k), KnownNoise { pairs, ..KnownNoise::default() }));
+        route.noise = restore_noise(shapes.chain(pairs));
+        route.volatility = self.volatility.into_iter().map(|(l, k, seen)| ((l, k), seen)).collect();
+        route.rule_hits = self.rule_hits;
         Ok(route)
     }
 }
@@ -302,12 +310,25 @@ mod tests {
         known.shapes.insert("uuid".into());
         known.pairs = NoisePairs { candidate: 20, control: 1, both: 3, above: true };
         route.noise.entry(("json:$.at".into(), "json.value".into())).or_default();
+        let seen = route.volatility.entry(("json:$.id".into(), "json.value".into())).or_default();
+        seen.control.exchanges = 24;
+        seen.control.relative.add(1e-10);
+        seen.candidate.distinct.0.add("a");
+        route.rule_hits.insert("ids".into(), 9);
         let row = RouteRow::of(&route).unwrap();
         let bytes = encode(&row).unwrap();
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
-        fields.as_object_mut().unwrap().remove("noise_pairs");
+        for since in ["noise_pairs", "volatility", "rule_hits"] {
+            fields.as_object_mut().unwrap().remove(since);
+        }
+        // As it was kept before kinds that chance picks among were one.
+        fields["noise"] = serde_json::json!([
+            ["json:$.m", "json.missing", ["uuid"]],
+            ["json:$.m", "json.extra", ["int"]],
+            ["json:$.at", "json.value", []]
+        ]);
         fields["control"].as_object_mut().unwrap().remove("unpaired_noise");
         for key in ["asked_again", "transient"] {
             assert!(fields["counts"].as_object_mut().unwrap().remove(key).is_some());
@@ -315,6 +336,8 @@ mod tests {
         let old = serde_json::from_value::<RouteRow>(fields).unwrap().read().unwrap();
         assert_eq!((old.control.unpaired_noise, old.noise.len(), old.counts.asked_again), (0, 2, 0));
         assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
+        assert!(old.noise.values().any(|known| known.shapes.len() == 2));
+        assert!(old.volatility.is_empty() && old.rule_hits.is_empty());
     }
 
     #[test]

@@ -19,5 +19,6 @@ mod isolation;
 mod mirroring;
 mod operations;
 mod protocols;
+mod rules;
 mod stopping;
 mod streams;

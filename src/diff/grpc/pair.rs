@@ -143,7 +143,7 @@ impl Pair<'_> {
             rest.extend(events);
         }
         let untold = rest.is_empty() && ours.len() == theirs.len() && found.budget.is_none();
-        let mut told = Findings { list: Vec::new(), dropped: found.dropped, budget: found.budget };
+        let mut told = Findings { list: Vec::new(), ..found };
         for finding in rest {
             told.push(self.renamed(finding));
         }

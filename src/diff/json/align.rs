@@ -3,6 +3,7 @@
 //! Patience on hashes that occur once on both sides, then Myers' O(ND) within bounds, then positions. Every function is
 //! symmetric: swapping the sides swaps the pairs.
 
+use super::super::budget::{Budget, Spent};
 use std::collections::HashMap;
 
 /// Rounds of patience before the rest is left to Myers.
@@ -11,15 +12,16 @@ const PATIENCE_ROUNDS: usize = 8;
 /// Pairs of positions, increasing on both sides.
 pub type Pairs = Vec<(usize, usize)>;
 
-/// A common subsequence, the longest where fewer than `max_d` insertions and deletions lead from one to the other.
-pub fn lcs(a: &[u128], b: &[u128], max_d: usize) -> Pairs {
+/// A common subsequence, the longest where fewer insertions and deletions than the budget allows lead from one to the
+/// other.
+pub fn lcs(a: &[u128], b: &[u128], budget: &mut Budget<'_>) -> Result<Pairs, Spent> {
     if a > b {
-        return lcs(b, a, max_d).into_iter().map(|(x, y)| (y, x)).collect();
+        return Ok(lcs(b, a, budget)?.into_iter().map(|(x, y)| (y, x)).collect());
     }
     let mut pairs = Vec::new();
-    range(a, b, 0, 0, max_d, PATIENCE_ROUNDS, &mut pairs);
+    range(a, b, 0, 0, budget, PATIENCE_ROUNDS, &mut pairs)?;
     pairs.sort_unstable();
-    pairs
+    Ok(pairs)
 }
 
 /// Pairs the k-th occurrence of each hash in `a` with the k-th in `b`, in the order of `a`.
@@ -64,7 +66,16 @@ pub fn similar(n: usize, m: usize, score: impl Fn(usize, usize) -> f64) -> Pairs
     pairs
 }
 
-fn range(a: &[u128], b: &[u128], at_a: usize, at_b: usize, max_d: usize, rounds: usize, out: &mut Pairs) {
+fn range(
+    a: &[u128],
+    b: &[u128],
+    at_a: usize,
+    at_b: usize,
+    budget: &mut Budget<'_>,
+    rounds: usize,
+    out: &mut Pairs,
+) -> Result<(), Spent> {
+    budget.tick(1 + a.len() / 16 + b.len() / 16)?;
     let prefix = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     out.extend((0..prefix).map(|i| (at_a + i, at_b + i)));
     let (a, b) = (a.get(prefix..).unwrap_or(&[]), b.get(prefix..).unwrap_or(&[]));
@@ -74,29 +85,30 @@ fn range(a: &[u128], b: &[u128], at_a: usize, at_b: usize, max_d: usize, rounds:
     out.extend((0..suffix).map(|i| (at_a + n + i, at_b + m + i)));
     let (a, b) = (a.get(..n).unwrap_or(&[]), b.get(..m).unwrap_or(&[]));
     if a.is_empty() || b.is_empty() {
-        return;
+        return Ok(());
     }
     let anchors = if rounds == 0 { Vec::new() } else { anchors(a, b) };
     if anchors.is_empty() {
-        match myers(a, b, max_d) {
+        match myers(a, b, budget)? {
             Some(pairs) => out.extend(pairs.into_iter().map(|(x, y)| (at_a + x, at_b + y))),
             None => {
                 let same = a.iter().zip(b).enumerate().filter(|(_, (x, y))| x == y);
                 out.extend(same.map(|(i, _)| (at_a + i, at_b + i)));
             }
         }
-        return;
+        return Ok(());
     }
     let (mut from_a, mut from_b) = (0, 0);
     for (x, y) in anchors.into_iter().chain([(n, m)]) {
         if let (Some(sub_a), Some(sub_b)) = (a.get(from_a..x), b.get(from_b..y)) {
-            range(sub_a, sub_b, at_a + from_a, at_b + from_b, max_d, rounds - 1, out);
+            range(sub_a, sub_b, at_a + from_a, at_b + from_b, budget, rounds - 1, out)?;
         }
         if x < n {
             out.push((at_a + x, at_b + y));
         }
         (from_a, from_b) = (x + 1, y + 1);
     }
+    Ok(())
 }
 
 /// The longest increasing run of hashes that occur exactly once on both sides.
@@ -139,8 +151,9 @@ fn increasing(pairs: &[(usize, usize)]) -> Pairs {
     run
 }
 
-/// E. Myers, "An O(ND) Difference Algorithm and Its Variations" (1986), the greedy form; `None` beyond `max_d`.
-fn myers(a: &[u128], b: &[u128], max_d: usize) -> Option<Pairs> {
+/// E. Myers, "An O(ND) Difference Algorithm and Its Variations" (1986), the greedy form; `None` beyond the budget's
+/// alignment.
+fn myers(a: &[u128], b: &[u128], budget: &mut Budget<'_>) -> Result<Option<Pairs>, Spent> {
     let (n, m) = (a.len() as isize, b.len() as isize);
     let mut trace: Vec<Vec<isize>> = Vec::new();
     // `reach[k + d]`: how far along `a` diagonal k gets with d edits.
@@ -158,15 +171,17 @@ fn myers(a: &[u128], b: &[u128], max_d: usize) -> Option<Pairs> {
         }
     };
     let same = |x: isize, y: isize| a.get(x as usize) == b.get(y as usize);
-    for d in 0..=(max_d as isize).min(n + m) {
+    for d in 0..=(budget.alignment as isize).min(n + m) {
         let last = trace.last().map_or(&[][..], |r| r.as_slice());
         let mut reach = vec![-1; 2 * d as usize + 1];
         let mut done = false;
         for k in (-d..=d).step_by(2) {
             let mut x = start(last, d, k);
+            let from = x;
             while x >= 0 && x - k >= 0 && x < n && x - k < m && same(x, x - k) {
                 x += 1;
             }
+            budget.tick(1 + (x - from).unsigned_abs() / 16)?;
             if let Some(cell) = reach.get_mut((k + d) as usize) {
                 *cell = x;
             }
@@ -174,10 +189,10 @@ fn myers(a: &[u128], b: &[u128], max_d: usize) -> Option<Pairs> {
         }
         trace.push(reach);
         if done {
-            return Some(backtrack(&trace, n, m, start));
+            return Ok(Some(backtrack(&trace, n, m, start)));
         }
     }
-    None
+    Ok(None)
 }
 
 fn backtrack(trace: &[Vec<isize>], n: isize, m: isize, start: impl Fn(&[isize], isize, isize) -> isize) -> Pairs {
@@ -215,8 +230,12 @@ mod tests {
         text.bytes().map(u128::from).collect()
     }
 
+    fn longest_of(a: &[u128], b: &[u128]) -> Pairs {
+        lcs(a, b, &mut Budget::new(&|| false)).unwrap()
+    }
+
     fn common(a: &str, b: &str) -> String {
-        lcs(&hashes(a), &hashes(b), 256).iter().map(|(i, _)| char::from(a.as_bytes()[*i])).collect()
+        longest_of(&hashes(a), &hashes(b)).iter().map(|(i, _)| char::from(a.as_bytes()[*i])).collect()
     }
 
     #[test]
@@ -261,12 +280,12 @@ mod tests {
             a in proptest::collection::vec(0u128..6, 0..30),
             b in proptest::collection::vec(0u128..6, 0..30),
         ) {
-            let pairs = lcs(&a, &b, 256);
+            let pairs = longest_of(&a, &b);
             prop_assert!(pairs.iter().all(|(i, j)| a[*i] == b[*j]));
             prop_assert!(pairs.is_sorted_by(|x, y| x.0 < y.0 && x.1 < y.1), "{:?}", pairs);
-            let swapped: Pairs = lcs(&b, &a, 256).into_iter().map(|(x, y)| (y, x)).collect();
+            let swapped: Pairs = longest_of(&b, &a).into_iter().map(|(x, y)| (y, x)).collect();
             prop_assert_eq!(&pairs, &swapped);
-            let plain = myers(&a, &b, 256).unwrap();
+            let plain = myers(&a, &b, &mut Budget::new(&|| false)).unwrap().unwrap();
             prop_assert_eq!(plain.len(), longest(&a, &b));
             prop_assert!(plain.iter().all(|(i, j)| a[*i] == b[*j]));
             prop_assert!(plain.is_sorted_by(|x, y| x.0 < y.0 && x.1 < y.1), "{:?}", plain);

@@ -2,67 +2,131 @@
 
 use super::super::budget::Spent;
 use super::super::finding::Tier;
-use super::super::path::push_index;
 use super::super::spec::{Align, Ignore};
-use super::super::value::rules::{Props, tuple_index};
+use super::super::value::rules::Props;
 use super::align::{self, Pairs};
+use super::key::{self, Key};
+use super::ruled::At;
+use super::rules::State;
 use super::tree::{Tree, Type};
-use super::walk::{Ruled, Walk};
+use super::walk::Walk;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Elements on a side up to which leftovers are paired by similarity.
 const MAX_SIMILAR: usize = 64;
 /// Members of an element looked at for similarity.
 const MAX_MEMBERS: usize = 64;
-/// Names that identify an element, the most likely first.
-const KEY_NAMES: [&str; 8] = ["id", "_id", "key", "name", "uuid", "code", "@id", "href"];
-/// Seed of element keys, so that they are no values.
-const KEY: u64 = 2000;
+/// Seed of members' names, so that they are no values.
+const NAME: u64 = 3000;
 
 type Step = Result<(), Spent>;
 
-/// The elements of both arrays and the hashes they are aligned by.
+/// The elements of both arrays that have to be paired, and the hashes they are aligned by.
 struct Elements {
-    p: Vec<usize>,
-    c: Vec<usize>,
+    p: Vec<At>,
+    c: Vec<At>,
     p_hashes: Vec<u128>,
     c_hashes: Vec<u128>,
+    /// How many stand before these, the same on both sides.
+    before: usize,
 }
 
 impl<'w, 'a> Walk<'w, 'a, '_> {
-    pub(super) fn array(&mut self, p: usize, c: usize, props: Option<&Props>) -> Step {
-        let nodes = |tree: &Tree<'_>, i| tree.children(i).iter().map(|n| *n as usize).collect::<Vec<_>>();
-        let (ps, cs) = (nodes(self.p, p), nodes(self.c, c));
+    pub(super) fn array(&mut self, p: At, c: At, props: Option<&Props>) -> Step {
+        let (ps, cs) = (self.elements(self.p, p.state, p.node), self.elements(self.c, c.state, c.node));
         self.budget.tick(ps.len() + cs.len())?;
-        let e = Elements {
-            p_hashes: ps.iter().map(|n| self.p_rules.hash(self.p, *n)).collect(),
-            c_hashes: cs.iter().map(|n| self.c_rules.hash(self.c, *n)).collect(),
-            p: ps,
-            c: cs,
+        let align = props.and_then(|r| r.align.as_ref());
+        let by_root = self.options.root_align.filter(|_| p.node == 0);
+        let by = align.map(|a| &a.is).or(by_root);
+        let key = match by {
+            Some(Align::Key(members)) => Some(Key::new(members)),
+            Some(Align::Auto) => self.learnt(&ps, &cs)?.map(|member| Key::new(&[member])),
+            _ => None,
         };
+        let e = self.unsettled(ps, cs, by)?;
+        let at = (p.node, c.node);
         if e.p_hashes == e.c_hashes {
             return self.by_index(&e);
         }
-        let align = props.and_then(|r| r.align.as_ref());
-        let by_root = self.options.root_align.filter(|_| p == 0);
-        match align.map(|a| &a.is).or(by_root) {
-            Some(Align::Index) => self.by_index(&e),
-            Some(Align::Set) => self.unordered((p, c), &e, true, align.map(|a| &a.id)),
-            Some(Align::Multiset) => self.unordered((p, c), &e, false, align.map(|a| &a.id)),
-            Some(Align::Key(members)) => self.keyed((p, c), &e, members, props),
-            Some(Align::Auto) if self.options.auto_confirmed => match infer_key(self.p, &e.p, self.c, &e.c) {
-                Some(member) => self.keyed((p, c), &e, &[member], props),
-                None => self.in_order((p, c), &e, props),
-            },
-            Some(Align::Auto | Align::Lcs) | None => self.in_order((p, c), &e, props),
+        if let Some(key) = key {
+            return self.keyed(at, &e, &key, props);
         }
+        match by {
+            Some(Align::Index) => self.by_index(&e),
+            Some(Align::Set) => self.unordered(at, &e, true, align.map(|a| &a.id)),
+            Some(Align::Multiset) => self.unordered(at, &e, false, align.map(|a| &a.id)),
+            _ => self.in_order(at, &e, props),
+        }
+    }
+
+    fn elements(&mut self, tree: &Tree<'_>, state: State, array: usize) -> Vec<At> {
+        let walker = &mut self.walker;
+        tree.children(array).enumerate().map(|(i, node)| At { node, state: walker.index(state, i) }).collect()
+    }
+
+    /// Leaves out what both begin and end with, where that can't change how the rest is paired.
+    fn unsettled(&mut self, mut p: Vec<At>, mut c: Vec<At>, align: Option<&Align>) -> Result<Elements, Spent> {
+        let (mut before, both) = (0, p.len().min(c.len()));
+        if align != Some(&Align::Set) {
+            while before < both && self.is_settled(p[before], c[before])? {
+                before += 1;
+            }
+            let shifted = p.len() != c.len() && align == Some(&Align::Index);
+            let mut after = 0;
+            while !shifted
+                && before + after < both
+                && self.is_settled(p[p.len() - 1 - after], c[c.len() - 1 - after])?
+            {
+                after += 1;
+            }
+            for side in [&mut p, &mut c] {
+                side.truncate(side.len() - after);
+                side.drain(..before);
+            }
+        }
+        let mut e = Elements { p_hashes: Vec::new(), c_hashes: Vec::new(), p, c, before };
+        for at in &e.p {
+            e.p_hashes.push(self.p_ruled.hash(self.p, *at, &mut self.walker, self.budget)?);
+        }
+        for at in &e.c {
+            e.c_hashes.push(self.c_ruled.hash(self.c, *at, &mut self.walker, self.budget)?);
+        }
+        Ok(e)
+    }
+
+    /// The member by which elements are paired because enough exchanges have shown that it identifies them. What this
+    /// one shows is remembered.
+    fn learnt(&mut self, p: &[At], c: &[At]) -> Result<Option<String>, Spent> {
+        let Some(keys) = self.rules.auto() else { return Ok(None) };
+        let nodes = |side: &[At]| side.iter().map(|at| at.node).collect::<Vec<_>>();
+        let (ps, cs, location) = (nodes(p), nodes(c), &self.place.location);
+        let known = keys.of(location);
+        if let Some(known) = &known {
+            let fits = key::identifies(self.p, &ps, &known.member, self.budget)?
+                && key::identifies(self.c, &cs, &known.member, self.budget)?;
+            if !fits && !self.session.control {
+                keys.forget(location);
+            }
+            if known.in_use() {
+                return Ok(fits.then(|| known.member.clone()));
+            }
+        }
+        if !self.session.control
+            && let Some(member) = key::infer((self.p, &ps), (self.c, &cs), self.budget)?
+        {
+            let first = self.session.inferred.insert(location.clone());
+            keys.confirm(location, &member, first);
+        }
+        Ok(None)
     }
 
     fn by_index(&mut self, e: &Elements) -> Step {
         let both = e.p.len().min(e.c.len());
         for (i, (p, c)) in e.p.iter().zip(&e.c).enumerate() {
-            self.element(i, |walk| walk.node(*p, *c))?;
+            self.element(e, i, |walk| walk.node(*p, *c))?;
         }
         self.rest(e, both..e.p.len(), both..e.c.len())
     }
@@ -72,13 +136,13 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
             self.order("json.order", at, props);
             return self.pairs(e, &align::occurrences(&e.p_hashes, &e.c_hashes));
         }
-        let anchors = align::lcs(&e.p_hashes, &e.c_hashes, self.budget.alignment);
+        let anchors = align::lcs(&e.p_hashes, &e.c_hashes, self.budget)?;
         let moved = Moved::new(e, &anchors);
         let (mut from_p, mut from_c) = (0, 0);
         for (i, j) in anchors.into_iter().chain([(e.p.len(), e.c.len())]) {
             self.gap(e, from_p..i, from_c..j, &moved, props)?;
             if let (Some(p), Some(c)) = (e.p.get(i), e.c.get(j)) {
-                self.element(i, |walk| walk.node(*p, *c))?;
+                self.element(e, i, |walk| walk.node(*p, *c))?;
             }
             (from_p, from_c) = (i + 1, j + 1);
         }
@@ -86,22 +150,14 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
     }
 
     /// What stands between two matched elements: pairs that look alike, and what only one side has.
-    fn gap(
-        &mut self,
-        e: &Elements,
-        ps: std::ops::Range<usize>,
-        cs: std::ops::Range<usize>,
-        moved: &Moved,
-        props: Option<&Props>,
-    ) -> Step {
-        let still = |range: std::ops::Range<usize>, gone: &dyn Fn(usize) -> bool| -> Vec<usize> {
-            range.filter(|i| !gone(*i)).collect()
-        };
+    fn gap(&mut self, e: &Elements, ps: Range<usize>, cs: Range<usize>, moved: &Moved, props: Option<&Props>) -> Step {
+        let still =
+            |range: Range<usize>, gone: &dyn Fn(usize) -> bool| -> Vec<usize> { range.filter(|i| !gone(*i)).collect() };
         for i in ps.clone() {
             if let (Some(j), Some(p)) = (moved.to.get(&i), e.p.get(i)) {
                 let Some(c) = e.c.get(*j) else { continue };
-                self.element(i, |walk| {
-                    walk.order("json.moved", (*p, *c), props);
+                self.element(e, i, |walk| {
+                    walk.order("json.moved", (p.node, c.node), props);
                     walk.node(*p, *c)
                 })?;
             }
@@ -123,13 +179,13 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
         for (x, i) in left.iter().enumerate() {
             let Some(p) = e.p.get(*i) else { continue };
             match partner.get(&x).and_then(|y| right.get(*y)).and_then(|j| e.c.get(*j)) {
-                Some(c) => self.element(*i, |walk| walk.node(*p, *c))?,
-                None => self.element(*i, |walk| walk.lonely(true, *p))?,
+                Some(c) => self.element(e, *i, |walk| walk.node(*p, *c))?,
+                None => self.element(e, *i, |walk| walk.lonely(true, *p))?,
             }
         }
         for (y, j) in right.iter().enumerate() {
             if let (false, Some(c)) = (taken.contains(&y), e.c.get(*j)) {
-                self.element(*j, |walk| walk.lonely(false, *c))?;
+                self.element(e, *j, |walk| walk.lonely(false, *c))?;
             }
         }
         Ok(())
@@ -143,10 +199,8 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
             return Ok((0..left.len().min(right.len())).map(|k| (k, k)).collect());
         }
         self.budget.tick(left.len() * right.len())?;
-        let ours: Vec<_> =
-            left.iter().filter_map(|i| e.p.get(*i)).map(|n| Traits::of(self.p, &self.p_rules, *n)).collect();
-        let theirs: Vec<_> =
-            right.iter().filter_map(|j| e.c.get(*j)).map(|n| Traits::of(self.c, &self.c_rules, *n)).collect();
+        let ours = self.traits(true, left.iter().filter_map(|i| e.p.get(*i)))?;
+        let theirs = self.traits(false, right.iter().filter_map(|j| e.c.get(*j)))?;
         let score = |i: usize, j: usize| match (ours.get(i), theirs.get(j)) {
             (Some(x), Some(y)) => x.similarity(y),
             _ => 0.0,
@@ -159,11 +213,36 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
         Ok(align::similar(ours.len(), theirs.len(), score))
     }
 
-    fn keyed(&mut self, at: (usize, usize), e: &Elements, members: &[String], props: Option<&Props>) -> Step {
-        let keys = |tree: &Tree<'_>, nodes: &[usize]| -> Vec<u128> {
-            nodes.iter().map(|n| element_key(tree, *n, members)).collect()
+    /// What the elements of one side are made of, for likeness.
+    fn traits<'e>(&mut self, primary: bool, elements: impl Iterator<Item = &'e At>) -> Result<Vec<Traits>, Spent> {
+        let (tree, ruled) = if primary { (self.p, &mut self.p_ruled) } else { (self.c, &mut self.c_ruled) };
+        let mut all = Vec::new();
+        for At { node, state } in elements.copied() {
+            let kind = tree.nodes[node].kind;
+            let mut hashes = Vec::new();
+            for (i, child) in tree.children(node).take(MAX_MEMBERS).enumerate() {
+                let name = tree.key(child);
+                let state = match kind {
+                    Type::Object => self.walker.name(state, &name),
+                    _ => self.walker.index(state, i),
+                };
+                let value = ruled.hash(tree, At { node: child, state }, &mut self.walker, self.budget)?;
+                hashes.push(value ^ xxh3_128_with_seed(&name, NAME));
+            }
+            if !tree.is_container(node) {
+                hashes.push(tree.hash(node, self.budget)?);
+            }
+            hashes.sort_unstable();
+            all.push(Traits { kind, hashes });
+        }
+        Ok(all)
+    }
+
+    fn keyed(&mut self, at: (usize, usize), e: &Elements, key: &Key, props: Option<&Props>) -> Step {
+        let mut keys = |tree: &Tree<'_>, elements: &[At]| -> Result<Vec<u128>, Spent> {
+            elements.iter().map(|at| key.of(tree, at.node, self.budget)).collect()
         };
-        let pairs = align::occurrences(&keys(self.p, &e.p), &keys(self.c, &e.c));
+        let pairs = align::occurrences(&keys(self.p, &e.p)?, &keys(self.c, &e.c)?);
         if !pairs.is_sorted_by_key(|(_, j)| *j) {
             self.order("json.order", at, props);
         }
@@ -171,7 +250,7 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
         self.paired(e, &all(e.p.len()), &all(e.c.len()), &pairs)
     }
 
-    fn unordered(&mut self, at: (usize, usize), e: &Elements, set: bool, rule: Option<&std::sync::Arc<str>>) -> Step {
+    fn unordered(&mut self, at: (usize, usize), e: &Elements, set: bool, rule: Option<&Arc<str>>) -> Step {
         let pairs = align::occurrences(&e.p_hashes, &e.c_hashes);
         let p_all: HashSet<u128> = e.p_hashes.iter().copied().collect();
         let c_all: HashSet<u128> = e.c_hashes.iter().copied().collect();
@@ -195,20 +274,20 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
     fn pairs(&mut self, e: &Elements, pairs: &Pairs) -> Step {
         for (i, j) in pairs {
             if let (Some(p), Some(c)) = (e.p.get(*i), e.c.get(*j)) {
-                self.element(*i, |walk| walk.node(*p, *c))?;
+                self.element(e, *i, |walk| walk.node(*p, *c))?;
             }
         }
         Ok(())
     }
 
-    fn rest(&mut self, e: &Elements, ps: std::ops::Range<usize>, cs: std::ops::Range<usize>) -> Step {
+    fn rest(&mut self, e: &Elements, ps: Range<usize>, cs: Range<usize>) -> Step {
         let (left, right): (Vec<_>, Vec<_>) = (ps.collect(), cs.collect());
         self.paired(e, &left, &right, &Pairs::new())
     }
 
-    fn lonely(&mut self, primary: bool, node: usize) -> Step {
+    fn lonely(&mut self, primary: bool, at: At) -> Step {
         self.budget.spend(1)?;
-        self.one_sided(primary, node, true);
+        self.one_sided(primary, at, true);
         Ok(())
     }
 
@@ -217,14 +296,13 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
         self.two(kind, Tier::Order, at, None, cover);
     }
 
-    /// Does something at the place of one element.
-    fn element(&mut self, index: usize, then: impl FnOnce(&mut Self) -> Step) -> Step {
-        let marks = (self.location.len(), self.exact.len());
-        self.location.push_str("[*]");
-        push_index(&mut self.exact, index);
-        let step = then(self);
-        self.leave(marks);
-        step
+    /// Does something at the place of one of the elements.
+    fn element(&mut self, e: &Elements, index: usize, then: impl FnOnce(&mut Self) -> Step) -> Step {
+        let mark = self.place.mark();
+        self.place.element(e.before + index);
+        then(self)?;
+        self.place.back(mark);
+        Ok(())
     }
 }
 
@@ -262,21 +340,6 @@ struct Traits {
 // === impl Traits ===
 
 impl Traits {
-    fn of(tree: &Tree<'_>, rules: &Ruled, node: usize) -> Self {
-        let kind = tree.nodes[node].kind;
-        let mut hashes: Vec<u128> = match kind {
-            Type::Object | Type::Array => tree
-                .children(node)
-                .iter()
-                .take(MAX_MEMBERS)
-                .map(|c| rules.hash(tree, *c as usize) ^ xxh3_128_with_seed(&tree.key(*c as usize), KEY))
-                .collect(),
-            _ => vec![tree.nodes[node].full],
-        };
-        hashes.sort_unstable();
-        Self { kind, hashes }
-    }
-
     /// The share of what the larger has that the other has too; 0 between types and between scalars.
     fn similarity(&self, other: &Traits) -> f64 {
         let most = self.hashes.len().max(other.hashes.len());
@@ -302,49 +365,4 @@ fn same_multiset(a: &[u128], b: &[u128]) -> bool {
         hashes
     };
     sorted(a) == sorted(b)
-}
-
-/// What identifies an element: the values of these members. One that has none of them is identified by all it is.
-fn element_key(tree: &Tree<'_>, node: usize, members: &[String]) -> u128 {
-    let mut bytes = Vec::with_capacity(members.len() * 17);
-    let mut found = false;
-    for member in members {
-        let child = match tuple_index(member) {
-            Some(index) if tree.nodes[node].kind == Type::Array => tree.children(node).get(index).map(|c| *c as usize),
-            _ => tree.member(node, member.as_bytes()),
-        };
-        found |= child.is_some();
-        bytes.push(u8::from(child.is_some()));
-        bytes.extend_from_slice(&child.map_or(0, |c| tree.nodes[c].full).to_le_bytes());
-    }
-    if found { xxh3_128_with_seed(&bytes, KEY) } else { tree.nodes[node].full }
-}
-
-/// A scalar member that all elements have, with another value in each, half of which stand on both sides.
-fn infer_key(p: &Tree<'_>, ps: &[usize], c: &Tree<'_>, cs: &[usize]) -> Option<String> {
-    let first = *ps.first()?;
-    let mut names: Vec<String> = KEY_NAMES.iter().map(|n| (*n).to_owned()).collect();
-    if p.nodes[first].kind == Type::Object {
-        for child in p.children(first).iter().take(MAX_MEMBERS) {
-            let name = String::from_utf8_lossy(&p.key(*child as usize)).into_owned();
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-    }
-    let unique = |tree: &Tree<'_>, nodes: &[usize], name: &str| -> Option<HashSet<u128>> {
-        let mut seen = HashSet::new();
-        for node in nodes {
-            let child = tree.member(*node, name.as_bytes())?;
-            let scalar = matches!(tree.nodes[child].kind, Type::String | Type::Number);
-            if !scalar || !seen.insert(tree.nodes[child].full) {
-                return None;
-            }
-        }
-        Some(seen)
-    };
-    names.into_iter().find(|name| {
-        let (Some(a), Some(b)) = (unique(p, ps, name), unique(c, cs, name)) else { return false };
-        2 * a.intersection(&b).count() >= a.len().max(b.len())
-    })
 }

@@ -2,89 +2,133 @@
 //! to what does not.
 
 use super::super::finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
+use super::super::path::{push_index, push_name, push_name_pattern};
 use super::super::value::shape::shape_of;
-use super::tree::{Tree, Type};
+use super::super::value::text::unescape;
+use super::tree::Type;
 use std::sync::Arc;
 
 /// Bytes of a value that a finding carries.
 pub const MAX_EXCERPT: usize = 256;
+/// Names in one object that no person chose, up to which each has a location of its own.
+pub(super) const MAX_NAMES: usize = 64;
 
-/// One side of a finding: where the value stands, if there is one, and its class.
+/// A place in both documents: as rules and reports name it, and as it is in this exchange.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub location: String,
+    pub exact: String,
+}
+
+/// One side of a finding: the value as written, if there is one, and its class.
 #[derive(Clone, Copy)]
-pub(super) struct Side<'s, 'a> {
-    pub value: Option<(&'s Tree<'a>, usize)>,
+pub(super) struct Side<'a> {
+    pub value: Option<(Type, &'a [u8])>,
     pub class: &'static str,
 }
 
 /// A finding in the making.
-pub(super) struct Draft<'s, 'a> {
+pub(super) struct Draft<'a> {
     pub kind: &'static str,
     pub tier: Tier,
-    pub primary: Side<'s, 'a>,
-    pub candidate: Side<'s, 'a>,
+    pub primary: Side<'a>,
+    pub candidate: Side<'a>,
     pub cover: Option<Arc<str>>,
+}
+
+// === impl Place ===
+
+impl Place {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { location: prefix.to_owned(), exact: prefix.to_owned() }
+    }
+
+    /// Goes to a member; one of a family is not told from the others in the location.
+    pub(super) fn member(&mut self, name: &[u8], family: bool) {
+        if family {
+            self.location.push_str(".*");
+        } else {
+            push_name_pattern(&mut self.location, name);
+        }
+        push_name(&mut self.exact, name);
+    }
+
+    pub(super) fn element(&mut self, index: usize) {
+        self.location.push_str("[*]");
+        push_index(&mut self.exact, index);
+    }
+
+    /// Where it is, to come [`Place::back`] to.
+    pub(super) fn mark(&self) -> (usize, usize) {
+        (self.location.len(), self.exact.len())
+    }
+
+    pub(super) fn back(&mut self, (location, exact): (usize, usize)) {
+        self.location.truncate(location);
+        self.exact.truncate(exact);
+    }
+}
+
+/// Whether a name looks made by a machine, so that where there are more than [`MAX_NAMES`] of them in one object they
+/// are one place.
+pub(super) fn machine_made(name: &[u8]) -> bool {
+    name.iter().any(u8::is_ascii_digit)
 }
 
 // === impl Side ===
 
-impl<'s, 'a> Side<'s, 'a> {
+impl<'a> Side<'a> {
     pub(super) fn missing() -> Self {
         Self { value: None, class: "missing" }
     }
 
     /// A value under the class of its JSON type.
-    pub(super) fn typed(tree: &'s Tree<'a>, node: usize) -> Self {
-        Self { value: Some((tree, node)), class: tree.nodes[node].kind.name() }
+    pub(super) fn typed(kind: Type, text: &'a [u8]) -> Self {
+        Self { value: Some((kind, text)), class: kind.name() }
     }
 
-    pub(super) fn classed(tree: &'s Tree<'a>, node: usize, class: &'static str) -> Self {
-        Self { value: Some((tree, node)), class }
+    pub(super) fn classed(self, class: &'static str) -> Self {
+        Self { class, ..self }
     }
 
     fn shape(&self) -> Option<Arc<str>> {
-        let (tree, node) = self.value?;
-        let shape = match tree.nodes[node].kind {
-            Type::String => match std::str::from_utf8(&tree.string(node)) {
-                Ok(text) => shape_of(text, true),
-                Err(_) => "string",
-            },
-            kind => kind.name(),
-        };
-        Some(shape.into())
+        let (kind, text) = self.value?;
+        if kind != Type::String {
+            return Some(kind.name().into());
+        }
+        let text = text.trim_ascii();
+        let content = unescape(text.get(1..text.len().saturating_sub(1)).unwrap_or(&[]));
+        Some(std::str::from_utf8(&content).map_or("string", |text| shape_of(text, true)).into())
     }
 
     fn excerpt(&self) -> Option<String> {
-        self.value.map(|(tree, node)| excerpt(tree.raw(node)))
+        self.value.map(|(_, text)| excerpt(text))
     }
 }
 
 // === impl Draft ===
 
-impl Draft<'_, '_> {
+impl Draft<'_> {
     pub(super) fn counts(&self) -> bool {
         self.tier.counts() && self.cover.is_none()
     }
 
     /// Adds it, in place of one that does not count where the list is full.
-    pub(super) fn push(self, location: &str, exact: &str, out: &mut Findings) {
-        if out.list.len() < MAX_FINDINGS {
-            out.list.push(self.finish(location, exact));
+    pub(super) fn push(self, place: &Place, out: &mut Findings) {
+        // Where all in a full list count, one more that does not is not worth the making.
+        if !self.counts() && out.list.len() >= MAX_FINDINGS && out.list.iter().all(Finding::counts) {
+            out.dropped += 1;
             return;
         }
-        out.dropped += 1;
-        if self.counts()
-            && let Some(idle) = out.list.iter_mut().rev().find(|f| !f.counts())
-        {
-            *idle = self.finish(location, exact);
-        }
+        out.push(self.finish(place));
     }
 
-    fn finish(self, location: &str, exact: &str) -> Finding {
+    fn finish(self, place: &Place) -> Finding {
         Finding {
             kind: self.kind.into(),
             tier: self.tier,
-            location: location.into(),
-            exact: exact.into(),
+            location: place.location.as_str().into(),
+            exact: place.exact.as_str().into(),
             primary_class: self.primary.class.into(),
             candidate_class: self.candidate.class.into(),
             primary_shape: self.primary.shape(),
@@ -98,29 +142,17 @@ impl Draft<'_, '_> {
 }
 
 /// The one finding of two texts that differ in white space alone.
-pub(super) fn whitespace(primary: &[u8], candidate: &[u8], location: &str, out: &mut Findings) {
-    let class = |bytes: &[u8]| match bytes.iter().find(|b| !b.is_ascii_whitespace()) {
-        Some(b'{') => "object",
-        Some(b'[') => "array",
-        Some(b'"') => "string",
-        Some(b't' | b'f') => "bool",
-        Some(b'n') => "null",
-        _ => "number",
+pub(super) fn whitespace(primary: &[u8], candidate: &[u8], prefix: &str, out: &mut Findings) {
+    let kind = match primary.trim_ascii_start().first() {
+        Some(b'{') => Type::Object,
+        Some(b'[') => Type::Array,
+        Some(b'"') => Type::String,
+        Some(b't' | b'f') => Type::Bool,
+        Some(b'n') => Type::Null,
+        _ => Type::Number,
     };
-    out.push(Finding {
-        kind: "json.whitespace".into(),
-        tier: Tier::Repr,
-        location: location.into(),
-        exact: location.into(),
-        primary_class: class(primary).into(),
-        candidate_class: class(candidate).into(),
-        primary_shape: Some(class(primary).into()),
-        candidate_shape: Some(class(candidate).into()),
-        primary: Some(excerpt(primary)),
-        candidate: Some(excerpt(candidate)),
-        cover: None,
-        secondary: false,
-    });
+    let (primary, candidate) = (Side::typed(kind, primary), Side::typed(kind, candidate));
+    Draft { kind: "json.whitespace", tier: Tier::Repr, primary, candidate, cover: None }.push(&Place::new(prefix), out);
 }
 
 /// At most [`MAX_EXCERPT`] bytes, cut between characters and marked where cut.

@@ -1,27 +1,34 @@
 //! Two JSON texts in, differences out: typed, aligned, by location.
 //!
-//! Texts that differ in white space alone end in a lockstep of two tokenizers; else trees of spans with hashes are
-//! built, equal parts skipped, arrays aligned and the rest walked together with the rules. It keeps numbers and strings
-//! as text and knows nothing of headers, noise or verdicts. Invalid UTF-8 and a byte order mark are no JSON.
+//! Texts that differ in white space or the order of members alone are read once, in [`lockstep`]; else trees of spans
+//! are built, equal parts skipped, arrays aligned by hashes and the rest walked together with the rules. It keeps
+//! numbers and strings as text and knows nothing of headers, noise or verdicts. Invalid UTF-8 and a byte order mark are
+//! no JSON.
 
 mod align;
 mod array;
+mod auto;
 mod emit;
+mod key;
+mod lockstep;
+mod members;
+mod ruled;
 mod rules;
-mod token;
+mod scan;
 mod tree;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
+pub(in crate::diff) use auto::{AutoKeys, Learnt};
+pub use auto::{CONFIRMATIONS, InferredKey};
 pub use rules::JsonRules;
 
 use super::budget::{Budget, Spent};
 use super::finding::Findings;
 use super::spec::Align;
 use super::value::rules::Session;
-use token::{Fault, Tokenizer};
 use tree::{NoTree, Tree};
 
 /// How comparing two texts ended.
@@ -40,15 +47,13 @@ pub enum JsonOutcome {
 pub struct Options<'a> {
     /// What locations begin with, `json:$` as a rule.
     pub prefix: &'a str,
-    /// Whether the key that `align = "auto"` infers has been confirmed often enough to be used.
-    pub auto_confirmed: bool,
     /// How the elements of a document that is an array are paired where no rule says so.
     pub root_align: Option<&'a Align>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { prefix: "json:$", auto_confirmed: false, root_align: None }
+        Self { prefix: "json:$", root_align: None }
     }
 }
 
@@ -74,15 +79,39 @@ pub fn compare_with(
     out: &mut Findings,
 ) -> JsonOutcome {
     let utf8 = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
-    let (p, c) = (utf8(primary), utf8(candidate));
-    if p && c && same_tokens(primary, candidate, budget) {
-        if primary != candidate {
-            emit::whitespace(primary, candidate, options.prefix, out);
+    let valid = (utf8(primary), utf8(candidate));
+    let count = |found: &Findings| found.list.len() as u64 + found.dropped;
+    let before = count(out);
+    // Renamed identities have to be seen even where nothing else is.
+    let same = match valid {
+        (true, true) if !rules.has_bijection() => lockstep::same(primary, candidate, options.prefix, budget),
+        _ => None,
+    };
+    let outcome = match same {
+        Some(found) => {
+            out.absorb(found, false);
+            JsonOutcome::Done
         }
-        return JsonOutcome::Done;
+        None => trees((primary, valid.0), (candidate, valid.1), rules, budget, session, options, out),
+    };
+    if outcome == JsonOutcome::Done && count(out) == before && primary != candidate {
+        emit::whitespace(primary, candidate, options.prefix, out);
     }
-    let mut tree = |valid: bool, bytes| if valid { Tree::build(bytes, budget) } else { Err(NoTree::NotJson) };
-    match (tree(p, primary), tree(c, candidate)) {
+    outcome
+}
+
+/// Compares texts, each with whether it is UTF-8, that are not the same by the look of them.
+fn trees(
+    primary: (&[u8], bool),
+    candidate: (&[u8], bool),
+    rules: &JsonRules,
+    budget: &mut Budget<'_>,
+    session: &mut Session,
+    options: &Options<'_>,
+    out: &mut Findings,
+) -> JsonOutcome {
+    let mut tree = |(bytes, valid)| if valid { Tree::build(bytes, budget) } else { Err(NoTree::NotJson) };
+    match (tree(primary), tree(candidate)) {
         (Ok(p), Ok(c)) => walk::Walk::new(&p, &c, rules, budget, session, options, out).run(),
         (Err(NoTree::Limit(limit)), _) | (_, Err(NoTree::Limit(limit))) => JsonOutcome::Limit(limit),
         (p, c) => JsonOutcome::NotJson { primary: p.is_err(), candidate: c.is_err() },
@@ -97,30 +126,12 @@ pub(super) fn is_json(bytes: &[u8], budget: &mut Budget<'_>) -> Result<bool, Spe
     if std::str::from_utf8(bytes).is_err() {
         return Ok(false);
     }
-    let mut tokens = Tokenizer::new(bytes, budget.depth);
-    loop {
-        budget.tick(1)?;
-        match tokens.next() {
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(true),
-            Err(Fault::Syntax) => return Ok(false),
-            Err(Fault::Depth) => return Err(Spent("depth")),
-        }
+    if lockstep::same(bytes, bytes, "", budget).is_some() {
+        return Ok(true);
     }
-}
-
-/// Whether both are JSON of the same tokens; false too where it could not be told.
-fn same_tokens(a: &[u8], b: &[u8], budget: &mut Budget<'_>) -> bool {
-    let mut left = Tokenizer::new(a, budget.depth);
-    let mut right = Tokenizer::new(b, budget.depth);
-    loop {
-        if budget.tick(1).is_err() {
-            return false;
-        }
-        match (left.next(), right.next()) {
-            (Ok(None), Ok(None)) => return true,
-            (Ok(Some(x)), Ok(Some(y))) if x.kind == y.kind && a.get(x.start..x.end) == b.get(y.start..y.end) => {}
-            (Ok(_), Ok(_)) | (Err(Fault::Syntax | Fault::Depth), _) | (_, Err(_)) => return false,
-        }
+    match Tree::build(bytes, budget) {
+        Ok(_) => Ok(true),
+        Err(NoTree::NotJson) => Ok(false),
+        Err(NoTree::Limit(limit)) => Err(Spent(limit)),
     }
 }

@@ -6,6 +6,7 @@
 use super::super::path::{Path, Select};
 use super::super::spec::{Align, Ignore, RuleSpec};
 use super::super::value::rules::Props;
+use super::auto::AutoKeys;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,11 +14,16 @@ use std::sync::Arc;
 /// The rules of one route on places in JSON, or in what is compared as JSON.
 #[derive(Debug, Clone, Default)]
 pub struct JsonRules {
+    compiled: Arc<Compiled>,
+    auto: Option<AutoKeys>,
+}
+
+#[derive(Debug, Default)]
+struct Compiled {
     /// The least specific first; of equals in the order given. The later wins.
     rules: Vec<(Path, Props)>,
     names: HashMap<Box<[u8]>, u32>,
     indexes: HashMap<usize, u32>,
-    pub(super) has_bijection: bool,
 }
 
 /// A set of rules and positions in them, by number; [`DEAD`] is the empty one.
@@ -32,7 +38,7 @@ type Set = Vec<(u32, u32)>;
 /// The states reached in one comparison.
 #[derive(Debug)]
 pub(super) struct Walker<'r> {
-    rules: &'r JsonRules,
+    rules: &'r Compiled,
     states: Vec<(Rc<Set>, Option<Rc<Props>>)>,
     numbers: HashMap<Rc<Set>, State>,
     steps: HashMap<(State, u32), State>,
@@ -80,19 +86,39 @@ impl JsonRules {
                 *known = symbol;
             }
         }
-        let has_bijection = rules.iter().any(|(_, p)| p.bijection.is_some());
-        Ok(Self { rules, names, indexes, has_bijection })
+        Ok(Self { compiled: Arc::new(Compiled { rules, names, indexes }), auto: None })
     }
 
     /// What the rules say of the whole document.
     pub fn at_root(&self) -> Props {
         let mut props = Props::default();
-        self.rules.iter().filter(|(path, _)| path.steps.is_empty()).for_each(|(_, own)| props.overlay(own));
+        self.compiled.rules.iter().filter(|(path, _)| path.steps.is_empty()).for_each(|(_, own)| props.overlay(own));
         props
     }
 
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.compiled.rules.is_empty()
+    }
+
+    /// The same rules where what `align = "auto"` finds is remembered.
+    pub(in crate::diff) fn learning(&self, keys: AutoKeys) -> Self {
+        Self { compiled: self.compiled.clone(), auto: Some(keys) }
+    }
+
+    pub(in crate::diff) fn has_auto(&self) -> bool {
+        self.props().any(|p| p.align.as_ref().is_some_and(|a| a.is == Align::Auto))
+    }
+
+    pub(super) fn has_bijection(&self) -> bool {
+        self.props().any(|p| p.bijection.is_some())
+    }
+
+    pub(super) fn auto(&self) -> Option<&AutoKeys> {
+        self.auto.as_ref()
+    }
+
+    fn props(&self) -> impl Iterator<Item = &Props> {
+        self.compiled.rules.iter().map(|(_, props)| props)
     }
 
     /// The rule that ignores one of these aspects of a place, or all that stands above it, where nothing is walked.
@@ -117,7 +143,8 @@ impl JsonRules {
 
 impl<'r> Walker<'r> {
     pub(super) fn new(rules: &'r JsonRules) -> Self {
-        let mut walker = Self { rules, states: Vec::new(), numbers: HashMap::new(), steps: HashMap::new() };
+        let mut walker =
+            Self { rules: &rules.compiled, states: Vec::new(), numbers: HashMap::new(), steps: HashMap::new() };
         walker.number(Vec::new());
         walker
     }

@@ -1,14 +1,16 @@
-//! A document as a flat list of spans with hashes, so that equal parts are skipped without being looked at.
+//! A document as a flat list of spans: nothing is unescaped, hashed or copied until it is asked for.
 //!
-//! Nodes stand in document order, every parent before its children; nothing here recurses.
+//! Nodes stand in document order, every parent before its children and a subtree in one run; nothing here recurses.
 
 use super::super::budget::{Budget, Spent};
-use super::super::value::number::Decimal;
+use super::super::value::number::{self, Decimal};
 use super::super::value::rules::Scalar;
 use super::super::value::text::unescape;
-use super::token::{Fault, Kind, Tokenizer};
+use super::scan;
 use std::borrow::Cow;
-use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
+use std::cell::RefCell;
+use std::ops::Range;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// A JSON type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +30,16 @@ pub struct Node {
     end: u32,
     /// The span of the member's name between its quotes; empty and unused in arrays.
     key: (u32, u32),
-    /// Where its children stand in `Tree::children`.
-    first: u32,
-    count: u32,
-    /// Of the value: keys sorted, the last of equal keys, numbers as decimals, strings unescaped.
-    pub full: u128,
-    /// Of the tokens as written, without white space.
-    pub raw: u64,
+    /// The node after the last one below it.
+    next: u32,
 }
 
 #[derive(Debug)]
 pub struct Tree<'a> {
     bytes: &'a [u8],
     pub nodes: Vec<Node>,
-    children: Vec<u32>,
+    /// The hashes known so far, by node; 0 where none is.
+    hashes: RefCell<Vec<u128>>,
 }
 
 /// Why there is no tree.
@@ -87,79 +85,95 @@ impl From<Spent> for NoTree {
 // === impl Tree ===
 
 impl<'a> Tree<'a> {
+    /// Reads a text that is UTF-8.
+    ///
     /// # Errors
     /// Not JSON, or a limit.
     pub fn build(bytes: &'a [u8], budget: &mut Budget<'_>) -> Result<Self, NoTree> {
         if u32::try_from(bytes.len()).is_err() {
             return Err(NoTree::Limit("size"));
         }
-        let mut tree = Tree { bytes, nodes: Vec::new(), children: Vec::new() };
+        let mut tree = Tree { bytes, nodes: Vec::new(), hashes: RefCell::default() };
         tree.read(budget)?;
-        tree.hash(budget)?;
         Ok(tree)
     }
 
     fn read(&mut self, budget: &mut Budget<'_>) -> Result<(), NoTree> {
-        let mut tokens = Tokenizer::new(self.bytes, budget.depth);
-        let mut open: Vec<(usize, usize)> = Vec::new();
-        let mut pending: Vec<u32> = Vec::new();
-        let mut key = (0, 0);
+        let bytes = self.bytes;
+        let mut open: Vec<usize> = Vec::new();
+        let (mut at, mut key) = (0, (0, 0));
         loop {
-            let token = match tokens.next() {
-                Ok(Some(token)) => token,
-                Ok(None) => return Ok(()),
-                Err(Fault::Syntax) => return Err(NoTree::NotJson),
-                Err(Fault::Depth) => return Err(NoTree::Limit("depth")),
+            at = scan::blanks(bytes, at);
+            let start = at;
+            let kind = match bytes.get(at).ok_or(NoTree::NotJson)? {
+                b'{' => Type::Object,
+                b'[' => Type::Array,
+                b'"' => Type::String,
+                b't' | b'f' => Type::Bool,
+                b'n' => Type::Null,
+                _ => Type::Number,
             };
-            let (start, end) = (token.start as u32, token.end as u32);
-            let kind = match token.kind {
-                Kind::Key => {
-                    key = (start + 1, end - 1);
-                    continue;
-                }
-                Kind::ObjectEnd | Kind::ArrayEnd => {
-                    if let Some((node, since)) = open.pop() {
-                        let first = self.children.len() as u32;
-                        self.children.extend(pending.drain(since..));
-                        let count = self.children.len() as u32 - first;
-                        if let Some(n) = self.nodes.get_mut(node) {
-                            (n.first, n.count, n.end) = (first, count, end);
-                        }
-                        pending.push(node as u32);
-                    }
-                    continue;
-                }
-                Kind::ObjectStart => Type::Object,
-                Kind::ArrayStart => Type::Array,
-                Kind::String => Type::String,
-                Kind::Number => Type::Number,
-                Kind::True | Kind::False => Type::Bool,
-                Kind::Null => Type::Null,
-            };
+            let container = matches!(kind, Type::Object | Type::Array);
+            if container && open.len() >= budget.depth {
+                return Err(NoTree::Limit("depth"));
+            }
+            at = if container { at + 1 } else { scan::scalar(bytes, at).ok_or(NoTree::NotJson)? };
             budget.spend(1)?;
             let index = self.nodes.len();
-            match kind {
-                Type::Object | Type::Array => open.push((index, pending.len())),
-                _ => pending.push(index as u32),
+            self.nodes.push(Node { kind, start: start as u32, end: at as u32, key, next: index as u32 + 1 });
+            if container {
+                open.push(index);
+                at = scan::blanks(bytes, at);
+                if !matches!((bytes.get(at), kind), (Some(b'}'), Type::Object) | (Some(b']'), Type::Array)) {
+                    key = if kind == Type::Object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
+                    continue;
+                }
             }
-            let key = std::mem::take(&mut key);
-            self.nodes.push(Node { kind, start, end, key, first: 0, count: 0, full: 0, raw: 0 });
+            loop {
+                at = scan::blanks(bytes, at);
+                let Some(top) = open.last() else {
+                    return if at == bytes.len() { Ok(()) } else { Err(NoTree::NotJson) };
+                };
+                let count = self.nodes.len() as u32;
+                let Some(parent) = self.nodes.get_mut(*top) else { return Err(NoTree::NotJson) };
+                match (bytes.get(at), parent.kind) {
+                    (Some(b','), kind) => {
+                        at += 1;
+                        key = if kind == Type::Object {
+                            read_key(bytes, &mut at).ok_or(NoTree::NotJson)?
+                        } else {
+                            (0, 0)
+                        };
+                        break;
+                    }
+                    (Some(b'}'), Type::Object) | (Some(b']'), Type::Array) => {
+                        at += 1;
+                        (parent.end, parent.next) = (at as u32, count);
+                        open.pop();
+                    }
+                    _ => return Err(NoTree::NotJson),
+                }
+            }
         }
     }
 
-    fn hash(&mut self, budget: &mut Budget<'_>) -> Result<(), NoTree> {
-        let mut scratch = Scratch::default();
-        for i in (0..self.nodes.len()).rev() {
-            budget.tick(1)?;
-            let full = match self.nodes[i].kind {
-                Type::Array | Type::Object => self.combine(i, &mut scratch, |tree, child| Some(tree.nodes[child].full)),
-                _ => self.scalar_hash(i, &mut scratch),
-            };
-            let raw = self.raw_hash(i, &mut scratch);
-            let node = &mut self.nodes[i];
-            (node.full, node.raw) = (full, raw);
+    /// The hash of a value: keys sorted, the last of equal keys, numbers as decimals, strings unescaped.
+    pub fn hash(&self, i: usize, budget: &mut Budget<'_>) -> Result<u128, Spent> {
+        let mut hashes = self.hashes.borrow_mut();
+        hashes.resize(self.nodes.len(), 0);
+        if hashes[i] == 0 {
+            let mut scratch = Scratch::default();
+            for k in (i..self.nodes[i].next as usize).rev() {
+                budget.tick(1)?;
+                if hashes[k] == 0 {
+                    hashes[k] = match self.nodes[k].kind {
+                        Type::Array | Type::Object => self.combine(k, &mut scratch, |child| Some(hashes[child])),
+                        _ => self.scalar_hash(k, &mut scratch),
+                    };
+                }
+            }
         }
-        Ok(())
+        Ok(hashes[i])
     }
 
     fn scalar_hash(&self, i: usize, scratch: &mut Scratch) -> u128 {
@@ -178,22 +192,31 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Whether two values that are no containers are the same.
+    pub fn same_scalar(&self, i: usize, other: &Tree<'_>, j: usize) -> bool {
+        let (a, b) = (self.raw(i), other.raw(j));
+        a == b
+            || match (self.nodes[i].kind, other.nodes[j].kind) {
+                (Type::Number, Type::Number) => number::equal(as_text(a), as_text(b)),
+                (Type::String, Type::String) => self.string(i) == other.string(j),
+                _ => false,
+            }
+    }
+
     /// The hash of a container from the hashes `of` its children; those without one are left out.
-    pub fn combine(&self, i: usize, scratch: &mut Scratch, of: impl Fn(&Self, usize) -> Option<u128>) -> u128 {
+    pub fn combine(&self, i: usize, scratch: &mut Scratch, of: impl Fn(usize) -> Option<u128>) -> u128 {
         let seed = self.nodes[i].kind.seed();
         scratch.bytes.clear();
         if self.nodes[i].kind == Type::Array {
-            for child in self.children(i) {
-                if let Some(hash) = of(self, *child as usize) {
-                    scratch.bytes.extend_from_slice(&hash.to_le_bytes());
-                }
+            for hash in self.children(i).filter_map(of) {
+                scratch.bytes.extend_from_slice(&hash.to_le_bytes());
             }
             return xxh3_128_with_seed(&scratch.bytes, seed);
         }
         scratch.members.clear();
-        for (at, child) in self.children(i).iter().enumerate() {
-            if let Some(hash) = of(self, *child as usize) {
-                scratch.members.push((xxh3_128_with_seed(&self.key(*child as usize), 0), at as u32, hash));
+        for (at, child) in self.children(i).enumerate() {
+            if let Some(hash) = of(child) {
+                scratch.members.push((xxh3_128_with_seed(&self.key(child), 0), at as u32, hash));
             }
         }
         scratch.members.sort_unstable();
@@ -207,26 +230,20 @@ impl<'a> Tree<'a> {
         xxh3_128_with_seed(&scratch.bytes, seed)
     }
 
-    fn raw_hash(&self, i: usize, scratch: &mut Scratch) -> u64 {
+    /// Where the value stands in the text.
+    pub fn span(&self, i: usize) -> Range<usize> {
         let node = &self.nodes[i];
-        if !matches!(node.kind, Type::Array | Type::Object) {
-            return xxh3_64_with_seed(self.raw(i), 0);
-        }
-        scratch.bytes.clear();
-        for child in self.children(i) {
-            if node.kind == Type::Object {
-                let key = xxh3_64_with_seed(self.raw_key(*child as usize), 0);
-                scratch.bytes.extend_from_slice(&key.to_le_bytes());
-            }
-            scratch.bytes.extend_from_slice(&self.nodes[*child as usize].raw.to_le_bytes());
-        }
-        xxh3_64_with_seed(&scratch.bytes, node.kind.seed())
+        node.start as usize..node.end as usize
+    }
+
+    /// The node after the last one below this one.
+    pub fn next(&self, i: usize) -> usize {
+        self.nodes[i].next as usize
     }
 
     /// The value as written.
     pub fn raw(&self, i: usize) -> &'a [u8] {
-        let node = &self.nodes[i];
-        self.bytes.get(node.start as usize..node.end as usize).unwrap_or(&[])
+        self.bytes.get(self.span(i)).unwrap_or(&[])
     }
 
     /// The member's name as written, without quotes.
@@ -245,9 +262,16 @@ impl<'a> Tree<'a> {
         unescape(raw.get(1..raw.len().saturating_sub(1)).unwrap_or(&[]))
     }
 
-    pub fn children(&self, i: usize) -> &[u32] {
-        let node = &self.nodes[i];
-        self.children.get(node.first as usize..(node.first + node.count) as usize).unwrap_or(&[])
+    /// The elements or members, in document order.
+    pub fn children(&self, i: usize) -> impl Iterator<Item = usize> {
+        let (mut at, end) = (i + 1, self.next(i));
+        std::iter::from_fn(move || {
+            let child = at;
+            (child < end).then(|| {
+                at = self.next(child);
+                child
+            })
+        })
     }
 
     /// The last member of this name; bytes are compared, so cost is the object's size.
@@ -255,7 +279,7 @@ impl<'a> Tree<'a> {
         if self.nodes[i].kind != Type::Object {
             return None;
         }
-        self.children(i).iter().rev().map(|c| *c as usize).find(|c| *self.key(*c) == *name)
+        self.children(i).filter(|c| *self.key(*c) == *name).last()
     }
 
     pub fn is_container(&self, i: usize) -> bool {
@@ -265,7 +289,7 @@ impl<'a> Tree<'a> {
     /// `""`, `[]` or `{}`.
     pub fn is_empty(&self, i: usize) -> bool {
         match self.nodes[i].kind {
-            Type::Array | Type::Object => self.nodes[i].count == 0,
+            Type::Array | Type::Object => self.next(i) == i + 1,
             Type::String => self.raw(i).len() == 2,
             _ => false,
         }
@@ -288,6 +312,18 @@ impl<'a> Tree<'a> {
             _ => Scalar::Container,
         }
     }
+}
+
+/// A member's name between its quotes, and on to its value.
+fn read_key(bytes: &[u8], at: &mut usize) -> Option<(u32, u32)> {
+    let start = scan::blanks(bytes, *at);
+    if bytes.get(start) != Some(&b'"') {
+        return None;
+    }
+    let end = scan::string(bytes, start)?;
+    let colon = scan::blanks(bytes, end);
+    *at = colon + 1;
+    (bytes.get(colon) == Some(&b':')).then_some((start as u32 + 1, end as u32 - 1))
 }
 
 /// JSON is read from UTF-8 only, and cut at ASCII.

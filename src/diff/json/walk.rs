@@ -1,143 +1,55 @@
 //! Two trees walked together with the rules: what differs at each place becomes a finding there.
 //!
-//! Recursion is bounded by the depth that the tokenizer lets through. Arrays are paired next door, in `array`.
+//! Recursion is bounded by the depth that trees have. Arrays are paired next door, in `array`.
 
 use super::super::budget::{Budget, Spent};
 use super::super::finding::{Findings, Tier};
-use super::super::path::{push_name, push_name_pattern};
 use super::super::spec::Ignore;
 use super::super::value::rules::{Props, Scalar, Session};
 use super::super::value::{number, text};
-use super::emit::{self, Draft, Side};
-use super::rules::{DEAD, JsonRules, State, Unordered, Walker, unordered};
-use super::tree::{Scratch, Tree, Type, as_text};
+use super::emit::{Draft, Place, Side, machine_made};
+use super::members::Members;
+use super::ruled::{At, Ruled};
+use super::rules::{DEAD, JsonRules, State, Walker};
+use super::tree::{Tree, Type, as_text};
 use super::{JsonOutcome, Options};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_128_with_seed;
-
-/// Seed of what stands for a value that rules let be anything.
-const ANYTHING: u64 = 1000;
 
 pub(super) struct Walk<'w, 'a, 'b> {
     pub p: &'w Tree<'a>,
     pub c: &'w Tree<'a>,
-    pub p_rules: Ruled,
-    pub c_rules: Ruled,
-    pub walker: Walker<'w>,
-    bijections: bool,
-    pub budget: &'w mut Budget<'b>,
-    session: &'w mut Session,
+    pub rules: &'w JsonRules,
     pub options: &'w Options<'w>,
+    /// Whether some values stand for others, so that equal ones have to be looked at too.
+    renames: bool,
+    pub p_ruled: Ruled,
+    pub c_ruled: Ruled,
+    pub walker: Walker<'w>,
+    pub budget: &'w mut Budget<'b>,
+    pub session: &'w mut Session,
     out: &'w mut Findings,
-    pub location: String,
-    pub exact: String,
+    pub place: Place,
     told: HashSet<(&'static str, String)>,
-    emitted: bool,
+    /// What is known of the texts from the last look at them.
+    known: Known,
     /// Something of tier break or value that counts was found.
     decided: bool,
 }
 
-/// What the rules make of one tree: the state of each node, and hashes without what they let differ.
+/// `from..upto` of the primary's text is the same on the candidate's, `shift` bytes before; where `ends`, what follows
+/// is not.
 #[derive(Debug, Default)]
-pub(super) struct Ruled {
-    states: Vec<State>,
-    hashes: Vec<u128>,
+struct Known {
+    from: usize,
+    upto: usize,
+    shift: usize,
+    ends: bool,
 }
 
 type Step = Result<(), Spent>;
-
-// === impl Ruled ===
-
-impl Ruled {
-    fn new(tree: &Tree<'_>, walker: &mut Walker<'_>) -> Self {
-        let start = walker.start();
-        if start == DEAD {
-            return Self::default();
-        }
-        let mut states = vec![DEAD; tree.nodes.len()];
-        if let Some(root) = states.first_mut() {
-            *root = start;
-        }
-        for i in 0..tree.nodes.len() {
-            let (state, object) = (states[i], tree.nodes[i].kind == Type::Object);
-            if state == DEAD {
-                continue;
-            }
-            for (at, child) in tree.children(i).iter().enumerate() {
-                let child = *child as usize;
-                states[child] = if object { walker.name(state, &tree.key(child)) } else { walker.index(state, at) };
-            }
-        }
-        let (mut hashes, mut scratch) = (vec![0u128; tree.nodes.len()], Scratch::default());
-        for i in (0..tree.nodes.len()).rev() {
-            hashes[i] = match walker.props(states[i]) {
-                Some(props) => ruled_hash(tree, i, props, walker, &states, &hashes, &mut scratch),
-                None if states[i] == DEAD => tree.nodes[i].full,
-                None => children_hash(tree, i, walker, &states, &hashes, &mut scratch),
-            };
-        }
-        Self { states, hashes }
-    }
-
-    pub(super) fn state(&self, node: usize) -> State {
-        self.states.get(node).copied().unwrap_or(DEAD)
-    }
-
-    /// The hash by which elements are aligned.
-    pub(super) fn hash(&self, tree: &Tree<'_>, node: usize) -> u128 {
-        self.hashes.get(node).copied().unwrap_or(tree.nodes[node].full)
-    }
-}
-
-fn ruled_hash(
-    tree: &Tree<'_>,
-    i: usize,
-    props: &Props,
-    walker: &Walker<'_>,
-    states: &[State],
-    hashes: &[u128],
-    scratch: &mut Scratch,
-) -> u128 {
-    if props.ignores(&[Ignore::Value]).is_some() {
-        return xxh3_128_with_seed(b"", ANYTHING);
-    }
-    let kind = tree.nodes[i].kind;
-    if (props.shape.is_some() || props.bijection.is_some()) && matches!(kind, Type::String | Type::Number) {
-        return xxh3_128_with_seed(b"", ANYTHING + kind.seed());
-    }
-    if let (Some(unordered), Type::Array) = (unordered(props), kind) {
-        let mut own: Vec<u128> = tree.children(i).iter().map(|c| hashes[*c as usize]).collect();
-        own.sort_unstable();
-        if unordered == Unordered::Set {
-            own.dedup();
-        }
-        scratch.bytes.clear();
-        own.iter().for_each(|h| scratch.bytes.extend_from_slice(&h.to_le_bytes()));
-        return xxh3_128_with_seed(&scratch.bytes, kind.seed());
-    }
-    children_hash(tree, i, walker, states, hashes, scratch)
-}
-
-fn children_hash(
-    tree: &Tree<'_>,
-    i: usize,
-    walker: &Walker<'_>,
-    states: &[State],
-    hashes: &[u128],
-    scratch: &mut Scratch,
-) -> u128 {
-    if !tree.is_container(i) {
-        return tree.nodes[i].full;
-    }
-    let object = tree.nodes[i].kind == Type::Object;
-    tree.combine(i, scratch, |_, child| {
-        let ignored = || walker.props(states[child]).is_some_and(|p| p.ignores(&[]).is_some());
-        if object && ignored() { None } else { Some(hashes[child]) }
-    })
-}
 
 // === impl Walk ===
 
@@ -151,36 +63,30 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         options: &'w Options<'w>,
         out: &'w mut Findings,
     ) -> Self {
-        let mut walker = Walker::new(rules);
         Self {
             p,
             c,
-            p_rules: Ruled::new(p, &mut walker),
-            c_rules: Ruled::new(c, &mut walker),
-            walker,
-            bijections: rules.has_bijection,
+            rules,
+            options,
+            renames: rules.has_bijection(),
+            p_ruled: Ruled::default(),
+            c_ruled: Ruled::default(),
+            walker: Walker::new(rules),
             budget,
             session,
-            options,
             out,
-            location: options.prefix.to_owned(),
-            exact: options.prefix.to_owned(),
+            place: Place::new(options.prefix),
             told: HashSet::new(),
-            emitted: false,
+            known: Known::default(),
             decided: false,
         }
     }
 
     pub(super) fn run(mut self) -> JsonOutcome {
-        match self.node(0, 0) {
+        let root = At { node: 0, state: self.walker.start() };
+        match self.node(root, root) {
             Err(Spent(limit)) if !self.decided => JsonOutcome::Limit(limit),
-            Err(_) => JsonOutcome::Done,
-            Ok(()) => {
-                if !self.emitted {
-                    emit::whitespace(self.p.raw(0), self.c.raw(0), self.options.prefix, self.out);
-                }
-                JsonOutcome::Done
-            }
+            _ => JsonOutcome::Done,
         }
     }
 
@@ -189,37 +95,38 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
     }
 
     /// Compares two values that stand at the same place.
-    pub(super) fn node(&mut self, p: usize, c: usize) -> Step {
+    pub(super) fn node(&mut self, p: At, c: At) -> Step {
         self.budget.spend(1)?;
-        let (x, y) = (&self.p.nodes[p], &self.c.nodes[c]);
-        let state = self.p_rules.state(p);
-        let equal = x.full == y.full;
-        if equal && x.raw == y.raw && !(self.bijections && state != DEAD) {
+        if self.is_settled(p, c)? {
             return Ok(());
         }
-        let props = self.props(state);
-        if !equal && let Some(id) = props.as_ref().and_then(|r| r.ignores(&[Ignore::Value])).cloned() {
-            let (kind, class) = match (x.kind == y.kind, self.p.is_container(p)) {
+        let props = self.props(p.state);
+        let (x, y) = (self.p.nodes[p.node].kind, self.c.nodes[c.node].kind);
+        if let Some(id) = props.as_ref().and_then(|r| r.ignores(&[Ignore::Value])).cloned()
+            && !self.same_value(p.node, c.node)?
+        {
+            let (kind, class) = match (x == y, self.p.is_container(p.node)) {
                 (false, _) => ("json.type", None),
                 (true, true) => ("json.value", None),
-                (true, false) => ("json.value", Some(self.class(p, c))),
+                (true, false) => ("json.value", Some(self.class(p.node, c.node))),
             };
-            self.two(kind, Tier::Value, (p, c), class, Some(id));
+            self.two(kind, Tier::Value, (p.node, c.node), class, Some(id));
             return Ok(());
         }
-        match (x.kind, y.kind) {
+        match (x, y) {
             (Type::Object, Type::Object) => self.object(p, c),
             (Type::Array, Type::Array) => self.array(p, c, props.as_deref()),
             (a, b) if a == b => {
-                self.leaf(p, c, equal, props.as_deref());
+                self.leaf(p.node, c.node, props.as_deref());
                 Ok(())
             }
             (a, b) => {
+                let (p, c) = (p.node, c.node);
                 let cover = self.excuse(Some(p), Some(c), props.as_deref());
                 let null = a == Type::Null && self.c.is_empty(c) || b == Type::Null && self.p.is_empty(p);
                 if null {
                     let class = |kind| if kind == Type::Null { "null" } else { "empty" };
-                    let sides = (Side::classed(self.p, p, class(a)), Side::classed(self.c, c, class(b)));
+                    let sides = (side(self.p, p).classed(class(a)), side(self.c, c).classed(class(b)));
                     self.emit("json.null_vs_empty", Tier::Value, sides, cover);
                 } else {
                     self.two("json.type", Tier::Value, (p, c), None, cover);
@@ -229,8 +136,43 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         }
     }
 
-    fn leaf(&mut self, p: usize, c: usize, equal: bool, props: Option<&Props>) {
-        if !equal {
+    /// Whether two values are written alike and nothing can be found in them.
+    pub(super) fn is_settled(&mut self, p: At, c: At) -> Result<bool, Spent> {
+        let renames = self.renames && p.state != DEAD;
+        Ok(!renames && self.same_text(p.node, c.node)?)
+    }
+
+    /// Whether two values are written alike. No byte is looked at once for each level it is nested in: what the last
+    /// look told is kept.
+    fn same_text(&mut self, p: usize, c: usize) -> Result<bool, Spent> {
+        let (x, y) = (self.p.span(p), self.c.span(c));
+        if x.len() != y.len() {
+            return Ok(false);
+        }
+        let (shift, known) = (x.start.wrapping_sub(y.start), &self.known);
+        if known.shift == shift && known.from <= x.start && x.start <= known.upto {
+            if x.end <= known.upto {
+                return Ok(true);
+            }
+            if known.ends {
+                return Ok(false);
+            }
+        }
+        let same = common_prefix(self.p.raw(p), self.c.raw(c));
+        self.known = Known { from: x.start, upto: x.start + same, shift, ends: same < x.len() };
+        self.budget.tick(1 + same / 64)?;
+        Ok(same == x.len())
+    }
+
+    fn same_value(&mut self, p: usize, c: usize) -> Result<bool, Spent> {
+        if self.p.is_container(p) && self.c.is_container(c) {
+            return Ok(self.p.hash(p, self.budget)? == self.c.hash(c, self.budget)?);
+        }
+        Ok(self.p.same_scalar(p, self.c, c))
+    }
+
+    fn leaf(&mut self, p: usize, c: usize, props: Option<&Props>) {
+        if !self.p.same_scalar(p, self.c, c) {
             let cover = self.excuse(Some(p), Some(c), props);
             let class = self.class(p, c);
             self.two("json.value", Tier::Value, (p, c), Some(class), cover);
@@ -241,15 +183,15 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         {
             self.two("json.value", Tier::Value, (p, c), Some("bijection"), None);
         }
+        let (x, y) = (side(self.p, p), side(self.c, c));
         if self.p.raw(p) == self.c.raw(c) {
             return;
         }
         if self.p.nodes[p].kind == Type::Number {
             let notation = |tree: &Tree<'_>, node| number::notation(as_text(tree.raw(node)));
-            let sides = (Side::classed(self.p, p, notation(self.p, p)), Side::classed(self.c, c, notation(self.c, c)));
-            self.emit_once("json.number_repr", sides);
+            self.emit_once("json.number_repr", (x.classed(notation(self.p, p)), y.classed(notation(self.c, c))));
         } else {
-            self.emit_once("json.escape", (Side::typed(self.p, p), Side::typed(self.c, c)));
+            self.emit_once("json.escape", (x, y));
         }
     }
 
@@ -270,6 +212,7 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
             Type::String => match text::difference(&self.p.string(p), &self.c.string(c)) {
                 "case" => "string:case",
                 "space" => "string:space",
+                "unicode_form" => "string:unicode_form",
                 "numeric" => "string:numeric",
                 "datetime" => "string:datetime",
                 "url_origin" => "string:url_origin",
@@ -280,39 +223,47 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         }
     }
 
-    fn object(&mut self, p: usize, c: usize) -> Step {
-        let (ours, theirs) = (Members::of(self.p, p), Members::of(self.c, c));
+    fn object(&mut self, p: At, c: At) -> Step {
+        let (ours, theirs) = (Members::of(self.p, p.node), Members::of(self.c, c.node));
         self.budget.tick(ours.all.len() + theirs.all.len())?;
+        let wide = ours.is_wide() || theirs.is_wide();
         let mut places = Vec::new();
         for at in 0..ours.all.len() {
             let Some((key, mine)) = ours.last_of(at) else { continue };
-            let marks = (self.location.len(), self.exact.len());
-            self.enter(key);
-            let step = match theirs.find(key) {
-                Some((place, yours)) => {
-                    places.push(place);
-                    let step = self.node(mine, yours);
-                    self.member_text(p, c, key, mine, yours, (&ours, &theirs));
-                    step
+            let mine = At { node: mine, state: self.walker.name(p.state, key) };
+            let state = self.walker.name(c.state, key);
+            let other = theirs.find(key).map(|(place, node)| (place, At { node, state }));
+            if let Some((place, yours)) = other {
+                places.push(place);
+                let once = !ours.repeats && !theirs.repeats;
+                if once && self.p.raw_key(mine.node) == self.c.raw_key(yours.node) && self.is_settled(mine, yours)? {
+                    self.budget.spend(1)?;
+                    continue;
+                }
+            }
+            let mark = self.enter(key, wide);
+            match other {
+                Some((_, yours)) => {
+                    self.node(mine, yours)?;
+                    self.member_text((p.node, c.node), key, mine, yours.node, (&ours, &theirs))?;
                 }
                 None => {
                     self.one_sided(true, mine, false);
-                    self.budget.spend(1)
+                    self.budget.spend(1)?;
                 }
-            };
-            self.leave(marks);
-            step?;
+            }
+            self.place.back(mark);
         }
         if !places.is_sorted() {
-            self.emit_once("json.key_order", (Side::typed(self.p, p), Side::typed(self.c, c)));
+            self.emit_once("json.key_order", (side(self.p, p.node), side(self.c, c.node)));
         }
         for at in 0..theirs.all.len() {
             let Some((key, yours)) = theirs.last_of(at) else { continue };
             if ours.find(key).is_none() {
-                let marks = (self.location.len(), self.exact.len());
-                self.enter(key);
-                self.one_sided(false, yours, false);
-                self.leave(marks);
+                let mark = self.enter(key, wide);
+                let state = self.walker.name(c.state, key);
+                self.one_sided(false, At { node: yours, state }, false);
+                self.place.back(mark);
                 self.budget.spend(1)?;
             }
         }
@@ -322,44 +273,47 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
     /// What the way a member is written tells: repetition, and escapes in its name.
     fn member_text(
         &mut self,
-        p: usize,
-        c: usize,
+        (p, c): (usize, usize),
         key: &[u8],
-        mine: usize,
+        mine: At,
         yours: usize,
         (ours, theirs): (&Members<'a>, &Members<'a>),
-    ) {
+    ) -> Step {
         if ours.repeats || theirs.repeats {
-            let hashes = |tree: &Tree<'_>, members: &Members<'_>| -> Vec<u128> {
-                members.named(key).map(|n| tree.nodes[n].full).collect()
-            };
-            let (a, b) = (hashes(self.p, ours), hashes(self.c, theirs));
+            let hashes =
+                |tree: &Tree<'_>, members: &Members<'_>, budget: &mut Budget<'_>| -> Result<Vec<u128>, Spent> {
+                    members.named(key).map(|n| tree.hash(n, budget)).collect()
+                };
+            let (a, b) = (hashes(self.p, ours, self.budget)?, hashes(self.c, theirs, self.budget)?);
             if a.len() != b.len() || a.split_last().map(|s| s.1) != b.split_last().map(|s| s.1) {
                 let class = |n: usize| if n > 1 { "repeated" } else { "single" };
-                let sides = (Side::classed(self.p, mine, class(a.len())), Side::classed(self.c, yours, class(b.len())));
-                let cover = self.props(self.p_rules.state(mine)).and_then(|r| r.ignores(&[Ignore::Value]).cloned());
+                let sides =
+                    (side(self.p, mine.node).classed(class(a.len())), side(self.c, yours).classed(class(b.len())));
+                let cover = self.props(mine.state).and_then(|r| r.ignores(&[Ignore::Value]).cloned());
                 self.emit("json.duplicate_key", Tier::Value, sides, cover);
             }
         }
-        if self.p.raw_key(mine) != self.c.raw_key(yours) {
-            self.emit_once("json.escape", (Side::typed(self.p, p), Side::typed(self.c, c)));
+        if self.p.raw_key(mine.node) != self.c.raw_key(yours) {
+            self.emit_once("json.escape", (side(self.p, p), side(self.c, c)));
         }
+        Ok(())
     }
 
     /// A value that the other side has not, at the current place: an array's element, or a member.
-    pub(super) fn one_sided(&mut self, primary: bool, node: usize, element: bool) {
-        let (tree, rules) = if primary { (self.p, &self.p_rules) } else { (self.c, &self.c_rules) };
-        let props = self.props(rules.state(node));
+    pub(super) fn one_sided(&mut self, primary: bool, At { node, state }: At, element: bool) {
+        let tree = if primary { self.p } else { self.c };
+        let props = self.props(state);
         let (p, c) = if primary { (Some(node), None) } else { (None, Some(node)) };
         let cover = self.excuse(p, c, props.as_deref());
+        let typed = side(tree, node);
         let (kind, side) = if element {
-            (if primary { "json.item_missing" } else { "json.item_extra" }, Side::typed(tree, node))
+            (if primary { "json.item_missing" } else { "json.item_extra" }, typed)
         } else if tree.nodes[node].kind == Type::Null {
-            ("json.null_vs_missing", Side::typed(tree, node))
+            ("json.null_vs_missing", typed)
         } else if tree.is_empty(node) {
-            ("json.empty_vs_missing", Side::classed(tree, node, "empty"))
+            ("json.empty_vs_missing", typed.classed("empty"))
         } else {
-            (if primary { "json.missing" } else { "json.extra" }, Side::typed(tree, node))
+            (if primary { "json.missing" } else { "json.extra" }, typed)
         };
         let sides = if primary { (side, Side::missing()) } else { (Side::missing(), side) };
         self.emit(kind, Tier::Value, sides, cover);
@@ -374,14 +328,11 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         props.excuses_values(primary, candidate, self.session).cloned()
     }
 
-    fn enter(&mut self, key: &[u8]) {
-        push_name_pattern(&mut self.location, key);
-        push_name(&mut self.exact, key);
-    }
-
-    pub(super) fn leave(&mut self, (location, exact): (usize, usize)) {
-        self.location.truncate(location);
-        self.exact.truncate(exact);
+    /// Goes to a member, to be left by [`Place::back`].
+    fn enter(&mut self, key: &[u8], wide: bool) -> (usize, usize) {
+        let mark = self.place.mark();
+        self.place.member(key, wide && machine_made(key));
+        mark
     }
 
     /// A finding about two values; under the given class, or each under its type.
@@ -393,17 +344,14 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         class: Option<&'static str>,
         cover: Option<Arc<str>>,
     ) {
-        let sides = match class {
-            Some(class) => (Side::classed(self.p, p, class), Side::classed(self.c, c, class)),
-            None => (Side::typed(self.p, p), Side::typed(self.c, c)),
-        };
+        let (x, y) = (side(self.p, p), side(self.c, c));
+        let sides = class.map_or((x, y), |class| (x.classed(class), y.classed(class)));
         self.emit(kind, tier, sides, cover);
     }
 
     /// A finding of tier repr, once per kind and location.
-    fn emit_once(&mut self, kind: &'static str, sides: (Side<'w, 'a>, Side<'w, 'a>)) {
-        self.emitted = true;
-        if self.told.insert((kind, self.location.clone())) {
+    fn emit_once(&mut self, kind: &'static str, sides: (Side<'a>, Side<'a>)) {
+        if self.told.insert((kind, self.place.location.clone())) {
             self.emit(kind, Tier::Repr, sides, None);
         }
     }
@@ -412,56 +360,25 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
         &mut self,
         kind: &'static str,
         tier: Tier,
-        (primary, candidate): (Side<'w, 'a>, Side<'w, 'a>),
+        (primary, candidate): (Side<'a>, Side<'a>),
         cover: Option<Arc<str>>,
     ) {
         let draft = Draft { kind, tier, primary, candidate, cover };
-        self.emitted = true;
         self.decided |= draft.counts() && tier != Tier::Order;
-        draft.push(&self.location, &self.exact, self.out);
+        draft.push(&self.place, self.out);
     }
 }
 
-/// The members of an object, in document order and by name.
-struct Members<'a> {
-    all: Vec<(Cow<'a, [u8]>, usize)>,
-    /// Positions in `all`, sorted by name, then position.
-    sorted: Vec<usize>,
-    repeats: bool,
+/// A value under the class of its type.
+fn side<'a>(tree: &Tree<'a>, node: usize) -> Side<'a> {
+    Side::typed(tree.nodes[node].kind, tree.raw(node))
 }
 
-// === impl Members ===
-
-impl<'a> Members<'a> {
-    fn of(tree: &Tree<'a>, node: usize) -> Self {
-        let all: Vec<_> = tree.children(node).iter().map(|c| (tree.key(*c as usize), *c as usize)).collect();
-        let mut sorted: Vec<usize> = (0..all.len()).collect();
-        sorted.sort_by(|a, b| all[*a].0.cmp(&all[*b].0));
-        let repeats = sorted.windows(2).any(|w| all[w[0]].0 == all[w[1]].0);
-        Self { all, sorted, repeats }
-    }
-
-    /// The last member of this name: its position in the document and its value.
-    fn find(&self, key: &[u8]) -> Option<(usize, usize)> {
-        let after = self.sorted.partition_point(|at| *self.all[*at].0 <= *key);
-        let at = *self.sorted.get(after.checked_sub(1)?)?;
-        let (name, node) = self.all.get(at)?;
-        (**name == *key).then_some((at, *node))
-    }
-
-    /// All members of this name, in document order.
-    fn named<'s>(&'s self, key: &[u8]) -> impl Iterator<Item = usize> + use<'s, 'a> {
-        let before = self.sorted.partition_point(|at| *self.all[*at].0 < *key);
-        let after = self.sorted.partition_point(|at| *self.all[*at].0 <= *key);
-        self.sorted.get(before..after).unwrap_or(&[]).iter().filter_map(|at| Some(self.all.get(*at)?.1))
-    }
-
-    /// The member at a position, unless a later one of the same name overrides it.
-    fn last_of(&self, at: usize) -> Option<(&[u8], usize)> {
-        let (key, node) = self.all.get(at)?;
-        if self.repeats && self.find(key)?.0 != at {
-            return None;
-        }
-        Some((key, *node))
-    }
+/// How many bytes two texts have in common from the start.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    const BLOCK: usize = 256;
+    let blocks = a.chunks(BLOCK).zip(b.chunks(BLOCK)).take_while(|(x, y)| x == y).count();
+    let at = (blocks * BLOCK).min(a.len()).min(b.len());
+    let rest = (a.get(at..).unwrap_or(&[]), b.get(at..).unwrap_or(&[]));
+    at + rest.0.iter().zip(rest.1).take_while(|(x, y)| x == y).count()
 }

@@ -1,7 +1,7 @@
 //! Names with `*` in them.
 
 /// Whether `pattern` names a route: its full name, or the part behind the method, or that without the operation.
-pub(super) fn on_route(pattern: &str, route: &str) -> bool {
+pub fn on_route(pattern: &str, route: &str) -> bool {
     let bare = route.split_once(' ').map_or(route, |(_, bare)| bare);
     let named = bare.rsplit_once(' ').map_or(bare, |(name, _)| name);
     matches(pattern, route) || matches(pattern, bare) || matches(pattern, named)

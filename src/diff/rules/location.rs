@@ -85,8 +85,8 @@ impl Location {
         Ok(Location { scheme, name })
     }
 
-    /// Whether a tree is walked below it.
-    pub(super) fn is_tree(&self) -> bool {
+    /// Whether it is a place in a document that is compared as JSON.
+    pub(super) fn is_path(&self) -> bool {
         match self.scheme {
             Scheme::Json | Scheme::Xml => true,
             Scheme::Grpc => self.name.starts_with('$'),

@@ -7,11 +7,12 @@ mod glob;
 mod location;
 mod plain;
 
+pub use glob::on_route;
 pub(super) use location::Scheme;
 
 use super::fingerprint::encode;
-use super::json::JsonRules;
-use super::spec::RuleSpec;
+use super::json::{AutoKeys, InferredKey, JsonRules, Learnt};
+use super::spec::{Align, RuleSpec};
 use super::{Cover, Finding, Schema, xml};
 use location::Location;
 use plain::PlainRule;
@@ -45,6 +46,8 @@ pub struct RuleInfo {
     pub on: String,
     pub at: String,
     pub expired: bool,
+    /// Whether it says which elements of an array belong together, which excuses nothing by itself.
+    pub pairs: bool,
 }
 
 /// All rules of a configuration, compiled.
@@ -53,6 +56,8 @@ pub struct RuleSet {
     rules: Vec<Compiled>,
     schema: Option<Arc<Schema>>,
     cache: Mutex<Cache>,
+    /// What `align = "auto"` finds out from answer to answer, on all routes.
+    learnt: Arc<Learnt>,
 }
 
 /// The rules that apply to one route on one day.
@@ -65,7 +70,7 @@ pub struct RouteRules {
     /// On the JSON layout of XML.
     pub(super) xml: JsonRules,
     /// The most specific first, among equals the later first.
-    plain: Vec<(Location, Arc<PlainRule>)>,
+    plain: Arc<[(Location, Arc<PlainRule>)]>,
     digest: String,
 }
 
@@ -74,7 +79,7 @@ struct Compiled {
     spec: RuleSpec,
     id: Arc<str>,
     location: Location,
-    /// `None` for a location below which a tree is walked.
+    /// `None` for a path.
     plain: Option<Arc<PlainRule>>,
 }
 
@@ -111,14 +116,13 @@ impl RuleSet {
             };
             if let Some(location) = location {
                 let id: Arc<str> = spec.id.as_str().into();
-                let plain = match location.scheme {
-                    _ if location.is_tree() => {
-                        if plain::has_property(spec) {
-                            faults.extend(tree_faults(location.scheme, spec).iter().map(|message| keyed(message)));
-                        }
-                        None
+                let plain = if location.is_path() {
+                    if plain::has_property(spec) {
+                        faults.extend(path_faults(location.scheme, spec).iter().map(|message| keyed(message)));
                     }
-                    scheme => PlainRule::compile(&id, spec, scheme, &mut faults).map(Arc::new),
+                    None
+                } else {
+                    PlainRule::compile(&id, spec, location.scheme, &mut faults).map(Arc::new)
                 };
                 for earlier in &rules {
                     contradiction(&earlier.spec, spec, &mut faults);
@@ -127,7 +131,11 @@ impl RuleSet {
             }
             errors.extend(faults.into_iter().map(|(key, message)| RuleError { index, key: key.to_owned(), message }));
         }
-        if errors.is_empty() { Ok(RuleSet { rules, schema: None, cache: Mutex::default() }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(RuleSet { rules, schema: None, cache: Mutex::default(), learnt: Arc::default() })
+        } else {
+            Err(errors)
+        }
     }
 
     /// The same rules, with messages read by what descriptor sets say of them.
@@ -146,7 +154,7 @@ impl RuleSet {
         }
         let applying: Vec<usize> = (0..)
             .zip(&self.rules)
-            .filter(|(_, r)| !r.expired(today) && glob::on_route(&r.spec.on, route))
+            .filter(|(_, r)| !r.expired(today) && on_route(&r.spec.on, route))
             .map(|(i, _)| i)
             .collect();
         let resolved = match cache.by_rules.get(&applying) {
@@ -157,6 +165,11 @@ impl RuleSet {
                 cache.by_rules.insert(applying, resolved.clone());
                 resolved
             }
+        };
+        let resolved = if resolved.json.has_auto() {
+            Arc::new(resolved.learning(AutoKeys::new(route, &self.learnt)))
+        } else {
+            resolved
         };
         if cache.by_route.len() >= MAX_CACHED {
             cache.by_route.clear();
@@ -172,6 +185,11 @@ impl RuleSet {
         digest(rules.chain(of_schema(self.schema.as_ref())))
     }
 
+    /// The keys that `align = "auto"` has found, those not yet in use among them.
+    pub fn inferred_keys(&self) -> Vec<InferredKey> {
+        self.learnt.all()
+    }
+
     /// All rules in order, the expired ones marked.
     pub fn infos(&self, today: &str) -> Vec<RuleInfo> {
         self.rules
@@ -184,6 +202,7 @@ impl RuleSet {
                 on: r.spec.on.clone(),
                 at: r.spec.at.clone(),
                 expired: r.expired(today),
+                pairs: matches!(&r.spec.align, Some(Align::Lcs | Align::Index | Align::Auto | Align::Key(_))),
             })
             .collect()
     }
@@ -212,21 +231,33 @@ impl RouteRules {
     fn resolve<'a>(rules: impl Iterator<Item = &'a Compiled>, schema: Option<&Arc<Schema>>) -> RouteRules {
         let rules: Vec<&Compiled> = rules.collect();
         // Each rule was compiled alone when the set was; together they can't fail.
-        let tree = |scheme| {
-            let of_scheme = rules.iter().filter(|r| r.location.scheme == scheme && r.location.is_tree());
-            let specs: Vec<RuleSpec> = of_scheme.filter_map(|r| tree_rules(scheme, &r.spec).ok()).flatten().collect();
+        let paths = |scheme| {
+            let of_scheme = rules.iter().filter(|r| r.location.is_path() && r.location.scheme == scheme);
+            let specs: Vec<RuleSpec> = of_scheme.filter_map(|r| path_rules(scheme, &r.spec).ok()).flatten().collect();
             JsonRules::compile(&specs.iter().enumerate().collect::<Vec<_>>()).unwrap_or_default()
         };
         let mut plain: Vec<_> =
             rules.iter().filter_map(|r| Some((r.location.clone(), r.plain.clone()?))).rev().collect();
         plain.sort_by_key(|(location, _)| location.is_pattern());
         RouteRules {
-            json: tree(Scheme::Json),
-            grpc: tree(Scheme::Grpc),
-            xml: tree(Scheme::Xml),
-            plain,
+            json: paths(Scheme::Json),
+            grpc: paths(Scheme::Grpc),
+            xml: paths(Scheme::Xml),
+            plain: plain.into(),
             digest: digest(rules.iter().map(|r| meaning(&r.spec, false)).chain(of_schema(schema))),
             schema: schema.cloned(),
+        }
+    }
+
+    /// The same rules for a route whose arrays are remembered.
+    fn learning(&self, keys: AutoKeys) -> RouteRules {
+        RouteRules {
+            json: self.json.learning(keys),
+            grpc: self.grpc.clone(),
+            xml: self.xml.clone(),
+            plain: self.plain.clone(),
+            digest: self.digest.clone(),
+            schema: self.schema.clone(),
         }
     }
 
@@ -255,8 +286,8 @@ impl RouteRules {
     }
 }
 
-/// The rules by which a tree is walked, for one rule on it.
-fn tree_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> {
+/// The rules on the JSON that is compared, for a rule at a path.
+fn path_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> {
     match scheme {
         Scheme::Xml => xml::expand(spec),
         _ => Ok(vec![spec.clone()]),
@@ -265,15 +296,15 @@ fn tree_rules(scheme: Scheme, spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> 
 
 // === checks ===
 
-/// What is wrong with a rule on a tree.
-fn tree_faults(scheme: Scheme, spec: &RuleSpec) -> Vec<String> {
+/// What is wrong with a rule at a path.
+fn path_faults(scheme: Scheme, spec: &RuleSpec) -> Vec<String> {
     let together = match scheme {
         // What makes no sense together is seen before the rule is taken apart.
         Scheme::Xml => JsonRules::compile(&[(0, &RuleSpec { at: "json:$".into(), ..spec.clone() })]).err(),
         _ => None,
     };
     let wrong = |wrong: Vec<(usize, String)>| wrong.into_iter().map(|(_, message)| message).collect();
-    match (together, tree_rules(scheme, spec)) {
+    match (together, path_rules(scheme, spec)) {
         (Some(faults), _) => wrong(faults),
         (None, Err(message)) => vec![message],
         (None, Ok(rules)) => {

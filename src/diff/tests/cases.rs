@@ -166,6 +166,14 @@ fn bytes_nobody_understands() {
     let found = asked.compare(&png(b"\x89PNG1"), &Outcome::Answer(png(b"\x89PNG2x")));
     assert_eq!(found.list[0].primary.as_deref(), Some("5 bytes, from 4: 31"));
     assert_eq!(found.list[0].candidate.as_deref(), Some("6 bytes, from 4: 3278"));
+    let in_charset =
+        |charset: &str, b: &[u8]| with_body(&format!("200\ncontent-type: text/plain; charset={charset}"), b);
+    let (latin, utf8) = (in_charset("iso-8859-1", b"caf\xe9"), in_charset("utf-8", "café".as_bytes()));
+    let charset = "ctype.charset @ header:content-type value";
+    check_answers(&asked, &latin, &utf8, &format!("{charset}\ntext.encoding @ text repr"));
+    check_answers(&asked, &in_charset("latin1", b"caf\xe8"), &utf8, &format!("{charset}\ntext.hunk @ text value"));
+    check_answers(&asked, &in_charset("utf-8", b"\xff"), &latin, &format!("{charset}\ntext.hunk @ text value"));
+    check("200\n\n<?xml version='1.0'?><a>1</a>", "200\n\n<?xml version='1.0'?><a>2</a>", "xml.text @ xml:/a value");
     // Bytes that are no text are not made equal by showing them.
     let text = |b: &[u8]| with_body("200\ncontent-type: text/plain", b);
     check_answers(&asked, &text(b"\xff"), &text(b"\xfe"), "body.opaque @ body value");

@@ -10,4 +10,4 @@ pub mod time;
 
 pub use number::Decimal;
 pub use rules::{Bijections, Props, Ruled, Scalar, Session};
-pub use shape::{Class, ShapeTest, shape_of};
+pub use shape::{Class, ShapeTest, may_be, shape_of};

@@ -3,13 +3,14 @@
 //! The same for JSON leaves and for plain strings such as header values. Where a location is, and which rule is the
 //! more specific one, others know.
 
+use super::super::path::Path;
 use super::super::spec::{Align, Ignore, RuleSpec, Tolerance};
 use super::number::{self, Decimal};
 use super::shape::ShapeTest;
 use super::{text, time};
 use regex::Regex;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,10 @@ pub struct Session {
     /// How much later one leg was asked than the other; added to every tolerance for times.
     pub skew: Duration,
     pub bijections: Bijections,
+    /// The arrays whose elements' key this exchange has confirmed.
+    pub inferred: HashSet<String>,
+    /// The other leg is the control: nothing is learnt from it, the exchange speaks through the candidate.
+    pub control: bool,
 }
 
 /// Which value of the primary became which of the candidate, per group.
@@ -285,18 +290,19 @@ fn checked_tolerance(t: Tolerance) -> Result<Tolerance, String> {
 }
 
 fn checked_align(align: Align) -> Result<Align, String> {
-    match &align {
-        Align::Key(members) if members.is_empty() => Err("align.key: name at least one member, e.g. [\"id\"]".into()),
-        Align::Key(members) if members.iter().any(|m| m.starts_with('[') && tuple_index(m).is_none()) => {
-            Err("align.key: a position in a tuple is written \"[0]\"".into())
-        }
-        _ => Ok(align),
+    let Align::Key(members) = &align else { return Ok(align) };
+    if members.is_empty() {
+        return Err("align.key: name at least one member, e.g. [\"id\"]".into());
     }
-}
-
-/// `[0]` as used in `align.key` for tuples.
-pub fn tuple_index(member: &str) -> Option<usize> {
-    member.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+    for member in members.iter().filter(|m| m.contains('[')) {
+        if let Err(e) = Path::below(member) {
+            return Err(format!(
+                "align.key: `{member}` is no path below the element: {}; write e.g. \"meta.id\", \"[0]\" or \"tags[0]['a-b']\"",
+                e.message
+            ));
+        }
+    }
+    Ok(align)
 }
 
 fn meanings(groups: &[Vec<String>]) -> Result<Arc<[Vec<Meaning>]>, String> {

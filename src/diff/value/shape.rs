@@ -59,6 +59,20 @@ pub fn shape_of(text: &str, is_json_string: bool) -> &'static str {
     }
 }
 
+/// Whether a place whose values have shown the class `seen` may show `now` without a change: what one generator yields is
+/// named differently by chance, as a random hexadecimal id that happens to have no letter. Nothing that is missing, null,
+/// empty or of another type is ever such a chance.
+pub fn may_be(seen: &str, now: &str) -> bool {
+    seen == now
+        || match seen {
+            "hex" => matches!(now, "int" | "number" | "ulid"),
+            "number" => now == "int",
+            // Every text is a string, whatever else it looks like.
+            "string" => STRING_CLASSES.iter().any(|c| c.name() == now && !matches!(c, Class::Empty | Class::Bool)),
+            _ => false,
+        }
+}
+
 /// Whether a path segment or a member's name looks like an identifier rather than a word: all digits, UUID, ULID,
 /// hex from 8 signs on, base64url from 16 on whose letters and digits alternate as words do not, e-mail, IP address.
 pub fn looks_like_id(text: &str) -> bool {
@@ -167,7 +181,7 @@ impl Class {
                 let digits = b.strip_prefix(b"-").unwrap_or(b);
                 !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
             }
-            Class::Hex => b.len() >= 8 && b.iter().all(u8::is_ascii_hexdigit) && b.iter().any(u8::is_ascii_digit),
+            Class::Hex => b.len() >= 8 && b.iter().all(u8::is_ascii_hexdigit),
             Class::Base64 => is_base64(b),
             Class::Jwt => {
                 let mut parts = text.split('.');
@@ -252,9 +266,8 @@ fn is_base64(b: &[u8]) -> bool {
     let padded = body.len() != b.len();
     let plain = body.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/'));
     let url = body.iter().all(|c| is_base64url(*c));
-    let mixed = body.iter().any(u8::is_ascii_uppercase)
-        && body.iter().any(u8::is_ascii_lowercase)
-        && body.iter().any(u8::is_ascii_digit);
+    // A short random one may well be without a digit, but its letters change case as no word's do.
+    let mixed = body.iter().any(u8::is_ascii_uppercase) && body.iter().any(u8::is_ascii_lowercase) && turns(body) >= 3;
     b.len() >= 16 && (plain || url) && if padded { b.len().is_multiple_of(4) } else { mixed }
 }
 
@@ -262,6 +275,13 @@ fn is_base64(b: &[u8]) -> bool {
 fn alternations(b: &[u8]) -> usize {
     let letters: Vec<bool> = b.iter().filter(|c| c.is_ascii_alphanumeric()).map(u8::is_ascii_alphabetic).collect();
     letters.windows(2).filter(|w| matches!(w, [x, y] if x != y)).count()
+}
+
+/// How often upper case, lower case and digits take turns.
+fn turns(b: &[u8]) -> usize {
+    let kind = |c: &u8| (c.is_ascii_uppercase(), c.is_ascii_digit());
+    let kinds: Vec<_> = b.iter().filter(|c| c.is_ascii_alphanumeric()).map(kind).collect();
+    kinds.windows(2).filter(|w| matches!(w, [x, y] if x != y)).count()
 }
 
 fn is_email(text: &str) -> bool {
@@ -293,7 +313,9 @@ mod tests {
             ("3.14", "number"),
             ("true", "bool"),
             ("deadbeef01", "hex"),
-            ("deadbeef", "string"),
+            ("deadbeef", "hex"),
+            ("deadbee", "string"),
+            ("QmFzZSBzaXh0eWZvdXIr", "base64"),
             ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "jwt"),
             ("2026-01-01T00:00:00.5+02:00", "rfc3339"),
             ("Sun, 06 Nov 1994 08:49:37 GMT", "http_date"),
@@ -348,6 +370,26 @@ mod tests {
         let error = ShapeTest::compile(&Shape::Class("uid".into())).unwrap_err();
         assert!(error.starts_with("unknown shape `uid`; one of uuid, ulid"), "{error}");
         assert!(ShapeTest::compile(&Shape::Regex("(".into())).is_err());
+    }
+
+    #[test]
+    fn chance_names_a_value_otherwise_and_never_takes_it_away() {
+        for (seen, now, expect) in [
+            ("uuid", "uuid", true),
+            ("uuid", "string", false),
+            ("hex", "int", true),
+            ("hex", "number", true),
+            ("int", "hex", false),
+            ("number", "int", true),
+            ("string", "hex", true),
+            ("string", "empty", false),
+            ("string", "null", false),
+            ("string", "array", false),
+            ("base64", "string", false),
+            ("object", "null", false),
+        ] {
+            assert_eq!(may_be(seen, now), expect, "{seen} {now}");
+        }
     }
 
     #[test]

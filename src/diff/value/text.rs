@@ -5,6 +5,7 @@
 use super::number::Decimal;
 use super::time;
 use std::borrow::Cow;
+use unicode_normalization::UnicodeNormalization;
 
 /// A character, or a surrogate without its other half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,11 +101,14 @@ pub fn units(mut bytes: &[u8]) -> impl Iterator<Item = Unit> + '_ {
     })
 }
 
-/// In what way two different strings differ: `case`, `space`, `numeric` (both are numbers), `datetime` (both are
-/// times), `url_origin` (one URL at two origins), `prefix` (one starts with the other) or `other`.
+/// In what way two different strings differ: `unicode_form` (the same once composed), `case`, `space`, `numeric` (both
+/// are numbers), `datetime` (both are times), `url_origin` (one URL at two origins), `prefix` (one starts with the
+/// other) or `other`.
 pub fn difference(a: &[u8], b: &[u8]) -> &'static str {
     let (Ok(a), Ok(b)) = (std::str::from_utf8(a), std::str::from_utf8(b)) else { return "other" };
-    if same_but_case(a, b) {
+    if !(a.is_ascii() && b.is_ascii()) && a.nfc().eq(b.nfc()) {
+        "unicode_form"
+    } else if same_but_case(a, b) {
         "case"
     } else if a.split_whitespace().flat_map(str::chars).eq(b.split_whitespace().flat_map(str::chars)) {
         "space"
@@ -178,6 +182,10 @@ mod tests {
             ("abc", "abcdef", "prefix"),
             ("abc", "", "other"),
             ("abc", "xyz", "other"),
+            ("é", "e\u{301}", "unicode_form"),
+            ("Å", "\u{212b}", "unicode_form"),
+            ("e\u{301}", "É", "other"),
+            ("한", "\u{1112}\u{1161}\u{11ab}", "unicode_form"),
         ] {
             assert_eq!(difference(a.as_bytes(), b.as_bytes()), expect, "{a} {b}");
             assert_eq!(difference(b.as_bytes(), a.as_bytes()), expect, "{b} {a}");

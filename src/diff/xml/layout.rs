@@ -5,6 +5,8 @@ use super::read::{Content, Document, Names};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
+/// Bytes of a layout, which short elements in long namespaces make many times as long as the document.
+const MAX_SIZE: usize = 16 << 20;
 /// Marks text among the names of `#order`.
 const TEXT: &str = "#text";
 
@@ -73,7 +75,9 @@ impl<'n> Layout<'n> {
         Ok(layout)
     }
 
-    pub(super) fn write(&self, document: &Document) -> String {
+    /// # Errors
+    /// Time or size is used up.
+    pub(super) fn write(&self, document: &Document, budget: &mut Budget<'_>) -> Result<String, Spent> {
         let mut out = String::from("{");
         if let Some(entities) = &document.entities {
             out.push_str("\"#doctype\":");
@@ -81,14 +85,24 @@ impl<'n> Layout<'n> {
             out.push(',');
         }
         out.push_str("\"/\":");
-        self.children(document, &[0], &mut out);
+        self.children(document, &[0], &mut out, budget)?;
         out.push('}');
-        out
+        Ok(out)
     }
 
     /// Recursion is as deep as elements nest, which reading bounds.
-    fn element(&self, document: &Document, index: usize, out: &mut String) {
-        let Some(element) = document.elements.get(index) else { return };
+    fn element(
+        &self,
+        document: &Document,
+        index: usize,
+        out: &mut String,
+        budget: &mut Budget<'_>,
+    ) -> Result<(), Spent> {
+        let Some(element) = document.elements.get(index) else { return Ok(()) };
+        budget.tick(1)?;
+        if out.len() > MAX_SIZE {
+            return Err(Spent("size"));
+        }
         out.push('{');
         for (name, value) in &element.attributes {
             push_string(out, &format!("@{name}"));
@@ -114,12 +128,19 @@ impl<'n> Layout<'n> {
             list(out, "#order", element.content.iter().map(|c| self.label(item(document, c))));
         }
         out.push_str("\"/\":");
-        self.children(document, &children, out);
+        self.children(document, &children, out, budget)?;
         out.push('}');
+        Ok(())
     }
 
     /// Grouped by name, then namespace; of one name in document order.
-    fn children(&self, document: &Document, children: &[usize], out: &mut String) {
+    fn children(
+        &self,
+        document: &Document,
+        children: &[usize],
+        out: &mut String,
+        budget: &mut Budget<'_>,
+    ) -> Result<(), Spent> {
         let name = |child: &usize| document.elements.get(*child).map_or(0, |e| e.name);
         let mut sorted = children.to_vec();
         sorted.sort_by_key(|child| self.rank.get(name(child) as usize));
@@ -143,10 +164,11 @@ impl<'n> Layout<'n> {
                 push_string(out, self.names.namespace(name));
                 out.push_str(":[");
             }
-            self.element(document, *child, out);
+            self.element(document, *child, out, budget)?;
             before = Some(name);
         }
         out.push_str(if before.is_some() { "]}}" } else { "}" });
+        Ok(())
     }
 
     fn label(&self, item: u32) -> String {

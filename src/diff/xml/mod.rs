@@ -26,6 +26,7 @@ use super::finding::Findings;
 use super::json::{self, JsonOutcome};
 use super::origin::map_text;
 use super::value::Session;
+use crate::model::Leg;
 use findings::Written;
 use layout::Layout;
 use read::{Names, NotRead};
@@ -55,11 +56,15 @@ pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], o
         Ok(layout) => layout,
         Err(spent) => return limited(spent.0, out),
     };
-    let (a, b) = (layout.write(&p_document), layout.write(&c_document));
+    let (a, b) = match (layout.write(&p_document, &mut budget), layout.write(&c_document, &mut budget)) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(spent), _) | (_, Err(spent)) => return limited(spent.0, out),
+    };
     let mut found = Findings::default();
     if a != b {
         budget.depth = 4 * MAX_DEPTH + 8;
-        let mut session = Session { skew: context.skew, ..Session::default() };
+        let control = context.other == Leg::Control;
+        let mut session = Session { skew: context.skew, control, ..Session::default() };
         let options = json::Options { prefix: findings::PREFIX, ..json::Options::default() };
         let (a, b) = (a.as_bytes(), b.as_bytes());
         match json::compare_with(a, b, &context.rules.xml, &mut budget, &mut session, &options, &mut found) {

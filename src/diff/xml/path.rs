@@ -39,6 +39,7 @@ const EXAMPLE: &str = "e.g. xml:/multistatus/response/href or xml://item/@id";
 /// The key that is wrong and why.
 pub(in crate::diff) fn expand(spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> {
     let path = XmlPath::parse(spec.at.strip_prefix("xml:").unwrap_or(&spec.at))?;
+    let spec = &RuleSpec { same: spec.same.iter().map(|group| texts(group)).collect(), ..spec.clone() };
     let valued = RuleSpec { ignore: None, align: None, ..spec.clone() };
     let has_values = valued != RuleSpec { at: spec.at.clone(), ..bare(spec) };
     let at = |place: String| format!("json:{place}");
@@ -90,6 +91,12 @@ pub(in crate::diff) fn expand(spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> 
         out.push(RuleSpec { at: at(format!("{element}['#text'][*]")), ..valued });
     }
     Ok(out)
+}
+
+/// Values as the text that they all are here.
+fn texts(group: &[String]) -> Vec<String> {
+    let word = |value: &str| matches!(value, "missing" | "empty" | "null") || value.starts_with('"');
+    group.iter().map(|value| if word(value) { value.clone() } else { format!("\"{value}\"") }).collect()
 }
 
 /// The rule without all it says.

@@ -10,12 +10,14 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 /// Stands for `&` of a reference that is not expanded: no XML text may hold it.
 pub(super) const REFERENCE: char = '\0';
 
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// Bytes of a namespace; a longer one is known by its digest.
+const MAX_NAMESPACE: usize = 128;
 /// Namespaces of attributes whose usual prefix is written instead of them.
 const KNOWN: [(&str, &str); 3] =
     [(XML, "xml"), ("http://www.w3.org/1999/xlink", "xlink"), ("http://www.w3.org/2001/XMLSchema-instance", "xsi")];
@@ -69,7 +71,8 @@ pub(super) struct Form {
 /// Expanded names, shared by both documents.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    ids: HashMap<(u32, Box<str>), u32>,
+    /// By namespace, then local name.
+    ids: HashMap<u32, HashMap<Box<str>, u32>>,
     all: Vec<(u32, Box<str>)>,
     /// Namespaces and prefixes.
     texts: Vec<Box<str>>,
@@ -177,13 +180,13 @@ impl Names {
     }
 
     fn name(&mut self, uri: u32, local: &str) -> u32 {
-        let key = (uri, Box::from(local));
-        if let Some(known) = self.ids.get(&key) {
+        let ids = self.ids.entry(uri).or_default();
+        if let Some(known) = ids.get(local) {
             return *known;
         }
         let id = self.all.len() as u32;
-        self.all.push(key.clone());
-        self.ids.insert(key, id);
+        self.all.push((uri, local.into()));
+        ids.insert(local.into(), id);
         id
     }
 
@@ -276,7 +279,11 @@ impl<'n> Builder<'n> {
             match prefix {
                 Some(prefix) => {
                     self.form.namespaces.update(format!("{}\0{prefix}\0{value}\0", self.elements.len()).as_bytes());
-                    let uri = self.names.id(&value);
+                    let uri = if value.len() > MAX_NAMESPACE {
+                        self.names.id(&format!("{:032x}", xxh3_128(value.as_bytes())))
+                    } else {
+                        self.names.id(&value)
+                    };
                     self.scope.entry(prefix.into()).or_default().push(uri);
                     declares.push(Box::from(prefix));
                 }
@@ -329,7 +336,7 @@ impl<'n> Builder<'n> {
     }
 
     fn text(&mut self, text: &str) -> Result<(), NotRead> {
-        if !text.chars().all(is_xml) && !text.starts_with(REFERENCE) {
+        if !is_xml_text(text) && !text.starts_with(REFERENCE) {
             return Err(NotRead::NotXml);
         }
         let Some(element) = self.open.last().and_then(|o| self.elements.get_mut(o.element)) else {
@@ -371,7 +378,7 @@ impl<'n> Builder<'n> {
 
     /// White space made spaces, references resolved.
     fn attribute_value(&mut self, raw: &str) -> Result<String, NotRead> {
-        if raw.contains('<') || !raw.chars().all(is_xml) {
+        if raw.contains('<') || !is_xml_text(raw) {
             return Err(NotRead::NotXml);
         }
         let mut value = String::with_capacity(raw.len());
@@ -457,6 +464,11 @@ fn trim(content: &mut Vec<Content>) {
     } else if matches!(&**content, [only @ Content::Text(text)] if blank(only) && text.contains('\n')) {
         content.clear();
     }
+}
+
+fn is_xml_text(text: &str) -> bool {
+    // Most text is seen to be without a look at its characters.
+    text.bytes().all(|b| (b >= b' ' || matches!(b, b'\t' | b'\n' | b'\r')) && b != 0xEF) || text.chars().all(is_xml)
 }
 
 fn is_xml(c: char) -> bool {

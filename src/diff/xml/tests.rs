@@ -181,9 +181,18 @@ fn webdav_in_any_order() {
     let (first, rest) = rest.split_once("\n  ").unwrap();
     let (second, tail) = rest.split_once('\n').unwrap();
     let shuffled = format!("{head}{second}{first}{tail}").replace("D:", "x:").replace(":D=", ":x=");
+    let by_href = RuleSpec { align: Some(Align::Key(vec!["href".into()])), ..rule("r", "xml:/multistatus/response") };
     check(DAV, &shuffled, &["order /multistatus/response elements", "ns_prefix / prefix"]);
     let order = ignoring("xml:/multistatus/response", Ignore::Order);
     check_ruled(DAV, &shuffled, &[order], &["order /multistatus/response elements [r]", "ns_prefix / prefix"]);
+    let changed = shuffled.replace("\"2\"", "\"3\"");
+    let etag = "text /multistatus/response/propstat/prop/getetag string:other";
+    check_ruled(
+        DAV,
+        &changed,
+        &[by_href, RuleSpec { id: "s".into(), ..ignoring("xml:/multistatus/response", Ignore::Order) }],
+        &["order /multistatus/response elements [s]", etag, "ns_prefix / prefix"],
+    );
 }
 
 #[test]
@@ -396,6 +405,41 @@ fn limits() {
     let many = "<b/>".repeat(5000);
     compare(&asked.context(&late), format!("<a>{many}</a>").as_bytes(), format!("<a>{many}x</a>").as_bytes(), &mut out);
     assert_eq!(out.budget.as_deref(), Some("the limit on time was reached"));
+    let many: String = (0..110_000).map(|i| format!("<b{i}/>")).collect();
+    let wide = |leaf: &str| format!("<a xmlns='urn:{}'>{many}{leaf}</a>", "x".repeat(120));
+    assert_eq!(limit(&wide("1"), &wide("2")).budget.as_deref(), Some("the limit on size was reached"));
+    // A namespace that is written once is not written again and again.
+    let long = |leaf: &str| format!("<a xmlns='urn:{}'><b>{leaf}</b></a>", "x".repeat(100_000));
+    check(&long("1"), &long("2"), &["text /a/b string:numeric"]);
+}
+
+#[test]
+fn vocabularies() {
+    let feed = |updated: &str, entries: &str| {
+        format!(
+            "<feed xmlns='http://www.w3.org/2005/Atom'><title>t</title><updated>{updated}</updated>{entries}</feed>"
+        )
+    };
+    let entry = |id: &str| format!("<entry><id>urn:{id}</id><link rel='self' href='/{id}'/></entry>");
+    check_ruled(
+        &feed("2026-01-01T00:00:00Z", &(entry("1") + &entry("2") + &entry("3"))),
+        &feed("2026-01-01T00:00:09Z", &(entry("1") + &entry("3"))),
+        &[RuleSpec { shape: Some(Shape::Class("rfc3339".into())), ..rule("r", "xml:/feed/updated") }],
+        &["element /feed/entry element>missing", "text /feed/updated string:datetime [r]"],
+    );
+    let svg = |d: &str| format!("<svg xmlns='http://www.w3.org/2000/svg'><g><path d='{d}'/><path d='M1 1'/></g></svg>");
+    let found = check(&svg("M0 0"), &svg("M0 1"), &["attr /svg/g/path/@d string:other"]);
+    assert_eq!(&*found.list[0].exact, "xml:/svg/g/path[1]/@d");
+    let fault = |code: &str| {
+        format!(
+            "<s:Envelope xmlns:s='urn:soap'><s:Body><s:Fault><faultcode>{code}</faultcode></s:Fault></s:Body></s:Envelope>"
+        )
+    };
+    check(&fault("s:Client"), &fault("s:Server"), &["text /Envelope/Body/Fault/faultcode string:other"]);
+    let flag = RuleSpec { same: vec![vec!["missing".into(), "false".into()]], ..rule("r", "xml:/a/@nil") };
+    check_ruled("<a nil='false'/>", "<a/>", &[flag], &["attr /a/@nil string>missing [r]"]);
+    // Not formatted, prose keeps the order of its chunks.
+    check("<p>a <b>b</b> c</p>", "<p>a <b>b</b> d</p>", &["text /p string:other"]);
 }
 
 #[test]

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let key = "[a-d]|[0-9]{1,3}|we ird|é'\\PC";
+    any_json_of("[a-d]|[0-9]{1,3}|we ird|é'\\PC")
+}
+
+fn any_json_of(key: &'static str) -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -55,6 +58,51 @@ fn rewrite(value: &Value, out: &mut String) {
         Value::Number(n) if n.is_i64() => out.push_str(&format!("{n}.0e0")),
         other => out.push_str(&other.to_string()),
     }
+}
+
+/// The same document with its members out of order and white space here and there, as `turns` has it.
+fn shuffled(value: &Value, turns: &mut impl Iterator<Item = u8>, out: &mut String) {
+    let mut turn = || turns.next().unwrap_or(0);
+    out.push_str(["", " ", "\n\t"][usize::from(turn()) % 3]);
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                shuffled(item, turns, out);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            for i in (1..members.len()).rev() {
+                members.swap(i, usize::from(turn()) % (i + 1));
+            }
+            out.push('{');
+            for (i, (key, item)) in members.into_iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { ", " });
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push_str([":", " : "][i % 2]);
+                shuffled(item, turns, out);
+            }
+            out.push('}');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+    out.push_str(["", " "][usize::from(turns.next().unwrap_or(0)) % 2]);
+}
+
+/// What the lockstep says and what the trees say, where it says anything.
+fn both_ways(a: &str, b: &str) -> Option<(Vec<Finding>, Vec<Finding>)> {
+    let (options, none) = (Options::default(), JsonRules::none());
+    let fast = lockstep::same(a.as_bytes(), b.as_bytes(), options.prefix, &mut Budget::new(&never))?;
+    let mut slow = Findings::default();
+    let sides = ((a.as_bytes(), true), (b.as_bytes(), true));
+    let mut budget = Budget::new(&never);
+    let outcome = trees(sides.0, sides.1, &none, &mut budget, &mut Session::default(), &options, &mut slow);
+    assert_eq!(outcome, JsonOutcome::Done);
+    assert_eq!(fast.dropped, slow.dropped);
+    Some((fast.list, slow.list))
 }
 
 fn leaves(value: &mut Value) -> Vec<&mut Value> {
@@ -146,6 +194,50 @@ proptest! {
     }
 
     #[test]
+    fn members_out_of_order_are_read_in_lockstep(x in any_json(), turns in proptest::collection::vec(any::<u8>(), 0..80)) {
+        let (a, mut b) = (x.to_string(), String::new());
+        prop_assume!(!a.contains('\\'));
+        shuffled(&x, &mut turns.into_iter(), &mut b);
+        let (fast, slow) = both_ways(&a, &b).ok_or_else(|| TestCaseError::fail(format!("{a} {b}")))?;
+        prop_assert_eq!(fast, slow);
+        let found = diff(&a, &b);
+        prop_assert!(found.iter().all(|f| matches!(&*f.kind, "json.key_order" | "json.whitespace")), "{:?}", found);
+        prop_assert_eq!(found.is_empty(), a == b);
+    }
+
+    #[test]
+    fn what_the_lockstep_takes_for_the_same_is_the_same(
+        a in "\\{(\"([ab]|\\\\u0061)\":[01],?){0,4}\\}",
+        b in "\\{(\"([ab]|\\\\u0061)\":[01],?){0,4}\\}",
+    ) {
+        if let Some((fast, slow)) = both_ways(&a, &b) {
+            prop_assert_eq!(fast, slow, "{} {}", a, b);
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_seen_by_the_lockstep(
+        x in any_json(),
+        turns in proptest::collection::vec(any::<u8>(), 0..80),
+        at in any::<prop::sample::Index>(),
+        with in "[\\[\\]{},:\"\\\\ 0a]?",
+    ) {
+        let (a, mut b) = (x.to_string(), String::new());
+        shuffled(&x, &mut turns.into_iter(), &mut b);
+        let mut i = at.index(b.len());
+        while !b.is_char_boundary(i) {
+            i -= 1;
+        }
+        let end = i + b[i..].chars().next().map_or(0, char::len_utf8);
+        b.replace_range(i..end, &with);
+        for (a, b) in [(&a, &b), (&b, &a)] {
+            if let Some((fast, slow)) = both_ways(a, b) {
+                prop_assert_eq!(fast, slow, "{} {}", a, b);
+            }
+        }
+    }
+
+    #[test]
     fn swapping_sides_mirrors(x in any_json(), y in any_json()) {
         let (a, b) = (x.to_string(), y.to_string());
         let sorted = |findings: Vec<Finding>, swap: bool| {
@@ -200,6 +292,32 @@ proptest! {
         prop_assert!(!out.list.iter().any(Finding::counts), "{:?}", out.list);
         prop_assert!(!out.list.iter().any(|f| f.tier.counts() && &*f.location != "json:$.a"), "{:?}", out.list);
         prop_assert_eq!(out.is_match(), x == y && wrap(&x) == wrap(&y));
+    }
+
+    /// Elements by position: what is ignored has no say in how others are paired.
+    #[test]
+    fn an_ignored_place_takes_its_findings_and_no_other(
+        x in any_json_of("[a-d]"),
+        y in any_json_of("[a-d]"),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let (a, b) = (x.to_string(), y.to_string());
+        let counting = |entries: &[(&str, &str)]| {
+            let (_, out) = run(&a, &b, &rules(entries), &Options::default());
+            let all = out.list.into_iter().filter(Finding::counts).map(|f| (f.kind, f.location, f.exact));
+            (all.collect::<Vec<_>>(), out.dropped)
+        };
+        let positions = [("$", "index"), ("$..*", "index")];
+        let (before, dropped) = counting(&positions);
+        prop_assume!(!before.is_empty() && dropped == 0);
+        let place = at.get(&before).1.clone();
+        let path = place.strip_prefix("json:").unwrap();
+        let (after, _) = counting(&[positions[0], positions[1], (path, "ignore")]);
+        let inside = |location: &str| {
+            location.strip_prefix(&*place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let expect: Vec<_> = before.into_iter().filter(|(_, location, _)| !inside(location)).collect();
+        prop_assert_eq!(after, expect, "{} {} {}", a, b, path);
     }
 
     #[test]
