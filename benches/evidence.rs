@@ -23,7 +23,7 @@ fn core() -> Core {
         book: Book::new(rules, None, 5, now),
         keeper: None,
         mirroring: true,
-        policy: None,
+        policy: Some(policy()),
         patience: Duration::from_secs(15),
         keep_for: Duration::from_secs(86_400),
         max_size: 1 << 30,
@@ -31,19 +31,26 @@ fn core() -> Core {
     Core::new(options, at(1))
 }
 
+/// The defaults, without a warm-up: everything counts from the first exchange on.
+fn policy() -> Policy {
+    let default = GateSettings { warm_up: Duration::ZERO, warm_up_pairs: 0, ..GateSettings::default() };
+    Policy { default, routes: Vec::new() }
+}
+
 fn at(second: u64) -> Moment {
     Moment { wall: Timestamp::from_micros(second * 1_000_000), steady: Duration::from_secs(second) }
 }
 
-fn settled(route: &Arc<str>) -> Settled {
-    let timing = Timing { first_byte: Some(Duration::from_micros(800)), ..Timing::default() };
+/// One of fifty a second, so that blocks of time fill and close.
+fn settled(route: &Arc<str>, i: u64) -> Settled {
+    let timing = Timing { first_byte: Some(Duration::from_micros(500 + i % 997)), ..Timing::default() };
     let record = Some(LegRecord { class: StatusClass::Success, timing });
     Settled {
         id: "x".into(),
         route: route.clone(),
         generation: 1,
         build: None,
-        arrived: Timestamp::from_micros(1_000_000),
+        arrived: Timestamp::from_micros(1_000_000 + i * 20_000),
         legs: PerLeg { primary: record, candidate: record, control: None },
         result: Settlement::Compared(Compared::default()),
     }
@@ -53,7 +60,7 @@ fn fill(inbox: &Arc<Inbox>, routes: &[Arc<str>], exchanges: u64) {
     for i in 0..exchanges {
         let route = &routes[i as usize % routes.len()];
         let ticket = inbox.mirrored("x".into(), route.clone(), Timestamp::from_micros(1_000_000));
-        ticket.settle(settled(route));
+        ticket.settle(settled(route, i));
     }
 }
 
@@ -78,8 +85,8 @@ fn judging(c: &mut Criterion) {
     fill(&inbox, &routes, 200_000);
     core.drain(&inbox, at(2));
     let snapshot = core.snapshot(Timestamp::from_micros(2_000_000));
-    let policy = Policy { default: GateSettings::default(), routes: Vec::new() };
-    let facts = Facts::at(Timestamp::from_micros(3_600_000_000));
+    let policy = policy();
+    let facts = Facts::at(Timestamp::from_micros(5_000_000_000));
     c.bench_function("a verdict over 2,000 routes", |bench| {
         bench.iter(|| black_box(gate::judge(&policy, &snapshot.evidence, &facts)));
     });

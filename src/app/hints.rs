@@ -88,7 +88,7 @@ mod tests {
 
     fn evidence(routes: &[(&str, &str, u64, u64)]) -> Evidence {
         let mut evidence = Evidence::new(epoch("1", None));
-        let keep = Keep { rules: &|_| "r".into(), examples: 0, now: at(0) };
+        let keep = Keep { rules: &|_| "r".into(), latency: &|_| Default::default(), examples: 0, now: at(0) };
         for (route, to, differ, alike) in routes {
             for i in 0..differ + alike {
                 let list = if i < *differ { vec![status(to)] } else { vec![] };

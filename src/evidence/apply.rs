@@ -3,21 +3,39 @@
 use super::judge::{Decision, Excuse, Judged, Needed, judge};
 use super::table::{MAX_DIVERGENCES, add_example};
 use super::volatility;
-use super::{Compared, Diverged, Divergence, EpochInfo, Evidence, Histogram, RouteEvidence, Settled, Settlement};
+use super::{
+    Compared, Diverged, Divergence, EpochInfo, Evidence, Histogram, Kinds, LatencyTerms, Pace, RouteEvidence, Settled,
+    Settlement,
+};
 use super::{LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US};
 use crate::diff::{self, Cover, Finding};
 use crate::model::{Bucket, Incomparable, Leg, LegRecord, StatusClass, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The kind of the finding that tells of a race over an idle connection.
+const IDLE_RACE: &str = "transport.idle_race";
 
 /// What applying an event takes beside the event.
 #[derive(Clone, Copy)]
 pub struct Keep<'a> {
     /// Digest of the rules that apply to a route by name, for routes that are new.
     pub rules: &'a dyn Fn(&str) -> String,
+    /// What the latency of a route is counted by, the same way.
+    pub latency: &'a dyn Fn(&str) -> LatencyTerms,
     /// Per divergence.
     pub examples: usize,
     pub now: Timestamp,
+}
+
+/// The divergences of one exchange that count.
+#[derive(Debug, Default)]
+struct Counted {
+    /// Fingerprints.
+    rows: Vec<Arc<str>>,
+    /// One of them has not counted in the epoch before, as far as the table knows.
+    new: bool,
 }
 
 impl std::fmt::Debug for Keep<'_> {
@@ -36,7 +54,7 @@ pub fn histogram() -> Histogram {
 
 impl Evidence {
     pub fn new(epoch: EpochInfo) -> Self {
-        Self { epoch, routes: BTreeMap::new(), rule_hits: BTreeMap::new() }
+        Self { epoch, routes: BTreeMap::new(), rule_hits: BTreeMap::new(), kinds: Kinds::default() }
     }
 
     /// A request that was not mirrored.
@@ -70,6 +88,7 @@ impl Evidence {
 
     /// An exchange that is pending in its route is settled. Fingerprints of what counted where it is divergent.
     pub fn apply(&mut self, settled: &Settled, keep: Keep<'_>) -> Option<Vec<Arc<str>>> {
+        let began = self.epoch.started_at;
         let route = self.route(&settled.route, keep);
         if route.counts.pending == 0 {
             // Its beginning was never seen: count it from there, so that the law holds.
@@ -91,6 +110,7 @@ impl Evidence {
             Settlement::Compared(compared) => {
                 let (decision, counted) = route.compared(settled, compared, keep);
                 if !matches!(decision, Decision::Incomparable(_)) {
+                    route.pace(began, settled, compared);
                     let covers: BTreeSet<&Arc<str>> = compared
                         .candidate
                         .list
@@ -100,8 +120,9 @@ impl Evidence {
                         .collect();
                     count_rules(&mut route.rule_hits, &covers);
                     count_rules(&mut self.rule_hits, &covers);
+                    self.kinds.observe(counted.new);
                 }
-                (decision == Decision::Divergent).then_some(counted)
+                (decision == Decision::Divergent).then_some(counted.rows)
             }
         }
     }
@@ -117,7 +138,8 @@ impl Evidence {
     pub fn restart_route(&mut self, route: &str, rules: String, now: Timestamp) {
         if let Some(evidence) = self.routes.get_mut(route) {
             let pending = evidence.counts.pending;
-            *evidence = RouteEvidence::new(now, rules);
+            *evidence = RouteEvidence::new(now, rules, evidence.pace.counts.terms);
+            self.kinds = Kinds::default();
             evidence.counts.requests = pending;
             evidence.counts.mirrored = pending;
             evidence.counts.pending = pending;
@@ -126,9 +148,11 @@ impl Evidence {
 
     fn route(&mut self, name: &Arc<str>, keep: Keep<'_>) -> &mut RouteEvidence {
         if !self.routes.contains_key(name) {
-            self.routes.insert(name.clone(), RouteEvidence::new(keep.now, (keep.rules)(name)));
+            let route = RouteEvidence::new(keep.now, (keep.rules)(name), (keep.latency)(name));
+            self.routes.insert(name.clone(), route);
         }
-        self.routes.entry(name.clone()).or_insert_with(|| RouteEvidence::new(keep.now, String::new()))
+        let nothing = || RouteEvidence::new(keep.now, String::new(), LatencyTerms::default());
+        self.routes.entry(name.clone()).or_insert_with(nothing)
     }
 }
 
@@ -146,8 +170,8 @@ fn count_rules(hits: &mut BTreeMap<Arc<str>, u64>, covers: &BTreeSet<&Arc<str>>)
 // === impl RouteEvidence ===
 
 impl RouteEvidence {
-    /// Nothing yet, since `since`, under the rules of that digest.
-    pub fn new(since: Timestamp, rules: String) -> Self {
+    /// Nothing yet, since `since`, under the rules of that digest; latency is counted by `terms`.
+    pub fn new(since: Timestamp, rules: String, terms: LatencyTerms) -> Self {
         Self {
             since,
             rules,
@@ -157,6 +181,7 @@ impl RouteEvidence {
             errors: Default::default(),
             status: Default::default(),
             latency: crate::model::PerLeg { primary: histogram(), candidate: histogram(), control: histogram() },
+            pace: Pace::new(terms),
             divergences: BTreeMap::new(),
             divergences_overflow: 0,
             noise: BTreeMap::new(),
@@ -170,12 +195,12 @@ impl RouteEvidence {
         *self.counts.incomparable_reasons.get_mut(reason) += 1;
     }
 
-    fn compared(&mut self, settled: &Settled, compared: &Compared, keep: Keep<'_>) -> (Decision, Vec<Arc<str>>) {
+    fn compared(&mut self, settled: &Settled, compared: &Compared, keep: Keep<'_>) -> (Decision, Counted) {
         let judged = judge(&mut self.noise, compared);
         match judged.decision {
             Decision::Incomparable(reason) => {
                 self.incomparable(reason);
-                return (judged.decision, Vec::new());
+                return (judged.decision, Counted::default());
             }
             Decision::Matched => self.counts.matched += 1,
             Decision::Divergent => self.counts.divergent += 1,
@@ -210,6 +235,20 @@ impl RouteEvidence {
         (judged.decision, counted)
     }
 
+    /// Both legs' latency, where it can be compared: answers of one class, or none from the candidate.
+    fn pace(&mut self, epoch: Timestamp, settled: &Settled, compared: &Compared) {
+        let (Some(primary), Some(candidate)) = (settled.legs.primary, settled.legs.candidate) else { return };
+        let Some(took) = primary.timing.first_byte else { return };
+        let other = match candidate.class {
+            // A connection that had been closed unnoticed is nobody's latency.
+            StatusClass::Failed if compared.candidate.list.iter().any(|f| &*f.kind == IDLE_RACE) => return,
+            StatusClass::Failed => None,
+            class if class != primary.class || candidate.timing.first_byte.is_none() => return,
+            _ => candidate.timing.first_byte,
+        };
+        self.pace.record(epoch, settled.arrived, took, other);
+    }
+
     /// Judged as any other, and nothing is learned from it: it is no exchange of its own.
     fn asked_again(&mut self, rows: &[Arc<str>], compared: &Compared) {
         let decision = judge(&mut self.noise.clone(), compared).decision;
@@ -227,9 +266,8 @@ impl RouteEvidence {
         }
     }
 
-    /// Enters the candidate's findings into the table, each fingerprint once; those that count are returned. Secondary
-    /// ones are told by examples only.
-    fn sightings(&mut self, settled: &Settled, compared: &Compared, judged: &Judged, keep: Keep<'_>) -> Vec<Arc<str>> {
+    /// Enters the candidate's findings into the table, each fingerprint once. Secondary ones are told by examples only.
+    fn sightings(&mut self, settled: &Settled, compared: &Compared, judged: &Judged, keep: Keep<'_>) -> Counted {
         let mut seen: BTreeMap<Arc<str>, (&Finding, Option<&Excuse>)> = BTreeMap::new();
         for (finding, excuse) in compared.candidate.list.iter().zip(&judged.excuses) {
             if excuse == &Some(Excuse::Secondary) {
@@ -248,14 +286,15 @@ impl RouteEvidence {
                 *shown = (finding, None);
             }
         }
-        let mut counted = Vec::new();
+        let mut counted = Counted::default();
         for (print, (finding, excuse)) in seen {
             if excuse.is_none() {
-                counted.push(print.clone());
+                counted.rows.push(print.clone());
             }
             if !self.divergences.contains_key(&print) {
                 if self.divergences.len() >= MAX_DIVERGENCES {
                     self.divergences_overflow += 1;
+                    counted.new |= excuse.is_none();
                     continue;
                 }
                 self.divergences.insert(print.clone(), fresh(print.clone(), finding, settled.arrived));
@@ -263,7 +302,10 @@ impl RouteEvidence {
             let Some(row) = self.divergences.get_mut(&print) else { continue };
             row.count += 1;
             match excuse {
-                None => row.counted += 1,
+                None => {
+                    counted.new |= row.counted == 0;
+                    row.counted += 1;
+                }
                 Some(excuse) => row.excused_by = excuse.text(),
             }
             row.tier = row.tier.min(finding.tier);
@@ -305,7 +347,8 @@ fn is_error(record: &LegRecord) -> bool {
     matches!(record.class, StatusClass::ServerError | StatusClass::Failed)
 }
 
-fn record(histogram: &mut Histogram, took: std::time::Duration) {
+/// It grows to what it is given; what cannot be had saturates.
+pub(super) fn record(histogram: &mut Histogram, took: Duration) {
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).clamp(LATENCY_MIN_US, LATENCY_MAX_US);
     if histogram.record(micros).is_err() {
         histogram.saturating_record(micros);

@@ -8,7 +8,7 @@
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
 
-use super::{Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, Settled};
+use super::{Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, pace::Terms};
 use crate::model::{Bucket, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,6 +93,7 @@ pub struct Book {
     history: Vec<PastEpoch>,
     next: u64,
     rules: Rules,
+    latency: Terms,
     keep_examples: usize,
     forgotten: Vec<u64>,
     /// Latest arrival of an exchange that the newest build answered. Without one it may not even be deployed yet.
@@ -160,6 +161,7 @@ impl Book {
             history: Vec::new(),
             next: 2,
             rules,
+            latency: Terms::default(),
             keep_examples,
             forgotten: Vec::new(),
             newest_seen: None,
@@ -198,6 +200,7 @@ impl Book {
             history,
             next,
             rules: rules.clone(),
+            latency: Terms::default(),
             keep_examples,
             forgotten: Vec::new(),
             newest_seen,
@@ -285,16 +288,16 @@ impl Book {
 
     /// A request that was not mirrored.
     pub fn skipped(&mut self, route: &Arc<str>, bucket: Bucket, now: Timestamp) {
-        let digest = self.rules.route.clone();
-        let keep = Keep { rules: &*digest, examples: self.keep_examples, now };
+        let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
+        let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
         self.newest.evidence.skipped(route, bucket, keep);
         self.newest.touch(route);
     }
 
     /// A mirrored exchange begins: pending in the newest epoch.
     pub fn begin(&mut self, route: &Arc<str>, now: Timestamp) -> Begun {
-        let digest = self.rules.route.clone();
-        let keep = Keep { rules: &*digest, examples: self.keep_examples, now };
+        let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
+        let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
         self.newest.evidence.begin(route, keep);
         Begun { epoch: self.newest.number, route: route.clone() }
     }
@@ -318,8 +321,8 @@ impl Book {
             self.retract(begun);
         }
         let number = target?;
-        let digest = self.rules.route.clone();
-        let keep = Keep { rules: &*digest, examples: self.keep_examples, now };
+        let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
+        let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
         let epoch = self.epoch_mut(number)?;
         if !here {
             epoch.evidence.begin(&settled.route, keep);
@@ -383,6 +386,19 @@ impl Book {
             self.newest.evidence.epoch.rules = rules.digest;
             self.newest.dirt.epoch = true;
         }
+    }
+
+    /// The settings by which latency is counted are these from now on. Where they are others for a route, its latency
+    /// starts afresh; nothing else of it does.
+    pub fn set_latency(&mut self, terms: Arc<dyn Fn(&str) -> LatencyTerms + Send + Sync>) {
+        let mut changed = Vec::new();
+        for (name, route) in &mut self.newest.evidence.routes {
+            if route.pace.adopt(terms(name)) {
+                changed.push(name.clone());
+            }
+        }
+        changed.iter().for_each(|name| self.newest.touch(name));
+        self.latency = Terms(terms);
     }
 
     /// Whether this answer of a known build makes it certain that the newest is no longer deployed.

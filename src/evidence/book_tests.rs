@@ -261,7 +261,7 @@ proptest! {
             let mut evidence = Evidence::new(super::super::testing::epoch("1", None));
             let digest = |_: &str| "r1".to_string();
             for (i, (route, what, second)) in part.iter().enumerate() {
-                let keep = Keep { rules: &digest, examples: 4, now: at(*second) };
+                let keep = Keep { rules: &digest, latency: &|_| Default::default(), examples: 4, now: at(*second) };
                 let list = (0..*what).map(|n| finding("json.value", &format!("json:$.{n}"), Tier::Value)).collect();
                 let mut settled = compared(&format!("{tag}-{i}"), &format!("GET /{route}"), *second, list);
                 if let (true, Settlement::Compared(c)) = (i % 3 != 1, &mut settled.result) {
@@ -295,7 +295,7 @@ fn twenty_busy_routes_fit_in_five_mebibytes_of_histograms() {
     let mut evidence = Evidence::new(super::super::testing::epoch("1", None));
     let digest = |_: &str| "r1".to_string();
     for route in 0..20 {
-        let keep = Keep { rules: &digest, examples: 5, now: at(0) };
+        let keep = Keep { rules: &digest, latency: &|_| Default::default(), examples: 5, now: at(0) };
         let mut settled = compared("x", &format!("GET /{route}"), 1, vec![]);
         settled.legs.candidate = super::super::testing::leg(crate::model::StatusClass::Success, u64::from(u32::MAX));
         settled.legs.control = settled.legs.candidate;
@@ -317,7 +317,7 @@ fn the_table_is_bounded_and_says_what_found_no_place() {
     let mut evidence = Evidence::new(super::super::testing::epoch("1", None));
     let digest = |_: &str| "r1".to_string();
     for i in 0..600u64 {
-        let keep = Keep { rules: &digest, examples: 1, now: at(i) };
+        let keep = Keep { rules: &digest, latency: &|_| Default::default(), examples: 1, now: at(i) };
         let list = vec![finding("json.value", &format!("json:$.k{i}"), Tier::Value)];
         let settled = compared(&format!("x{i}"), "GET /a", i, list);
         evidence.begin(&settled.route, keep);

@@ -66,6 +66,7 @@ impl RouteEvidence {
             self.status.get_mut(leg).merge(*other.status.get(leg));
             add(self.latency.get_mut(leg), other.latency.get(leg));
         }
+        self.pace.merge(&other.pace);
         self.divergences_overflow += other.divergences_overflow;
         for row in other.divergences.values() {
             self.merge_divergence(row, keep_examples);
@@ -93,13 +94,14 @@ impl Evidence {
             }
         }
         add_hits(&mut self.rule_hits, &other.rule_hits);
+        self.kinds.merge(&other.kinds);
     }
 
     /// The same evidence with routes read under another name where `names` gives one, merged where names meet.
     /// Fingerprints are those of the new names.
     pub fn collapsed(&self, names: &dyn Fn(&str) -> Option<Arc<str>>, keep_examples: usize) -> Evidence {
-        let mut out =
-            Evidence { epoch: self.epoch.clone(), routes: Default::default(), rule_hits: self.rule_hits.clone() };
+        // What is of the whole epoch does not change with names.
+        let mut out = Evidence { routes: Default::default(), ..self.clone() };
         for (name, route) in &self.routes {
             let (name, route) = match names(name) {
                 Some(new) if new != *name => (new.clone(), renamed(route, &new, keep_examples)),
@@ -133,7 +135,7 @@ fn add_hits(mine: &mut BTreeMap<Arc<str>, u64>, other: &BTreeMap<Arc<str>, u64>)
     }
 }
 
-fn add(mine: &mut Histogram, other: &Histogram) {
+pub(super) fn add(mine: &mut Histogram, other: &Histogram) {
     // Both grow on demand with the same precision, so adding cannot fail; start afresh rather than panic if it did.
     if mine.add(other).is_err() {
         let mut fresh = histogram();

@@ -114,7 +114,7 @@ fn findings(primary: &Value, other: &Value) -> Findings {
 /// The evidence of a run in which the candidate's answers are changed by `change`.
 fn run(seed: u64, exchanges: u64, change: &dyn Fn(u64, &mut Value)) -> Evidence {
     let mut evidence = Evidence::new(epoch("1", None));
-    let keep = Keep { rules: &|_| "r".into(), examples: 0, now: at(0) };
+    let keep = Keep { rules: &|_| "r".into(), latency: &|_| Default::default(), examples: 0, now: at(0) };
     for i in 0..exchanges {
         let of = |leg| answer(seed * 1_000_003 + i, leg);
         let (primary, control, mut candidate) = (of(1), of(2), of(3));

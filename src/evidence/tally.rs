@@ -1,6 +1,6 @@
 //! The state: one epoch's routes, their counters and their divergences.
 
-use super::{Example, Volatilities};
+use super::{Example, Kinds, Pace, Volatilities};
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,8 @@ pub struct Evidence {
     pub routes: BTreeMap<Arc<str>, RouteEvidence>,
     /// Hits per rule id: exchanges in which the rule covered something.
     pub rule_hits: BTreeMap<Arc<str>, u64>,
+    /// Whether divergences never seen before still turn up.
+    pub kinds: Kinds,
 }
 
 /// What an epoch is called and why it began.
@@ -265,6 +267,8 @@ pub struct RouteEvidence {
     pub status: PerLeg<StatusCounts>,
     /// Request start to answer head.
     pub latency: PerLeg<Histogram>,
+    /// The candidate's latency beside the primary's, for the gate.
+    pub pace: Pace,
     /// By fingerprint.
     pub divergences: BTreeMap<Arc<str>, Divergence>,
     /// Sightings (once an exchange and fingerprint) that had no place in the bounded table.

@@ -44,30 +44,48 @@ impl Sample {
         self.paired |= other.paired;
     }
 
-    pub(super) fn test(self, limits: &Limits) -> Tested {
-        let sums = Sums::paired(self.n, self.plus, self.minus);
-        let effective = sums.deflated(limits.design_effect);
-        let Limits { limit, alpha_pass, alpha_fail, .. } = *limits;
-        let passes = effective.ln_e_pass(limit) >= threshold(alpha_pass);
-        let (ln_e_fail, lower, upper) = if self.paired {
-            let lower = stats::lower_paired(effective, alpha_fail);
-            (effective.ln_e_fail_paired(limit), lower, stats::upper_paired(effective, alpha_pass))
-        } else {
-            let lower = stats::lower(effective, alpha_fail);
-            (effective.ln_e_fail_binary(limit), lower, stats::upper(effective, alpha_pass))
+    fn effective(self, limits: &Limits) -> Sums {
+        Sums::paired(self.n, self.plus, self.minus).deflated(limits.design_effect)
+    }
+
+    /// Whether the numbers pass, without the bounds that would show it.
+    pub(super) fn passes(self, limits: &Limits) -> bool {
+        self.effective(limits).ln_e_pass(limits.limit) >= threshold(limits.alpha_pass)
+    }
+
+    /// Whether they are beyond the limit, the same way.
+    pub(super) fn crosses(self, limits: &Limits) -> bool {
+        let sums = self.effective(limits);
+        let ln_e = match self.paired {
+            true => sums.ln_e_fail_paired(limits.limit),
+            false => sums.ln_e_fail_binary(limits.limit),
         };
-        let crosses = self.n > 0 && ln_e_fail >= threshold(alpha_fail);
+        self.n > 0 && ln_e >= threshold(limits.alpha_fail)
+    }
+
+    /// Samples a pass takes in all at the present rate; `None` when it is out of reach.
+    pub(super) fn needed(self, limits: &Limits) -> Option<u64> {
+        let more = stats::samples_to_pass(self.effective(limits), limits.limit, limits.alpha_pass)?;
+        let more = more as f64 * limits.design_effect.max(1.0);
+        Some(self.n.saturating_add(more.ceil() as u64))
+    }
+
+    pub(super) fn test(self, limits: &Limits) -> Tested {
+        let effective = self.effective(limits);
+        let Limits { limit, alpha_pass, alpha_fail, .. } = *limits;
+        let (passes, crosses) = (self.passes(limits), self.crosses(limits));
+        let (lower, upper) = match self.paired {
+            true => (stats::lower_paired(effective, alpha_fail), stats::upper_paired(effective, alpha_pass)),
+            false => (stats::lower(effective, alpha_fail), stats::upper(effective, alpha_pass)),
+        };
         Tested {
-            observed: sums.mean(),
+            observed: Sums::paired(self.n, self.plus, self.minus).mean(),
             // A bisection ends a little beside the root: where that matters the test itself is right.
             lower: if crosses { lower.max(limit.next_up()) } else { lower.min(limit) },
             upper: if passes { upper.min(limit.next_down()) } else { upper.max(limit) },
             passes,
             crosses,
-            needed: stats::samples_to_pass(effective, limit, alpha_pass).map(|more| {
-                let more = more as f64 * limits.design_effect.max(1.0);
-                self.n.saturating_add(more.ceil() as u64)
-            }),
+            needed: if passes { Some(self.n) } else { self.needed(limits) },
         }
     }
 

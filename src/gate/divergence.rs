@@ -144,11 +144,13 @@ impl Noise {
             alpha_fail: settings.alpha_pass,
             design_effect: settings.design_effect,
         };
-        let tested = Sample { n, plus: differed, minus: 0, paired: false }.test(&limits);
-        match tested {
-            t if t.passes => Noise::Low,
-            t if t.observed.is_some_and(|share| share >= cap) => Noise::High { differed, n },
-            t => Noise::Unknown { differed, n, needed: t.needed },
+        let sample = Sample { n, plus: differed, minus: 0, paired: false };
+        if sample.passes(&limits) {
+            Noise::Low
+        } else if differed as f64 >= cap * n as f64 {
+            Noise::High { differed, n }
+        } else {
+            Noise::Unknown { differed, n, needed: sample.needed(&limits) }
         }
     }
 

@@ -20,9 +20,10 @@ pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
         all.add(sample);
         let route_rate = view.rate(name, route, sample.n);
         rate += route_rate.unwrap_or(0.0);
-        let result = result(Some(name.clone()), &sample, own, view.weights.route(name), route_rate);
-        if own.errors != settings.errors || result.verdict == Verdict::Fail {
-            results.push(result);
+        let weight = view.weights.route(name);
+        let fails = sample.n >= own.min_comparisons && sample.crosses(&limits(own, weight));
+        if own.errors != settings.errors || fails {
+            results.push(result(Some(name.clone()), &sample, own, weight, route_rate));
         }
     }
     if all.n > 0 {
@@ -44,20 +45,15 @@ fn result(
     weight: f64,
     rate: Option<f64>,
 ) -> CriterionResult {
-    let limits = Limits {
-        limit: settings.errors,
-        alpha_pass: settings.alpha_pass,
-        alpha_fail: settings.alpha_fail * weight,
-        design_effect: settings.design_effect,
-    };
+    let limits = limits(settings, weight);
     let tested = sample.test(&limits);
     // Errors the candidate no longer makes may offset new ones in the mean: new ones have a limit of their own.
     let new = Sample { minus: 0, paired: false, ..*sample };
     let new_limits = Limits { limit: (2.0 * settings.errors).min(1.0), ..limits };
-    let new_tested = new.test(&new_limits);
-    let (verdict, reason) = say(sample, &tested, &new_tested, settings);
-    let needed =
-        if verdict == Verdict::Fail { None } else { tested.needed.zip(new_tested.needed).map(|(a, b)| a.max(b)) };
+    let new_passes = new.passes(&new_limits);
+    let needed = tested.needed.zip(new.needed(&new_limits)).map(|(a, b)| a.max(b));
+    let (verdict, reason) = say(sample, &tested, new_passes, needed, settings);
+    let needed = needed.filter(|_| verdict != Verdict::Fail);
     let more = needed.map(|n| n.saturating_sub(sample.n)).filter(|more| *more > 0 && verdict == Verdict::Inconclusive);
     CriterionResult {
         criterion: Criterion::Errors,
@@ -75,7 +71,22 @@ fn result(
     }
 }
 
-fn say(sample: &Sample, tested: &Tested, new: &Tested, settings: &GateSettings) -> (Verdict, String) {
+fn limits(settings: &GateSettings, weight: f64) -> Limits {
+    Limits {
+        limit: settings.errors,
+        alpha_pass: settings.alpha_pass,
+        alpha_fail: settings.alpha_fail * weight,
+        design_effect: settings.design_effect,
+    }
+}
+
+fn say(
+    sample: &Sample,
+    tested: &Tested,
+    new_passes: bool,
+    needed: Option<u64>,
+    settings: &GateSettings,
+) -> (Verdict, String) {
     let limit = settings.errors;
     let mut told = sample.told("failed on the candidate only");
     if sample.minus > 0 {
@@ -89,12 +100,12 @@ fn say(sample: &Sample, tested: &Tested, new: &Tested, settings: &GateSettings) 
         let reason = format!("{told}, beyond the limit {}; it may fail from {least} comparisons on", percent(limit));
         return (Verdict::Inconclusive, reason);
     }
-    if tested.passes && new.passes {
+    if tested.passes && new_passes {
         return (Verdict::Pass, format!("{told}: {}", tested.below(limit)));
     }
-    match tested.needed.zip(new.needed) {
-        Some((a, b)) => {
-            let (n, needed) = (thousands(sample.n), thousands(a.max(b)));
+    match needed {
+        Some(needed) => {
+            let (n, needed) = (thousands(sample.n), thousands(needed));
             let rest =
                 if sample.plus == 0 { "no new error".into() } else { format!("{} new errors", thousands(sample.plus)) };
             (Verdict::Inconclusive, format!("{n} of {needed} comparisons, {rest}"))

@@ -3,7 +3,10 @@
 use super::pool::Pool;
 use super::weights::Weights;
 use super::words::{duration, thousands};
-use super::{Criterion, CriterionResult, Judgement, Policy, Verdict, coverage, divergence, errors, minimum, unjudged};
+use super::{
+    Criterion, CriterionResult, Judgement, Policy, Verdict, coverage, divergence, errors, latency, minimum, unjudged,
+    unseen,
+};
 use crate::evidence::{Evidence, RouteEvidence};
 use crate::model::{Notice, Severity, Timestamp};
 use std::collections::BTreeMap;
@@ -67,14 +70,11 @@ fn decide(view: &View<'_>) -> Vec<CriterionResult> {
     let coverage = coverage::result(view, &divergence);
     results.extend(divergence);
     results.extend(errors::results(view));
+    results.extend(latency::results(view));
     results.push(coverage);
+    results.push(unseen::result(view));
     results.extend(unjudged::results(view));
     results.push(minimum::result(view));
-    for criterion in [Criterion::Latency, Criterion::Unseen] {
-        if view.decides(criterion) {
-            results.push(not_built(criterion));
-        }
-    }
     if let Some(why) = &view.facts.not_durable {
         results.push(open(Criterion::Minimum, format!("the evidence is not durable: {why}")));
     }
@@ -97,14 +97,6 @@ fn open(criterion: Criterion, reason: String) -> CriterionResult {
         eta_seconds: None,
         reason,
     }
-}
-
-fn not_built(criterion: Criterion) -> CriterionResult {
-    let name = criterion.as_str();
-    let reason = format!(
-        "the criterion `{name}` is not built into this version yet; take it out of gate.criteria to decide without it"
-    );
-    open(criterion, reason)
 }
 
 /// Evidence of another build than the one asked about decides nothing, not even that it fails.

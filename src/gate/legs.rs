@@ -95,13 +95,13 @@ impl Legs {
         let observed = tested.observed.unwrap_or(0.0);
         tested.crosses = false;
         tested.lower = paired.lower.max(rest.lower).min(limits.limit).min(observed);
-        let alone = self.rest.test(limits);
-        if alone.crosses || self.stands_out(limits) {
+        let alone = self.rest.crosses(limits) || self.stands_out(limits);
+        if alone {
             tested.passes = false;
-            tested.upper = tested.upper.max(alone.upper).max(limits.limit);
+            tested.upper = tested.upper.max(self.rest.test(limits).upper).max(limits.limit);
             tested.needed = None;
         }
-        let gap = (!tested.passes && (alone.crosses || self.stands_out(limits) || paired.passes)).then(|| self.gap());
+        let gap = (!tested.passes && (alone || paired.passes)).then(|| self.gap());
         Said { sample, tested, gap }
     }
 

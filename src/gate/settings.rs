@@ -1,5 +1,6 @@
 //! `[gate]`, checked. Kept in the store too, so that a gate can be asked without a configuration.
 
+use crate::evidence::LatencyTerms;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -137,6 +138,18 @@ impl Policy {
         match self.routes.iter().find(|r| self.is(r, route)) {
             Some(r) => (&r.settings, r.critical),
             None => (&self.default, false),
+        }
+    }
+
+    /// What the latency of a route is counted by.
+    pub fn latency_terms(&self, route: &str) -> LatencyTerms {
+        let settings = self.for_route(route).0;
+        LatencyTerms {
+            ratio: settings.latency.ratio,
+            slack: settings.latency.slack,
+            block: settings.latency.block,
+            warm_up: settings.warm_up,
+            warm_up_pairs: settings.warm_up_pairs,
         }
     }
 

@@ -38,7 +38,7 @@ impl Weights {
             let share = if route.is_some() { configured } else { late };
             (name.clone(), (1.0 - POOLED) * share * late_weight(*j))
         });
-        let may_fail = [Criterion::Divergence, Criterion::Errors];
+        let may_fail = [Criterion::Divergence, Criterion::Errors, Criterion::Latency];
         let named = |c: &&Criterion| {
             let settings = std::iter::once(&policy.default).chain(policy.routes.iter().map(|r| &r.settings));
             settings.into_iter().any(|s| s.criteria.contains(c))

@@ -132,7 +132,10 @@ impl std::fmt::Debug for Core {
 
 impl Core {
     pub fn new(options: LedgerOptions, now: Moment) -> Self {
-        let LedgerOptions { book, keeper, mirroring, policy, patience, keep_for, max_size } = options;
+        let LedgerOptions { mut book, keeper, mirroring, policy, patience, keep_for, max_size } = options;
+        if let Some(policy) = policy.clone() {
+            book.set_latency(Arc::new(move |route| policy.latency_terms(route)));
+        }
         let status = match &keeper {
             Some(_) => StoreStatus { durable: true, ..Default::default() },
             None => StoreStatus { why: Some("it is kept in memory only".into()), ..Default::default() },
@@ -297,9 +300,11 @@ impl Core {
         self.mirroring = on;
     }
 
-    /// The gate's settings, kept for those who ask without a configuration.
+    /// The gate's settings, kept for those who ask without a configuration; latency is counted by them.
     pub fn set_policy(&mut self, policy: Policy) {
         self.change();
+        let terms = policy.clone();
+        self.book.set_latency(Arc::new(move |route| terms.latency_terms(route)));
         self.policy = Some(policy);
     }
 

@@ -51,7 +51,10 @@ pub fn progress_line(judgement: &Judgement, now: Timestamp) -> String {
         let place = next.route.as_deref().unwrap_or(next.criterion.as_str());
         let progress = match next.samples_needed {
             Some(needed) if needed > next.samples && next.criterion == Criterion::Divergence => {
-                format!("{} of {} comparisons", thousands(next.samples), thousands(needed))
+                format!("{} comparisons", words::progress(next, needed))
+            }
+            Some(needed) if needed > next.samples && next.criterion == Criterion::Latency => {
+                words::progress(next, needed)
             }
             _ => next.reason.clone(),
         };
@@ -117,7 +120,7 @@ fn waiting_row(c: &CriterionResult, style: Style) -> String {
     let name = pad(c.criterion.as_str(), 11);
     let text = if numbers {
         let progress = match c.samples_needed {
-            Some(needed) if needed > c.samples => format!("{} of {}", thousands(c.samples), thousands(needed)),
+            Some(needed) if needed > c.samples => words::progress(c, needed),
             _ if c.verdict == Verdict::Pass && c.samples > 0 => format!("{}, enough", thousands(c.samples)),
             _ if c.samples > 0 => thousands(c.samples),
             _ => String::new(),

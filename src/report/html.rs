@@ -61,11 +61,15 @@ fn write(out: &mut String, report: &Report, examples: &Examples) -> std::fmt::Re
     for d in counted.iter().chain(&excused).take(MAX_DETAILS) {
         let mut section = String::new();
         detail(&mut section, report, d, examples, out.len())?;
-        if out.len() + section.len() > MAX_HTML_BYTES - 1_024 {
+        if out.len() + section.len() > MAX_HTML_BYTES - 2_048 {
             out.push_str("<p>The file is full: what is missing here is in the report as JSON.</p>\n");
             break;
         }
         out.push_str(&section);
+    }
+    if report.totals.compared > 0 {
+        let (guarantee, read) = (Html(words::MEANING), Html(words::MEANING_READ));
+        writeln!(out, "<h2>What the verdict means</h2>\n<blockquote>{guarantee}</blockquote>\n<p>{read}</p>")?;
     }
     out.push_str("</main>\n</body></html>\n");
     Ok(())

@@ -20,6 +20,7 @@ pub fn markdown(report: &Report, examples: &Examples) -> String {
     let _ = routes(&mut out, report);
     let mut tail = String::new();
     let _ = notices(&mut tail, report);
+    let _ = meaning(&mut tail, report);
     let counted: Vec<_> = report.divergences.iter().filter(|d| d.counted > 0).collect();
     if counted.is_empty() && report.totals.compared > 0 {
         out.push_str("\nNo divergence counts.\n");
@@ -158,6 +159,14 @@ fn notices(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
+fn meaning(out: &mut String, report: &Report) -> std::fmt::Result {
+    if report.totals.compared == 0 {
+        return Ok(());
+    }
+    // Ours, and harmless as it is: it is to be found word for word.
+    writeln!(out, "\nWhat the verdict means:\n\n> {}\n\n{}", words::MEANING, words::MEANING_READ)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::samples;
@@ -214,6 +223,12 @@ mod tests {
         </details>
 
         - **!** rule "float-print" expires in 9 days; renew it or drop it
+
+        What the verdict means:
+
+        > P( at some poll the gate says PASS while the average conditional divergence probability of the requests compared so far is >= tau ) <= alpha_pass; symmetrically for FAIL and <= tau.
+
+        tau is the limit of a route, and alpha_pass of FAIL is alpha_fail, shared out over all that may fail. It speaks of the requests compared in this epoch; it does not say that the rate is below tau in the long run, or for traffic that never came.
         "##);
     }
 
@@ -236,6 +251,6 @@ mod tests {
         report.divergences = vec![one; 300];
         let text = markdown(&report, &Examples::new());
         assert!(text.len() <= MAX_MARKDOWN_BYTES);
-        assert!(text.contains("_Cut here at 900 KiB: 2") && text.trim_end().ends_with("renew it or drop it"));
+        assert!(text.contains("_Cut here at 900 KiB: 2") && text.contains("renew it or drop it\n\nWhat the verdict"));
     }
 }

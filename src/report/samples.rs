@@ -118,6 +118,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
         errors: Cells::default(),
         status: PerLeg::default(),
         latency: PerLeg { primary: histogram(1000), candidate: histogram(1200), control: histogram(1000) },
+        pace: crate::evidence::Pace::new(Default::default()),
         divergences: divergences.into_iter().map(|d| (d.fingerprint.clone(), d)).collect(),
         divergences_overflow: 0,
         noise: BTreeMap::new(),
@@ -142,6 +143,7 @@ pub(crate) fn evidence(text: &str) -> Evidence {
             (Arc::from("GET /users/{id}"), route(601_220, 9, Vec::new())),
         ]),
         rule_hits: BTreeMap::from([(Arc::from("float-print"), 799)]),
+        kinds: Default::default(),
     }
 }
 

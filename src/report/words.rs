@@ -6,6 +6,13 @@ use crate::gate::{Criterion, CriterionResult, Verdict};
 use crate::model::{Bucket, Incomparable};
 use std::collections::{HashMap, HashSet};
 
+/// What is guaranteed, word for word; [`MEANING_READ`] says how to read it.
+pub(super) const MEANING: &str = "P( at some poll the gate says PASS while the average conditional divergence \
+     probability of the requests compared so far is >= tau ) <= alpha_pass; symmetrically for FAIL and <= tau.";
+pub(super) const MEANING_READ: &str = "tau is the limit of a route, and alpha_pass of FAIL is alpha_fail, shared out over \
+     all that may fail. It speaks of the requests compared in this epoch; it does not say that the rate is below tau in \
+     the long run, or for traffic that never came.";
+
 /// `2026.11.3`, or what stands in for a name.
 pub(super) fn build_name(report: &Report) -> &str {
     report.epoch.candidate_build.as_deref().unwrap_or("(build not named)")
@@ -314,6 +321,12 @@ fn rank(verdict: Verdict) -> u8 {
     }
 }
 
+/// `4,810 of 5,613`, `25 of 30 blocks`.
+pub(super) fn progress(c: &CriterionResult, needed: u64) -> String {
+    let unit = if c.criterion == Criterion::Latency { " blocks" } else { "" };
+    format!("{} of {}{unit}", thousands(c.samples), thousands(needed))
+}
+
 /// `0.303 % [0.270, 0.338], limit 0.1 %, of 412,118`: a number comes with its limit and its sample size.
 pub(super) fn measured(c: &CriterionResult) -> String {
     let ratio = c.criterion == Criterion::Latency;
@@ -336,7 +349,7 @@ pub(super) fn measured(c: &CriterionResult) -> String {
     }
     if c.samples > 0 {
         parts.push(match c.samples_needed {
-            Some(needed) if needed > c.samples => format!("{} of {}", thousands(c.samples), thousands(needed)),
+            Some(needed) if needed > c.samples => progress(c, needed),
             _ => format!("of {}", thousands(c.samples)),
         });
     }

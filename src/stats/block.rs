@@ -1,10 +1,14 @@
 //! Betting on block means, for data that come in bursts: one observation per closed block of time.
 
-use super::eprocess::{ln_grid_fail, ln_grid_pass, ln_sum_exp};
+use super::eprocess::{ln_grid_fail, ln_grid_pass, ln_sum_exp, threshold};
+use serde::{Deserialize, Serialize};
 
-/// The wealth of every bet of both grids after some blocks. Blocks may be of any length; blocks of several proxies
-/// merge by [`BlockBets::merge`] when they are disjoint.
-#[derive(Debug, Clone, PartialEq)]
+/// No forecast reaches further than this many blocks.
+const NEVER: f64 = 1e9;
+
+/// The wealth of every bet of both grids after some blocks. Blocks may be of any length. Those of several series merge
+/// by [`BlockBets::merge`] when they are disjoint in time, by [`BlockBets::blend`] when they are of the same time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BlockBets {
     m: f64,
     blocks: u64,
@@ -26,11 +30,11 @@ impl BlockBets {
             return;
         }
         let x = (hits as f64 / n as f64).min(1.0);
-        for (wealth, &(phi, _)) in self.pass.iter_mut().zip(ln_grid_pass()) {
-            *wealth += (phi * (self.m - x) / (1.0 - self.m)).ln_1p();
+        for (wealth, bet) in self.pass.iter_mut().zip(ln_grid_pass()) {
+            *wealth += (bet.phi * (self.m - x) / (1.0 - self.m)).ln_1p();
         }
-        for (wealth, &(phi, _)) in self.fail.iter_mut().zip(ln_grid_fail()) {
-            *wealth += (phi * (x - self.m) / self.m).ln_1p();
+        for (wealth, bet) in self.fail.iter_mut().zip(ln_grid_fail()) {
+            *wealth += (bet.phi * (x - self.m) / self.m).ln_1p();
         }
         self.blocks += 1;
     }
@@ -43,6 +47,60 @@ impl BlockBets {
         self.blocks += other.blocks;
     }
 
+    /// Averages with another series over the same time and with the same tested mean, by weights that do not depend
+    /// on what was seen. A bet on the weighted average of two block means gains the weighted average of what bets on
+    /// each gain, which is at least their weighted geometric mean: that is what is kept, so the wealth is never
+    /// overstated (arithmetic and geometric mean).
+    pub fn blend(&mut self, weight: f64, other: &BlockBets, other_weight: f64) {
+        debug_assert!(self.m == other.m, "block bets on different means do not blend");
+        let total = weight + other_weight;
+        if total <= 0.0 {
+            return;
+        }
+        let blend = |(a, b): (&mut f64, &f64)| *a = (*a * weight + b * other_weight) / total;
+        self.pass.iter_mut().zip(&other.pass).for_each(blend);
+        self.fail.iter_mut().zip(&other.fail).for_each(blend);
+        // They may be the same blocks.
+        self.blocks = self.blocks.max(other.blocks);
+    }
+
+    /// How many blocks it takes in all until `ln E_pass` reaches `ln(1 / alpha)`, if those to come are like those that
+    /// were, or like the best there can be where there were none. `None` when it never does.
+    pub fn blocks_to_pass(&self, alpha: f64) -> Option<u64> {
+        if self.blocks == 0 {
+            let mut best = self.clone();
+            best.add(1, 0);
+            return best.blocks_to_pass(alpha);
+        }
+        let (level, blocks) = (threshold(alpha), self.blocks as f64);
+        let reached = |n: f64| {
+            let terms = self.pass.iter().zip(ln_grid_pass());
+            ln_sum_exp(terms.map(|(wealth, bet)| wealth * (n / blocks) + bet.ln_w)) >= level
+        };
+        if reached(blocks) {
+            return Some(self.blocks);
+        }
+        // Some bet that gains will carry the average; without one nothing does.
+        let mut high = blocks.max(1.0);
+        while !reached(high) {
+            high *= 2.0;
+            if high > NEVER {
+                return None;
+            }
+        }
+        let mut low = high / 2.0;
+        while high - low > 0.5 {
+            let middle = low + (high - low) / 2.0;
+            if reached(middle) { high = middle } else { low = middle }
+        }
+        Some(high.ceil() as u64)
+    }
+
+    /// Whether every number makes sense; what was kept may not.
+    pub fn is_sound(&self, m: f64) -> bool {
+        self.m == m && self.pass.iter().chain(&self.fail).all(|wealth| wealth.is_finite())
+    }
+
     /// Blocks that held observations.
     pub fn blocks(&self) -> u64 {
         self.blocks
@@ -50,11 +108,11 @@ impl BlockBets {
 
     /// ln E against "mean >= m".
     pub fn ln_e_pass(&self) -> f64 {
-        ln_sum_exp(self.pass.iter().zip(ln_grid_pass()).map(|(wealth, (_, ln_w))| wealth + ln_w))
+        ln_sum_exp(self.pass.iter().zip(ln_grid_pass()).map(|(wealth, bet)| wealth + bet.ln_w))
     }
 
     /// ln E against "mean <= m".
     pub fn ln_e_fail(&self) -> f64 {
-        ln_sum_exp(self.fail.iter().zip(ln_grid_fail()).map(|(wealth, (_, ln_w))| wealth + ln_w))
+        ln_sum_exp(self.fail.iter().zip(ln_grid_fail()).map(|(wealth, bet)| wealth + bet.ln_w))
     }
 }

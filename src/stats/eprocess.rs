@@ -23,8 +23,25 @@ pub struct Sums {
     pub minus: f64,
 }
 
-static LN_PASS: LazyLock<[(f64, f64); 17]> = LazyLock::new(|| GRID_PASS.map(|(phi, w)| (phi, w.ln())));
-static LN_FAIL: LazyLock<[(f64, f64); 24]> = LazyLock::new(|| GRID_FAIL.map(|(phi, w)| (phi, w.ln())));
+/// A bet with the logarithms that do not depend on what is tested.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bet {
+    pub phi: f64,
+    /// Of its weight.
+    pub ln_w: f64,
+    /// Of what is left of a stake that lost all it could.
+    pub ln_lost: f64,
+}
+
+static LN_PASS: LazyLock<[Bet; 17]> = LazyLock::new(|| GRID_PASS.map(Bet::new));
+static LN_FAIL: LazyLock<[Bet; 24]> = LazyLock::new(|| GRID_FAIL.map(Bet::new));
+
+/// Beneath the greatest by more than this a term does not change a sum of so few in double precision.
+const NEGLIGIBLE: f64 = 40.0;
+
+/// One test at one tested mean, every logarithm taken: asked of many sums, or of sums that grow, it only multiplies.
+#[derive(Debug, Clone, Copy)]
+pub struct Test<const BETS: usize>([[f64; 4]; BETS]);
 
 /// ln E against "mean >= m" after `n` observations of which `a` were +1 and `b` were -1 (`b = 0` for binary data).
 ///
@@ -63,17 +80,71 @@ pub(super) fn ln_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
     if max.is_infinite() {
         return max;
     }
-    max + terms.map(|t| (t - max).exp()).sum::<f64>().ln()
+    max + terms.map(|t| t - max).filter(|t| *t > -NEGLIGIBLE).map(f64::exp).sum::<f64>().ln()
 }
 
-/// The pass grid with the logarithms of its weights.
-pub(super) fn ln_grid_pass() -> &'static [(f64, f64); 17] {
+/// The pass grid with its logarithms.
+pub(super) fn ln_grid_pass() -> &'static [Bet; 17] {
     &LN_PASS
 }
 
-/// The fail grid with the logarithms of its weights.
-pub(super) fn ln_grid_fail() -> &'static [(f64, f64); 24] {
+/// The fail grid with its logarithms.
+pub(super) fn ln_grid_fail() -> &'static [Bet; 24] {
     &LN_FAIL
+}
+
+// === impl Bet ===
+
+impl Bet {
+    fn new((phi, w): (f64, f64)) -> Self {
+        Self { phi, ln_w: w.ln(), ln_lost: (-phi).ln_1p() }
+    }
+}
+
+// === impl Test ===
+
+impl Test<17> {
+    /// Against "mean >= m"; see [`ln_e_pass`].
+    pub fn pass(m: f64) -> Self {
+        let (zero, up) = (m / (1.0 - m), (1.0 + m) / (1.0 - m));
+        Self(ln_grid_pass().map(|Bet { phi, ln_w, ln_lost }| [ln_w, ln_lost, (phi * zero).ln_1p(), (phi * up).ln_1p()]))
+    }
+
+    /// Against "mean <= m", for pairs; see [`ln_e_fail_paired`].
+    pub fn fail_paired(m: f64) -> Self {
+        let (up, zero) = ((1.0 - m) / (1.0 + m), -m / (1.0 + m));
+        Self(ln_grid_pass().map(|Bet { phi, ln_w, ln_lost }| [ln_w, (phi * up).ln_1p(), (phi * zero).ln_1p(), ln_lost]))
+    }
+}
+
+impl Test<24> {
+    /// Against "mean <= m", for binary data; see [`ln_e_fail_binary`].
+    pub fn fail_binary(m: f64) -> Self {
+        let up = (1.0 - m) / m;
+        Self(ln_grid_fail().map(|Bet { phi, ln_w, ln_lost }| [ln_w, (phi * up).ln_1p(), ln_lost, ln_lost]))
+    }
+}
+
+impl<const BETS: usize> Test<BETS> {
+    /// ln E of these sums.
+    pub fn ln_e(&self, sums: Sums) -> f64 {
+        ln_sum_exp(self.terms(sums))
+    }
+
+    /// Whether ln E is at least `level`. The greatest term alone nearly always tells.
+    pub fn reaches(&self, sums: Sums, level: f64) -> bool {
+        let max = self.terms(sums).fold(f64::NEG_INFINITY, f64::max);
+        max >= level || (max + (BETS as f64).ln() >= level && self.ln_e(sums) >= level)
+    }
+
+    fn terms(&self, sums: Sums) -> impl Iterator<Item = f64> + Clone {
+        let zeros = sums.zeros();
+        // Nothing when nothing was observed, however large the gain would be.
+        let won = |count: f64, ln: f64| if count > 0.0 { count * ln } else { 0.0 };
+        self.0.iter().map(move |[ln_w, plus, zero, minus]| {
+            ln_w + won(sums.plus, *plus) + won(zeros, *zero) + won(sums.minus, *minus)
+        })
+    }
 }
 
 // === impl Sums ===
@@ -102,35 +173,22 @@ impl Sums {
 
     /// As [`ln_e_pass`].
     pub fn ln_e_pass(self, m: f64) -> f64 {
-        let (zero, up) = (m / (1.0 - m), (1.0 + m) / (1.0 - m));
-        ln_sum_exp(ln_grid_pass().iter().map(move |&(phi, ln_w)| {
-            ln_w + won(self.plus, -phi) + won(self.zeros(), phi * zero) + won(self.minus, phi * up)
-        }))
+        Test::pass(m).ln_e(self)
     }
 
     /// As [`ln_e_fail_binary`]; `minus` is not looked at.
     pub fn ln_e_fail_binary(self, m: f64) -> f64 {
-        let up = (1.0 - m) / m;
-        let zeros = (self.n - self.plus).max(0.0);
-        ln_sum_exp(ln_grid_fail().iter().map(move |&(phi, ln_w)| ln_w + won(self.plus, phi * up) + won(zeros, -phi)))
+        Test::fail_binary(m).ln_e(Sums { minus: 0.0, ..self })
     }
 
     /// As [`ln_e_fail_paired`].
     pub fn ln_e_fail_paired(self, m: f64) -> f64 {
-        let (up, zero) = ((1.0 - m) / (1.0 + m), -m / (1.0 + m));
-        ln_sum_exp(ln_grid_pass().iter().map(move |&(phi, ln_w)| {
-            ln_w + won(self.plus, phi * up) + won(self.zeros(), phi * zero) + won(self.minus, -phi)
-        }))
+        Test::fail_paired(m).ln_e(self)
     }
 
     fn zeros(self) -> f64 {
         (self.n - self.plus - self.minus).max(0.0)
     }
-}
-
-/// `count` times the logarithm of `1 + gain`; nothing when nothing was observed, however large the gain would be.
-fn won(count: f64, gain: f64) -> f64 {
-    if count > 0.0 { count * gain.ln_1p() } else { 0.0 }
 }
 
 /// Six strong bets, 1 - 2^-6 down to 1/2, that share two thirds of the stake, and eleven weak ones down to 2^-12.

@@ -1,6 +1,6 @@
 //! How many more observations a pass takes if things go on as they did.
 
-use super::eprocess::{Sums, threshold};
+use super::eprocess::{Sums, Test, threshold};
 
 /// No forecast reaches further than this many observations.
 const NEVER: u64 = 1 << 53;
@@ -13,12 +13,12 @@ pub fn assumed_rate(n: f64, hits: f64) -> f64 {
 /// The least number of further observations after which `ln E_pass` at `m` reaches `ln(1 / alpha)`, if +1 and -1 go
 /// on at their assumed rates. `None` when it never does.
 pub fn samples_to_pass(sums: Sums, m: f64, alpha: f64) -> Option<u64> {
-    let level = threshold(alpha);
+    let (test, level) = (Test::pass(m), threshold(alpha));
     let (plus, minus) = (assumed_rate(sums.n, sums.plus), assumed_rate(sums.n, sums.minus));
     let reached = |k: u64| {
         let k = k as f64;
         let then = Sums { n: sums.n + k, plus: sums.plus + plus * k, minus: sums.minus + minus * k };
-        then.ln_e_pass(m) >= level
+        test.reaches(then, level)
     };
     if reached(0) {
         return Some(0);

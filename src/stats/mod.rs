@@ -13,15 +13,19 @@ mod eta;
 mod fixed;
 mod multiplicity;
 mod quantile;
+mod serial;
 mod unseen;
 
 pub use block::BlockBets;
 pub use bounds::{lower, lower_paired, upper, upper_paired};
-pub use eprocess::{GRID_FAIL, GRID_PASS, Sums, anytime_p, ln_e_fail_binary, ln_e_fail_paired, ln_e_pass, threshold};
+pub use eprocess::{
+    GRID_FAIL, GRID_PASS, Sums, Test, anytime_p, ln_e_fail_binary, ln_e_fail_paired, ln_e_pass, threshold,
+};
 pub use eta::{assumed_rate, samples_to_pass};
 pub use fixed::{clopper_pearson, clopper_pearson_upper, rule_of_three, wilson, zero_failures};
 pub use multiplicity::{e_bh, fails_weighted, late_weight, log_average_e, spend};
-pub use quantile::{Interval, Ranks, interval, ranks};
+pub use quantile::{Interval, Ranks, at_ranks, interval, ranks};
+pub use serial::Serial;
 pub use unseen::{Unseen, Window, good_turing};
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Bounds on a quantile, valid at every poll together, from the ranks of a histogram (Howard and Ramdas, 1906.09712).
 //! Values are rounded outward to their bucket, so that the histogram's error is part of the interval.
 
-use super::eprocess::{ln_e_fail_binary, ln_e_pass, threshold};
+use super::eprocess::{Sums, Test, threshold};
 use hdrhistogram::{Counter, Histogram};
 
 /// Ranks, counted from 1 in ascending order, of the values that bound a quantile. `None`: no bound on that side yet.
@@ -26,8 +26,9 @@ pub fn ranks(n: u64, quantile: f64, alpha: f64) -> Ranks {
     // 1 - 0.99 is not 0.01 in binary; twelve decimals are more than any quantile is written with.
     let t = ((1.0 - quantile) * 1e12).round() / 1e12;
     let level = threshold(alpha / 2.0);
-    let fails = |s: u64| ln_e_fail_binary(n, s, t) >= level;
-    let passes = |s: u64| ln_e_pass(n, s, 0, t) >= level;
+    let (fail, pass) = (Test::fail_binary(t), Test::pass(t));
+    let fails = |s: u64| fail.reaches(Sums::binary(n, s), level);
+    let passes = |s: u64| pass.reaches(Sums::binary(n, s), level);
     let fewest = first(n, fails);
     let most = first(n, |s| !passes(s)).map_or(Some(n), |s| s.checked_sub(1));
     Ranks { lower: fewest.map(|s| n - s + 1), upper: most.map(|s| n - s).filter(|rank| *rank >= 1) }
@@ -35,7 +36,11 @@ pub fn ranks(n: u64, quantile: f64, alpha: f64) -> Ranks {
 
 /// The bounds on the `quantile` of what the histogram holds, at `alpha` in all.
 pub fn interval<C: Counter>(histogram: &Histogram<C>, quantile: f64, alpha: f64) -> Interval {
-    let ranks = ranks(histogram.len(), quantile, alpha);
+    at_ranks(histogram, ranks(histogram.len(), quantile, alpha))
+}
+
+/// The values at these ranks of what the histogram holds, rounded outward.
+pub fn at_ranks<C: Counter>(histogram: &Histogram<C>, ranks: Ranks) -> Interval {
     Interval {
         lower: ranks.lower.and_then(|r| at_rank(histogram, r)).map(|v| histogram.lowest_equivalent(v)),
         upper: ranks.upper.and_then(|r| at_rank(histogram, r)).map(|v| histogram.highest_equivalent(v)),

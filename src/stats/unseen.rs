@@ -1,14 +1,18 @@
 //! How likely the next exchange shows a kind never seen before.
 
-use super::bounds::rising;
-use super::eprocess::{Sums, ln_sum_exp, threshold};
+use super::bounds::{Range, rising};
+use super::eprocess::{Sums, Test, ln_sum_exp, threshold};
+use serde::{Deserialize, Serialize};
+
+/// No forecast reaches further than this many observations.
+const NEVER: u64 = 1 << 53;
 
 /// The first start after the beginning; the others are twice the one before.
 const FIRST_START: u64 = 128;
 
 /// Counts of new kinds, from the beginning and from starts at 128, 256, 512, ... so that a noisy beginning is
 /// forgotten. It depends on the order of arrival and does not merge.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unseen {
     n: u64,
     new: u64,
@@ -48,20 +52,77 @@ impl Unseen {
         used.map(|(start, before)| Window { n: self.n - start, new: self.new - before }).collect()
     }
 
+    /// Observations in all.
+    pub fn n(&self) -> u64 {
+        self.n
+    }
+
+    /// How many of them were of a new kind.
+    pub fn new_kinds(&self) -> u64 {
+        self.new
+    }
+
     /// The upper bound on the unseen mass, in [0, 1], valid at every poll together while traffic is stationary: the
     /// root of `sum_j E_j / ((j+1)(j+2)) = 1 / alpha` over the windows.
     pub fn upper(&self, alpha: f64) -> f64 {
         let windows = self.windows();
-        let terms = |m: f64| {
-            let each = windows.iter().enumerate();
-            let each = each.map(|(j, w)| {
-                let weight = ((j + 1) * (j + 2)) as f64;
-                Sums::binary(w.n, w.new).ln_e_pass(m) - weight.ln()
-            });
-            ln_sum_exp(each.collect::<Vec<_>>().into_iter())
-        };
-        rising(0.0, 1.0, threshold(alpha), terms)
+        // The latest window is long enough to tell, nearly always.
+        let n = windows.last().map_or(1, |w| w.n.max(1)) as f64;
+        let level = threshold(alpha);
+        let guess = (2.0 * level / n).min(0.5);
+        rising(Range { min: 0.0, max: 1.0, guess, off: guess / 2.0 }, level, |m| ln_e(&windows, m))
     }
+
+    /// Whether the upper bound is below `limit`.
+    pub fn passes(&self, limit: f64, alpha: f64) -> bool {
+        ln_e(&self.windows(), limit) >= threshold(alpha)
+    }
+
+    /// The least number of further observations, none of them new, after which the upper bound is below `limit`.
+    /// `None` when none would do.
+    pub fn quiet_to_pass(&self, limit: f64, alpha: f64) -> Option<u64> {
+        let reached = |k: u64| self.after_quiet(k).passes(limit, alpha);
+        if reached(0) {
+            return Some(0);
+        }
+        let mut high = 1u64;
+        while !reached(high) {
+            high = high.checked_mul(2).filter(|k| *k <= NEVER)?;
+        }
+        let mut low = high / 2;
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if reached(middle) { high = middle } else { low = middle }
+        }
+        Some(high)
+    }
+
+    /// Whether the numbers fit each other; what was kept may not.
+    pub fn is_sound(&self) -> bool {
+        let reached = self.before.len() == (0..64).take_while(|j| start(*j) < self.n).count();
+        let rising = self.before.is_sorted() && self.before.last().is_none_or(|before| *before <= self.new);
+        reached && rising && self.new <= self.n
+    }
+
+    /// As it will be after `k` more observations of kinds that are known.
+    fn after_quiet(&self, k: u64) -> Unseen {
+        let mut then = self.clone();
+        then.n = then.n.saturating_add(k);
+        while start(then.before.len()) < then.n {
+            then.before.push(then.new);
+        }
+        then
+    }
+}
+
+/// ln of the average E against "the unseen mass is at least m", over the windows.
+fn ln_e(windows: &[Window], m: f64) -> f64 {
+    let test = Test::pass(m);
+    let each = windows.iter().enumerate().map(move |(j, w)| {
+        let weight = ((j + 1) * (j + 2)) as f64;
+        test.ln_e(Sums::binary(w.n, w.new)) - weight.ln()
+    });
+    ln_sum_exp(each.collect::<Vec<_>>().into_iter())
 }
 
 /// Where the j-th window begins: 0, 128, 256, 512, ...

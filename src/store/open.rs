@@ -224,7 +224,10 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         if let Some(ended_at) = row.ended_at {
             history.push(PastEpoch { number, info: row.info.clone(), ended_at, totals: row.totals });
         }
-        let evidence = Evidence { epoch: row.info, routes, rule_hits: row.rule_hits };
+        if !row.kinds.is_sound() {
+            return Err(bad(&"a count of new divergences that makes no sense"));
+        }
+        let evidence = Evidence { epoch: row.info, routes, rule_hits: row.rule_hits, kinds: row.kinds };
         read.insert(number, Epoch::kept(number, evidence, row.ended_at));
     }
     let stored = stored(&meta, read, history);

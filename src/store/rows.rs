@@ -3,8 +3,9 @@
 //! A value is `PLX`, a version byte, and MessagePack with named fields; fields may be added with a default.
 
 use crate::evidence::{
-    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, KnownNoise, LATENCY_DIGITS,
-    LATENCY_MAX_US, LATENCY_MIN_US, NoisePairs, RouteEvidence, StatusCounts, Volatility, histogram, restore_noise,
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, Kinds, KnownNoise, LATENCY_DIGITS,
+    LATENCY_MAX_US, LATENCY_MIN_US, NoisePairs, Pace, PaceCounts, RouteEvidence, StatusCounts, Volatility, histogram,
+    restore_noise,
 };
 use crate::gate::Policy;
 use crate::model::{Leg, PerLeg, Timestamp};
@@ -53,6 +54,8 @@ pub(super) struct EpochRow {
     pub ended_at: Option<Timestamp>,
     pub totals: Counts,
     pub rule_hits: BTreeMap<Arc<str>, u64>,
+    #[serde(default)]
+    pub kinds: Kinds,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,6 +72,8 @@ pub(super) struct RouteRow {
     noise: Vec<NoiseRow>,
     #[serde(default)]
     noise_pairs: Vec<(Arc<str>, Arc<str>, NoisePairs)>,
+    #[serde(default)]
+    pace: Option<PaceRow>,
     #[serde(default)]
     volatility: Vec<(Arc<str>, Arc<str>, Volatility)>,
     #[serde(default)]
@@ -157,6 +162,7 @@ impl RouteRow {
                 .filter(|(_, known)| known.pairs != NoisePairs::default())
                 .map(|((l, k), known)| (l.clone(), k.clone(), known.pairs))
                 .collect(),
+            pace: Some(PaceRow::of(&route.pace)?),
             volatility: route.volatility.iter().map(|((l, k), seen)| (l.clone(), k.clone(), seen.clone())).collect(),
             rule_hits: route.rule_hits.clone(),
         })
@@ -164,7 +170,7 @@ impl RouteRow {
 
     /// Without its divergences.
     pub(super) fn read(self) -> Result<RouteEvidence, String> {
-        let mut route = RouteEvidence::new(self.since, self.rules);
+        let mut route = RouteEvidence::new(self.since, self.rules, Default::default());
         route.counts = self.counts;
         route.counts.law()?;
         route.paired = self.paired;
@@ -173,6 +179,10 @@ impl RouteRow {
         route.status = self.status;
         for leg in Leg::ALL {
             *route.latency.get_mut(leg) = unpack(&self.latency.get(leg).0)?;
+        }
+        // Kept by a version that did not look at latency: counted from now on.
+        if let Some(pace) = self.pace {
+            route.pace = pace.read()?;
         }
         route.divergences_overflow = self.divergences_overflow;
         let shapes =
@@ -183,6 +193,25 @@ impl RouteRow {
         route.volatility = self.volatility.into_iter().map(|(l, k, seen)| ((l, k), seen)).collect();
         route.rule_hits = self.rule_hits;
         Ok(route)
+    }
+}
+
+/// A route's evidence on latency.
+#[derive(Debug, Serialize, Deserialize)]
+struct PaceRow {
+    counts: PaceCounts,
+    primary: Blob,
+    candidate: Blob,
+}
+
+impl PaceRow {
+    fn of(pace: &Pace) -> Result<Self, String> {
+        Ok(Self { counts: pace.counts.clone(), primary: pack(&pace.primary)?, candidate: pack(&pace.candidate)? })
+    }
+
+    fn read(self) -> Result<Pace, String> {
+        self.counts.check()?;
+        Ok(Pace { counts: self.counts, primary: unpack(&self.primary.0)?, candidate: unpack(&self.candidate.0)? })
     }
 }
 
@@ -256,6 +285,8 @@ impl<'de> Deserialize<'de> for Blob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::testing::{at, compared, epoch};
+    use crate::evidence::{Evidence, Keep, LatencyTerms};
     use proptest::prelude::*;
 
     #[test]
@@ -273,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_is_known_of_noise_survives_and_older_rows_have_none() {
-        let mut route = RouteEvidence::new(Timestamp::from_micros(1), "r".into());
+        let mut route = RouteEvidence::new(Timestamp::from_micros(1), "r".into(), Default::default());
         route.control.unpaired_noise = 7;
         let known = route.noise.entry(("json:$.id".into(), "json.value".into())).or_default();
         known.shapes.insert("uuid".into());
@@ -307,6 +338,45 @@ mod tests {
         assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
         assert!(old.noise.values().any(|known| known.shapes.len() == 2));
         assert!(old.volatility.is_empty() && old.rule_hits.is_empty());
+    }
+
+    #[test]
+    fn latency_survives_and_older_rows_begin_with_none() {
+        let terms = LatencyTerms { ratio: 1.5, warm_up_pairs: 3, ..LatencyTerms::default() };
+        let mut evidence = Evidence::new(epoch("1", None));
+        for i in 0..300 {
+            let settled = compared("x", "GET /a", i, vec![]);
+            let keep = Keep { rules: &|_| "r".into(), latency: &|_| terms, examples: 0, now: at(0) };
+            evidence.begin(&settled.route, keep);
+            evidence.apply(&settled, keep);
+        }
+        let route = &evidence.routes["GET /a"];
+        assert_eq!((route.pace.pairs(), route.pace.primary.len()), (240, 240), "a minute is the warm-up");
+        let row = RouteRow::of(route).unwrap();
+        assert_eq!(decode::<RouteRow>(&encode(&row).unwrap()).and_then(RouteRow::read).unwrap(), *route);
+
+        let mut fields = serde_json::to_value(&row).unwrap();
+        fields.as_object_mut().unwrap().remove("pace");
+        let old = serde_json::from_value::<RouteRow>(fields.clone()).unwrap().read().unwrap();
+        assert_eq!(old.pace, Pace::new(LatencyTerms::default()));
+        assert_eq!(old.counts, route.counts);
+
+        let mut bad = serde_json::to_value(&row).unwrap();
+        bad["pace"]["counts"]["closed"]["bets"]["m"] = 0.25.into();
+        assert!(serde_json::from_value::<RouteRow>(bad).unwrap().read().is_err());
+
+        let row = EpochRow {
+            info: epoch("1", None),
+            ended_at: None,
+            totals: Counts::default(),
+            rule_hits: BTreeMap::new(),
+            kinds: evidence.kinds.clone(),
+        };
+        assert_eq!(decode::<EpochRow>(&encode(&row).unwrap()).unwrap().kinds, evidence.kinds);
+        assert_eq!((evidence.kinds.unseen.n(), evidence.kinds.is_sound()), (300, true));
+        let mut fields = serde_json::to_value(&row).unwrap();
+        fields.as_object_mut().unwrap().remove("kinds");
+        assert_eq!(serde_json::from_value::<EpochRow>(fields).unwrap().kinds, Kinds::default());
     }
 
     proptest! {

@@ -179,6 +179,7 @@ impl Writer<'_> {
             ended_at: epoch.ended_at,
             totals: epoch.evidence.totals().settled(),
             rule_hits: epoch.evidence.rule_hits.clone(),
+            kinds: epoch.evidence.kinds.clone(),
         };
         self.insert(EPOCHS, &epoch_key(epoch.number), &encode(&row)?)?;
         for name in &dirt.cleared {

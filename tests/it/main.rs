@@ -12,6 +12,7 @@ mod comparing;
 mod confirm;
 mod durability;
 mod forwarding;
+mod gate;
 mod grpc;
 mod hygiene;
 mod isolation;

@@ -40,7 +40,7 @@ fn nothing(_: u64) -> Vec<Finding> {
 
 fn seen(routes: &[&str], exchanges: u64, control: Option<Leg<'_>>, candidate: Leg<'_>) -> Evidence {
     let mut evidence = Evidence::new(epoch("1", None));
-    let keep = Keep { rules: &|_| "r".into(), examples: 0, now: Default::default() };
+    let keep = Keep { rules: &|_| "r".into(), latency: &|_| Default::default(), examples: 0, now: Default::default() };
     for route in routes {
         for i in 0..exchanges {
             let mut settled = compared(&format!("x{i}"), route, i, candidate(i));
