@@ -55,6 +55,7 @@ pub fn summary(finding: &Finding) -> String {
         ("csv", "order") if a == b => format!("row moved to another place: {}", show(a)),
         ("csv", "quoting") => "the same cells, other quotes or line ends".to_owned(),
         ("body", "encoding") => format!("the same content, other bytes of {}", classes.0),
+        ("json", "key_order") => "the same members in another order".to_owned(),
         ("json", "whitespace") => "the same values, other white space".to_owned(),
         ("text", "whitespace") => "the same text, other white space".to_owned(),
         ("text", "encoding") => "the same text in another encoding".to_owned(),
@@ -90,7 +91,11 @@ pub fn summary(finding: &Finding) -> String {
 
 /// Both values on one line each; where they are long and alike at first, cut so that the difference is seen.
 fn excerpts(finding: &Finding, json: bool) -> (Option<String>, Option<String>) {
-    let tidy = |v: &String| if json { compact(v) } else { v.split_whitespace().collect::<Vec<_>>().join(" ") };
+    // What begins with a cut may begin inside a string.
+    let tidy = |v: &String| match json && !v.starts_with('…') {
+        true => compact(v),
+        false => v.split_whitespace().collect::<Vec<_>>().join(" "),
+    };
     let (a, b) = (finding.primary.as_ref().map(tidy), finding.candidate.as_ref().map(tidy));
     let from = match (&a, &b) {
         (Some(a), Some(b)) if a.chars().count().max(b.chars().count()) > VALUE => {
