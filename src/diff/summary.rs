@@ -47,7 +47,7 @@ pub fn summary(finding: &Finding) -> String {
             let count = b.and_then(|b| b.split(' ').next());
             format!("candidate ended after {} of {}", show(count), show(a))
         }
-        ("stream", "event_order") if a == b => format!("moved to another place: {}", show(a)),
+        ("stream", "event_order") | ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
         ("csv", "column_missing") => format!("column {} is missing on the candidate", show(a)),
         ("csv", "column_extra") => format!("column {} is only on the candidate", show(b)),
         ("csv", "row_missing") => format!("row missing on the candidate, primary has {}", show(a)),
@@ -66,7 +66,7 @@ pub fn summary(finding: &Finding) -> String {
             format!("in another namespace: primary {}, candidate {}", show(a), show(b))
         }
         ("xml", "order") if a == b => format!("in another place: {}", show(a)),
-        ("xml", "order") => format!("in another order: primary {}, candidate {}", show(a), show(b)),
+        ("xml" | "json", "order") => format!("in another order: primary {}, candidate {}", show(a), show(b)),
         ("xml", "ns_prefix") => {
             format!("the same namespaces by other prefixes: primary {}, candidate {}", show(a), show(b))
         }
@@ -140,20 +140,25 @@ fn window(text: &str, from: usize) -> String {
 
 /// JSON without the white space between its tokens. What is not JSON loses white space outside double quotes.
 fn compact(text: &str) -> String {
-    let (mut quoted, mut escaped) = (false, false);
-    let keep = |c: &char| {
-        let was = quoted;
-        if quoted && !escaped && *c == '\\' {
-            escaped = true;
-            return true;
+    let (mut quoted, mut escaped, mut before) = (false, false, ' ');
+    let mut out = String::with_capacity(text.len());
+    for (i, c) in text.char_indices() {
+        if !quoted && c.is_ascii_whitespace() {
+            // No two words stand side by side in JSON: where they do, something else was put in a value's place.
+            let word = |c: char| c.is_alphanumeric();
+            if word(before) && text.get(i + 1..).is_some_and(|rest| rest.starts_with(word)) {
+                out.push(' ');
+            }
+        } else {
+            if c == '"' && !escaped {
+                quoted = !quoted;
+            }
+            escaped = quoted && !escaped && c == '\\';
+            out.push(c);
         }
-        if *c == '"' && !escaped {
-            quoted = !quoted;
-        }
-        escaped = false;
-        was || !c.is_ascii_whitespace()
-    };
-    text.chars().filter(keep).collect()
+        before = c;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -200,7 +205,20 @@ mod tests {
             (f("xml.order", ("elements", "elements"), Some("<a/>"), Some("<a/>")), "in another place: <a/>"),
             (
                 f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
-                "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
+                "in another order: primary [1,2], candidate [2,1,\"a  \\\" b\"]",
+            ),
+            (
+                f("json.value", ("string", "string"), Some("[redacted 1a…]"), Some("[redacted 2b…]")),
+                "primary [redacted 1a…], candidate [redacted 2b…]",
+            ),
+            (f("json.moved", ("number", "number"), Some("1"), Some("1")), "moved to another place: 1"),
+            (
+                f("json.key_order", ("object", "object"), Some("{\"a\": 1, \"b\": 2}"), Some("{\"b\": 2, \"a\": 1}")),
+                "the same members in another order",
+            ),
+            (
+                f("json.value", ("string", "string"), Some("…12 all told\""), Some("…13 all told\"")),
+                "primary …12 all told\", candidate …13 all told\"",
             ),
             (
                 f("stream.ended_early", ("whole", "ended"), Some("10 events"), Some("3 events")),

@@ -335,7 +335,7 @@ mod tests {
           129.9                                 │ "129.90"
 
         json:$.text  json.value
-          primary …rdsagainandagainOLDend, candidate …rdsagainandagainNEWend
+          primary …again and again OLD end, candidate …again and again NEW end
           primary                               │ candidate
           …again and again OLD end              │ …again and again NEW end
 
