@@ -47,6 +47,7 @@ pub fn summary(finding: &Finding) -> String {
             let count = b.and_then(|b| b.split(' ').next());
             format!("candidate ended after {} of {}", show(count), show(a))
         }
+        ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
         ("stream", "event_order") if a == b => format!("moved to another place: {}", show(a)),
         ("csv", "column_missing") => format!("column {} is missing on the candidate", show(a)),
         ("csv", "column_extra") => format!("column {} is only on the candidate", show(b)),
@@ -193,6 +194,7 @@ mod tests {
                 "in another order: primary a b, candidate b a",
             ),
             (f("xml.order", ("elements", "elements"), Some("<a/>"), Some("<a/>")), "in another place: <a/>"),
+            (f("json.moved", ("object", "object"), Some("{}"), Some("{ }")), "moved to another place: {}"),
             (
                 f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
                 "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
