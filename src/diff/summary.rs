@@ -47,6 +47,7 @@ pub fn summary(finding: &Finding) -> String {
             let count = b.and_then(|b| b.split(' ').next());
             format!("candidate ended after {} of {}", show(count), show(a))
         }
+        ("header", "set") if let Some(told) = members(finding) => told,
         ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
         ("stream", "event_order") if a == b => format!("moved to another place: {}", show(a)),
         ("csv", "column_missing") => format!("column {} is missing on the candidate", show(a)),
@@ -87,6 +88,25 @@ pub fn summary(finding: &Finding) -> String {
         _ if a.is_none() && b.is_none() => format!("primary {}, candidate {}", classes.0, classes.1),
         _ => format!("primary {}, candidate {}", show(a), show(b)),
     }
+}
+
+/// What only one side of a list of tokens has, where the two lists are too long to be shown.
+fn members(finding: &Finding) -> Option<String> {
+    let (a, b) = (finding.primary.as_deref()?, finding.candidate.as_deref()?);
+    let plain = |text: &str| !text.contains(['"', '<', ';', '…']);
+    if a.len().max(b.len()) <= VALUE || !plain(a) || !plain(b) {
+        return None;
+    }
+    let list = |text: &str| text.split(',').map(|t| t.trim().to_ascii_lowercase()).collect::<Vec<_>>();
+    let only = |side: &str, own: &str, other: &str| {
+        let others = list(other);
+        let own = own.split(',').map(str::trim).filter(|t| !others.contains(&t.to_ascii_lowercase()));
+        let own = own.collect::<Vec<_>>().join(", ");
+        (!own.is_empty()).then(|| format!("only on the {side}: {}", one_line(&own)))
+    };
+    let sides = [only("primary", a, b), only("candidate", b, a)];
+    let told = sides.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    (!told.is_empty()).then_some(told)
 }
 
 /// Both values on one line each; where they are long and alike at first, cut so that the difference is seen.
@@ -218,6 +238,19 @@ mod tests {
             (
                 f("csv.order", ("columns", "columns"), Some("[\"a\", \"b\"]"), Some("[\"b\", \"a\"]")),
                 "primary [\"a\",\"b\"], candidate [\"b\",\"a\"]",
+            ),
+            (
+                f(
+                    "header.set",
+                    ("set", "other"),
+                    Some("DELETE, GET, HEAD, MKCALENDAR, MKCOL, MOVE, OPTIONS, POST, PROPFIND, PUT"),
+                    Some("COPY, delete, GET, HEAD, MKCALENDAR, MKCOL, MOVE, OPTIONS, PROPFIND, PUT"),
+                ),
+                "only on the primary: POST; only on the candidate: COPY",
+            ),
+            (
+                f("header.set", ("set", "fewer"), Some("GET, HEAD"), Some("GET")),
+                "primary \"GET, HEAD\", candidate \"GET\"",
             ),
             (f("body.encoding", ("cbor", "cbor"), None, None), "the same content, other bytes of cbor"),
         ] {
