@@ -173,7 +173,7 @@ fn shown_from(x: &str, y: &str) -> usize {
 /// Whether the lines differ in nothing but what is different every time. Unlike [`masked`] it looks at all of a line and
 /// takes any number for any other, however it is written.
 fn same_words(x: &[(usize, &str)], y: &[(usize, &str)]) -> bool {
-    #[allow(clippy::expect_used)] // a constant pattern, compiled by a test
+    #[expect(clippy::expect_used, reason = "a constant pattern, compiled by a test")]
     static FIGURES: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(concat!(
             r#""[^"\s]*"|'[^'\s]*'"#,
@@ -206,7 +206,7 @@ fn is_reordered(a: &[u128], b: &[u128]) -> bool {
 
 /// A line with what is different every time put aside: quoted text, UUIDs, dates, hex, digits.
 pub(super) fn masked(line: &str) -> String {
-    #[allow(clippy::expect_used)] // a constant pattern, compiled by a test
+    #[expect(clippy::expect_used, reason = "a constant pattern, compiled by a test")]
     static MASKED: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(concat!(
             r#"(?<quoted>"[^"]*"|'[^']*')"#,
