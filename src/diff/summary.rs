@@ -38,6 +38,8 @@ pub fn summary(finding: &Finding) -> String {
             format!("missing on the candidate, primary has {}", show(a))
         }
         ("grpc", "field") if a.is_none() && b.is_none() => "the same values, written in other bytes".to_owned(),
+        ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
+        ("grpc", "field") if classes == ("moved", "moved") && a == b => format!("moved to another place: {}", show(a)),
         ("grpc", "field") if b.is_none() => format!("missing on the candidate, primary has {}", show(a)),
         ("grpc", "field") if a.is_none() => format!("only on the candidate: {}", show(b)),
         ("json", "extra" | "item_extra") | ("stream", "event_extra") if a.is_none() => {
@@ -197,6 +199,8 @@ mod tests {
                 f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
                 "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
             ),
+            (f("json.moved", ("object", "object"), Some("{}"), Some("{}")), "moved to another place: {}"),
+            (f("grpc.field", ("moved", "moved"), Some("7"), Some("7")), "moved to another place: 7"),
             (
                 f("stream.ended_early", ("whole", "ended"), Some("10 events"), Some("3 events")),
                 "candidate ended after 3 of 10 events",
