@@ -40,8 +40,10 @@ pub fn summary(finding: &Finding) -> String {
         ("grpc", "field") if a.is_none() && b.is_none() => "the same values, written in other bytes".to_owned(),
         ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
         ("grpc", "field") if classes == ("moved", "moved") && a == b => format!("moved to another place: {}", show(a)),
-        ("grpc", "field") if b.is_none() => format!("missing on the candidate, primary has {}", show(a)),
-        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}", show(b)),
+        ("grpc", "field") if b.is_none() => {
+            format!("missing on the candidate, primary has {}{}", show(a), perhaps_default(a))
+        }
+        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}{}", show(b), perhaps_default(b)),
         ("json", "extra" | "item_extra") | ("stream", "event_extra") if a.is_none() => {
             format!("only on the candidate: {}", show(b))
         }
@@ -57,6 +59,7 @@ pub fn summary(finding: &Finding) -> String {
         ("csv", "order") if a == b => format!("row moved to another place: {}", show(a)),
         ("csv", "quoting") => "the same cells, other quotes or line ends".to_owned(),
         ("body", "encoding") => format!("the same content, other bytes of {}", classes.0),
+        ("json", "key_order") => "the same members in another order".to_owned(),
         ("json", "whitespace") => "the same values, other white space".to_owned(),
         ("text", "whitespace") => "the same text, other white space".to_owned(),
         ("text", "encoding") => "the same text in another encoding".to_owned(),
@@ -87,6 +90,16 @@ pub fn summary(finding: &Finding) -> String {
         ("grpc", "frame_count") => format!("primary {} messages, candidate {}", show(a), show(b)),
         _ if a.is_none() && b.is_none() => format!("primary {}, candidate {}", classes.0, classes.1),
         _ => format!("primary {}, candidate {}", show(a), show(b)),
+    }
+}
+
+/// A field known by its number only that some servers send with its default, and others leave out.
+fn perhaps_default(value: Option<&str>) -> &'static str {
+    match value {
+        Some("[0]" | r#"[""]"# | r#"[{"fixed32":0}]"# | r#"[{"fixed64":0}]"#) => {
+            ", which may be its default: a descriptor set tells"
+        }
+        _ => "",
     }
 }
 
@@ -199,6 +212,11 @@ mod tests {
                 f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
                 "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
             ),
+            (
+                f("grpc.field", ("missing", "array"), None, Some("[0]")),
+                "only on the candidate: [0], which may be its default: a descriptor set tells",
+            ),
+            (f("grpc.field", ("number", "missing"), Some("0"), None), "missing on the candidate, primary has 0"),
             (f("json.moved", ("object", "object"), Some("{}"), Some("{}")), "moved to another place: {}"),
             (f("grpc.field", ("moved", "moved"), Some("7"), Some("7")), "moved to another place: 7"),
             (
