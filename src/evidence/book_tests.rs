@@ -362,6 +362,9 @@ fn asking_again_adds_to_the_exchange_as_it_was_counted() {
     cut.candidate.budget = Some("time".into());
     book.asked_again(&third, &cut);
     assert_eq!(numbers(&book), ((3, 2, 1), (3, 2, 1)), "what is not known is not counted");
+    book.new_epoch(Some("2".into()), at(4));
+    book.asked_again(&third, &again(vec![]));
+    assert_eq!(numbers(&book), ((3, 2, 1), (3, 2, 1)), "another build was asked");
     // Evidence that began afresh knows nothing of it.
     let gone = Diverged { since: at(9), ..third };
     book.asked_again(&gone, &again(vec![]));
