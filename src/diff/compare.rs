@@ -147,6 +147,7 @@ fn streams(context: &Context<'_>, primary: &Answer, other: &Answer, window: Wind
 }
 
 fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Findings) {
+    let sent = (primary, other);
     let (primary, other) = (&*grpc::unwrapped(primary), &*grpc::unwrapped(other));
     let mut broken = false;
     if let BodyEnd::Broken(failure) = &primary.end {
@@ -159,7 +160,7 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         broken = true;
     }
     if !broken && context.request.method != Method::HEAD {
-        framing(context, primary, other, out);
+        framing(context, sent.0, sent.1, out);
     }
     let transport_owns = out.list.iter().any(Finding::counts);
 
@@ -201,6 +202,11 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         context.rules.cover(Scheme::Body, "", finding, None, None);
     }
     out.absorb(found, owned || type_owns || grpc_owns);
+    let is_read = !how.bodiless && !how.unread_body;
+    if is_grpc && is_read && out.is_match() && !sent.0.body.same_bytes(&sent.1.body) {
+        // The same messages and trailers, wrapped otherwise.
+        out.push(Finding::new("body.encoding", Tier::Repr, "body").classes("grpc-web", "grpc-web"));
+    }
 }
 
 /// A body that came whole and is not as long as its head says. Legs that are both wrong are alike.

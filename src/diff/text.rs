@@ -176,7 +176,7 @@ fn is_reordered(a: &[u128], b: &[u128]) -> bool {
 
 /// A line with what is different every time put aside: quoted text, UUIDs, dates, hex, digits.
 pub(super) fn masked(line: &str) -> String {
-    #[allow(clippy::expect_used)] // a constant pattern, compiled by a test
+    #[expect(clippy::expect_used, reason = "a constant pattern, compiled by a test")]
     static VOLATILE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(concat!(
             r#"(?<quoted>"[^"]*"|'[^']*')"#,
