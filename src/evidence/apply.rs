@@ -138,6 +138,11 @@ impl Evidence {
     /// Starts a route's evidence afresh under other rules. What is in flight stays pending in it.
     pub fn restart_route(&mut self, route: &str, rules: String, now: Timestamp) {
         if let Some(evidence) = self.routes.get_mut(route) {
+            for (rule, gone) in &evidence.rule_hits {
+                if let Some(hits) = self.rule_hits.get_mut(rule) {
+                    *hits = hits.saturating_sub(*gone);
+                }
+            }
             let pending = evidence.counts.pending;
             *evidence = RouteEvidence::new(now, rules, evidence.pace.counts.terms);
             self.kinds = Kinds::default();

@@ -93,6 +93,21 @@ fn rules_of_one_route_restart_that_route_only() {
 }
 
 #[test]
+fn hits_of_a_restarted_route_leave_the_sum() {
+    let mut book = book();
+    for route in ["GET /a", "GET /a", "GET /b"] {
+        let mut covered = finding("json.value", "json:$.a", Tier::Value);
+        covered.cover = Some(crate::diff::Cover::Rule("ids".into()));
+        let begun = book.begin(&route.into(), at(1));
+        book.settle(&begun, &compared("x", route, 1, vec![covered]), at(2));
+    }
+    let hits = |book: &Book| book.newest().evidence.rule_hits.get("ids").copied();
+    assert_eq!(hits(&book), Some(3));
+    book.set_rules(rules(2, |r| if r == "GET /a" { "r2".into() } else { "r1".into() }), at(3));
+    assert_eq!(hits(&book), Some(1), "of as many exchanges as are counted");
+}
+
+#[test]
 fn rules_of_every_route_start_an_epoch() {
     let mut book = book();
     exchange(&mut book, "GET /a", None);
