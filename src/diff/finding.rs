@@ -178,7 +178,7 @@ impl Finding {
     }
 
     /// Whether what is judged of one is judged of the other: everything but the values, and where exactly they stood.
-    fn is_like(&self, other: &Finding) -> bool {
+    pub(super) fn is_like(&self, other: &Finding) -> bool {
         // The sub-class of a difference says nothing about what excuses it; the type of a value does.
         let same_type = self.kind.ends_with(".value") || self.candidate_class == other.candidate_class;
         same_type

@@ -38,8 +38,12 @@ pub fn summary(finding: &Finding) -> String {
             format!("missing on the candidate, primary has {}", show(a))
         }
         ("grpc", "field") if a.is_none() && b.is_none() => "the same values, written in other bytes".to_owned(),
-        ("grpc", "field") if b.is_none() => format!("missing on the candidate, primary has {}", show(a)),
-        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}", show(b)),
+        ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
+        ("grpc", "field") if classes == ("moved", "moved") && a == b => format!("moved to another place: {}", show(a)),
+        ("grpc", "field") if b.is_none() => {
+            format!("missing on the candidate, primary has {}{}", show(a), perhaps_default(a))
+        }
+        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}{}", show(b), perhaps_default(b)),
         ("json", "extra" | "item_extra") | ("stream", "event_extra") if a.is_none() => {
             format!("only on the candidate: {}", show(b))
         }
@@ -47,7 +51,8 @@ pub fn summary(finding: &Finding) -> String {
             let count = b.and_then(|b| b.split(' ').next());
             format!("candidate ended after {} of {}", show(count), show(a))
         }
-        ("stream", "event_order") | ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
+        ("header", "set") if let Some(told) = members(finding) => told,
+        ("stream", "event_order") if a == b => format!("moved to another place: {}", show(a)),
         ("csv", "column_missing") => format!("column {} is missing on the candidate", show(a)),
         ("csv", "column_extra") => format!("column {} is only on the candidate", show(b)),
         ("csv", "row_missing") => format!("row missing on the candidate, primary has {}", show(a)),
@@ -86,6 +91,35 @@ pub fn summary(finding: &Finding) -> String {
         ("grpc", "frame_count") => format!("primary {} messages, candidate {}", show(a), show(b)),
         _ if a.is_none() && b.is_none() => format!("primary {}, candidate {}", classes.0, classes.1),
         _ => format!("primary {}, candidate {}", show(a), show(b)),
+    }
+}
+
+/// What only one side of a list of tokens has, where the two lists are too long to be shown.
+fn members(finding: &Finding) -> Option<String> {
+    let (a, b) = (finding.primary.as_deref()?, finding.candidate.as_deref()?);
+    let plain = |text: &str| !text.contains(['"', '<', ';', '…']);
+    if a.len().max(b.len()) <= VALUE || !plain(a) || !plain(b) {
+        return None;
+    }
+    let list = |text: &str| text.split(',').map(|t| t.trim().to_ascii_lowercase()).collect::<Vec<_>>();
+    let only = |side: &str, own: &str, other: &str| {
+        let others = list(other);
+        let own = own.split(',').map(str::trim).filter(|t| !others.contains(&t.to_ascii_lowercase()));
+        let own = own.collect::<Vec<_>>().join(", ");
+        (!own.is_empty()).then(|| format!("only on the {side}: {}", one_line(&own)))
+    };
+    let sides = [only("primary", a, b), only("candidate", b, a)];
+    let told = sides.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    (!told.is_empty()).then_some(told)
+}
+
+/// A field known by its number only that some servers send with its default, and others leave out.
+fn perhaps_default(value: Option<&str>) -> &'static str {
+    match value {
+        Some("[0]" | r#"[""]"# | r#"[{"fixed32":0}]"# | r#"[{"fixed64":0}]"#) => {
+            ", which may be its default: a descriptor set tells"
+        }
+        _ => "",
     }
 }
 
@@ -211,7 +245,6 @@ mod tests {
                 f("json.value", ("string", "string"), Some("[redacted 1a…]"), Some("[redacted 2b…]")),
                 "primary [redacted 1a…], candidate [redacted 2b…]",
             ),
-            (f("json.moved", ("number", "number"), Some("1"), Some("1")), "moved to another place: 1"),
             (
                 f("json.key_order", ("object", "object"), Some("{\"a\": 1, \"b\": 2}"), Some("{\"b\": 2, \"a\": 1}")),
                 "the same members in another order",
@@ -220,6 +253,13 @@ mod tests {
                 f("json.value", ("string", "string"), Some("…12 all told\""), Some("…13 all told\"")),
                 "primary …12 all told\", candidate …13 all told\"",
             ),
+            (
+                f("grpc.field", ("missing", "array"), None, Some("[0]")),
+                "only on the candidate: [0], which may be its default: a descriptor set tells",
+            ),
+            (f("grpc.field", ("number", "missing"), Some("0"), None), "missing on the candidate, primary has 0"),
+            (f("json.moved", ("object", "object"), Some("{}"), Some("{}")), "moved to another place: {}"),
+            (f("grpc.field", ("moved", "moved"), Some("7"), Some("7")), "moved to another place: 7"),
             (
                 f("stream.ended_early", ("whole", "ended"), Some("10 events"), Some("3 events")),
                 "candidate ended after 3 of 10 events",
@@ -239,6 +279,19 @@ mod tests {
             (
                 f("csv.order", ("columns", "columns"), Some("[\"a\", \"b\"]"), Some("[\"b\", \"a\"]")),
                 "primary [\"a\",\"b\"], candidate [\"b\",\"a\"]",
+            ),
+            (
+                f(
+                    "header.set",
+                    ("set", "other"),
+                    Some("DELETE, GET, HEAD, MKCALENDAR, MKCOL, MOVE, OPTIONS, POST, PROPFIND, PUT"),
+                    Some("COPY, delete, GET, HEAD, MKCALENDAR, MKCOL, MOVE, OPTIONS, PROPFIND, PUT"),
+                ),
+                "only on the primary: POST; only on the candidate: COPY",
+            ),
+            (
+                f("header.set", ("set", "fewer"), Some("GET, HEAD"), Some("GET")),
+                "primary \"GET, HEAD\", candidate \"GET\"",
             ),
             (f("body.encoding", ("cbor", "cbor"), None, None), "the same content, other bytes of cbor"),
         ] {
