@@ -38,8 +38,12 @@ pub fn summary(finding: &Finding) -> String {
             format!("missing on the candidate, primary has {}", show(a))
         }
         ("grpc", "field") if a.is_none() && b.is_none() => "the same values, written in other bytes".to_owned(),
-        ("grpc", "field") if b.is_none() => format!("missing on the candidate, primary has {}", show(a)),
-        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}", show(b)),
+        ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
+        ("grpc", "field") if classes == ("moved", "moved") && a == b => format!("moved to another place: {}", show(a)),
+        ("grpc", "field") if b.is_none() => {
+            format!("missing on the candidate, primary has {}{}", show(a), perhaps_default(a))
+        }
+        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}{}", show(b), perhaps_default(b)),
         ("json", "extra" | "item_extra") | ("stream", "event_extra") if a.is_none() => {
             format!("only on the candidate: {}", show(b))
         }
@@ -57,6 +61,7 @@ pub fn summary(finding: &Finding) -> String {
         ("csv", "order") if a == b => format!("row moved to another place: {}", show(a)),
         ("csv", "quoting") => "the same cells, other quotes or line ends".to_owned(),
         ("body", "encoding") => format!("the same content, other bytes of {}", classes.0),
+        ("json", "key_order") => "the same members in another order".to_owned(),
         ("json", "whitespace") => "the same values, other white space".to_owned(),
         ("text", "whitespace") => "the same text, other white space".to_owned(),
         ("text", "encoding") => "the same text in another encoding".to_owned(),
@@ -107,6 +112,16 @@ fn members(finding: &Finding) -> Option<String> {
     let sides = [only("primary", a, b), only("candidate", b, a)];
     let told = sides.into_iter().flatten().collect::<Vec<_>>().join("; ");
     (!told.is_empty()).then_some(told)
+}
+
+/// A field known by its number only that some servers send with its default, and others leave out.
+fn perhaps_default(value: Option<&str>) -> &'static str {
+    match value {
+        Some("[0]" | r#"[""]"# | r#"[{"fixed32":0}]"# | r#"[{"fixed64":0}]"#) => {
+            ", which may be its default: a descriptor set tells"
+        }
+        _ => "",
+    }
 }
 
 /// Both values on one line each; where they are long and alike at first, cut so that the difference is seen.
@@ -219,6 +234,13 @@ mod tests {
                 f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
                 "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
             ),
+            (
+                f("grpc.field", ("missing", "array"), None, Some("[0]")),
+                "only on the candidate: [0], which may be its default: a descriptor set tells",
+            ),
+            (f("grpc.field", ("number", "missing"), Some("0"), None), "missing on the candidate, primary has 0"),
+            (f("json.moved", ("object", "object"), Some("{}"), Some("{}")), "moved to another place: {}"),
+            (f("grpc.field", ("moved", "moved"), Some("7"), Some("7")), "moved to another place: 7"),
             (
                 f("stream.ended_early", ("whole", "ended"), Some("10 events"), Some("3 events")),
                 "candidate ended after 3 of 10 events",

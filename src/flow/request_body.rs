@@ -22,11 +22,15 @@ impl RequestBody {
     pub fn ended(&self) -> Option<BodyOutcome> {
         match self {
             RequestBody::Empty => Some(BodyOutcome::Complete),
-            RequestBody::Shared(capture) => capture.lock().end.as_ref().map(|end| match end {
-                End::Complete(_) => BodyOutcome::Complete,
-                End::Aborted => BodyOutcome::Aborted,
-                End::Lost => BodyOutcome::Lost,
-            }),
+            RequestBody::Shared(capture) => {
+                let state = capture.lock();
+                match &state.end {
+                    Some(End::Complete(_)) => Some(BodyOutcome::Complete),
+                    Some(End::Aborted) => Some(BodyOutcome::Aborted),
+                    Some(End::Lost) => Some(BodyOutcome::Lost),
+                    None => capture.is_whole(&state).then_some(BodyOutcome::Complete),
+                }
+            }
         }
     }
 
@@ -132,9 +136,17 @@ impl BodyCapture {
         self.lock().finish(End::Complete(trailers));
     }
 
-    /// The body will not be complete. Does nothing when it already ended.
+    /// No more of the body will come. Does nothing when it already ended.
     pub fn abort(&self) {
-        self.lock().finish(End::Aborted);
+        let mut state = self.lock();
+        let end = if self.is_whole(&state) { End::Complete(None) } else { End::Aborted };
+        state.finish(end);
+    }
+
+    /// Whether all that was declared is here. Who has read that much need not wait for the end itself, which over
+    /// HTTP/2 may come in a frame of its own: the primary's connection does not, and a mirror leg may have answered.
+    fn is_whole(&self, state: &State) -> bool {
+        self.declared.is_some_and(|declared| usize::try_from(declared) == Ok(state.length))
     }
 
     /// A reader from the beginning.
@@ -262,6 +274,25 @@ mod tests {
             seen.extend(read(&mut reader));
             prop_assert_eq!(&seen, &written);
             prop_assert_eq!(read(&mut late), written);
+        }
+    }
+
+    #[test]
+    fn what_was_declared_is_the_whole_body() {
+        let capture = BodyCapture::new(10, Some(3), Limit::new(1 << 20));
+        let body = RequestBody::Shared(capture.clone());
+        capture.push(&Bytes::from_static(b"ab"));
+        assert_eq!(body.ended(), None);
+        capture.push(&Bytes::from_static(b"c"));
+        assert_eq!(body.ended(), Some(BodyOutcome::Complete));
+        // Nobody asks for more.
+        capture.abort();
+        assert_eq!(body.ended(), Some(BodyOutcome::Complete));
+        for (declared, chunk) in [(Some(3), "ab"), (None, "abc")] {
+            let capture = BodyCapture::new(10, declared, Limit::new(1 << 20));
+            capture.push(&Bytes::from_static(chunk.as_bytes()));
+            capture.abort();
+            assert_eq!(RequestBody::Shared(capture).ended(), Some(BodyOutcome::Aborted));
         }
     }
 
