@@ -167,6 +167,7 @@ fn render_dashboard(report: &Report, mirroring: bool, measured: &MetricsView) ->
         }
         let _ = fragments::routes(&mut out, report, 5);
         out.push_str("<p><a href=\"/routes\">All routes</a></p>\n");
+        let _ = fragments::rules(&mut out, report, 10);
     }
     page(&format!("{}: Parallax", report.gate.verdict.as_str()), true, &out)
 }
@@ -296,7 +297,7 @@ fn render_divergence(report: &Report, d: &DivergenceDetail) -> String {
     let _ = writeln!(
         out,
         "<p class=\"epoch\"><a href=\"/divergences\">Divergences</a> / <code>{}</code></p>\n<h2 class=\"title\">{}</h2>\n<p class=\"lead\">{}</p>\n<dl><dt>location</dt><dd><code>{}</code></dd><dt>kind</dt><dd>{} ({})</dd>\
-         <dt>exchanges</dt><dd>{} showed it, {} of what the route compared; it counted in {}</dd>",
+         <dt>exchanges</dt><dd>{} showed it, {} of what the route compared; it counted in {}{}</dd>",
         Html(&d.fingerprint),
         Html(&d.route),
         Html(&d.summary),
@@ -306,6 +307,7 @@ fn render_divergence(report: &Report, d: &DivergenceDetail) -> String {
         thousands(d.count),
         share(d.share),
         thousands(d.counted),
+        crate::report::confirmed(d.asked_again, d.transient),
     );
     if let Some(by) = &d.excused_by {
         let _ = write!(out, "<dt>excused by</dt><dd>{}</dd>", Html(by));

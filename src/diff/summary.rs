@@ -125,7 +125,11 @@ fn perhaps_default(value: Option<&str>) -> &'static str {
 
 /// Both values on one line each; where they are long and alike at first, cut so that the difference is seen.
 fn excerpts(finding: &Finding, json: bool) -> (Option<String>, Option<String>) {
-    let tidy = |v: &String| if json { compact(v) } else { v.split_whitespace().collect::<Vec<_>>().join(" ") };
+    // What begins with a cut may begin inside a string.
+    let tidy = |v: &String| match json && !v.starts_with('…') {
+        true => compact(v),
+        false => v.split_whitespace().collect::<Vec<_>>().join(" "),
+    };
     let (a, b) = (finding.primary.as_ref().map(tidy), finding.candidate.as_ref().map(tidy));
     let from = match (&a, &b) {
         (Some(a), Some(b)) if a.chars().count().max(b.chars().count()) > VALUE => {

@@ -89,6 +89,7 @@ impl Evidence {
     /// An exchange that is pending in its route is settled. Fingerprints of what counted where it is divergent.
     pub fn apply(&mut self, settled: &Settled, keep: Keep<'_>) -> Option<Vec<Arc<str>>> {
         let began = self.epoch.started_at;
+        let places = volatility::places(self.routes.len());
         let route = self.route(&settled.route, keep);
         if route.counts.pending == 0 {
             // Its beginning was never seen: count it from there, so that the law holds.
@@ -108,7 +109,7 @@ impl Evidence {
                 None
             }
             Settlement::Compared(compared) => {
-                let (decision, counted) = route.compared(settled, compared, keep);
+                let (decision, counted) = route.compared(settled, compared, places, keep);
                 if !matches!(decision, Decision::Incomparable(_)) {
                     route.pace(began, settled, compared);
                     let covers: BTreeSet<&Arc<str>> = compared
@@ -137,6 +138,11 @@ impl Evidence {
     /// Starts a route's evidence afresh under other rules. What is in flight stays pending in it.
     pub fn restart_route(&mut self, route: &str, rules: String, now: Timestamp) {
         if let Some(evidence) = self.routes.get_mut(route) {
+            for (rule, gone) in &evidence.rule_hits {
+                if let Some(hits) = self.rule_hits.get_mut(rule) {
+                    *hits = hits.saturating_sub(*gone);
+                }
+            }
             let pending = evidence.counts.pending;
             *evidence = RouteEvidence::new(now, rules, evidence.pace.counts.terms);
             self.kinds = Kinds::default();
@@ -195,7 +201,13 @@ impl RouteEvidence {
         *self.counts.incomparable_reasons.get_mut(reason) += 1;
     }
 
-    fn compared(&mut self, settled: &Settled, compared: &Compared, keep: Keep<'_>) -> (Decision, Counted) {
+    fn compared(
+        &mut self,
+        settled: &Settled,
+        compared: &Compared,
+        places: usize,
+        keep: Keep<'_>,
+    ) -> (Decision, Counted) {
         let judged = judge(&mut self.noise, compared);
         match judged.decision {
             Decision::Incomparable(reason) => {
@@ -230,7 +242,7 @@ impl RouteEvidence {
                 record(self.latency.get_mut(leg), took);
             }
         }
-        volatility::record(&mut self.volatility, compared);
+        volatility::record(&mut self.volatility, compared, places);
         let counted = self.sightings(settled, compared, &judged, keep);
         (judged.decision, counted)
     }

@@ -333,9 +333,12 @@ impl Book {
         rows.map(|rows| Diverged { epoch: number, route: settled.route.clone(), since, rows })
     }
 
-    /// What a divergent exchange showed when it was asked again. Lost where its epoch is gone.
+    /// What a divergent exchange showed when it was asked again. Lost where its epoch is gone, or another build or other
+    /// rules have come since: what they show says nothing of it.
     pub fn asked_again(&mut self, diverged: &Diverged, compared: &Compared) {
-        if let Some(epoch) = self.epoch_mut(diverged.epoch) {
+        let now = (self.newest.build().cloned(), self.newest.evidence.epoch.rules.clone());
+        let alike = |e: &&mut Epoch| (e.build(), &e.evidence.epoch.rules) == (now.0.as_ref(), &now.1);
+        if let Some(epoch) = self.epoch_mut(diverged.epoch).filter(alike) {
             epoch.evidence.asked_again(diverged, compared);
             epoch.touch(&diverged.route);
         }

@@ -93,6 +93,21 @@ fn rules_of_one_route_restart_that_route_only() {
 }
 
 #[test]
+fn hits_of_a_restarted_route_leave_the_sum() {
+    let mut book = book();
+    for route in ["GET /a", "GET /a", "GET /b"] {
+        let mut covered = finding("json.value", "json:$.a", Tier::Value);
+        covered.cover = Some(crate::diff::Cover::Rule("ids".into()));
+        let begun = book.begin(&route.into(), at(1));
+        book.settle(&begun, &compared("x", route, 1, vec![covered]), at(2));
+    }
+    let hits = |book: &Book| book.newest().evidence.rule_hits.get("ids").copied();
+    assert_eq!(hits(&book), Some(3));
+    book.set_rules(rules(2, |r| if r == "GET /a" { "r2".into() } else { "r1".into() }), at(3));
+    assert_eq!(hits(&book), Some(1), "of as many exchanges as are counted");
+}
+
+#[test]
 fn rules_of_every_route_start_an_epoch() {
     let mut book = book();
     exchange(&mut book, "GET /a", None);
@@ -362,6 +377,9 @@ fn asking_again_adds_to_the_exchange_as_it_was_counted() {
     cut.candidate.budget = Some("time".into());
     book.asked_again(&third, &cut);
     assert_eq!(numbers(&book), ((3, 2, 1), (3, 2, 1)), "what is not known is not counted");
+    book.new_epoch(Some("2".into()), at(4));
+    book.asked_again(&third, &again(vec![]));
+    assert_eq!(numbers(&book), ((3, 2, 1), (3, 2, 1)), "another build was asked");
     // Evidence that began afresh knows nothing of it.
     let gone = Diverged { since: at(9), ..third };
     book.asked_again(&gone, &again(vec![]));

@@ -57,15 +57,23 @@ pub struct Sightings {
     pub distinct: (Sketch, Sketch),
 }
 
-/// Locations and kinds on a route; what finds no place is not proposed for.
+/// Locations and kinds on a route, and on all routes together, about; what finds no place is not proposed for.
 const MAX_PLACES: usize = 256;
+const MAX_ALL: usize = 32_768;
+/// Places that each route has, however many routes there are.
+const MIN_PLACES: usize = 16;
 /// Values looked at of one exchange, location and kind.
 const MAX_LOOKED_AT: usize = 8;
 /// What a redacted value's tag begins with: it tells values apart and nothing else.
 const TAG: &str = "[redacted ";
 
-/// Enters what both legs of an exchange show.
-pub(super) fn record(table: &mut Volatilities, compared: &Compared) {
+/// Places that a route may have where there are so many routes.
+pub(super) fn places(routes: usize) -> usize {
+    (MAX_ALL / routes.max(1)).clamp(MIN_PLACES, MAX_PLACES)
+}
+
+/// Enters what both legs of an exchange show, at as many `places`.
+pub(super) fn record(table: &mut Volatilities, compared: &Compared, places: usize) {
     let legs = [(compared.control.as_ref(), true), (Some(&compared.candidate), false)];
     for (findings, is_control) in legs {
         let list = findings.map_or(&[][..], |f| &f.list);
@@ -80,7 +88,7 @@ pub(super) fn record(table: &mut Volatilities, compared: &Compared) {
         }
         for ((location, kind), group) in groups {
             let key = (location.clone(), kind.clone());
-            if table.len() >= MAX_PLACES && !table.contains_key(&key) {
+            if table.len() >= places && !table.contains_key(&key) {
                 continue;
             }
             let place = table.entry(key).or_default();
@@ -103,6 +111,15 @@ pub(super) fn merge(table: &mut Volatilities, other: &Volatilities) {
         let mine = table.entry(key.clone()).or_default();
         mine.control.merge(&theirs.control);
         mine.candidate.merge(&theirs.candidate);
+    }
+}
+
+// === impl Volatility ===
+
+impl Volatility {
+    /// A number that grows with every change.
+    pub fn version(&self) -> u64 {
+        self.control.exchanges + self.candidate.exchanges
     }
 }
 
@@ -275,7 +292,7 @@ mod tests {
         let mut table = Volatilities::new();
         for list in lists {
             let control = Some(findings(list));
-            record(&mut table, &Compared { control, ..Compared::default() });
+            record(&mut table, &Compared { control, ..Compared::default() }, MAX_PLACES);
         }
         table
     }
@@ -346,5 +363,10 @@ mod tests {
     fn the_table_is_bounded() {
         let list: Vec<Finding> = (0..2_000).map(|i| value(&format!("json:$.v{i}"), "1", "2")).collect();
         assert_eq!(of(vec![list]).len(), MAX_PLACES);
+        for routes in [0, 1, 100, 128, 500, 2_000, 100_000] {
+            let all = places(routes) * routes;
+            assert!(all <= MAX_ALL.max(MIN_PLACES * routes), "{routes}: {all}");
+        }
+        assert_eq!((places(100), places(2_000)), (MAX_PLACES, MIN_PLACES));
     }
 }

@@ -26,7 +26,8 @@ pub struct Promise {
 #[derive(Debug, Clone)]
 pub struct SharedPromise(Arc<Mutex<Option<Promise>>>);
 
-/// What the mirror sees of the primary's answer while it is on its way.
+/// What the mirror sees of the primary's answer while it is on its way. With it goes what was recorded of a stream: the
+/// client may hold on to that for hours without another chunk.
 #[derive(Debug, Default)]
 pub struct PrimaryHead {
     seen: AtomicBool,
@@ -108,5 +109,42 @@ impl PrimaryHead {
     pub fn cut(&self) -> bool {
         let promise = self.stream.get().and_then(SharedPromise::take);
         promise.map(|promise| promise.keep(BodyEnd::Open, None)).is_some()
+    }
+}
+
+impl Drop for PrimaryHead {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.get() {
+            drop(stream.take());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BodyEnd, Captured, Limit};
+
+    #[test]
+    fn with_the_mirror_gone_nothing_recorded_stays() {
+        let (sender, receiver) = oneshot::channel();
+        let limit = Limit::new(1 << 20);
+        let answer = Answer {
+            status: http::StatusCode::OK,
+            reason: None,
+            headers: HeaderMap::new(),
+            body: Captured::empty(),
+            trailers: None,
+            end: BodyEnd::Complete,
+        };
+        let record = LegRecord { class: StatusClass::Success, timing: Default::default() };
+        let recorder = Recorder::new(1 << 20, limit.clone());
+        let head = PrimaryHead::default();
+        let stream = head.set_stream(Promise { recorder, answer, record, due: Instant::now(), sender });
+        assert!(stream.push(&Bytes::from_static(b"data: 1\n\n")) && limit.used() > 0);
+        // The client's side of the stream stays, silent.
+        drop((receiver, head));
+        assert_eq!(limit.used(), 0);
+        assert!(!stream.push(&Bytes::from_static(b"data: 2\n\n")));
     }
 }

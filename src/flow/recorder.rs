@@ -108,7 +108,13 @@ impl Recorder {
                 chunks.flush();
                 chunks.done.iter().for_each(|c| hash.update(c));
                 hash.update(chunk);
-                let beginning = self.keeps_beginning.then(|| std::mem::take(chunks));
+                // As much as the cap allows, and nothing where there was no room for that: a beginning that is shorter
+                // for our own sake would look like a leg that sent less.
+                let before = self.length - chunk.len() as u64;
+                let fits = usize::try_from((self.cap as u64).saturating_sub(before)).unwrap_or(usize::MAX);
+                let keep = !small && self.keeps_beginning;
+                let beginning = (keep && chunks.push(&chunk.slice(..fits.min(chunk.len())), &self.budget))
+                    .then(|| std::mem::take(chunks));
                 self.kept = Kept::Digest { hash, given_up: small, beginning };
             }
             Kept::Digest { hash, given_up, .. } => {
@@ -199,9 +205,21 @@ mod tests {
             assert_eq!(limit.used() > 0, beginning);
             recorder
         };
-        assert_eq!(of(true).so_far().contiguous().unwrap().len(), 9_000);
+        assert_eq!(of(true).so_far().contiguous().unwrap().len(), 10_000);
         assert!(of(true).finish().same_bytes(&of(false).finish()), "ended, it is compared whole");
         assert!(of(false).so_far().contiguous().is_none());
+    }
+
+    #[test]
+    fn a_beginning_is_never_short_for_want_of_room() {
+        for (budget, chunk, kept) in
+            [(20_000, 3_000, Some(10_000)), (20_000, 64_000, Some(10_000)), (6_000, 3_000, None)]
+        {
+            let mut recorder = Recorder::new(10_000, Limit::new(budget));
+            recorder.keep_beginning();
+            (0..10).for_each(|i| recorder.push(&Bytes::from(vec![i; chunk])));
+            assert_eq!(recorder.so_far().contiguous().map(|b| b.len()), kept, "{budget} {chunk}");
+        }
     }
 
     #[test]

@@ -118,17 +118,14 @@ impl BodyCapture {
 
     /// Appends a chunk that passes to the primary. Never waits.
     pub fn push(&self, chunk: &Bytes) {
+        self.lock().push(chunk, self);
+    }
+
+    /// Appends the last chunk of a body without trailers. In one step: who has read all of it finds it complete.
+    pub fn push_last(&self, chunk: &Bytes) {
         let mut state = self.lock();
-        if state.end.is_some() {
-            return;
-        }
-        if state.length + chunk.len() <= self.cap && state.chunks.push(chunk, &self.budget) {
-            state.length += chunk.len();
-            state.wake();
-        } else {
-            state.chunks = Chunks::default();
-            state.finish(End::Lost);
-        }
+        state.push(chunk, self);
+        state.finish(End::Complete(None));
     }
 
     /// The body is complete.
@@ -160,6 +157,19 @@ impl BodyCapture {
 }
 
 impl State {
+    fn push(&mut self, chunk: &Bytes, capture: &BodyCapture) {
+        if self.end.is_some() {
+            return;
+        }
+        if self.length + chunk.len() <= capture.cap && self.chunks.push(chunk, &capture.budget) {
+            self.length += chunk.len();
+            self.wake();
+        } else {
+            self.chunks = Chunks::default();
+            self.finish(End::Lost);
+        }
+    }
+
     fn finish(&mut self, end: End) {
         if self.end.is_none() {
             self.end = Some(end);
@@ -294,6 +304,19 @@ mod tests {
             capture.abort();
             assert_eq!(RequestBody::Shared(capture).ended(), Some(BodyOutcome::Aborted));
         }
+    }
+
+    #[test]
+    fn who_has_read_the_last_chunk_finds_the_body_complete() {
+        let capture = BodyCapture::new(10, Some(4), Limit::new(1 << 20));
+        let body = RequestBody::Shared(capture.clone());
+        capture.push(&Bytes::from_static(b"ab"));
+        assert_eq!(body.ended(), None);
+        capture.push_last(&Bytes::from_static(b"cd"));
+        assert_eq!((body.ended(), read(&mut capture.reader())), (Some(BodyOutcome::Complete), b"abcd".to_vec()));
+        let capture = BodyCapture::new(3, Some(4), Limit::new(1 << 20));
+        capture.push_last(&Bytes::from_static(b"abcd"));
+        assert_eq!(RequestBody::Shared(capture).ended(), Some(BodyOutcome::Lost));
     }
 
     #[tokio::test]

@@ -95,6 +95,9 @@ pub struct Policy {
 pub struct RoutePolicy {
     pub name: String,
     pub critical: bool,
+    /// Its requests name an operation in their bodies, which are read of those that are mirrored only.
+    #[serde(default)]
+    pub named_by_body: bool,
     pub settings: GateSettings,
 }
 
@@ -151,6 +154,11 @@ impl Policy {
             warm_up: settings.warm_up,
             warm_up_pairs: settings.warm_up_pairs,
         }
+    }
+
+    /// Whether requests count on this route only for want of the operation that their bodies name.
+    pub(super) fn lacks_operation(&self, route: &str) -> bool {
+        route.split(' ').nth(2).is_none() && self.routes.iter().any(|r| r.named_by_body && self.is(r, route))
     }
 
     /// Whether a full route name is one of a configured route.

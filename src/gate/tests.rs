@@ -26,7 +26,12 @@ fn policy(criteria: &[Criterion]) -> Policy {
 }
 
 fn configured(policy: &mut Policy, name: &str, critical: bool) {
-    policy.routes.push(RoutePolicy { name: name.into(), critical, settings: policy.default.clone() });
+    policy.routes.push(RoutePolicy {
+        name: name.into(),
+        critical,
+        named_by_body: false,
+        settings: policy.default.clone(),
+    });
 }
 
 /// Routes of so many comparisons, so many of them divergent.
@@ -393,6 +398,34 @@ fn coverage_counts_what_was_never_mirrored() {
     assert!(result.reason.ends_with("waits for POST /b, of which nothing was compared"), "{}", result.reason);
     route_mut(&mut mixed, "POST /b").counts.requests = 50;
     assert_eq!(judge(&policy, &mixed, &after(10)).verdict, Verdict::Pass);
+}
+
+#[test]
+fn what_was_not_mirrored_is_taken_for_operations_like_those_that_were() {
+    let mut policy = policy(&[Criterion::Coverage]);
+    configured(&mut policy, "rpc", false);
+    // A tenth was mirrored; of the others nobody has read which operation they name.
+    let with = |divergent: u64, odd: u64| {
+        let mut evidence =
+            evidence(&[("POST rpc add", 9_000, 0), ("POST rpc sub", 9_000, divergent), ("POST rpc", odd, 0)]);
+        let counts = &mut route_mut(&mut evidence, "POST rpc").counts;
+        counts.requests += 182_000;
+        counts.not_mirrored.sampled_out = 182_000;
+        evidence
+    };
+    let share = |policy: &Policy, evidence: &Evidence| {
+        let judged = judge(policy, evidence, &after(10));
+        let result = of(&judged, Criterion::Coverage, None);
+        (result.verdict, (result.observed.unwrap() * 100.0).round())
+    };
+    assert_eq!(share(&policy, &with(0, 0)), (Verdict::Inconclusive, 9.0), "named otherwise, they are of this route");
+    policy.routes[0].named_by_body = true;
+    assert_eq!(share(&policy, &with(0, 0)), (Verdict::Pass, 100.0));
+    assert_eq!(share(&policy, &with(0, 3)), (Verdict::Pass, 100.0), "a few that name none do not hold it up");
+    assert_eq!(share(&policy, &with(900, 0)), (Verdict::Inconclusive, 50.0));
+    let mut none = with(0, 0);
+    none.routes.retain(|name, _| &**name == "POST rpc");
+    assert_eq!(share(&policy, &none), (Verdict::Inconclusive, 0.0));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Primary and candidate are asked once more, seldom enough that neither feels it. What comes of it goes the way of any
 //! other pair, and is added to the divergence it was asked for.
 
-use super::{Legs, MirrorSettings, exchange};
+use super::{Legs, Policy, exchange};
 use crate::evidence::Diverged;
 use crate::flow::{Again, Inbox, Judge, Pair, Question};
 use crate::model::{BodyEnd, Leg, Limit, Outcome, PerLeg, Permit, Timestamp};
@@ -31,7 +31,7 @@ pub(super) struct Confirmer {
 #[derive(Debug)]
 pub(super) struct Wish {
     pub(super) legs: Arc<Legs>,
-    pub(super) settings: Arc<MirrorSettings>,
+    pub(super) policy: Arc<Policy>,
     pub(super) question: Question,
     pub(super) id: Arc<str>,
     pub(super) arrived: Timestamp,
@@ -91,10 +91,13 @@ async fn work(mut jobs: mpsc::UnboundedReceiver<Job>, desk: Desk) {
 
 /// Asks both once more. Whatever keeps either from answering leaves the divergence as it was.
 async fn ask(job: Job, desk: Desk) {
-    let Wish { legs, settings, question, id, arrived } = &job.wish;
-    let open = legs.breaker_open_for(Leg::Candidate).is_some();
-    let Some(permit) = desk.in_flight.take(1).filter(|_| !open && desk.enabled.load(Ordering::Relaxed)) else { return };
-    let due = Instant::now();
+    let Wish { legs, policy, question, id, arrived } = &job.wish;
+    let (settings, due) = (&policy.settings, Instant::now());
+    if legs.breaker_open_for(Leg::Candidate).is_some() || !desk.enabled.load(Ordering::Relaxed) {
+        return;
+    }
+    // The candidate gets no more than it is to get, whatever for.
+    let Some(permit) = desk.in_flight.take(1).filter(|_| policy.rate.allows(due)) else { return };
     let (primary, candidate) = tokio::join!(
         legs.ask(Leg::Primary, question, settings, due),
         legs.ask(Leg::Candidate, question, settings, due)

@@ -2,7 +2,7 @@
 
 use super::ask::{self, Asked};
 use super::confirm::Wish;
-use super::{Legs, MirrorSettings, Mirrors};
+use super::{Legs, Mirrors, Policy};
 use crate::flow::{BodyOutcome, Exchange, Judge, Pair, PrimaryOutcome, RequestBody};
 use crate::model::{
     Answer, BodyEnd, FailureKind, Incomparable, Leg, LegRecord, Outcome, PerLeg, RequestHead, is_read_only,
@@ -21,7 +21,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const READ_AT_ONCE: u64 = 32 << 10;
 
 /// Asks the mirror legs, waits for what the primary did, and hands the pair on or settles it as incomparable.
-pub async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, settings: Arc<MirrorSettings>, mut exchange: Exchange) {
+pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Policy>, mut exchange: Exchange) {
+    let settings = &policy.settings;
     let mut due = exchange.due;
     let mut primary = None;
     if settings.start == super::Start::AfterPrimary {
@@ -36,10 +37,10 @@ pub async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, settings: Arc<MirrorSett
     }
     let lag = Instant::now() - exchange.due;
     let with_control = legs.control_wanted(&exchange.id);
-    let candidate = legs.ask(Leg::Candidate, &exchange.question, &settings, due);
+    let candidate = legs.ask(Leg::Candidate, &exchange.question, settings, due);
     let control = async {
         match with_control {
-            true => Some(legs.ask(Leg::Control, &exchange.question, &settings, due).await),
+            true => Some(legs.ask(Leg::Control, &exchange.question, settings, due).await),
             false => None,
         }
     };
@@ -58,11 +59,11 @@ pub async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, settings: Arc<MirrorSett
         && answer.end == BodyEnd::Complete
     {
         // A stream that ends is no endless one.
-        candidate.outcome = ask::timed_out("no end of its answer", &settings);
+        candidate.outcome = ask::timed_out("no end of its answer", settings);
         candidate.record.class = candidate.outcome.class();
     }
     let exchange = named(exchange, &shared).await;
-    settle(&shared, &legs, &settings, exchange, primary, candidate, control, lag);
+    settle(&shared, &legs, &policy, exchange, primary, candidate, control, lag);
 }
 
 /// The exchange with its final route, where the request's body has a say in that: it has come whole, or names nothing.
@@ -124,7 +125,7 @@ fn spoilt_by(exchange: &Exchange) -> Incomparable {
 fn settle(
     shared: &Mirrors,
     legs: &Arc<Legs>,
-    settings: &Arc<MirrorSettings>,
+    policy: &Arc<Policy>,
     mut exchange: Exchange,
     primary: Result<PrimaryOutcome, Incomparable>,
     candidate: Asked,
@@ -147,10 +148,10 @@ fn settle(
                 false => Ok(answer),
             }
         });
-    if settings.confirm && judged.is_ok() && is_read_only(&exchange.question.head.method) {
+    if policy.settings.confirm && judged.is_ok() && is_read_only(&exchange.question.head.method) {
         exchange.ticket.ask_again(shared.confirmer.again(Wish {
             legs: legs.clone(),
-            settings: settings.clone(),
+            policy: policy.clone(),
             question: exchange.question.clone(),
             id: exchange.id.clone(),
             arrived: exchange.arrived,

@@ -43,15 +43,15 @@ pub struct Mirrors {
 #[derive(Debug)]
 pub struct Plan {
     shared: Arc<Mirrors>,
-    default: Policy,
+    default: Arc<Policy>,
     /// In the order of the configured routes.
-    routes: Vec<Policy>,
+    routes: Vec<Arc<Policy>>,
     legs: Arc<Legs>,
 }
 
 #[derive(Debug)]
 struct Policy {
-    settings: Arc<MirrorSettings>,
+    settings: MirrorSettings,
     rate: RateLimit,
 }
 
@@ -96,10 +96,8 @@ impl Plan {
     pub fn new(shared: Arc<Mirrors>, default: MirrorSettings, routes: Vec<MirrorSettings>, legs: Legs) -> Self {
         let now = Instant::now();
         shared.in_flight.set_max(default.max_in_flight);
-        let policy = |settings: MirrorSettings| Policy {
-            rate: RateLimit::new(settings.max_rate, now),
-            settings: Arc::new(settings),
-        };
+        let policy =
+            |settings: MirrorSettings| Arc::new(Policy { rate: RateLimit::new(settings.max_rate, now), settings });
         Self {
             shared,
             default: policy(default),
@@ -112,7 +110,7 @@ impl Plan {
         &self.legs
     }
 
-    fn policy(&self, configured: Option<usize>) -> &Policy {
+    fn policy(&self, configured: Option<usize>) -> &Arc<Policy> {
         configured.and_then(|i| self.routes.get(i)).unwrap_or(&self.default)
     }
 }
@@ -165,11 +163,11 @@ impl Mirror for Plan {
     }
 
     fn start(&self, exchange: Exchange) {
-        let settings = self.policy(exchange.admission.configured).settings.clone();
+        let policy = self.policy(exchange.admission.configured).clone();
         let (legs, shared) = (self.legs.clone(), self.shared.clone());
         tokio::spawn(async move {
             shared.skew.record(exchange.due.elapsed());
-            exchange::run(shared, legs, settings, exchange).await;
+            exchange::run(shared, legs, policy, exchange).await;
         });
     }
 }

@@ -3,7 +3,7 @@
 
 use super::escape::Html;
 use super::format::{digits, micros, part, ratio, share, word};
-use super::{DivergenceReport, Report, age, thousands, words};
+use super::{DivergenceReport, Report, RuleState, age, thousands, words};
 use crate::evidence::{Example, ExampleMessage};
 use crate::gate::Verdict;
 use crate::model::{Severity, Timestamp};
@@ -86,6 +86,7 @@ pub fn accounting(out: Out<'_>, report: &Report) -> Written {
     for (name, n) in parts {
         let detail = match name {
             "excused" => words::excused(report),
+            "divergent" => words::asked_again(report),
             "incomparable" => words::rest(report),
             "not mirrored" => words::not_mirrored(report),
             _ => String::new(),
@@ -236,6 +237,43 @@ pub fn divergences(out: Out<'_>, report: &Report, caption: &str, list: &[&Diverg
         )?;
     }
     out.push_str("</tbody></table></div>\n");
+    Ok(())
+}
+
+/// What each rule did: those to be looked at first, the widest before. At most `limit`.
+pub fn rules(out: Out<'_>, report: &Report, limit: usize) -> Written {
+    if report.rules.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<h2>Rules</h2>\n<div class=\"wide\"><table><caption>What rules excused; those to look at first</caption><thead><tr><th scope=\"col\">state</th><th scope=\"col\">rule</th><th scope=\"col\">where</th><th scope=\"col\">why</th><th scope=\"col\" class=\"n\">hits</th><th scope=\"col\" class=\"n\">share</th></tr></thead><tbody>\n");
+    let mut list: Vec<_> = report.rules.iter().collect();
+    // Stable: within these they are in their own order.
+    list.sort_by_key(|rule| (!rule.over_broad, rule.state == RuleState::Active));
+    for rule in list.iter().take(limit) {
+        let state = match (rule.over_broad, rule.state) {
+            (_, RuleState::Expired) => "expired",
+            (true, _) => "over-broad",
+            (false, RuleState::Unused) => "unused",
+            (false, RuleState::Active) => "active",
+        };
+        let widest = rule.routes.first().filter(|_| rule.over_broad);
+        let widest = widest.map(|on| format!("{} of {}", share(on.share), on.route));
+        writeln!(
+            out,
+            "<tr><td class=\"tag\"><strong>{state}</strong></td><th scope=\"row\">{}</th><td class=\"long\">{}<br><code>{}</code></td><td class=\"long\">{}<br><small>{}</small></td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+            Html(&rule.id),
+            Html(&rule.on),
+            Html(&rule.at),
+            Html(rule.why.as_deref().unwrap_or_default()),
+            Html(widest.as_deref().or(rule.hint.as_deref()).unwrap_or_default()),
+            thousands(rule.hits),
+            share(rule.share),
+        )?;
+    }
+    out.push_str("</tbody></table></div>\n");
+    if list.len() > limit {
+        writeln!(out, "<p>{} more.</p>", list.len() - limit)?;
+    }
     Ok(())
 }
 

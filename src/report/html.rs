@@ -39,6 +39,7 @@ fn write(out: &mut String, report: &Report, examples: &Examples) -> std::fmt::Re
     fragments::notices(out, report)?;
     fragments::accounting(out, report)?;
     fragments::routes(out, report, 1_000)?;
+    fragments::rules(out, report, 200)?;
 
     let (counted, excused): (Vec<_>, Vec<_>) = report.divergences.iter().partition(|d| d.counted > 0);
     out.push_str("<h2>Divergences</h2>\n");
@@ -109,9 +110,10 @@ fn detail(
     let cut = if shown < kept { format!(", {shown} of {kept} kept shown") } else { format!(", {kept} kept") };
     writeln!(
         out,
-        "<p class=\"epoch\">{} exchanges showed it, {} counted{cut}</p>",
+        "<p class=\"epoch\">{} exchanges showed it, {} counted{}{cut}</p>",
         thousands(d.count),
-        thousands(d.counted)
+        thousands(d.counted),
+        words::confirmed(d.asked_again, d.transient),
     )?;
     out.push_str(&body);
     out.push_str("</section>\n");
@@ -120,7 +122,7 @@ fn detail(
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::{RuleReport, RuleState, samples};
     use super::*;
     use crate::gate::Verdict;
     use std::sync::Arc;
@@ -142,6 +144,31 @@ mod tests {
             assert!(page.contains(part), "{part} is not in {page}");
         }
         assert!(!page.contains("http://") && !page.contains("https://"), "nothing is fetched");
+    }
+
+    #[test]
+    fn rules_to_look_at_come_first_and_what_was_asked_again_is_told() {
+        let mut report = samples::report(Verdict::Fail);
+        (report.totals.asked_again, report.totals.transient) = (12, 3);
+        (report.divergences[0].asked_again, report.divergences[0].transient) = (12, 3);
+        let active = |id: &str| RuleReport { id: id.into(), state: RuleState::Active, ..report.rules[0].clone() };
+        report.rules = vec![
+            active("fine"),
+            RuleReport { state: RuleState::Unused, ..active("idle") },
+            RuleReport { over_broad: true, ..active("wide") },
+            RuleReport { state: RuleState::Expired, ..active("old") },
+        ];
+        let page = html(&report, &Examples::new());
+        assert!(page.contains("<td>12 asked again, 3 of them transient: alike when asked again</td>"), "{page}");
+        assert!(page.contains("1,200 counted, asked again 12 times and alike in 3, "));
+        let at = [
+            "over-broad</strong></td><th scope=\"row\">wide",
+            "unused</strong></td><th scope=\"row\">idle",
+            "expired</strong></td><th scope=\"row\">old",
+            "active</strong></td><th scope=\"row\">fine",
+        ]
+        .map(|part| page.find(part).unwrap_or_else(|| panic!("{part} is not in {page}")));
+        assert!(at.is_sorted(), "{at:?}");
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub use types::{
     DivergenceDetail, DivergenceReport, DivergenceShares, Examples, GateSummary, Latency, LatencyRatio, LatencySummary,
     LegsOf, ProxyInfo, Report, RouteReport, RuleInfo, RuleOnRoute, RuleReport, RuleState,
 };
+pub use words::confirmed;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -135,6 +135,22 @@ pub(super) fn transient(report: &Report) -> String {
     format!("{} of them transient: alike when asked again", thousands(report.totals.transient))
 }
 
+/// `12 asked again, 3 of them transient: alike when asked again`; empty when none was.
+pub(super) fn asked_again(report: &Report) -> String {
+    match report.totals.asked_again {
+        0 => String::new(),
+        n => format!("{} asked again, {}", thousands(n), transient(report)),
+    }
+}
+
+/// `, asked again 12 times and alike in 3`, of one divergence; empty when it was not.
+pub fn confirmed(asked_again: u64, transient: u64) -> String {
+    match asked_again {
+        0 => String::new(),
+        n => format!(", asked again {} times and alike in {}", thousands(n), thousands(transient)),
+    }
+}
+
 /// `80,102 noise (control differs as well), 799 rule "float-print"`; empty when nothing was excused.
 pub(super) fn excused(report: &Report) -> String {
     let e = report.totals.excused_reasons;

@@ -113,6 +113,8 @@ pub(super) struct RouteIndex {
     pub examples: HashMap<String, u64>,
     /// Fingerprint to the version of its row that was written.
     pub rows: HashMap<Arc<str>, u64>,
+    /// The same of what is volatile, by location and kind.
+    pub places: HashMap<(Arc<str>, Arc<str>), u64>,
 }
 
 impl Index {
@@ -217,6 +219,17 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
             route.divergences.insert(row.fingerprint.clone(), row);
         }
     }
+    // Not there in files of versions that kept none.
+    let places = if names.iter().any(|name| name == VOLATILITY.name()) { rows(VOLATILITY)? } else { Vec::new() };
+    for (key, value) in places {
+        let (epoch, name) = split_divergence_key(&key).ok_or_else(|| bad(&"the key of a volatile place"))?;
+        let VolatilityRow { location, kind, seen } = decode(&value).map_err(|e| bad(&e))?;
+        if let Some(route) = epochs.get_mut(&epoch).and_then(|(_, routes)| routes.get_mut(&name)) {
+            let place = (location, kind);
+            index.routes.entry((epoch, name)).or_default().places.insert(place.clone(), seen.version());
+            route.volatility.insert(place, seen);
+        }
+    }
 
     let mut history = Vec::new();
     let mut read = BTreeMap::new();
@@ -273,7 +286,7 @@ pub(super) fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
         let mut table = txn.open_table(META).map_err(|e| text(&e))?;
         table.insert(FORMAT_KEY, &FORMAT.to_be_bytes()[..]).map_err(|e| text(&e))?;
         table.insert(META_KEY, &*encode(meta)?).map_err(|e| text(&e))?;
-        for table in [EPOCHS, ROUTES, DIVERGENCES, EXAMPLES] {
+        for table in [EPOCHS, ROUTES, DIVERGENCES, VOLATILITY, EXAMPLES] {
             txn.open_table(table).map_err(|e| text(&e))?;
         }
     }

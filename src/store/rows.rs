@@ -15,6 +15,7 @@ use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_128;
 
 pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 pub(super) const META: Table = TableDefinition::new("meta");
@@ -24,6 +25,9 @@ pub(super) const EPOCHS: Table = TableDefinition::new("epochs");
 pub(super) const ROUTES: Table = TableDefinition::new("routes");
 /// By epoch number, route name, a zero byte and the fingerprint.
 pub(super) const DIVERGENCES: Table = TableDefinition::new("divergences");
+/// By epoch number, route name, a zero byte and a digest of location and kind. Not part of the route's row, which is
+/// written once a second while there is traffic.
+pub(super) const VOLATILITY: Table = TableDefinition::new("volatility");
 /// By a number that grows, big endian: the lowest is the oldest.
 pub(super) const EXAMPLES: Table = TableDefinition::new("examples");
 
@@ -75,8 +79,6 @@ pub(super) struct RouteRow {
     #[serde(default)]
     pace: Option<PaceRow>,
     #[serde(default)]
-    volatility: Vec<(Arc<str>, Arc<str>, Volatility)>,
-    #[serde(default)]
     rule_hits: BTreeMap<Arc<str>, u64>,
 }
 
@@ -89,6 +91,13 @@ pub(super) struct DivergenceRow {
     pub row: Divergence,
     /// Their keys.
     pub examples: Vec<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct VolatilityRow {
+    pub location: Arc<str>,
+    pub kind: Arc<str>,
+    pub seen: Volatility,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -121,9 +130,15 @@ pub(super) fn route_key(epoch: u64, route: &str) -> Vec<u8> {
     [&epoch.to_be_bytes()[..], route.as_bytes()].concat()
 }
 
-/// What every key of the route's divergences begins with.
+/// What every key of the route's divergences, and of what is volatile there, begins with.
 pub(super) fn divergence_prefix(epoch: u64, route: &str) -> Vec<u8> {
     [&epoch.to_be_bytes()[..], route.as_bytes(), &[0]].concat()
+}
+
+/// Beneath [`divergence_prefix`].
+pub(super) fn volatility_key(prefix: &[u8], (location, kind): &(Arc<str>, Arc<str>)) -> Vec<u8> {
+    let place = [location.as_bytes(), &[0], kind.as_bytes()].concat();
+    [prefix, format!("{:032x}", xxh3_128(&place)).as_bytes()].concat()
 }
 
 /// Epoch and name out of the key of a route.
@@ -163,12 +178,11 @@ impl RouteRow {
                 .map(|((l, k), known)| (l.clone(), k.clone(), known.pairs))
                 .collect(),
             pace: Some(PaceRow::of(&route.pace)?),
-            volatility: route.volatility.iter().map(|((l, k), seen)| (l.clone(), k.clone(), seen.clone())).collect(),
             rule_hits: route.rule_hits.clone(),
         })
     }
 
-    /// Without its divergences.
+    /// Without its divergences, and without what is volatile.
     pub(super) fn read(self) -> Result<RouteEvidence, String> {
         let mut route = RouteEvidence::new(self.since, self.rules, Default::default());
         route.counts = self.counts;
@@ -190,7 +204,6 @@ impl RouteRow {
         let pairs =
             self.noise_pairs.into_iter().map(|(l, k, pairs)| ((l, k), KnownNoise { pairs, ..KnownNoise::default() }));
         route.noise = restore_noise(shapes.chain(pairs));
-        route.volatility = self.volatility.into_iter().map(|(l, k, seen)| ((l, k), seen)).collect();
         route.rule_hits = self.rule_hits;
         Ok(route)
     }
@@ -310,17 +323,16 @@ mod tests {
         known.shapes.insert("uuid".into());
         known.pairs = NoisePairs { candidate: 20, control: 1, both: 3, above: true };
         route.noise.entry(("json:$.at".into(), "json.value".into())).or_default();
-        let seen = route.volatility.entry(("json:$.id".into(), "json.value".into())).or_default();
-        seen.control.exchanges = 24;
-        seen.control.relative.add(1e-10);
-        seen.candidate.distinct.0.add("a");
         route.rule_hits.insert("ids".into(), 9);
         let row = RouteRow::of(&route).unwrap();
         let bytes = encode(&row).unwrap();
+        let mut volatile = route.clone();
+        volatile.volatility.entry(("json:$.id".into(), "json.value".into())).or_default();
+        assert_eq!(encode(&RouteRow::of(&volatile).unwrap()).unwrap(), bytes, "what is volatile has rows of its own");
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
-        for since in ["noise_pairs", "volatility", "rule_hits"] {
+        for since in ["noise_pairs", "rule_hits"] {
             fields.as_object_mut().unwrap().remove(since);
         }
         // As it was kept before kinds that chance picks among were one.
@@ -337,7 +349,7 @@ mod tests {
         assert_eq!((old.control.unpaired_noise, old.noise.len(), old.counts.asked_again), (0, 2, 0));
         assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
         assert!(old.noise.values().any(|known| known.shapes.len() == 2));
-        assert!(old.volatility.is_empty() && old.rule_hits.is_empty());
+        assert!(old.rule_hits.is_empty());
     }
 
     #[test]

@@ -76,6 +76,47 @@ fn what_was_kept_comes_back_equal() {
 }
 
 #[test]
+fn what_is_volatile_is_kept_and_not_written_with_every_exchange() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    let mut book = resume(stored);
+    let seen =
+        |evidence: &Evidence| -> u64 { evidence.routes["GET /1"].volatility.values().map(|v| v.version()).sum() };
+    let mut kept = std::collections::BTreeSet::new();
+    for i in 0..100 {
+        exchange(&mut book, 3 * (14 * i) + 7, None);
+        commit(&mut store, &mut book);
+        let read = seen(&newest(&stored_of(&std::fs::read(store.file()).unwrap())));
+        let (now, few) = (seen(&book.newest().evidence), 16);
+        assert!(read <= now && now <= read + read / few, "{read} of {now}");
+        kept.insert(read);
+    }
+    assert!((16..60).contains(&kept.len()), "{kept:?}");
+}
+
+#[test]
+fn a_file_without_a_table_for_what_is_volatile_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, book) = filled(dir.path(), |_| ());
+    let file = store.file().to_owned();
+    drop(store);
+    let db = redb::Database::open(&file).unwrap();
+    let txn = db.begin_write().unwrap();
+    assert!(txn.delete_table(rows::VOLATILITY).unwrap());
+    txn.commit().unwrap();
+    drop(db);
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    let mut evidence = book.newest().evidence.clone();
+    evidence.routes.values_mut().for_each(|route| route.volatility.clear());
+    assert_eq!(newest(&stored), evidence);
+    let mut book = resume(stored);
+    exchange(&mut book, 61, Some("2"));
+    commit(&mut store, &mut book);
+    drop(store);
+    assert_eq!(newest(&open_read(dir.path()).unwrap()), book.newest().evidence);
+}
+
+#[test]
 fn what_is_in_flight_is_not_kept() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, stored) = open(&settings(dir.path())).unwrap();

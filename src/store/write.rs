@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Examples are in memory as well, so no share of a large disk makes them more than this.
 const MAX_EXAMPLE_BYTES: u64 = 32 << 20;
+/// A volatile place is written anew once it was seen by one in so many more.
+const GROWN: u64 = 16;
 
 /// The open store. Only one process has it; dropping it lets go.
 #[derive(Debug)]
@@ -223,6 +225,22 @@ impl Writer<'_> {
             let key = [&prefix, row.fingerprint.as_bytes()].concat();
             self.insert(DIVERGENCES, &key, &encode(&DivergenceRow { row, examples })?)?;
         }
+        self.places(&at, &prefix, route)
+    }
+
+    /// What is volatile changes with every exchange and only serves for proposals, so each place is written when it has
+    /// grown by a part: the file gets no more than a few rows for a place, however much traffic there is.
+    fn places(&mut self, at: &(u64, Arc<str>), prefix: &[u8], route: &RouteEvidence) -> Result<(), String> {
+        for (place, seen) in &route.volatility {
+            let known = self.index.routes.entry(at.clone()).or_default();
+            let (written, version) = (known.places.get(place).copied().unwrap_or(0), seen.version());
+            if version <= written + written / GROWN {
+                continue;
+            }
+            known.places.insert(place.clone(), version);
+            let row = VolatilityRow { location: place.0.clone(), kind: place.1.clone(), seen: seen.clone() };
+            self.insert(VOLATILITY, &volatility_key(prefix, place), &encode(&row)?)?;
+        }
         Ok(())
     }
 
@@ -262,9 +280,13 @@ impl Writer<'_> {
         let Some(known) = self.index.routes.get(&(epoch, name.clone())) else { return Ok(()) };
         let examples: Vec<u64> = known.examples.values().copied().collect();
         let rows: Vec<Arc<str>> = known.rows.keys().cloned().collect();
+        let places: Vec<_> = known.places.keys().cloned().collect();
         let prefix = divergence_prefix(epoch, name);
         for print in rows {
             self.remove(DIVERGENCES, &[&prefix, print.as_bytes()].concat())?;
+        }
+        for place in places {
+            self.remove(VOLATILITY, &volatility_key(&prefix, &place))?;
         }
         for key in examples {
             self.remove_example(key)?;

@@ -114,3 +114,18 @@ fn asking_again_is_seldom_and_bounded() {
     let (divergent, asked, transient) = numbers(&report["totals"]);
     assert!(divergent == 200 && asked <= 5 && transient == 0, "{asked}");
 }
+
+#[test]
+fn asking_again_is_within_the_rate() {
+    let (primary, candidate) = (Upstream::json("{\"a\":1}"), candidate());
+    let proxy =
+        Proxy::between(&primary.url(), &candidate.url()).config("[mirror]\nconfirm = true\nmax_rate = 1\n").start();
+    let mut client = proxy.connect();
+    let started = std::time::Instant::now();
+    while started.elapsed().as_millis() < 4_000 {
+        client.write(b"GET /stays HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.read_reply().status, 200);
+    }
+    let (asked, seconds) = (candidate.seen().len() as f64, started.elapsed().as_secs_f64());
+    assert!(asked >= 2.0 && asked <= seconds + 1.2, "{asked} in {seconds} s");
+}
