@@ -38,7 +38,6 @@ pub fn summary(finding: &Finding) -> String {
             format!("missing on the candidate, primary has {}", show(a))
         }
         ("grpc", "field") if a.is_none() && b.is_none() => "the same values, written in other bytes".to_owned(),
-        ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
         ("grpc", "field") if classes == ("moved", "moved") && a == b => format!("moved to another place: {}", show(a)),
         ("grpc", "field") if b.is_none() => {
             format!("missing on the candidate, primary has {}{}", show(a), perhaps_default(a))
