@@ -152,8 +152,11 @@ impl Findings {
     }
 }
 
-/// Bytes of a value that a finding keeps.
+/// Bytes of a value that a finding shows.
 pub(super) const EXCERPT: usize = 240;
+/// Bytes of a text that a finding has until it is shortened: what is redacted is matched as a whole, so that no cut may
+/// come before.
+pub(super) const WHOLE: usize = 16 * 1024;
 
 impl Finding {
     pub(super) fn new(kind: &str, tier: Tier, location: &str) -> Self {
@@ -175,7 +178,7 @@ impl Finding {
     }
 
     /// Whether what is judged of one is judged of the other: everything but the values, and where exactly they stood.
-    fn is_like(&self, other: &Finding) -> bool {
+    pub(super) fn is_like(&self, other: &Finding) -> bool {
         // The sub-class of a difference says nothing about what excuses it; the type of a value does.
         let same_type = self.kind.ends_with(".value") || self.candidate_class == other.candidate_class;
         same_type
@@ -204,13 +207,16 @@ impl Finding {
             self.primary_class = class(&self.primary_shape);
             self.candidate_class = class(&self.candidate_shape);
         }
-        let fields = ["header:", "cookie:", "trailer:"];
-        (self.primary, self.candidate) = match fields.iter().any(|f| self.location.starts_with(f)) {
-            true => excerpts(primary, candidate),
-            // What names a part of a body as one to be redacted stands before it: a beginning is never left out.
-            false => (primary.map(excerpt), candidate.map(excerpt)),
-        };
+        let field = ["header:", "cookie:", "trailer:"].iter().any(|f| self.location.starts_with(f));
+        let most = if field { WHOLE } else { EXCERPT };
+        (self.primary, self.candidate) = (primary.map(|v| cut(v, most)), candidate.map(|v| cut(v, most)));
         self
+    }
+
+    /// Cuts both values to what shows how they differ. Only once they are redacted: it may leave the end of something
+    /// that would have matched.
+    pub fn shorten(&mut self) {
+        (self.primary, self.candidate) = excerpts(self.primary.as_deref(), self.candidate.as_deref());
     }
 }
 
@@ -218,7 +224,7 @@ impl Finding {
 const LEAD: usize = 60;
 
 /// As much of two values as shows how they differ: from the beginning, or from shortly before they part.
-pub(super) fn excerpts(primary: Option<&str>, candidate: Option<&str>) -> (Option<String>, Option<String>) {
+fn excerpts(primary: Option<&str>, candidate: Option<&str>) -> (Option<String>, Option<String>) {
     if let (Some(a), Some(b)) = (primary, candidate) {
         let alike: usize = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).map(|(c, _)| c.len_utf8()).sum();
         if alike > EXCERPT / 2 && a.len().max(b.len()) > EXCERPT {
@@ -232,11 +238,15 @@ pub(super) fn excerpts(primary: Option<&str>, candidate: Option<&str>) -> (Optio
 
 /// The beginning of a text, cut at a character, with an ellipsis where something was cut.
 pub(super) fn excerpt(text: &str) -> String {
-    if text.len() <= EXCERPT {
+    cut(text, EXCERPT)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    if text.len() <= most {
         return text.to_owned();
     }
-    let cut = (0..=EXCERPT).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-    format!("{}…", text.get(..cut).unwrap_or_default())
+    let end = (0..=most).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    format!("{}…", text.get(..end).unwrap_or_default())
 }
 
 #[cfg(test)]

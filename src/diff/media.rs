@@ -39,7 +39,6 @@ impl Media {
         }
         match name {
             "" => Media::Unknown,
-            "application/json" | "text/json" => Media::Json,
             "application/xml" | "text/xml" => Media::Markup,
             "application/javascript"
             | "application/ecmascript"
@@ -52,8 +51,8 @@ impl Media {
             | "application/x-protobuf"
             | "application/vnd.google.protobuf"
             | "application/x-google-protobuf" => Media::Protobuf,
-            _ if name.ends_with("+json") => Media::Json,
             _ if name.ends_with("+xml") => Media::Markup,
+            _ if says_json(name) => Media::Json,
             _ if name.starts_with("text/") => Media::Text,
             _ => Media::Opaque,
         }
@@ -62,9 +61,9 @@ impl Media {
     /// Whether a body so declared is looked into where it looks like JSON.
     pub(super) fn may_be_json(self) -> bool {
         match self {
-            Media::Json | Media::Text | Media::Markup | Media::Unknown => true,
             Media::Coded(format) => format.is_text() && format != Format::Multipart,
-            Media::Protobuf | Media::Opaque => false,
+            Media::Protobuf => false,
+            _ => true,
         }
     }
 
@@ -80,4 +79,10 @@ impl Media {
             other => !matches!(other, Media::Protobuf | Media::Opaque),
         }
     }
+}
+
+/// Whether one of the words after the slash is `json`: `application/x-amz-json-1.1`, `application/problem+json`.
+fn says_json(name: &str) -> bool {
+    let words = name.split_once('/').map_or("", |(_, subtype)| subtype);
+    words.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "json")
 }

@@ -41,4 +41,5 @@ pub use json::{CONFIRMATIONS, InferredKey};
 pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet, on_route};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
+pub use text::VOLATILE as VOLATILE_TEXT;
 pub use window::window;

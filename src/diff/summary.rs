@@ -38,8 +38,12 @@ pub fn summary(finding: &Finding) -> String {
             format!("missing on the candidate, primary has {}", show(a))
         }
         ("grpc", "field") if a.is_none() && b.is_none() => "the same values, written in other bytes".to_owned(),
-        ("grpc", "field") if b.is_none() => format!("missing on the candidate, primary has {}", show(a)),
-        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}", show(b)),
+        ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
+        ("grpc", "field") if classes == ("moved", "moved") && a == b => format!("moved to another place: {}", show(a)),
+        ("grpc", "field") if b.is_none() => {
+            format!("missing on the candidate, primary has {}{}", show(a), perhaps_default(a))
+        }
+        ("grpc", "field") if a.is_none() => format!("only on the candidate: {}{}", show(b), perhaps_default(b)),
         ("json", "extra" | "item_extra") | ("stream", "event_extra") if a.is_none() => {
             format!("only on the candidate: {}", show(b))
         }
@@ -47,6 +51,8 @@ pub fn summary(finding: &Finding) -> String {
             let count = b.and_then(|b| b.split(' ').next());
             format!("candidate ended after {} of {}", show(count), show(a))
         }
+        ("header", "set") if let Some(told) = members(finding) => told,
+        ("json", "moved") if a == b => format!("moved to another place: {}", show(a)),
         ("stream", "event_order") if a == b => format!("moved to another place: {}", show(a)),
         ("csv", "column_missing") => format!("column {} is missing on the candidate", show(a)),
         ("csv", "column_extra") => format!("column {} is only on the candidate", show(b)),
@@ -55,6 +61,7 @@ pub fn summary(finding: &Finding) -> String {
         ("csv", "order") if a == b => format!("row moved to another place: {}", show(a)),
         ("csv", "quoting") => "the same cells, other quotes or line ends".to_owned(),
         ("body", "encoding") => format!("the same content, other bytes of {}", classes.0),
+        ("json", "key_order") => "the same members in another order".to_owned(),
         ("json", "whitespace") => "the same values, other white space".to_owned(),
         ("text", "whitespace") => "the same text, other white space".to_owned(),
         ("text", "encoding") => "the same text in another encoding".to_owned(),
@@ -88,9 +95,42 @@ pub fn summary(finding: &Finding) -> String {
     }
 }
 
+/// What only one side of a list of tokens has, where the two lists are too long to be shown.
+fn members(finding: &Finding) -> Option<String> {
+    let (a, b) = (finding.primary.as_deref()?, finding.candidate.as_deref()?);
+    let plain = |text: &str| !text.contains(['"', '<', ';', '…']);
+    if a.len().max(b.len()) <= VALUE || !plain(a) || !plain(b) {
+        return None;
+    }
+    let list = |text: &str| text.split(',').map(|t| t.trim().to_ascii_lowercase()).collect::<Vec<_>>();
+    let only = |side: &str, own: &str, other: &str| {
+        let others = list(other);
+        let own = own.split(',').map(str::trim).filter(|t| !others.contains(&t.to_ascii_lowercase()));
+        let own = own.collect::<Vec<_>>().join(", ");
+        (!own.is_empty()).then(|| format!("only on the {side}: {}", one_line(&own)))
+    };
+    let sides = [only("primary", a, b), only("candidate", b, a)];
+    let told = sides.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    (!told.is_empty()).then_some(told)
+}
+
+/// A field known by its number only that some servers send with its default, and others leave out.
+fn perhaps_default(value: Option<&str>) -> &'static str {
+    match value {
+        Some("[0]" | r#"[""]"# | r#"[{"fixed32":0}]"# | r#"[{"fixed64":0}]"#) => {
+            ", which may be its default: a descriptor set tells"
+        }
+        _ => "",
+    }
+}
+
 /// Both values on one line each; where they are long and alike at first, cut so that the difference is seen.
 fn excerpts(finding: &Finding, json: bool) -> (Option<String>, Option<String>) {
-    let tidy = |v: &String| if json { compact(v) } else { v.split_whitespace().collect::<Vec<_>>().join(" ") };
+    // What begins with a cut may begin inside a string.
+    let tidy = |v: &String| match json && !v.starts_with('…') {
+        true => compact(v),
+        false => v.split_whitespace().collect::<Vec<_>>().join(" "),
+    };
     let (a, b) = (finding.primary.as_ref().map(tidy), finding.candidate.as_ref().map(tidy));
     let from = match (&a, &b) {
         (Some(a), Some(b)) if a.chars().count().max(b.chars().count()) > VALUE => {
@@ -193,10 +233,18 @@ mod tests {
                 "in another order: primary a b, candidate b a",
             ),
             (f("xml.order", ("elements", "elements"), Some("<a/>"), Some("<a/>")), "in another place: <a/>"),
+            (f("json.moved", ("object", "object"), Some("{}"), Some("{ }")), "moved to another place: {}"),
             (
                 f("json.order", ("a", "b"), Some("[ 1,\n 2 ]"), Some("[2, 1, \"a  \\\" b\"]")),
                 "primary [1,2], candidate [2,1,\"a  \\\" b\"]",
             ),
+            (
+                f("grpc.field", ("missing", "array"), None, Some("[0]")),
+                "only on the candidate: [0], which may be its default: a descriptor set tells",
+            ),
+            (f("grpc.field", ("number", "missing"), Some("0"), None), "missing on the candidate, primary has 0"),
+            (f("json.moved", ("object", "object"), Some("{}"), Some("{}")), "moved to another place: {}"),
+            (f("grpc.field", ("moved", "moved"), Some("7"), Some("7")), "moved to another place: 7"),
             (
                 f("stream.ended_early", ("whole", "ended"), Some("10 events"), Some("3 events")),
                 "candidate ended after 3 of 10 events",
@@ -216,6 +264,19 @@ mod tests {
             (
                 f("csv.order", ("columns", "columns"), Some("[\"a\", \"b\"]"), Some("[\"b\", \"a\"]")),
                 "primary [\"a\",\"b\"], candidate [\"b\",\"a\"]",
+            ),
+            (
+                f(
+                    "header.set",
+                    ("set", "other"),
+                    Some("DELETE, GET, HEAD, MKCALENDAR, MKCOL, MOVE, OPTIONS, POST, PROPFIND, PUT"),
+                    Some("COPY, delete, GET, HEAD, MKCALENDAR, MKCOL, MOVE, OPTIONS, PROPFIND, PUT"),
+                ),
+                "only on the primary: POST; only on the candidate: COPY",
+            ),
+            (
+                f("header.set", ("set", "fewer"), Some("GET, HEAD"), Some("GET")),
+                "primary \"GET, HEAD\", candidate \"GET\"",
             ),
             (f("body.encoding", ("cbor", "cbor"), None, None), "the same content, other bytes of cbor"),
         ] {

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Hunks told one by one; what is beyond is counted.
+/// Hunks told one by one; what is beyond and like one of them is counted.
 const MAX_HUNKS: usize = 16;
 /// Lines of both sides between the equal beginning and the equal end that are aligned; past it they are one hunk.
 const MAX_LINES: usize = 2000;
@@ -22,6 +22,10 @@ const MAX_LINES: usize = 2000;
 const CLASS: usize = 80;
 
 const AT: &str = "text";
+/// The shape of a hunk whose sides say the same but for figures, dates, ids and quoted signs.
+pub const VOLATILE: &str = "volatile";
+/// Bytes of a hunk's side that are looked at for that; a longer one is text.
+const MAX_VOLATILE: usize = 8 << 10;
 
 /// Compares two unequal texts, each with its leg's own origin put aside.
 pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], out: &mut Findings) {
@@ -97,16 +101,16 @@ fn differences(a: &Lines<'_>, b: &Lines<'_>, out: &mut Findings) {
     };
     let mut classes: Option<(Arc<str>, Arc<str>)> = None;
     for (i, (from, to)) in all.into_iter().enumerate() {
-        if i >= MAX_HUNKS {
-            out.dropped += 1;
-            continue;
-        }
         let lines = |l: &Range<usize>| head + l.start..head + l.end;
         let mut finding = hunk("text.hunk", Tier::Value, a.get(lines(&from)), b.get(lines(&to)));
         // All hunks of an exchange carry the first one's class, so that they are one divergence.
         let own = (finding.primary_class.clone(), finding.candidate_class.clone());
         (finding.primary_class, finding.candidate_class) = classes.get_or_insert(own).clone();
-        out.push(finding);
+        if i >= MAX_HUNKS && out.list.iter().any(|f| f.is_like(&finding)) {
+            (out.dropped, out.repeated) = (out.dropped + 1, out.repeated + 1);
+        } else {
+            out.push(finding);
+        }
     }
 }
 
@@ -147,8 +151,9 @@ fn hunk(kind: &str, tier: Tier, x: &[(usize, &str)], y: &[(usize, &str)]) -> Fin
     let mut finding = Finding::new(kind, tier, AT).classes(&class(first(x)), &class(first(y)));
     let line = x.first().or(y.first()).map_or(0, |l| l.0);
     finding.exact = format!("text, line {line}").into();
-    finding.primary_shape = (!x.is_empty()).then(|| "text".into());
-    finding.candidate_shape = (!y.is_empty()).then(|| "text".into());
+    let shape = if same_words(x, y) { VOLATILE } else { "text" };
+    finding.primary_shape = (!x.is_empty()).then(|| shape.into());
+    finding.candidate_shape = (!y.is_empty()).then(|| shape.into());
     finding.primary = text(x);
     finding.candidate = text(y);
     finding
@@ -165,6 +170,31 @@ fn shown_from(x: &str, y: &str) -> usize {
     before.char_indices().rev().take(CLASS).find(starts).map_or(same, |(i, _)| i)
 }
 
+/// Whether the lines differ in nothing but what is different every time. Unlike [`masked`] it looks at all of a line and
+/// takes any number for any other, however it is written.
+fn same_words(x: &[(usize, &str)], y: &[(usize, &str)]) -> bool {
+    #[expect(clippy::expect_used, reason = "a constant pattern, compiled by a test")]
+    static FIGURES: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(concat!(
+            r#""[^"\s]*"|'[^'\s]*'"#,
+            r"|\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b",
+            r"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?",
+            r"|\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b",
+            r"|\b(?:0x)?[0-9a-fA-F]{8,}\b",
+            r"|\d+",
+        ))
+        .expect("a valid pattern")
+    });
+    let size = |lines: &[(usize, &str)]| lines.iter().map(|l| l.1.len()).sum::<usize>();
+    let words = |line: &str| {
+        let line = FIGURES.replace_all(line, "#");
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    x.len() == y.len()
+        && size(x).max(size(y)) <= MAX_VOLATILE
+        && x.iter().zip(y).all(|((_, x), (_, y))| words(x) == words(y))
+}
+
 fn is_reordered(a: &[u128], b: &[u128]) -> bool {
     let sorted = |lines: &[u128]| {
         let mut lines = lines.to_vec();
@@ -177,7 +207,7 @@ fn is_reordered(a: &[u128], b: &[u128]) -> bool {
 /// A line with what is different every time put aside: quoted text, UUIDs, dates, hex, digits.
 pub(super) fn masked(line: &str) -> String {
     #[expect(clippy::expect_used, reason = "a constant pattern, compiled by a test")]
-    static VOLATILE: LazyLock<Regex> = LazyLock::new(|| {
+    static MASKED: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(concat!(
             r#"(?<quoted>"[^"]*"|'[^']*')"#,
             r"|(?<uuid>\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b)",
@@ -197,7 +227,7 @@ pub(super) fn masked(line: &str) -> String {
             _ => "{hex}",
         })
     };
-    VOLATILE.replace_all(&line, |c: &Captures<'_>| word(c).to_owned()).into_owned()
+    MASKED.replace_all(&line, |c: &Captures<'_>| word(c).to_owned()).into_owned()
 }
 
 // === impl Lines ===
@@ -283,6 +313,34 @@ mod tests {
         let out = found("a\nb 1\nc\nd\n", "a\nb 2\nc\ne\n");
         let told: Vec<_> = out.list.iter().map(|f| (&*f.exact, &*f.primary_class, f.candidate.as_deref())).collect();
         assert_eq!(told, [("text, line 2", "b 0", Some("b 2")), ("text, line 4", "b 0", Some("e"))]);
+    }
+
+    #[test]
+    fn what_differs_in_figures_alone_has_a_shape_of_its_own() {
+        for (a, b, shape) in [
+            ("n{r=\"a\"} 31 1795837370210", "n{r=\"a\"} 3.5e-07 1795837371", VOLATILE),
+            ("up 12345678", "up 0.5", VOLATILE),
+            ("<p nonce='x1y'>at 2026-01-31T10:00:00Z</p>", "<p nonce='qq'>at 2026-02-01</p>", VOLATILE),
+            ("n 1", "m 1", "text"),
+            ("they don't say it's red", "they don't say that it's red", "text"),
+            ("n 1", "n true", "text"),
+            ("n 1\nm 1", "n 2", "text"),
+            ("n 1", "", "text"),
+        ] {
+            let out = found(a, b);
+            assert_eq!(out.list[0].primary_shape.as_deref(), Some(shape), "{a} {b}");
+        }
+        let long = |n: u8| format!("{n}{}", "x ".repeat(MAX_VOLATILE));
+        assert_eq!(found(&long(1), &long(2)).list[0].primary_shape.as_deref(), Some("text"));
+    }
+
+    #[test]
+    fn many_hunks_of_one_shape_are_not_lost() {
+        let text = |n: usize, other: &str| (0..200).map(|i| format!("same\nm {}\n", i * n)).collect::<String>() + other;
+        let out = found(&text(1, ""), &text(3, ""));
+        assert_eq!((out.list.len(), out.dropped, out.lost_any()), (MAX_HUNKS, 199 - MAX_HUNKS as u64, false));
+        let out = found(&text(1, "same\nold"), &text(3, "same\nnew"));
+        assert_eq!(out.list.last().unwrap().candidate.as_deref(), Some("new"));
     }
 
     #[test]

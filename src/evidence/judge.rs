@@ -166,6 +166,37 @@ mod tests {
     }
 
     #[test]
+    fn noise_of_a_clock_in_a_tuple_does_not_excuse_the_value_beside_it() {
+        let mut noise = Noise::new();
+        let at = |of: &str| {
+            let mut f = finding("json.value", "json:$.value[*]", Tier::Value);
+            f.primary_class = of.into();
+            (f.primary_shape, f.candidate_shape) = (Some("number".into()), Some("number".into()));
+            f
+        };
+        let clock = || at("number:small");
+        let judged = judge(&mut noise, &compared(vec![clock(), at("string:numeric")], Some(vec![clock()])));
+        assert_eq!(judged.excuses, [Some(Excuse::Noise), None]);
+        let judged = judge(&mut noise, &compared(vec![at("number:large")], None));
+        assert_eq!(judged.decision, Decision::Excused(Needed::Noise));
+    }
+
+    #[test]
+    fn noise_in_the_figures_of_a_text_does_not_excuse_other_words() {
+        let hunk = |shape: &str| {
+            let mut f = finding("text.hunk", "text", Tier::Value);
+            (f.primary_shape, f.candidate_shape) = (Some(shape.into()), Some(shape.into()));
+            f
+        };
+        let mut noise = Noise::new();
+        let judged = judge(&mut noise, &compared(vec![hunk("volatile"), hunk("text")], Some(vec![hunk("volatile")])));
+        assert_eq!(judged.excuses, [Some(Excuse::Noise), None]);
+        let mut noise = Noise::new();
+        let judged = judge(&mut noise, &compared(vec![hunk("volatile"), hunk("text")], Some(vec![hunk("text")])));
+        assert_eq!(judged.excuses, [Some(Excuse::Noise), Some(Excuse::Noise)]);
+    }
+
+    #[test]
     fn a_control_whose_value_has_no_legal_shape_counts_like_a_candidate() {
         let mut noise = Noise::new();
         let odd = || shaped("json.value", "uuid", "word");

@@ -3,6 +3,9 @@
 //! - A place is known by location and phenomenon rather than by kind alone, where chance picks among several kinds: a
 //!   member or an element that is there or not (`presence`), and the order of an array's elements (`order`).
 //! - Elements of an array whose length varies are also paired by chance: their values are of the same phenomenon.
+//! - Where one location stands for much that has nothing to do with each other it takes more to be of one phenomenon: the
+//!   elements of an array, a tuple's among them, are told apart by type; a text's hunks by whether words differ or only
+//!   figures and the like. What is noise in words is so in figures.
 //! - Shapes are learned from the primary's values (from the control's where the primary has none, as for an added
 //!   member), never from the candidate's. A place without shapes (an order, a set) is noise by itself.
 //! - Above noise: where the candidate differs more often than the control, nothing is excused, neither the candidate's
@@ -12,7 +15,7 @@
 
 use super::{KnownNoise, Noise};
 use crate::diff::value::may_be;
-use crate::diff::{Finding, Findings, Tier};
+use crate::diff::{Finding, Findings, Tier, VOLATILE_TEXT};
 use crate::stats;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +45,24 @@ pub(super) fn place(location: &Arc<str>, kind: &Arc<str>) -> Place {
     }
 }
 
+/// The place of a finding.
+fn place_of(finding: &Finding) -> Place {
+    let (location, phenomenon) = place(&finding.location, &finding.kind);
+    let sort = match &*finding.kind {
+        "text.hunk" if is_volatile(finding) => VOLATILE_TEXT,
+        kind if kind.ends_with(".value") && location.ends_with("[*]") => {
+            finding.primary_class.split_once(':').map_or(&*finding.primary_class, |(of, _)| of)
+        }
+        _ => return (location, phenomenon),
+    };
+    let phenomenon = format!("{phenomenon} {sort}").into();
+    (location, phenomenon)
+}
+
+fn is_volatile(finding: &Finding) -> bool {
+    [&finding.primary_shape, &finding.candidate_shape].into_iter().all(|s| s.as_deref() == Some(VOLATILE_TEXT))
+}
+
 /// Whether a kind says that something is there on one side only.
 pub(super) fn comes_and_goes(kind: &str) -> bool {
     kind.ends_with("missing") || kind.ends_with("extra")
@@ -49,9 +70,13 @@ pub(super) fn comes_and_goes(kind: &str) -> bool {
 
 /// The place at which a finding is noise by what is known, if there is one.
 fn known_place(noise: &Noise, finding: &Finding) -> Option<Place> {
-    let own = place(&finding.location, &finding.kind);
+    let own = place_of(finding);
     if noise.contains_key(&own) {
         return Some(own);
+    }
+    if &*finding.kind == "text.hunk" {
+        let words = place(&finding.location, &finding.kind);
+        return noise.contains_key(&words).then_some(words);
     }
     let element = finding.kind.ends_with(".value") && finding.location.ends_with("[*]");
     let paired = element || &*finding.kind == "stream.event_value";
@@ -115,7 +140,7 @@ pub(super) fn name_above(noise: &mut Noise) {
 /// Takes over what the control shows. Tier `break` is never learned.
 pub(super) fn learn(noise: &mut Noise, control: &Findings) {
     for finding in control.list.iter().filter(|f| f.counts() && f.tier != Tier::Break) {
-        let place = place(&finding.location, &finding.kind);
+        let place = place_of(finding);
         if noise.len() >= MAX_NOISE && !noise.contains_key(&place) {
             continue;
         }

@@ -22,11 +22,15 @@ impl RequestBody {
     pub fn ended(&self) -> Option<BodyOutcome> {
         match self {
             RequestBody::Empty => Some(BodyOutcome::Complete),
-            RequestBody::Shared(capture) => capture.lock().end.as_ref().map(|end| match end {
-                End::Complete(_) => BodyOutcome::Complete,
-                End::Aborted => BodyOutcome::Aborted,
-                End::Lost => BodyOutcome::Lost,
-            }),
+            RequestBody::Shared(capture) => {
+                let state = capture.lock();
+                match &state.end {
+                    Some(End::Complete(_)) => Some(BodyOutcome::Complete),
+                    Some(End::Aborted) => Some(BodyOutcome::Aborted),
+                    Some(End::Lost) => Some(BodyOutcome::Lost),
+                    None => capture.is_whole(&state).then_some(BodyOutcome::Complete),
+                }
+            }
         }
     }
 
@@ -114,17 +118,14 @@ impl BodyCapture {
 
     /// Appends a chunk that passes to the primary. Never waits.
     pub fn push(&self, chunk: &Bytes) {
+        self.lock().push(chunk, self);
+    }
+
+    /// Appends the last chunk of a body without trailers. In one step: who has read all of it finds it complete.
+    pub fn push_last(&self, chunk: &Bytes) {
         let mut state = self.lock();
-        if state.end.is_some() {
-            return;
-        }
-        if state.length + chunk.len() <= self.cap && state.chunks.push(chunk, &self.budget) {
-            state.length += chunk.len();
-            state.wake();
-        } else {
-            state.chunks = Chunks::default();
-            state.finish(End::Lost);
-        }
+        state.push(chunk, self);
+        state.finish(End::Complete(None));
     }
 
     /// The body is complete.
@@ -132,9 +133,17 @@ impl BodyCapture {
         self.lock().finish(End::Complete(trailers));
     }
 
-    /// The body will not be complete. Does nothing when it already ended.
+    /// No more of the body will come. Does nothing when it already ended.
     pub fn abort(&self) {
-        self.lock().finish(End::Aborted);
+        let mut state = self.lock();
+        let end = if self.is_whole(&state) { End::Complete(None) } else { End::Aborted };
+        state.finish(end);
+    }
+
+    /// Whether all that was declared is here. Who has read that much need not wait for the end itself, which over
+    /// HTTP/2 may come in a frame of its own: the primary's connection does not, and a mirror leg may have answered.
+    fn is_whole(&self, state: &State) -> bool {
+        self.declared.is_some_and(|declared| usize::try_from(declared) == Ok(state.length))
     }
 
     /// A reader from the beginning.
@@ -148,6 +157,19 @@ impl BodyCapture {
 }
 
 impl State {
+    fn push(&mut self, chunk: &Bytes, capture: &BodyCapture) {
+        if self.end.is_some() {
+            return;
+        }
+        if self.length + chunk.len() <= capture.cap && self.chunks.push(chunk, &capture.budget) {
+            self.length += chunk.len();
+            self.wake();
+        } else {
+            self.chunks = Chunks::default();
+            self.finish(End::Lost);
+        }
+    }
+
     fn finish(&mut self, end: End) {
         if self.end.is_none() {
             self.end = Some(end);
@@ -263,6 +285,38 @@ mod tests {
             prop_assert_eq!(&seen, &written);
             prop_assert_eq!(read(&mut late), written);
         }
+    }
+
+    #[test]
+    fn what_was_declared_is_the_whole_body() {
+        let capture = BodyCapture::new(10, Some(3), Limit::new(1 << 20));
+        let body = RequestBody::Shared(capture.clone());
+        capture.push(&Bytes::from_static(b"ab"));
+        assert_eq!(body.ended(), None);
+        capture.push(&Bytes::from_static(b"c"));
+        assert_eq!(body.ended(), Some(BodyOutcome::Complete));
+        // Nobody asks for more.
+        capture.abort();
+        assert_eq!(body.ended(), Some(BodyOutcome::Complete));
+        for (declared, chunk) in [(Some(3), "ab"), (None, "abc")] {
+            let capture = BodyCapture::new(10, declared, Limit::new(1 << 20));
+            capture.push(&Bytes::from_static(chunk.as_bytes()));
+            capture.abort();
+            assert_eq!(RequestBody::Shared(capture).ended(), Some(BodyOutcome::Aborted));
+        }
+    }
+
+    #[test]
+    fn who_has_read_the_last_chunk_finds_the_body_complete() {
+        let capture = BodyCapture::new(10, Some(4), Limit::new(1 << 20));
+        let body = RequestBody::Shared(capture.clone());
+        capture.push(&Bytes::from_static(b"ab"));
+        assert_eq!(body.ended(), None);
+        capture.push_last(&Bytes::from_static(b"cd"));
+        assert_eq!((body.ended(), read(&mut capture.reader())), (Some(BodyOutcome::Complete), b"abcd".to_vec()));
+        let capture = BodyCapture::new(3, Some(4), Limit::new(1 << 20));
+        capture.push_last(&Bytes::from_static(b"abcd"));
+        assert_eq!(RequestBody::Shared(capture).ended(), Some(BodyOutcome::Lost));
     }
 
     #[tokio::test]

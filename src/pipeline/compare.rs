@@ -2,7 +2,7 @@
 //!
 //! The queue has no bound of its own: every pair in it holds a permit, so there are never more than those.
 
-use crate::diff::Findings;
+use crate::diff::{Finding, Findings};
 use crate::evidence::{Compared, Example, Settled, Settlement};
 use crate::flow::Pair;
 use crate::model::{Incomparable, Latencies, Leg, Outcome};
@@ -151,7 +151,8 @@ fn compare(pair: &Pair, examine: &dyn Examine) -> Compared {
         examine.compare(pair, leg, other, &move || busy().saturating_sub(start) > TIME_BUDGET)
     };
     let mut candidate = timed(Leg::Candidate, &pair.candidate);
-    let control = pair.control.as_ref().map(|other| timed(Leg::Control, other));
+    let mut control = pair.control.as_ref().map(|other| timed(Leg::Control, other));
+    control.iter_mut().flat_map(|found| &mut found.list).for_each(Finding::shorten);
     let example = match candidate.list.is_empty() {
         true => None,
         false => examine.example(pair, &mut candidate).map(Arc::new),

@@ -123,11 +123,12 @@ impl Body for TeeBody {
         match frame {
             Some(Ok(frame)) => {
                 if let Some(chunk) = frame.data_ref() {
-                    if let Some(capture) = &this.capture {
-                        capture.push(chunk);
-                    }
                     if this.inner.is_end_stream() {
-                        this.end(None);
+                        if let Some(capture) = this.capture.take() {
+                            capture.push_last(chunk);
+                        }
+                    } else if let Some(capture) = &this.capture {
+                        capture.push(chunk);
                     }
                 } else if let Some(trailers) = frame.trailers_ref() {
                     this.end(Some(trailers.clone()));

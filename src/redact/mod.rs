@@ -120,7 +120,7 @@ impl Redactor {
         shown.map(show).collect()
     }
 
-    /// Redacts the excerpts of a finding by where it stands and by pattern.
+    /// Redacts the values of a finding by where it stands and by pattern, then cuts them to excerpts.
     pub fn finding(&self, finding: &mut Finding) {
         let exact = if finding.location.starts_with("grpc:") { &finding.location } else { &finding.exact }.clone();
         // What a cookie is good for is no secret, as in the header itself.
@@ -128,6 +128,7 @@ impl Redactor {
         for excerpt in [&mut finding.primary, &mut finding.candidate].into_iter().flatten() {
             *excerpt = if attribute { self.text(excerpt).into_owned() } else { self.excerpt(&exact, excerpt) };
         }
+        finding.shorten();
     }
 
     fn excerpt(&self, location: &str, text: &str) -> String {

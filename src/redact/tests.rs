@@ -266,3 +266,31 @@ proptest! {
         r.excerpt("json:$.x", &text);
     }
 }
+
+#[test]
+fn long_values_are_redacted_whole_and_then_cut_to_where_they_part() {
+    let r = redactor(&["json:$.pin"], &["(?s)key=[0-9a-f]{40}", "^\"who:.{9}"]);
+    let (lead, key) = ("the same words ".repeat(40), |c: &str| format!("key={}", c.repeat(40)));
+    let shown = |exact: &str, a: String, b: String| {
+        let mut f = Finding { candidate: Some(b), ..finding(exact, &a) };
+        r.finding(&mut f);
+        (f.primary.unwrap(), f.candidate.unwrap())
+    };
+    let text = |end: &str| format!("\"{lead}{end}\"");
+    let (a, b) = shown("json:$.text", text("old"), text("new"));
+    assert!(a.starts_with("…") && a.ends_with("words old\"") && b.ends_with("words new\""), "{a} {b}");
+
+    // The place where they part is inside of what must not be seen, or after it.
+    let (a, b) = shown("json:$.text", text(&key("a")), text(&key("b")));
+    assert!(a.ends_with(&format!("{}\"", r.tag(key("a").as_bytes()))) && !b.contains("bb"), "{a} {b}");
+    let (a, b) = shown("json:$.text", text(&format!("{} 1", key("a"))), text(&format!("{} 2", key("a"))));
+    assert!(!a.contains("aa") && a.ends_with(" 1\"") && b.ends_with(" 2\""), "{a} {b}");
+    // A cut takes away what another pattern needs in front of it, and what tells where a value stands.
+    let (a, _) =
+        shown("json:$.text", format!("\"who:topsecret{}1\"", "s".repeat(300)), format!("\"{}\"", "s".repeat(9)));
+    assert!(!a.contains("topsecret"), "{a}");
+    let (a, b) = shown("json:$.pin", text("1"), text("2"));
+    assert!(a.starts_with("[redacted ") && b.starts_with("[redacted ") && a != b, "{a} {b}");
+    let (a, b) = shown("header:location", format!("/{lead}?{}", key("a")), format!("/{lead}?{}", key("b")));
+    assert!(!a.contains("aa") && !b.contains("bb") && a != b, "{a} {b}");
+}

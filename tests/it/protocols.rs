@@ -701,3 +701,22 @@ async fn a_client_that_resets_its_http2_upload_is_nobodys_fault() {
     assert!(primary.seen().is_empty() && candidate.seen().is_empty());
     assert_eq!(proxy.get("/after").status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_upload_is_whole_by_its_length_before_its_last_frame() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(POSTS).start();
+    let tcp = tokio::net::TcpStream::connect(proxy.listen).await.unwrap();
+    let (sender, connection) = h2::client::handshake(tcp).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender = sender.ready().await.unwrap();
+    let request = Request::post("http://shop.example/up").header("content-length", "5").body(()).unwrap();
+    let (response, mut upload) = sender.send_request(request, false).unwrap();
+    upload.send_data(Bytes::from_static(b"hello"), false).unwrap();
+    assert_eq!(response.await.unwrap().status(), 200);
+    let report = proxy.settled(1);
+    assert_eq!(report["totals"]["matched"], 1, "{report:#}");
+    // The end that nobody waited for; the connection is none the worse for it.
+    let _ = upload.send_data(Bytes::new(), true);
+    assert_eq!(proxy.get("/after").status, 200);
+}

@@ -67,7 +67,8 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
         limits: Limits::default(),
         expired: &|| started.elapsed() > TIME_BUDGET,
     };
-    let findings = diff::compare(&context, &primary, &Outcome::Answer(candidate));
+    let mut findings = diff::compare(&context, &primary, &Outcome::Answer(candidate));
+    findings.list.iter_mut().for_each(Finding::shorten);
     if let Some(reason) = &findings.budget {
         return Err(Failure::new(format!("could not compare: {reason}")));
     }

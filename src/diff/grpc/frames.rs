@@ -117,6 +117,12 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     BASE64.decode(text.trim_ascii()).ok()
 }
 
+/// Whether two lists of values in base64 are the same bytes.
+pub(in crate::diff) fn is_same_binary(a: &str, b: &str) -> bool {
+    let values = |list: &str| list.split(',').map(|v| base64(v.as_bytes())).collect::<Option<Vec<_>>>();
+    matches!((values(a), values(b)), (Some(x), Some(y)) if x == y)
+}
+
 /// The flag and payload of the first frame, and what is behind it.
 fn split(body: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (head, rest) = body.split_first_chunk::<5>()?;

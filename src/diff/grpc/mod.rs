@@ -17,6 +17,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub(super) use frames::is_same_binary;
 pub use schema::{Schema, SchemaError};
 pub(super) use status::{is_status_field, metadata, status};
 

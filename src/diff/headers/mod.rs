@@ -90,6 +90,11 @@ impl HeaderComparison<'_> {
             };
             let location = format!("trailer:{name}");
             let mut finding = Finding::new(kind, Tier::Value, &location).values(a.as_deref(), b.as_deref());
+            if let (Some(a), Some(b)) = (&a, &b)
+                && self.is_same_binary(name, a, b)
+            {
+                finding = Finding { tier: Tier::Repr, ..finding }.classes("base64", "base64");
+            }
             self.rules.cover(Scheme::Trailer, name.as_str(), &mut finding, a.as_deref(), b.as_deref());
             out.push(finding);
         }
@@ -140,6 +145,10 @@ impl HeaderComparison<'_> {
         // `1, 2` in one line is the same as two lines, with or without the space.
         if lists::listed(&a) == lists::listed(&b) {
             return;
+        }
+        if self.is_same_binary(name, &a.joined(), &b.joined()) {
+            let differs = Differs::new("header.value", Tier::Repr).classes("base64", "base64");
+            return self.note(name, differs, &a, &b, out);
         }
         let now = || (own_date(primary), own_date(candidate));
         if let Some(differs) = self.values(class, &a, &b, &now) {
@@ -196,6 +205,11 @@ impl HeaderComparison<'_> {
 
     fn skips(&self, name: &HeaderName) -> bool {
         self.skip.contains(name) || (self.grpc && grpc::is_status_field(name))
+    }
+
+    /// The same bytes of metadata that is no text, with padding and without.
+    fn is_same_binary(&self, name: &HeaderName, a: &str, b: &str) -> bool {
+        self.grpc && name.as_str().ends_with("-bin") && grpc::is_same_binary(a, b)
     }
 
     fn note(&self, name: &HeaderName, differs: Differs, a: &Values<'_>, b: &Values<'_>, out: &mut Findings) {

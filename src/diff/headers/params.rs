@@ -57,7 +57,10 @@ pub(super) fn content_type(primary: Option<&str>, candidate: Option<&str>, unrea
         note(kind, tier, &class(&charsets.0), &class(&charsets.1));
     }
     if a.params != b.params {
-        let names = |p: &BTreeMap<String, String>| p.keys().cloned().collect::<Vec<_>>().join(",");
+        let names = |p: &BTreeMap<String, String>| match p.is_empty() {
+            true => "missing".to_owned(),
+            false => p.keys().cloned().collect::<Vec<_>>().join(","),
+        };
         note("ctype.params", value, &names(&a.params), &names(&b.params));
     }
     found

@@ -1,15 +1,13 @@
 //! From a place and two values to a finding: classes, shapes, bounded excerpts, and a list that never loses what counts
 //! to what does not.
 
-use super::super::finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
+use super::super::finding::{Cover, EXCERPT, Finding, Findings, MAX_FINDINGS, Tier, WHOLE};
 use super::super::path::{push_index, push_name, push_name_pattern};
 use super::super::value::shape::shape_of;
 use super::super::value::text::unescape;
 use super::tree::Type;
 use std::sync::Arc;
 
-/// Bytes of a value that a finding carries.
-pub const MAX_EXCERPT: usize = 256;
 /// Names in one object that no person chose, up to which each has a location of its own.
 pub(super) const MAX_NAMES: usize = 64;
 
@@ -101,8 +99,8 @@ impl<'a> Side<'a> {
         Some(std::str::from_utf8(&content).map_or("string", |text| shape_of(text, true)).into())
     }
 
-    fn excerpt(&self) -> Option<String> {
-        self.value.map(|(_, text)| excerpt(text))
+    fn excerpt(&self, most: usize) -> Option<String> {
+        self.value.map(|(_, text)| excerpt(text, most))
     }
 }
 
@@ -124,6 +122,9 @@ impl Draft<'_> {
     }
 
     fn finish(self, place: &Place) -> Finding {
+        // Two texts may part late; of anything else the beginning says what it is.
+        let texts = [&self.primary, &self.candidate].iter().all(|s| matches!(s.value, Some((Type::String, _))));
+        let most = if texts { WHOLE } else { EXCERPT };
         Finding {
             kind: self.kind.into(),
             tier: self.tier,
@@ -133,8 +134,8 @@ impl Draft<'_> {
             candidate_class: self.candidate.class.into(),
             primary_shape: self.primary.shape(),
             candidate_shape: self.candidate.shape(),
-            primary: self.primary.excerpt(),
-            candidate: self.candidate.excerpt(),
+            primary: self.primary.excerpt(most),
+            candidate: self.candidate.excerpt(most),
             cover: self.cover.map(Cover::Rule),
             secondary: false,
         }
@@ -155,12 +156,12 @@ pub(super) fn whitespace(primary: &[u8], candidate: &[u8], prefix: &str, out: &m
     Draft { kind: "json.whitespace", tier: Tier::Repr, primary, candidate, cover: None }.push(&Place::new(prefix), out);
 }
 
-/// At most [`MAX_EXCERPT`] bytes, cut between characters and marked where cut.
-fn excerpt(bytes: &[u8]) -> String {
-    if bytes.len() <= MAX_EXCERPT {
+/// The beginning of a value, cut between characters and marked where cut.
+fn excerpt(bytes: &[u8], most: usize) -> String {
+    if bytes.len() <= most {
         return String::from_utf8_lossy(bytes).into_owned();
     }
-    let mut end = MAX_EXCERPT - '…'.len_utf8();
+    let mut end = most;
     while end > 0 && bytes.get(end).is_some_and(|b| b & 0xC0 == 0x80) {
         end -= 1;
     }

@@ -310,6 +310,16 @@ fn exact_places_and_excerpts() {
     assert!(text.len() <= 256 && text.ends_with("é…"), "{text}");
     assert_eq!(found[0].candidate, None);
     assert_eq!(found[0].candidate_shape, None);
+
+    // Texts are whole, to be redacted; then they show where they part.
+    let text = |end: &str| format!("{{\"a\":\"{}{end}\"}}", "é".repeat(1000));
+    let mut f = diff(&text("old"), &text("new")).remove(0);
+    assert!(f.primary.as_ref().is_some_and(|t| t.len() > 2000 && t.starts_with("\"é")), "{f:?}");
+    f.shorten();
+    let (a, b) = (f.primary.unwrap(), f.candidate.unwrap());
+    assert!(a.starts_with("…é") && a.ends_with("éold\"") && b.ends_with("énew\""), "{a} {b}");
+    let most = diff(&format!("\"{}\"", "é".repeat(1 << 20)), "\"\"").remove(0).primary.unwrap();
+    assert!(most.len() < 17_000 && most.ends_with("é…"));
 }
 
 #[test]

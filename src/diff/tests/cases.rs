@@ -129,6 +129,39 @@ fn json_bodies() {
     // Wrongly or not declared, but JSON on both sides.
     check("200\n\n{\"a\":1}", "200\n\n{\"a\": 1}", "json.whitespace @ json:$ repr");
     check("200\n\n{a", "200\n\n{b", "text.hunk @ text value");
+    check(
+        "200\ncontent-type: application/octet-stream\n\n[1]",
+        "200\ncontent-type: application/json\n\n[2]",
+        "ctype.type @ header:content-type value\n(json.value @ json:$[*] value)",
+    );
+}
+
+#[test]
+fn json_by_any_of_its_names() {
+    let of = |kind: &str, b: &str| format!("200\ncontent-type: {kind}\n\n{b}");
+    let json = [
+        "application/x-amz-json-1.0",
+        "application/x-amz-json-1.1; charset=utf-8",
+        "application/vnd.x.json",
+        "application/problem+json",
+        "text/x-json",
+    ];
+    for kind in json {
+        check(&of(kind, "{\"a\":1}"), &of(kind, "{\"a\": 2}"), "json.value @ json:$.a value");
+        check(&of(kind, "1"), &of(kind, "2"), "json.value @ json:$ value");
+        check(&of(kind, "{}"), &of(kind, "{"), "parse.one_side @ body break\n(text.hunk @ text value)");
+    }
+    for kind in ["application/octet-stream", "application/x-unheard-of", "application/x-notjson"] {
+        check(&of(kind, "{\"a\":1}"), &of(kind, "{ \"a\": 1 }"), "json.whitespace @ json:$ repr");
+        check(&of(kind, "[1]"), &of(kind, "[2]"), "json.value @ json:$[*] value");
+        check(&of(kind, "[1]"), &of(kind, "[2"), "body.opaque @ body value");
+        check(&of(kind, "1"), &of(kind, "2"), "body.opaque @ body value");
+    }
+    check(
+        &of("application/x-json+xml", "<a>1</a>"),
+        &of("application/x-json+xml", "<a>2</a>"),
+        "xml.text @ xml:/a value",
+    );
 }
 
 #[test]

@@ -102,7 +102,7 @@ pub fn units(mut bytes: &[u8]) -> impl Iterator<Item = Unit> + '_ {
 }
 
 /// In what way two different strings differ: `unicode_form` (the same once composed), `case`, `space`, `numeric` (both
-/// are numbers), `datetime` (both are times), `url_origin` (one URL at two origins), `prefix` (one starts with the
+/// are numbers), `datetime` (both are times), `url_origin` (one URL but for its origin), `prefix` (one starts with the
 /// other) or `other`.
 pub fn difference(a: &[u8], b: &[u8]) -> &'static str {
     let (Ok(a), Ok(b)) = (std::str::from_utf8(a), std::str::from_utf8(b)) else { return "other" };
@@ -116,14 +116,22 @@ pub fn difference(a: &[u8], b: &[u8]) -> &'static str {
         "numeric"
     } else if is_time(a) && is_time(b) {
         "datetime"
-    } else if let (Some((_, x)), Some((_, y))) = (split_origin(a), split_origin(b))
-        && x == y
-    {
+    } else if same_but_origin(a, b) {
         "url_origin"
     } else if !a.is_empty() && !b.is_empty() && (a.starts_with(b) || b.starts_with(a)) {
         "prefix"
     } else {
         "other"
+    }
+}
+
+/// One URL at two origins, or once with its origin and once from the root on.
+fn same_but_origin(a: &str, b: &str) -> bool {
+    match (split_origin(a), split_origin(b)) {
+        (Some((_, x)), Some((_, y))) => x == y,
+        (Some((_, rest)), None) => rest == b && b.starts_with('/'),
+        (None, Some((_, rest))) => rest == a && a.starts_with('/'),
+        (None, None) => false,
     }
 }
 
@@ -178,6 +186,8 @@ mod tests {
             ("0.4033333333333334", "0.4033333333333333", "numeric"),
             ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "datetime"),
             ("http://old.example/a?b", "https://new.example:8443/a?b", "url_origin"),
+            ("http://old.example/a?b", "/a?b", "url_origin"),
+            ("http://old.example/a", "/b", "other"),
             ("http://old.example/a", "http://old.example/b", "other"),
             ("abc", "abcdef", "prefix"),
             ("abc", "", "other"),

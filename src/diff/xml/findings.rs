@@ -90,8 +90,9 @@ pub(super) fn representation(
     let (p, c) = (primary.form, candidate.form);
     let mut note = |kind: &str, classes: (&str, &str), shown: Option<(&str, &str)>| {
         let mut finding = Finding::new(kind, Tier::Repr, DOCUMENT).classes(classes.0, classes.1);
-        finding.primary = shown.map(|s| cut(s.0));
-        finding.candidate = shown.map(|s| cut(s.1));
+        let text = |text: &str| (!text.is_empty()).then(|| cut(text));
+        finding.primary = shown.and_then(|s| text(s.0));
+        finding.candidate = shown.and_then(|s| text(s.1));
         out.push(finding);
     };
     let (ours, theirs) = (prefixes(p, names), prefixes(c, names));

@@ -13,6 +13,7 @@ mod findings;
 mod layout;
 mod path;
 mod read;
+mod space;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 
 use super::super::budget::{Budget, Spent};
 use super::MAX_DEPTH;
+use super::space::trim;
 use encoding_rs::Encoding;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -453,16 +454,6 @@ impl<'n> Builder<'n> {
             comments: self.form.comments.digest(),
         };
         Ok(Document { elements: self.elements, form, entities: self.uses_entities.then_some(doctype) })
-    }
-}
-
-/// White space that is only there between elements, or to end a line in an empty one, is no text.
-fn trim(content: &mut Vec<Content>) {
-    let blank = |c: &Content| matches!(c, Content::Text(t) if t.trim_ascii().is_empty());
-    if content.iter().any(|c| matches!(c, Content::Element(_))) {
-        content.retain(|c| !blank(c));
-    } else if matches!(&**content, [only @ Content::Text(text)] if blank(only) && text.contains('\n')) {
-        content.clear();
     }
 }
 

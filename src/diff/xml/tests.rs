@@ -128,6 +128,14 @@ fn other_writing_same_document() {
     );
     check(DAV, &DAV.replace("\n  ", "\n"), &["whitespace / document"]);
     check("<a><b>\n</b></a>", "<a><b></b></a>", &["whitespace / document"]);
+    let mixed = "<i>Who <em>buys</em> WonderWidgets</i>";
+    for other in ["<i>Who <em>buys</em> WonderWidgets\n  </i>", "<i>\n  Who\n  <em>buys</em>\n\tWonderWidgets</i>"] {
+        check(mixed, other, &["whitespace / document"]);
+    }
+    check(mixed, &mixed.replace("Who ", "Who"), &["text /i string:space"]);
+    check(mixed, &mixed.replace("ts<", "ts <"), &["text /i string:space"]);
+    check("<a xml:space='preserve'>x<b/>y\n</a>", "<a xml:space='preserve'>x<b/>y</a>", &["text /a string:space"]);
+    check("<a>x\n</a>", "<a>x</a>", &["text /a string:space"]);
     check("<a >x</a\n>", "<a>x</a>", &["whitespace / document"]);
     check("<a>x\r\ny</a>", "<a>x\ny</a>", &["whitespace / document"]);
     check("<a i='1' j='2'/>", "<a j='2' i='1'/>", &["attr_order / attributes"]);

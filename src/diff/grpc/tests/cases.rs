@@ -294,6 +294,30 @@ fn messages_and_details() {
     ] {
         assert_eq!(told(&PLAIN().answers(&a, &b)), expected);
     }
+    let fine = |trailers: &str| {
+        let mut answer = call("application/grpc", "0", b"");
+        answer.trailers = Some(fields(&format!("grpc-status: 0\n{trailers}")));
+        answer
+    };
+    let metadata = |text: &str| fine(&format!("x-token-bin: {text}"));
+    let head = |text: &str| {
+        let mut answer = fine("");
+        answer.headers.insert("x-token-bin", text.parse().unwrap());
+        answer
+    };
+    for (a, b, expected) in [
+        (fine(""), fine("grpc-message: OK"), "grpc.message @ grpc:message repr"),
+        (fine(""), ended("grpc-message: no"), "grpc.status @ grpc:status break\n(grpc.message @ grpc:message value)"),
+        (metadata("AAE="), metadata("AAE"), "trailer.value @ trailer:x-token-bin repr"),
+        (metadata("AAE="), metadata("AAI"), "trailer.value @ trailer:x-token-bin value"),
+        (metadata("AAE=,AA=="), metadata("AAE"), "trailer.value @ trailer:x-token-bin value"),
+        (metadata("AAE=,AA=="), metadata("AAE, AA"), "trailer.value @ trailer:x-token-bin repr"),
+        (metadata("-="), metadata("-"), "trailer.value @ trailer:x-token-bin value"),
+        (head("AAE="), head("AAE"), "header.value @ header:x-token-bin repr"),
+        (head("AAE="), head("AAI="), "header.value @ header:x-token-bin value"),
+    ] {
+        assert_eq!(told(&PLAIN().answers(&a, &b)), expected);
+    }
     let found = PLAIN().answers(&details("a", true), &details("b", true));
     assert_eq!(values(&found), ("\"a\"", "\"b\""));
     assert_eq!(&*found.list[0].exact, "trailer:grpc-status-details-bin, $.f2[0]");

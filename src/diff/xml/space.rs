@@ -1,0 +1,33 @@
+//! White space of an element's content that is there for the eye. Where `xml:space` keeps it, nothing here is asked.
+
+use super::read::Content;
+
+/// White space that is only there between elements, or to end a line, is no text.
+pub(super) fn trim(content: &mut Vec<Content>) {
+    let blank = |c: &Content| matches!(c, Content::Text(t) if t.trim_ascii().is_empty());
+    if content.iter().any(|c| matches!(c, Content::Element(_))) {
+        content.retain(|c| !blank(c));
+        let last = content.len().saturating_sub(1);
+        for (i, item) in content.iter_mut().enumerate() {
+            if let Content::Text(text) = item {
+                rejoin(text, if i == 0 { "" } else { " " }, if i == last { "" } else { " " });
+            }
+        }
+    } else if matches!(&**content, [only @ Content::Text(text)] if blank(only) && text.contains('\n')) {
+        content.clear();
+    }
+}
+
+/// Line breaks around text that stands beside elements, with the indentation they bring: nothing next to the tags of
+/// its own element, one space next to another's, where they part words.
+fn rejoin(text: &mut String, before: &str, after: &str) {
+    let (head, tail) = (text.trim_ascii_start(), text.trim_ascii_end());
+    let (start, end) = (text.len() - head.len(), tail.len());
+    let breaks = |space: Option<&str>| space.is_some_and(|space| space.contains('\n'));
+    if breaks(text.get(end..)) {
+        text.replace_range(end.., after);
+    }
+    if breaks(text.get(..start)) {
+        text.replace_range(..start, before);
+    }
+}
