@@ -64,6 +64,10 @@ const MAX_ALL: usize = 32_768;
 const MIN_PLACES: usize = 16;
 /// Values looked at of one exchange, location and kind.
 const MAX_LOOKED_AT: usize = 8;
+/// Exchanges whose values are all looked at, by leg, location and kind; of those that follow one in so many: it takes
+/// time that is wanted for counting, and a sample says the same.
+const ALL_OF: u64 = 1_024;
+const ONE_IN: u64 = 16;
 /// What a redacted value's tag begins with: it tells values apart and nothing else.
 const TAG: &str = "[redacted ";
 
@@ -97,7 +101,9 @@ pub(super) fn record(table: &mut Volatilities, compared: &Compared, places: usiz
             leg.recurs += u64::from(group.iter().any(|f| renames.recurs(f)));
             leg.torn += u64::from(group.iter().any(|f| renames.torn(f)));
             leg.crowd(&group);
-            group.into_iter().take(MAX_LOOKED_AT).for_each(|finding| leg.look_at(finding));
+            if leg.exchanges <= ALL_OF || leg.exchanges.is_multiple_of(ONE_IN) {
+                group.into_iter().take(MAX_LOOKED_AT).for_each(|finding| leg.look_at(finding));
+            }
         }
     }
 }
@@ -357,6 +363,13 @@ mod tests {
         let mut merged = of(right.to_vec());
         merge(&mut merged, &of(left.to_vec()));
         assert_eq!(merged, of(lists));
+    }
+
+    #[test]
+    fn of_many_exchanges_a_sample_is_looked_at() {
+        let table = of((0..3_024).map(|i| vec![value("json:$.v", &i.to_string(), "\"x\"")]).collect());
+        let seen = at(&table, "json:$.v");
+        assert_eq!((seen.exchanges, seen.values), (3_024, 1_024 + 2_000 / 16));
     }
 
     #[test]
