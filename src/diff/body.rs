@@ -3,7 +3,7 @@
 //! HTML is compared as text.
 
 use super::budget::Budget;
-use super::compare::Context;
+use super::context::Context;
 use super::json::{self, JsonOutcome};
 use super::media::Media;
 use super::origin::{Side, map_json, map_json_client};

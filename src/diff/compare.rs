@@ -3,41 +3,16 @@
 //!
 //! Headers count beside the body unless transport or status owns.
 
-use super::coding::{self, CodingError, Limits};
+use super::coding::{self, CodingError};
+use super::context::Context;
 use super::headers::HeaderComparison;
 use super::rules::{RouteRules, Scheme};
 use super::window::{self, Window};
 use super::{Finding, Findings, Tier, body, grpc};
-use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead, StatusClass};
+use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Outcome, StatusClass};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderName, Method, StatusCode};
 use std::borrow::Cow;
-use std::fmt;
-use std::time::Duration;
-
-/// What a comparison needs to know beside the two answers.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    pub request: &'a RequestHead,
-    pub rules: &'a RouteRules,
-    /// `scheme://host[:port]` of each leg, mapped to one word where an answer names its own.
-    pub origins: &'a PerLeg<Option<String>>,
-    /// The leg compared with the primary.
-    pub other: Leg,
-    /// Between the moments at which the two were asked.
-    pub skew: Duration,
-    /// Headers never compared: the one in which the candidate names its build.
-    pub skip_headers: &'a [HeaderName],
-    pub limits: Limits,
-    /// Whether the time for this comparison is up.
-    pub expired: &'a dyn Fn() -> bool,
-}
-
-impl fmt::Debug for Context<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("request", self.request).field("other", &self.other).finish_non_exhaustive()
-    }
-}
 
 /// Whether two answers match without a closer look. `true` means that [`compare`] makes no finding.
 ///
@@ -133,6 +108,11 @@ fn streams(context: &Context<'_>, primary: &Answer, other: &Answer, window: Wind
                 context.rules.cover(Scheme::Body, "", finding, None, None);
             }
             out.absorb(found, owned);
+            if window::lags(other, delivered) {
+                let (ours, theirs) = delivered;
+                out.budget =
+                    Some(format!("the stream gave {theirs} event(s) in the time of the primary's {ours}").into());
+            }
         }
         Window::Silent(failure) => {
             let classes = (primary.status.as_str(), failure.kind.as_str());

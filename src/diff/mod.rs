@@ -12,6 +12,7 @@ mod finding;
 mod spec;
 
 mod compare;
+mod context;
 mod fingerprint;
 mod rules;
 mod summary;
@@ -32,7 +33,8 @@ mod window;
 mod xml;
 
 pub use coding::Limits;
-pub use compare::{Context, compare, is_match};
+pub use compare::{compare, is_match};
+pub use context::Context;
 pub use decoded::decoded;
 pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
 pub use fingerprint::fingerprint;

@@ -1,6 +1,6 @@
 //! URLs as far as comparing needs them: references resolved, each leg's own origin put aside.
 
-use super::compare::Context;
+use super::context::Context;
 use std::borrow::Cow;
 
 /// What stands for an origin of the systems compared.

@@ -51,7 +51,7 @@ pub fn summary(finding: &Finding) -> String {
             format!("candidate ended after {} of {}", show(count), show(a))
         }
         ("header", "set") if let Some(told) = members(finding) => told,
-        ("stream", "event_order") if a == b => format!("moved to another place: {}", show(a)),
+        ("json", "moved") | ("stream", "event_order") if a == b => format!("moved to another place: {}", show(a)),
         ("csv", "column_missing") => format!("column {} is missing on the candidate", show(a)),
         ("csv", "column_extra") => format!("column {} is only on the candidate", show(b)),
         ("csv", "row_missing") => format!("row missing on the candidate, primary has {}", show(a)),

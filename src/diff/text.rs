@@ -2,7 +2,7 @@
 //! the same lines in another order are one difference of order.
 
 use super::budget::{Budget, Spent};
-use super::compare::Context;
+use super::context::Context;
 use super::finding::excerpt;
 use super::origin::map_text;
 use super::rules::Scheme;

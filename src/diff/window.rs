@@ -74,6 +74,11 @@ pub(super) fn ended_early(other: &Answer, (ours, theirs): (u64, u64), out: &mut 
     }
 }
 
+/// Whether the other goes on and has not given half of what the primary gave: too little to call the streams alike.
+pub(super) fn lags(other: &Answer, (ours, theirs): (u64, u64)) -> bool {
+    other.end == BodyEnd::Open && theirs.saturating_mul(2) < ours
+}
+
 /// Whole events; of a stream that has ended, what follows the last of them is one as well.
 fn count(stream: Stream, answer: &Answer, body: &[u8]) -> u64 {
     let (whole, end) = stream.events(body, u64::MAX);

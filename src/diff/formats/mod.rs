@@ -17,7 +17,7 @@ mod writer;
 
 use super::body::{AsJson, as_json, unparsed};
 use super::budget::{Budget, Spent};
-use super::compare::Context;
+use super::context::Context;
 use super::media::content_type;
 use super::spec::Align;
 use super::{Finding, Findings, Tier, json};

@@ -7,7 +7,7 @@ use super::writer::read_back;
 use super::{Bytes, Fault, Format, Writer, both, limit, walk};
 use crate::diff::body::head;
 use crate::diff::budget::Budget;
-use crate::diff::compare::Context;
+use crate::diff::context::Context;
 use crate::diff::finding::excerpt;
 use crate::diff::media::content_type;
 use crate::diff::path::push_name_pattern;

@@ -23,7 +23,7 @@ pub(super) use status::{is_status_field, metadata, status};
 
 use super::body::unparsed;
 use super::budget::Budget;
-use super::compare::Context;
+use super::context::Context;
 use super::media::content_type;
 use super::{Finding, Findings, Tier};
 use crate::model::Answer;

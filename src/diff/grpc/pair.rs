@@ -2,7 +2,7 @@
 
 use super::super::body::opaque;
 use super::super::budget::Budget;
-use super::super::compare::Context;
+use super::super::context::Context;
 use super::super::finding::Cover;
 use super::super::json::{self, JsonOutcome, JsonRules};
 use super::super::spec::Ignore;

@@ -1,6 +1,6 @@
 //! How a call ended: status, message and details, in trailers or in the head where there are only trailers.
 
-use super::super::compare::Context;
+use super::super::context::Context;
 use super::super::json::JsonRules;
 use super::super::rules::Scheme;
 use super::super::{Finding, Findings, Tier};

@@ -22,7 +22,7 @@ pub(super) use path::{XmlPath, expand};
 
 use super::body::unparsed;
 use super::budget::Budget;
-use super::compare::Context;
+use super::context::Context;
 use super::finding::Findings;
 use super::json::{self, JsonOutcome};
 use super::origin::map_text;
