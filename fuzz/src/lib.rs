@@ -86,7 +86,10 @@ pub fn answer(u: &mut Unstructured<'_>, kind: &str, body: Vec<u8>) -> arbitrary:
         false => BodyEnd::Complete,
     };
     let trailers = match u.ratio(1, 10)? {
-        true => Some(HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from(u.arbitrary::<u16>()?))])),
+        true => Some(HeaderMap::from_iter([(
+            HeaderName::from_static("grpc-status"),
+            HeaderValue::from(u.arbitrary::<u16>()?),
+        )])),
         false => None,
     };
     Ok(Answer { status, reason: None, headers, body, trailers, end })
@@ -105,11 +108,8 @@ pub fn bodies(u: &mut Unstructured<'_>) -> arbitrary::Result<(Vec<u8>, Vec<u8>)>
 
 /// Compares both ways and with themselves; all that must hold of any two answers.
 pub fn check(rules: &RouteRules, method: Method, a: &Answer, b: &Answer) {
-    let origins = PerLeg {
-        primary: Some("http://old:1".to_owned()),
-        candidate: Some("http://new:2".to_owned()),
-        control: None,
-    };
+    let origins =
+        PerLeg { primary: Some("http://old:1".to_owned()), candidate: Some("http://new:2".to_owned()), control: None };
     let bodiless = method == Method::HEAD;
     let request = RequestHead {
         method,
@@ -144,7 +144,13 @@ pub fn check(rules: &RouteRules, method: Method, a: &Answer, b: &Answer) {
     // Each leg's own origin is put aside, a broken primary is another matter than a broken candidate.
     if a.end == BodyEnd::Complete && b.end == BodyEnd::Complete {
         assert_eq!(forth.is_match(), back.is_match(), "{forth:?} {back:?}");
-        if forth.is_match() && !bodiless && a.status == b.status && !a.status.is_redirection() && a.status != 204 && a.status != 304 {
+        if forth.is_match()
+            && !bodiless
+            && a.status == b.status
+            && !a.status.is_redirection()
+            && a.status != 204
+            && a.status != 304
+        {
             assert!(same_content(a, b), "{a:?} {b:?}");
         }
         let _ = (counts(&forth), counts(&back));
@@ -165,7 +171,9 @@ fn same_content(a: &Answer, b: &Answer) -> bool {
         || a.headers.contains_key("content-encoding")
         || b.headers.contains_key("content-encoding")
         || [a, b].iter().any(|x| {
-            x.body.contiguous().is_none_or(|body| [&b"old:1"[..], b"new:2", b"shop.example"].iter().any(|o| body.windows(o.len()).any(|w| w == *o)))
+            x.body.contiguous().is_none_or(|body| {
+                [&b"old:1"[..], b"new:2", b"shop.example"].iter().any(|o| body.windows(o.len()).any(|w| w == *o))
+            })
         })
 }
 
@@ -197,7 +205,11 @@ pub fn rule(u: &mut Unstructured<'_>, n: usize) -> arbitrary::Result<RuleSpec> {
     let at = match u.ratio(1, 4)? {
         true => {
             let text: &str = u.arbitrary()?;
-            format!("{}{}", u.choose(&["json:$", "json:", "xml:/", "grpc:$", "header:", ""])?, text.chars().take(60).collect::<String>())
+            format!(
+                "{}{}",
+                u.choose(&["json:$", "json:", "xml:/", "grpc:$", "header:", ""])?,
+                text.chars().take(60).collect::<String>()
+            )
         }
         false => (*u.choose(AT)?).to_owned(),
     };
@@ -208,7 +220,10 @@ pub fn rule(u: &mut Unstructured<'_>, n: usize) -> arbitrary::Result<RuleSpec> {
     };
     for _ in 0..u.int_in_range(1..=2)? {
         match u.int_in_range(0..=7)? {
-            0 => spec.ignore = Some(*u.choose(&[Ignore::All, Ignore::Missing, Ignore::Extra, Ignore::Value, Ignore::Order])?),
+            0 => {
+                spec.ignore =
+                    Some(*u.choose(&[Ignore::All, Ignore::Missing, Ignore::Extra, Ignore::Value, Ignore::Order])?)
+            }
             1 => {
                 spec.tolerance = Some(Tolerance {
                     absolute: u.arbitrary()?,
@@ -231,7 +246,9 @@ pub fn rule(u: &mut Unstructured<'_>, n: usize) -> arbitrary::Result<RuleSpec> {
             }
             4 => {
                 spec.shape = Some(match u.arbitrary()? {
-                    true => Shape::Class((*u.choose(&["uuid", "int", "hex", "string", "rfc3339", "number"])?).to_owned()),
+                    true => {
+                        Shape::Class((*u.choose(&["uuid", "int", "hex", "string", "rfc3339", "number"])?).to_owned())
+                    }
                     false => Shape::Regex(words(u)?),
                 });
             }

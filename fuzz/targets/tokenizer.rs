@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use parallax::diff::Findings;
 use parallax::diff::budget::Budget;
 use parallax::diff::json::{JsonOutcome, JsonRules, compare};
-use parallax::diff::Findings;
 
 fuzz_target!(|bytes: &[u8]| {
     let never = || false;
@@ -14,7 +14,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let (outcome, found) = run(bytes, bytes);
     // It reads the grammar only, no values: numbers of any size, escapes of any surrogates.
-    let grammatical = std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+    let grammatical =
+        std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
     match outcome {
         JsonOutcome::Done => assert!(found.is_match()),
         JsonOutcome::Limit(_) => {}
