@@ -111,7 +111,7 @@ fn streams(context: &Context<'_>, primary: &Answer, other: &Answer, window: Wind
             if window::lags(other, delivered) {
                 let (ours, theirs) = delivered;
                 out.budget =
-                    Some(format!("the stream gave {theirs} event(s) in the time of the primary's {ours}").into());
+                    Some(format!("the stream gave {theirs} of the primary's {ours} events in the same time").into());
             }
         }
         Window::Silent(failure) => {

@@ -22,7 +22,7 @@ fn as_many_events_as_both_have_are_compared() {
         ((three, Open), (two, Open), ""),
         ((three, Open), (two, Complete), early),
         ((three, Open), ("", Complete), early),
-        ((three, Open), (one, Open), "budget: the stream gave 1 event(s) in the time of the primary's 3"),
+        ((three, Open), (one, Open), "budget: the stream gave 1 of the primary's 3 events in the same time"),
         ((two, Open), (three, Complete), ""),
         // What follows the last line of a stream that has ended is an event too.
         ((three, Open), ("{\"a\":1}\n{\"a\":2}", Complete), &format!("body.encoding @ body repr\n{early}")),
