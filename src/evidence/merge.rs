@@ -87,7 +87,7 @@ impl Evidence {
     pub fn merge(&mut self, other: &Evidence, keep_examples: usize) {
         for (name, route) in &other.routes {
             match self.routes.entry(name.clone()) {
-                Entry::Occupied(mut mine) => mine.get_mut().merge(route, keep_examples),
+                Entry::Occupied(mut mine) => Arc::make_mut(mine.get_mut()).merge(route, keep_examples),
                 Entry::Vacant(free) => {
                     free.insert(route.clone());
                 }
@@ -104,11 +104,11 @@ impl Evidence {
         let mut out = Evidence { routes: Default::default(), ..self.clone() };
         for (name, route) in &self.routes {
             let (name, route) = match names(name) {
-                Some(new) if new != *name => (new.clone(), renamed(route, &new, keep_examples)),
+                Some(new) if new != *name => (new.clone(), Arc::new(renamed(route, &new, keep_examples))),
                 _ => (name.clone(), route.clone()),
             };
             match out.routes.entry(name) {
-                Entry::Occupied(mut mine) => mine.get_mut().merge(&route, keep_examples),
+                Entry::Occupied(mut mine) => Arc::make_mut(mine.get_mut()).merge(&route, keep_examples),
                 Entry::Vacant(free) => {
                     free.insert(route);
                 }

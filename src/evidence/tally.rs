@@ -11,7 +11,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     pub epoch: EpochInfo,
-    pub routes: BTreeMap<Arc<str>, RouteEvidence>,
+    /// Shared with the snapshots that show them: one that changes is copied first.
+    pub routes: BTreeMap<Arc<str>, Arc<RouteEvidence>>,
     /// Hits per rule id: exchanges in which the rule covered something.
     pub rule_hits: BTreeMap<Arc<str>, u64>,
     /// Whether divergences never seen before still turn up.

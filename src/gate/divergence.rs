@@ -22,7 +22,7 @@ pub fn bounds(settings: &GateSettings, critical: bool, route: &RouteEvidence) ->
 /// `upper < limit` what PASS does.
 pub fn route_bounds(policy: &Policy, evidence: &Evidence) -> BTreeMap<Arc<str>, (f64, f64)> {
     let weights = Weights::new(policy, evidence);
-    let of = |(name, route): (&Arc<str>, &RouteEvidence)| {
+    let of = |(name, route): (&Arc<str>, &Arc<RouteEvidence>)| {
         let (settings, critical) = policy.for_route(name);
         let tested = Legs::of(route).test(&limits(settings, critical, weights.route(name))).tested;
         (name.clone(), (tested.lower, tested.upper))

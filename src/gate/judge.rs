@@ -110,7 +110,7 @@ fn other_build(evidence: &Evidence, facts: &Facts<'_>) -> Option<CriterionResult
 }
 
 fn nothing_compared(evidence: &Evidence) -> Option<CriterionResult> {
-    let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(count).sum::<u64>();
+    let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(|route| count(route)).sum::<u64>();
     if sum(|r| r.counts.compared) > 0 {
         return None;
     }
@@ -185,7 +185,7 @@ fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notic
             "POST /api/v1/mirror {\"enabled\": true} switches it on",
         );
     }
-    let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(count).sum::<u64>();
+    let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(|route| count(route)).sum::<u64>();
     let requests = sum(|r| r.counts.requests);
     if facts.mirroring && requests > 0 && sum(|r| r.counts.mirrored) == 0 {
         warn(

@@ -52,7 +52,8 @@ fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
         let route = evidence
             .routes
             .entry(Arc::from(name))
-            .or_insert_with(|| RouteEvidence::new(started(), String::new(), Default::default()));
+            .or_insert_with(|| Arc::new(RouteEvidence::new(started(), String::new(), Default::default())));
+        let route = Arc::make_mut(route);
         let counts = &mut route.counts;
         (counts.requests, counts.mirrored, counts.compared) = (compared, compared, compared);
         (counts.divergent, counts.matched) = (divergent, compared - divergent);
@@ -62,7 +63,7 @@ fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
 }
 
 fn route_mut<'a>(evidence: &'a mut Evidence, name: &str) -> &'a mut RouteEvidence {
-    evidence.routes.get_mut(name).unwrap()
+    evidence.route_mut(name).unwrap()
 }
 
 fn of<'a>(judgement: &'a Judgement, criterion: Criterion, route: Option<&str>) -> &'a CriterionResult {
@@ -478,7 +479,7 @@ proptest! {
         configured(&mut policy, "orders", true);
         let mut evidence = named(&routes);
         if paired {
-            for route in evidence.routes.values_mut() {
+            for route in evidence.routes.values_mut().map(Arc::make_mut) {
                 let (n, d) = (route.counts.compared, route.counts.divergent);
                 let part = |count: u64| count - (count as f64 * silent) as u64;
                 (route.paired.n00, route.paired.n10) = (part(n - d), part(d));

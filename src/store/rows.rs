@@ -362,7 +362,7 @@ mod tests {
             evidence.begin(&settled.route, keep);
             evidence.apply(&settled, keep);
         }
-        let route = &evidence.routes["GET /a"];
+        let route = &*evidence.routes["GET /a"];
         assert_eq!((route.pace.pairs(), route.pace.primary.len()), (240, 240), "a minute is the warm-up");
         let row = RouteRow::of(route).unwrap();
         assert_eq!(decode::<RouteRow>(&encode(&row).unwrap()).and_then(RouteRow::read).unwrap(), *route);

@@ -212,7 +212,7 @@ fn rare_slow_routes_are_named_and_rare_unknown_ones_are_not() {
     };
     rare("GET /once", 1, 20_000);
     rare("GET /slow", 400, 90_000);
-    let busy = &mut all.routes.get_mut("GET /a").unwrap().counts;
+    let busy = &mut all.route_mut("GET /a").unwrap().counts;
     (busy.requests, busy.mirrored, busy.compared, busy.matched) = (100_000, 100_000, 100_000, 100_000);
     let judged = judge(&policy, &all, &after(400));
     let named: Vec<_> = judged
