@@ -191,6 +191,7 @@ impl RouteEvidence {
             paired: Default::default(),
             control: Default::default(),
             errors: Default::default(),
+            bursts: Default::default(),
             status: Default::default(),
             latency: crate::model::PerLeg { primary: histogram(), candidate: histogram(), control: histogram() },
             pace: Pace::new(terms),
@@ -233,6 +234,7 @@ impl RouteEvidence {
             }
         }
         self.counts.compared += 1;
+        self.bursts.add(judged.decision == Decision::Divergent);
         if let Some(control) = judged.control {
             self.paired.record(judged.decision == Decision::Divergent, control.counts);
             self.control.compared += 1;

@@ -61,6 +61,7 @@ impl RouteEvidence {
         self.counts.merge(&other.counts);
         self.paired.merge(&other.paired);
         self.errors.merge(&other.errors);
+        self.bursts.merge(&other.bursts);
         self.control.merge(&other.control);
         for leg in Leg::ALL {
             self.status.get_mut(leg).merge(*other.status.get(leg));

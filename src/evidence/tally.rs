@@ -3,6 +3,7 @@
 use super::{Example, Kinds, Pace, Volatilities};
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
+use crate::stats::Bursts;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -265,6 +266,8 @@ pub struct RouteEvidence {
     pub control: ControlCounts,
     /// Errors (5xx or transport): candidate against primary, over compared exchanges.
     pub errors: Cells,
+    /// How divergences come, in order of arrival.
+    pub bursts: Bursts,
     pub status: PerLeg<StatusCounts>,
     /// Request start to answer head.
     pub latency: PerLeg<Histogram>,

@@ -195,7 +195,31 @@ fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notic
             "totals.not_mirrored in the report says why; see mirror.methods and mirror.sample",
         );
     }
+    notices.extend(bursts(policy, evidence));
     notices
+}
+
+/// Where divergences come in clusters fewer of them are independent than were counted; the route that is worst.
+fn bursts(policy: &Policy, evidence: &Evidence) -> Option<Notice> {
+    let of = |(name, route): (&Arc<str>, &Arc<RouteEvidence>)| {
+        let settings = policy.for_route(name).0;
+        let factor = route.bursts.beyond(settings.design_effect.max(1.0))?;
+        Some((factor, name.clone()))
+    };
+    let (factor, name) = evidence.routes.iter().filter_map(of).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    Some(Notice {
+        code: "bursts".into(),
+        severity: Severity::Warning,
+        message: format!(
+            "divergences of {name} come in bursts: their number in a hundred exchanges varies {factor:.1} times as much as \
+             if each came by itself (Fano factor), so the long run may be worse than the bounds say"
+        ),
+        hint: Some(format!(
+            "set gate.design_effect to about {:.0}; a lower mirror.sample for longer tells more than all of it for short",
+            factor.ceil()
+        )),
+        since: None,
+    })
 }
 
 // === impl Facts ===

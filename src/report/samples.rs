@@ -116,6 +116,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> Arc<Rou
         paired: Cells { n00: 90, n10: 0, n01: 10, n11: 0 },
         control: ControlCounts { compared: 100, differed: 10, unpaired_noise: 0 },
         errors: Cells::default(),
+        bursts: Default::default(),
         status: PerLeg::default(),
         latency: PerLeg { primary: histogram(1000), candidate: histogram(1200), control: histogram(1000) },
         pace: crate::evidence::Pace::new(Default::default()),

@@ -106,8 +106,16 @@ impl Bet {
 impl Test<17> {
     /// Against "mean >= m"; see [`ln_e_pass`].
     pub fn pass(m: f64) -> Self {
-        let (zero, up) = (m / (1.0 - m), (1.0 + m) / (1.0 - m));
-        Self(ln_grid_pass().map(|Bet { phi, ln_w, ln_lost }| [ln_w, ln_lost, (phi * zero).ln_1p(), (phi * up).ln_1p()]))
+        let up = (1.0 + m) / (1.0 - m);
+        let mut test = Self::pass_binary(m);
+        test.0.iter_mut().zip(ln_grid_pass()).for_each(|(bet, Bet { phi, .. })| bet[3] = (phi * up).ln_1p());
+        test
+    }
+
+    /// The same for sums without -1.
+    pub(super) fn pass_binary(m: f64) -> Self {
+        let zero = m / (1.0 - m);
+        Self(ln_grid_pass().map(|Bet { phi, ln_w, ln_lost }| [ln_w, ln_lost, (phi * zero).ln_1p(), 0.0]))
     }
 
     /// Against "mean <= m", for pairs; see [`ln_e_fail_paired`].
@@ -173,7 +181,8 @@ impl Sums {
 
     /// As [`ln_e_pass`].
     pub fn ln_e_pass(self, m: f64) -> f64 {
-        Test::pass(m).ln_e(self)
+        let test = if self.minus > 0.0 { Test::pass(m) } else { Test::pass_binary(m) };
+        test.ln_e(self)
     }
 
     /// As [`ln_e_fail_binary`]; `minus` is not looked at.

@@ -49,14 +49,9 @@ pub fn at_ranks<C: Counter>(histogram: &Histogram<C>, ranks: Ranks) -> Interval 
 
 /// A value equivalent to the one at the rank, counted from 1.
 fn at_rank<C: Counter>(histogram: &Histogram<C>, rank: u64) -> Option<u64> {
-    let mut seen = 0u64;
-    for step in histogram.iter_recorded() {
-        seen += step.count_since_last_iteration();
-        if seen >= rank {
-            return Some(step.value_iterated_to());
-        }
-    }
-    None
+    let n = histogram.len();
+    // Half a rank beneath: what rounding makes of it is never beyond the rank.
+    (1..=n).contains(&rank).then(|| histogram.value_at_quantile((rank as f64 - 0.5) / n as f64))
 }
 
 /// The least s in 0..=n for which a condition holds that never ceases to hold as s grows.

@@ -117,7 +117,7 @@ impl Unseen {
 
 /// ln of the average E against "the unseen mass is at least m", over the windows.
 fn ln_e(windows: &[Window], m: f64) -> f64 {
-    let test = Test::pass(m);
+    let test = Test::pass_binary(m);
     let each = windows.iter().enumerate().map(move |(j, w)| {
         let weight = ((j + 1) * (j + 2)) as f64;
         test.ln_e(Sums::binary(w.n, w.new)) - weight.ln()

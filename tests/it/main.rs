@@ -22,3 +22,4 @@ mod protocols;
 mod rules;
 mod stopping;
 mod streams;
+mod verdicts;
