@@ -67,7 +67,9 @@ fn planted_rates_are_told_apart() {
     let run = |nth| {
         let candidate = odd_one_in(nth);
         let proxy = Proxy::between(&primary.url(), &candidate.url()).config(WIDE).start();
-        (decided(&proxy), proxy.ask(&["gate"]).status.code())
+        send(&proxy, 300);
+        proxy.settled(300);
+        (proxy.admin("/api/v1/gate").1, proxy.ask(&["gate"]).status.code())
     };
     let (above, code) = run(2);
     assert_eq!((verdict(&above), code), ("fail", Some(1)), "{above:#}");
@@ -172,11 +174,12 @@ fn what_the_primary_fails_at_is_not_held_against_the_candidate() {
 #[test]
 fn noise_above_the_cap_is_too_noisy_to_judge() {
     let (primary, candidate) = (Upstream::json("{\"a\":1}"), Upstream::json("{\"a\":1}"));
-    // Something else every time, so that nothing of it becomes known.
+    // A member of another name every time, so that nothing of it becomes known.
     let count = AtomicU64::new(0);
     let control = Upstream::answering(move |_| {
         let n = count.fetch_add(1, Ordering::Relaxed);
-        json(200, &if n % 5 < 2 { format!("{{\"a\":1,\"b{n}\":1}}") } else { "{\"a\":1}".to_owned() })
+        let name: String = n.to_string().bytes().map(|digit| char::from(digit - b'0' + b'g')).collect();
+        json(200, &if n % 5 < 2 { format!("{{\"a\":1,\"extra_{name}\":1}}") } else { "{\"a\":1}".to_owned() })
     });
     let proxy =
         Proxy::between(&primary.url(), &candidate.url()).args(&["--control", &control.url()]).config(WIDE).start();
