@@ -55,6 +55,7 @@ impl std::fmt::Display for Share {
             0 => f.write_str("0"),
             n if n == self.runs => f.write_str("1"),
             _ if share < 0.1 => write!(f, "{share:.4}"),
+            _ if share > 0.99 => write!(f, "{share:.3}"),
             _ => write!(f, "{share:.2}"),
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod counterexamples;
+mod laws;
 mod pace;
 
 fn started() -> Timestamp {

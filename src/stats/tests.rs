@@ -167,6 +167,20 @@ proptest! {
     }
 
     #[test]
+    fn bounds_follow_what_is_seen((n, a, b) in counts(), more in 1u64..500, alpha in 0.0001f64..0.4) {
+        let close = |x: f64, y: f64| x <= y + 1e-9 * y.abs();
+        let (was, clean, hit) = (Sums::binary(n, a), Sums::binary(n + more, a), Sums::binary(n + more, a + more));
+        prop_assert!(close(upper(clean, alpha), upper(was, alpha)) && close(lower(clean, alpha), lower(was, alpha)));
+        prop_assert!(close(upper(was, alpha), upper(hit, alpha)) && close(lower(was, alpha), lower(hit, alpha)));
+        let (was, hit) = (Sums::paired(n, a, b), Sums::paired(n + more, a + more, b));
+        prop_assert!(close(upper_paired(was, alpha), upper_paired(hit, alpha)));
+        prop_assert!(close(lower_paired(was, alpha), lower_paired(hit, alpha)));
+        let gone = Sums::paired(n + more, a, b + more);
+        prop_assert!(close(upper_paired(gone, alpha), upper_paired(was, alpha)));
+        prop_assert!(close(lower_paired(gone, alpha), lower_paired(was, alpha)));
+    }
+
+    #[test]
     fn bounds_say_what_the_test_says((n, a, b) in counts(), m in 0.0005f64..0.9, alpha in 0.0001f64..0.4) {
         let sums = Sums::binary(n, a);
         let level = threshold(alpha);
