@@ -124,7 +124,8 @@ fn nothing_compared(evidence: &Evidence) -> Option<CriterionResult> {
     Some(open(Criterion::Divergence, reason))
 }
 
-/// Marks what is not decided and will not be before `max_duration`; the notice that says so.
+/// Marks what is not decided and will not be before `max_duration`, by the age of the epoch and the forecast of each
+/// criterion; the notice that says so. It changes no verdict: that something can't be shown is no evidence of harm.
 fn futility(
     policy: &Policy,
     evidence: &Evidence,
