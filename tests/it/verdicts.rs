@@ -44,7 +44,7 @@ fn verdict(gate: &Value) -> &str {
     gate["verdict"].as_str().unwrap()
 }
 
-fn reason<'a>(row: &'a Value) -> &'a str {
+fn reason(row: &Value) -> &str {
     row["reason"].as_str().unwrap()
 }
 

@@ -37,10 +37,11 @@ proptest! {
     fn what_two_proxies_saw_is_judged_as_one(pairs in proptest::collection::vec((0u64..9_000, 0u64..9_000, 0u64..40), 1..6)) {
         let mut policy = policy(&Criterion::ALL);
         configured(&mut policy, "orders", true);
-        let part = |of: &dyn Fn(&(u64, u64, u64)) -> (u64, u64)| named(&pairs.iter().map(of).collect::<Vec<_>>());
-        let mut merged = part(&|(n, _, d)| (n + d, *d));
-        merged.merge(&part(&|(_, n, d)| (n + d / 2, d / 2)), 0);
-        let one = part(&|(a, b, d)| (a + d + b + d / 2, d + d / 2));
+        let first: Vec<_> = pairs.iter().map(|(n, _, d)| (n + d, *d)).collect();
+        let second: Vec<_> = pairs.iter().map(|(_, n, d)| (n + d / 2, d / 2)).collect();
+        let both: Vec<_> = first.iter().zip(&second).map(|(a, b)| (a.0 + b.0, a.1 + b.1)).collect();
+        let (mut merged, one) = (named(&first), named(&both));
+        merged.merge(&named(&second), 0);
         prop_assert_eq!(judge(&policy, &merged, &after(100)).criteria, judge(&policy, &one, &after(100)).criteria);
     }
 
@@ -59,16 +60,17 @@ proptest! {
     #[test]
     fn more_that_only_the_candidate_does_never_helps(before in cells(), more in 1u64..500) {
         let worse = Cells { n10: before.n10 + more, ..before };
-        for (criterion, made) in [(Criterion::Divergence, controlled as fn(Cells) -> Evidence), (Criterion::Errors, failing)] {
-            let said = (verdict(criterion, &made(before)), verdict(criterion, &made(worse)));
-            prop_assert!(said.0 != Verdict::Fail || said.1 != Verdict::Pass, "{criterion:?} {:?}", said);
+        let both = |cells| {
+            [verdict(Criterion::Divergence, &controlled(cells)), verdict(Criterion::Errors, &failing(cells))]
+        };
+        for (before, then) in both(before).into_iter().zip(both(worse)) {
+            prop_assert!(before != Verdict::Fail || then != Verdict::Pass);
         }
         // Instead of as many that agreed, it is never the better verdict.
         if before.n00 >= more {
             let worse = Cells { n00: before.n00 - more, ..worse };
-            for (criterion, made) in [(Criterion::Divergence, controlled as fn(Cells) -> Evidence), (Criterion::Errors, failing)] {
-                let said = (verdict(criterion, &made(before)), verdict(criterion, &made(worse)));
-                prop_assert!(said.0 == Verdict::Pass || said.1 != Verdict::Pass, "{criterion:?} {:?}", said);
+            for (before, then) in both(before).into_iter().zip(both(worse)) {
+                prop_assert!(before == Verdict::Pass || then != Verdict::Pass);
             }
         }
     }
