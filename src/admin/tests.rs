@@ -373,8 +373,13 @@ async fn open_paths_are_for_reading_only() {
     let house = House::new(fake(Verdict::Pass), Some("s3cret"), &["/metrics", "/api/v1/gate"]).await;
     assert_eq!(house.get("/metrics").await.status, 200);
     assert_eq!(house.get("/api/v1/gate?as=status").await.status, 200);
-    problem(&house.post("/api/v1/gate", &[], "{}").await, 401, "token");
+    // What can only POST, and send no header, may ask the gate; nothing else.
+    assert_eq!(house.post("/api/v1/gate?as=status", &[], "{\"name\": \"shop\"}").await.status, 200);
+    problem(&house.post("/metrics", &[], "{}").await, 401, "token");
+    problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": false}").await, 401, "token");
     problem(&house.get("/api/v1/report").await, 401, "token");
+    let closed = House::new(fake(Verdict::Pass), Some("s3cret"), &["/metrics"]).await;
+    problem(&closed.post("/api/v1/gate?as=status", &[], "{}").await, 401, "token");
 }
 
 #[tokio::test]

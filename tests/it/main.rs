@@ -7,6 +7,7 @@
 mod harness;
 
 mod accounting;
+mod action;
 mod commands;
 mod comparing;
 mod confirm;
