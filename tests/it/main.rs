@@ -11,6 +11,8 @@ mod action;
 mod commands;
 mod comparing;
 mod confirm;
+mod contrib;
+mod docs;
 mod durability;
 mod forwarding;
 mod gate;
