@@ -40,8 +40,9 @@ comment() {
     fi
     {
         echo "$MARK"
-        # Down to the table: the whole of it is in the job summary.
-        sed '/^|/,$d' "$scratch/summary"
+        # With the five worst rows of the table: the whole of it is in the job summary.
+        awk '/^\|/ && ++rows > 7 { next } /^[-_]/ { exit } { print }' "$scratch/summary"
+        echo
         echo "[All criteria](${GITHUB_SERVER_URL:-}/${GITHUB_REPOSITORY:-}/actions/runs/${GITHUB_RUN_ID:-}) are in the job summary."
     } >"$scratch/comment"
     # Only what a workflow has written: anybody may begin a comment with that line.

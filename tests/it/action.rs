@@ -132,8 +132,10 @@ esac"#,
     assert!(ran.said.contains("::error title=FAIL"), "{ran:#?}");
     assert_eq!(ran.outputs["report-path"], "");
     let body = fs::read_to_string(runner.path("stubs/body")).unwrap();
-    assert!(body.starts_with("<!-- parallax gate -->\n") && body.contains("FAIL") && !body.contains('|'), "{body}");
-    assert!(body.contains("https://github.example/shop/api/actions/runs/77") && body.len() < 600, "{body}");
+    assert!(body.starts_with("<!-- parallax gate -->\n") && body.contains("## ✖ FAIL"), "{body}");
+    let rows = body.lines().filter(|l| l.starts_with("| ✖") || l.starts_with("| ✔") || l.starts_with("| ◌")).count();
+    assert!((1..=5).contains(&rows) && body.contains("| ✖ FAIL | divergence |"), "{body}");
+    assert!(body.contains("https://github.example/shop/api/actions/runs/77") && body.len() < 2_000, "{body}");
     let calls = || fs::read_to_string(runner.path("stubs/calls")).unwrap();
     assert!(calls().contains("--method POST repos/shop/api/issues/12/comments"), "{}", calls());
 
@@ -152,15 +154,20 @@ esac"#,
 
 #[test]
 fn not_decided_fails_unless_told_otherwise() {
-    let (proxy, ..) = compared("{\"a\":1}", 10);
+    let (primary, candidate) = (Upstream::json("1"), Upstream::json("1"));
+    let hour = "[gate]\ncriteria = [\"minimum\"]\nmin_duration = \"1h\"\n";
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(hour).start();
     let runner = Runner::new();
     let ran = runner.run(&[("ADMIN", &admin(&proxy))]);
     ran.says(3, "inconclusive", "3");
+    assert_eq!(ran.outputs["eta-seconds"], "", "without traffic nobody knows");
+    proxy.get("/");
+    proxy.settled(1);
+    let ran = runner.run(&[("ADMIN", &admin(&proxy))]);
+    ran.says(3, "inconclusive", "3");
     assert!(ran.summary.contains("INCONCLUSIVE"), "{ran:#?}");
-    let gate: Value = proxy.admin("/api/v1/gate").1;
-    let (eta, told) = (&gate["eta_seconds"], &ran.outputs["eta-seconds"]);
-    assert_eq!(eta.is_null(), told.is_empty(), "{eta} {ran:#?}");
-    assert!(told.bytes().all(|b| b.is_ascii_digit()), "{told}");
+    let eta: u64 = ran.outputs["eta-seconds"].parse().unwrap();
+    assert!((3_500..=3_600).contains(&eta), "{eta}");
     let ran = runner.run(&[("ADMIN", &admin(&proxy)), ("FAIL_ON_INCONCLUSIVE", "false")]);
     ran.says(0, "inconclusive", "3");
     let ran = runner.run(&[("ADMIN", &admin(&proxy)), ("CANDIDATE_BUILD", "next")]);

@@ -111,7 +111,7 @@ fn exposed() -> Exposed {
     proxy.signal("-HUP");
     let end = Instant::now() + PATIENCE;
     loop {
-        let mut client = proxy.connect_admin();
+        let mut client = Client::connect(proxy.admin);
         client.write(format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", proxy.admin).as_bytes());
         let text = client.read_reply().text();
         if text.contains("parallax_config_last_reload_timestamp_seconds ") && !text.contains("commit_seconds_count 0\n")

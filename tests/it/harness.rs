@@ -251,10 +251,6 @@ impl Proxy {
         Client::connect(self.listen)
     }
 
-    pub fn connect_admin(&self) -> Client {
-        Client::connect(self.admin)
-    }
-
     /// The admin interface's JSON at `path`.
     pub fn admin(&self, path: &str) -> (u16, Value) {
         self.admin_request("GET", path, None)
