@@ -153,6 +153,24 @@ esac"#,
 }
 
 #[test]
+fn a_comment_stays_short() {
+    let runner = Runner::new();
+    let rows = "| ✖ FAIL | divergence | GET /a | 1 % | reason |\n".repeat(30);
+    let summary = format!(
+        "## ✖ FAIL\n\nnot this one\n\n| verdict | | | | |\n|---|---|---|---|---|\n{rows}\n_70 more_\n\n- **!** notice\n"
+    );
+    fs::write(runner.path("long"), &summary).unwrap();
+    runner.stub("parallax", "cat long >>\"$GITHUB_STEP_SUMMARY\"; exit 1");
+    runner.stub("gh", "for a; do case \"$a\" in body=@*) cp \"${a#body=@}\" \"$STUBS/body\" ;; esac; done");
+    let ran = runner.run(&[("ADMIN", "http://a"), ("COMMENT", "true")]);
+    ran.says(1, "fail", "1");
+    assert_eq!(ran.summary, summary, "the job summary has it all");
+    let body = fs::read_to_string(runner.path("stubs/body")).unwrap();
+    assert_eq!(body.matches("| ✖ FAIL").count(), 5, "{body}");
+    assert!(body.contains("not this one") && !body.contains("notice") && !body.contains("more"), "{body}");
+}
+
+#[test]
 fn not_decided_fails_unless_told_otherwise() {
     let (primary, candidate) = (Upstream::json("1"), Upstream::json("1"));
     let hour = "[gate]\ncriteria = [\"minimum\"]\nmin_duration = \"1h\"\n";
