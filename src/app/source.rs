@@ -9,6 +9,7 @@ use crate::model::Leg;
 use crate::pipeline::Snapshot;
 use crate::report::{DivergenceDetail, ProxyInfo, Report, RuleInfo};
 use crate::telemetry;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::runtime::Handle;
@@ -59,6 +60,22 @@ impl Proxy {
         let ledger = self.shared.ledger.clone();
         self.runtime.block_on(async move { ledger.snapshot().await })
     }
+}
+
+/// By leg and route, under the names that the report has.
+fn first_byte(evidence: &Evidence) -> Vec<(Leg, Arc<str>, Buckets)> {
+    let renamed = view::renamed(evidence);
+    let mut all: BTreeMap<(Arc<str>, Leg), Buckets> = BTreeMap::new();
+    for (name, route) in &evidence.routes {
+        let shown: Arc<str> = renamed.get(&**name).map_or_else(|| name.clone(), |shown| shown.as_str().into());
+        for leg in Leg::ALL {
+            let histogram = route.latency.get(leg);
+            if !histogram.is_empty() {
+                all.entry((shown.clone(), leg)).or_default().add_micros(histogram);
+            }
+        }
+    }
+    all.into_iter().map(|((route, leg), buckets)| (leg, route, buckets)).collect()
 }
 
 fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
@@ -136,12 +153,6 @@ impl Source for Proxy {
         let connect = upstreams().map(|u| (u.leg(), Buckets::of(u.connect_times()))).collect();
         let mirrored = upstreams().map(|u| u.leg()).filter(|leg| *leg != Leg::Primary);
         let breaker_open = mirrored.map(|leg| (leg, legs.breaker_open_for(leg).is_some())).collect();
-        let first_byte = snapshot.evidence.routes.iter().flat_map(|(name, route)| {
-            Leg::ALL.into_iter().filter_map(|leg| {
-                let histogram = route.latency.get(leg);
-                (!histogram.is_empty()).then(|| (leg, name.clone(), Buckets::from_micros(histogram)))
-            })
-        });
         MetricsView {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("PARALLAX_COMMIT").unwrap_or("unknown"),
@@ -152,7 +163,7 @@ impl Source for Proxy {
             capture_bytes: Some(shared.capture_budget.used() as u64),
             capture_limit_bytes: Some(shared.capture_budget.max() as u64),
             comparison_queue_length: Some(shared.comparer.stats().queued() as u64),
-            first_byte: first_byte.collect(),
+            first_byte: first_byte(&snapshot.evidence),
             connect,
             added_latency: Some(Buckets::of(&counters.added)),
             mirror_skew: Some(Buckets::of(&shared.mirrors.skew)),

@@ -193,6 +193,35 @@ fn the_metrics_that_are_described_and_asked_for_are_those_that_there_are() {
 }
 
 #[test]
+fn routes_have_the_names_that_the_report_has() {
+    let (primary, candidate) = (Upstream::json("1"), Upstream::json("1"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let mut client = proxy.connect();
+    // Too many words at one place: the report takes them for ids once it has seen them all.
+    let word = |i: u8| [b'a' + i / 26, b'a' + i % 26].map(char::from).iter().collect::<String>();
+    let paths: Vec<_> = (0..60).map(|i| format!("/shops/{}ville", word(i))).collect();
+    for path in paths.iter().chain(&paths) {
+        client.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        client.read_reply();
+    }
+    let report = proxy.settled(120);
+    let mut names: Vec<_> = report["routes"].as_array().unwrap().iter().map(|r| r["route"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert!(names.len() < 50, "nothing was merged: {names:?}");
+    let mut client = Client::connect(proxy.admin);
+    client.write(format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", proxy.admin).as_bytes());
+    let text = client.read_reply().text();
+    for metric in ["parallax_requests_total", "parallax_leg_first_byte_seconds_count", "parallax_gate_samples"] {
+        let lines = text.lines().filter(|l| l.starts_with(&format!("{metric}{{")));
+        let lines = lines.filter(|l| l.contains("leg=\"candidate\"") || !l.contains("leg="));
+        let found = lines.filter_map(|l| l.split_once("route=\"")?.1.split_once('"')).map(|(route, _)| route);
+        let found: BTreeSet<_> = found.filter(|r| !r.is_empty()).collect();
+        assert!(found.iter().all(|r| names.contains(r)), "{metric}: {found:?}, the report has {names:?}");
+        assert!(!found.is_empty(), "{metric}");
+    }
+}
+
+#[test]
 fn the_dashboard_can_be_provisioned() {
     let text = read("contrib/grafana/parallax.json");
     assert!(!text.contains("__inputs"), "is not resolved where dashboards are provisioned");
