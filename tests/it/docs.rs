@@ -1,9 +1,11 @@
 //! What the documents show is what the program takes: every command line, every block of YAML. Blocks of configuration
 //! are checked in tests/tidy.rs.
 
+use crate::harness::*;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// The fenced blocks of README and docs: where, in which language, what.
 fn blocks() -> Vec<(String, String, String)> {
@@ -113,6 +115,48 @@ fn the_step_of_a_workflow_uses_inputs_and_outputs_that_there_are() {
         let name: String = after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
         assert!(action["outputs"][&name].is_object(), "no output {name}");
     }
+}
+
+/// The script of the GitLab job, run as it stands against a proxy whose candidate answers this.
+fn gitlab(candidate: &str) -> (Option<i32>, String, bool) {
+    let (primary, candidate) = (Upstream::json("{\"a\":1}"), Upstream::json(candidate));
+    let limits = "[gate]\ncriteria = [\"divergence\"]\ntolerance = \"5%\"\nmin_comparisons = 20\n";
+    let serve = Proxy::between(&primary.url(), &candidate.url()).config(limits);
+    let proxy = serve.args(&["--candidate-build", "4f2a"]).start();
+    let mut client = proxy.connect();
+    for _ in 0..200 {
+        client.write(b"GET /things/7 HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.read_reply();
+    }
+    proxy.settled(200);
+    let job = example("reports:");
+    let script = job["parallax"]["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+    let binary = Path::new(env!("CARGO_BIN_EXE_parallax")).parent().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ran = Command::new("bash")
+        .args(["-e", "-o", "pipefail", "-c", &script.collect::<Vec<_>>().join("\n")])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .env_clear()
+        .env("PATH", format!("{}:{}", binary.display(), std::env::var("PATH").unwrap()))
+        .env("CI_COMMIT_SHA", "4f2a")
+        .env("PARALLAX_ADMIN", format!("http://{}", proxy.admin))
+        .output()
+        .unwrap();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    let artifacts = &job["parallax"]["artifacts"];
+    let cases = read(artifacts["reports"]["junit"].as_str().unwrap());
+    (ran.status.code(), cases, read(artifacts["paths"][0].as_str().unwrap()).contains("</html>"))
+}
+
+#[test]
+fn the_gitlab_job_ends_as_the_gate_does_and_keeps_what_it_says() {
+    let (code, cases, report) = gitlab("{\"a\":1}");
+    assert_eq!((code, report), (Some(0), true), "{cases}");
+    assert!(cases.contains("<testcase") && !cases.contains("<failure"), "{cases}");
+    let (code, cases, report) = gitlab("{\"a\":2}");
+    assert_eq!((code, report), (Some(1), true), "{cases}");
+    assert!(cases.contains("<failure"), "{cases}");
 }
 
 #[test]
