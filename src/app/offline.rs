@@ -37,6 +37,7 @@ impl Offline {
                 rules: String::new(),
                 started_at: written.unwrap_or_default(),
                 reason: EpochReason::Start,
+                resets: 0,
             }),
         };
         let policy = policy.or(stored.policy).unwrap_or_else(|| Policy { default: Default::default(), routes: vec![] });

@@ -6,9 +6,7 @@ use crate::gate::{self, Facts, Judgement, Policy};
 use crate::model::{Notice, Severity, Timestamp};
 use crate::pipeline::StoreStatus;
 use crate::report::{self, DivergenceDetail, ProxyInfo, Report, ReportFacts, RuleInfo};
-use crate::routes;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What a view is made of.
 #[derive(Debug)]
@@ -26,12 +24,7 @@ pub struct View<'a> {
 
 /// Merges the rare ones among too many sibling paths into their template.
 pub fn collapsed(evidence: &Evidence, keep_examples: usize) -> Evidence {
-    let counts = evidence.routes.iter().map(|(name, route)| (&**name, route.counts.requests));
-    let renamed = routes::collapse(counts);
-    if renamed.is_empty() {
-        return evidence.clone();
-    }
-    evidence.collapsed(&|name| renamed.get(name).map(|new| Arc::from(new.as_str())), keep_examples)
+    evidence.by_template(keep_examples).into_owned()
 }
 
 /// As the gate wants to know it.

@@ -43,6 +43,7 @@ fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
             rules: String::new(),
             started_at: started(),
             reason: EpochReason::Start,
+            resets: 0,
         },
         routes: BTreeMap::new(),
         rule_hits: BTreeMap::new(),

@@ -29,6 +29,7 @@ fn epoch() -> EpochInfo {
         rules: "r1".into(),
         started_at: start(),
         reason: EpochReason::Build,
+        resets: 0,
     }
 }
 
@@ -111,6 +112,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
     counts.incomparable_reasons.client_aborted = 2;
     RouteEvidence {
         since: start(),
+        restarts: 0,
         rules: "r1".into(),
         counts,
         paired: Cells { n00: 90, n10: 0, n01: 10, n11: 0 },

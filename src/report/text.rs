@@ -24,7 +24,7 @@ fn write(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
     if report.gate.verdict == Verdict::Inconclusive {
         let open = report.gate.criteria.iter().filter(|c| c.required && c.verdict == Verdict::Inconclusive);
         for c in open.take(3) {
-            writeln!(out, "  {}", style.wrap(&words::reason(c), 4))?;
+            writeln!(out, "  {}", style.wrap(&c.sentence(), 4))?;
         }
     }
     writeln!(out)?;

@@ -44,7 +44,7 @@ pub(super) fn headline(report: &Report) -> String {
                         "{candidate} does not behave like the primary: {routes} of {all} {noun} {verb} too often{also}"
                     )
                 }
-                Some(c) if failed.len() == 1 => format!("{candidate} must not replace the primary: {}", reason(c)),
+                Some(c) if failed.len() == 1 => format!("{candidate} must not replace the primary: {}", c.sentence()),
                 _ => format!("{candidate} must not replace the primary: {others} failed"),
             }
         }
@@ -79,14 +79,6 @@ fn inconclusive(report: &Report, open: usize, all: usize) -> String {
         "no criterion is required, so nothing can be decided".to_owned()
     } else {
         format!("{open} of {all} criteria {} not decided. This is not a pass.", if open == 1 { "is" } else { "are" })
-    }
-}
-
-/// A criterion's name, route and reason in one line.
-pub(super) fn reason(c: &CriterionResult) -> String {
-    match &c.route {
-        Some(route) => format!("{} {route}: {}", c.criterion.as_str(), c.reason),
-        None => format!("{}: {}", c.criterion.as_str(), c.reason),
     }
 }
 
