@@ -4,7 +4,7 @@ use super::*;
 use crate::diff::{RuleSpec, Shape};
 use crate::evidence::{Proposal, Proposals, Support};
 use crate::gate::{Judgement, Verdict};
-use crate::report::{DivergenceDetail, Report, find, samples};
+use crate::report::{DivergenceDetail, HistoryDocument, Report, find, samples};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,6 +36,14 @@ impl Source for Fake {
 
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
         find(&samples::evidence(if self.hostile { samples::HOSTILE } else { "129.90" }), fingerprint)
+    }
+
+    fn history(&self, epoch: Option<&str>, route: Option<&str>) -> Option<HistoryDocument> {
+        let report = self.report();
+        let mut history = samples::history_report();
+        history.series.retain(|s| route.is_none() || s.route.is_none() || s.route.as_deref() == route);
+        let known = epoch.is_none_or(|id| id == report.epoch.id);
+        known.then(|| HistoryDocument::new(report.generated_at, report.epoch, history, report.epochs))
     }
 
     fn proposals(&self) -> Proposals {

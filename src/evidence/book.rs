@@ -239,6 +239,11 @@ impl Book {
         all
     }
 
+    /// Whether an epoch is still told of, be it by its totals only.
+    pub fn is_told(&self, number: u64) -> bool {
+        self.epochs().any(|e| e.number == number) || self.history.iter().any(|past| past.number == number)
+    }
+
     /// The number the next epoch will have.
     pub fn next_number(&self) -> u64 {
         self.next

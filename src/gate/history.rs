@@ -7,7 +7,7 @@ use super::{Criterion, CriterionResult, Judgement, Policy, Verdict};
 use crate::evidence::{Counts, Evidence};
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ pub const MAX_ROUTE_ROWS: usize = 500;
 pub struct History {
     points: Vec<Arc<Point>>,
 }
+
+/// Of all epochs that are told of, by number.
+pub type Histories = BTreeMap<u64, Arc<History>>;
 
 /// What was said at one moment, and the numbers it rested on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -23,7 +23,7 @@ mod weights;
 mod words;
 
 pub use divergence::{bounds, route_bounds};
-pub use history::{History, MAX_POINTS, MAX_ROUTE_ROWS, Point, Row};
+pub use history::{Histories, History, MAX_POINTS, MAX_ROUTE_ROWS, Point, Row};
 pub use judge::{Facts, judge};
 pub use pool::TAIL;
 pub use settings::{Criterion, GateSettings, LatencySettings, Policy, Quantiles, RoutePolicy};

@@ -39,6 +39,7 @@ fn write(out: &mut String, report: &Report, examples: &Examples) -> std::fmt::Re
     fragments::notices(out, report)?;
     fragments::accounting(out, report)?;
     fragments::routes(out, report, 1_000)?;
+    fragments::history(out, report)?;
     fragments::rules(out, report, 200)?;
 
     let (counted, excused): (Vec<_>, Vec<_>) = report.divergences.iter().partition(|d| d.counted > 0);
@@ -68,6 +69,7 @@ fn write(out: &mut String, report: &Report, examples: &Examples) -> std::fmt::Re
         }
         out.push_str(&section);
     }
+    fragments::epochs(out, report)?;
     if report.totals.compared > 0 {
         let (guarantee, read) = (Html(words::MEANING), Html(words::MEANING_READ));
         writeln!(out, "<h2>What the verdict means</h2>\n<blockquote>{guarantee}</blockquote>\n<p>{read}</p>")?;

@@ -12,6 +12,10 @@ pub const MAX_MARKDOWN_BYTES: usize = 900 * 1024;
 
 const MAX_ROUTES: usize = 200;
 
+/// Of the history: series, and about so many points of each.
+const MAX_SERIES: usize = 8;
+const MAX_SERIES_POINTS: usize = 6;
+
 /// The report; with `examples`, one beside each divergence that has one there.
 pub fn markdown(report: &Report, examples: &Examples) -> String {
     let mut out = String::new();
@@ -19,6 +23,7 @@ pub fn markdown(report: &Report, examples: &Examples) -> String {
     let _ = head(&mut out, report);
     let _ = routes(&mut out, report);
     let mut tail = String::new();
+    let _ = history(&mut tail, report);
     let _ = notices(&mut tail, report);
     let _ = meaning(&mut tail, report);
     let counted: Vec<_> = report.divergences.iter().filter(|d| d.counted > 0).collect();
@@ -52,7 +57,7 @@ fn head(out: &mut String, report: &Report) -> std::fmt::Result {
             None => Ok(()),
         };
     }
-    writeln!(out, "{}\n", md(&words::epoch_line(report)))?;
+    writeln!(out, "{}\n\n{}\n", md(&words::epoch_line(report)), md(&words::covers(report)))?;
     writeln!(out, "| | exchanges | share | |\n|---|--:|--:|---|")?;
     let skipped = words::not_mirrored(report);
     let rest = t.incomparable + t.pending;
@@ -148,6 +153,40 @@ fn divergence(
         writeln!(out, "<{admin}/divergences/{}>\n", d.fingerprint)?;
     }
     writeln!(out, "</details>")
+}
+
+/// How the bounds closed in, folded: a line for each series, then the verdicts.
+fn history(out: &mut String, report: &Report) -> std::fmt::Result {
+    let history = &report.history;
+    if history.points.len() < 2 {
+        return Ok(());
+    }
+    let verdicts = super::text_history::verdicts(report);
+    writeln!(out, "\n<details><summary>How the bounds closed in: {}</summary>\n", md(&verdicts))?;
+    writeln!(out, "| verdict | of | at | samples | observed | lower | upper | limit |\n|---|---|---|--:|--:|--:|--:|--:|")?;
+    for series in history.series.iter().take(MAX_SERIES) {
+        for (i, point) in series.points.iter().enumerate() {
+            // The first, the last, and some on the way.
+            let step = series.points.len().div_ceil(MAX_SERIES_POINTS).max(1);
+            if i % step != 0 && i + 1 != series.points.len() {
+                continue;
+            }
+            let told = |v: Option<f64>| v.map_or_else(String::new, |v| series.told(v));
+            writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                if i == 0 { word(series.verdict) } else { "" },
+                if i == 0 { md(&series.name()) } else { String::new() },
+                super::chart::clock(point.at),
+                thousands(point.samples),
+                told(point.observed),
+                told(point.lower),
+                told(point.upper),
+                told(point.limit),
+            )?;
+        }
+    }
+    writeln!(out, "\n</details>")
 }
 
 fn notices(out: &mut String, report: &Report) -> std::fmt::Result {

@@ -1,6 +1,7 @@
 //! The report for a terminal or a log: the verdict first, then the numbers, then what to do next.
 
 use super::format::{Role, part, thousands};
+use super::text_history::history;
 use super::text_tables::{divergences, routes};
 use super::{Report, Style, words};
 use crate::gate::Verdict;
@@ -29,6 +30,7 @@ fn write(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
     }
     writeln!(out)?;
     writeln!(out, "{}", style.plain(&words::epoch_line(report)))?;
+    writeln!(out, "  {}", style.wrap(&words::covers(report), 2))?;
     accounting(out, report, style)?;
     if !report.routes.is_empty() {
         writeln!(out)?;
@@ -41,6 +43,7 @@ fn write(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
         let line = format!("EXCUSED  {}", style.wrap(&excused, 9));
         writeln!(out, "{}", style.paint(Role::Dim, &line))?;
     }
+    history(out, report, style)?;
     notices(out, report, style)?;
     next(out, report)
 }

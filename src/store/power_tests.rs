@@ -101,7 +101,7 @@ fn a_power_cut_leaves_a_state_that_once_was() {
         for i in 0..30 {
             exchange(&mut book, i, None);
             store
-                .commit(Batch { book: &book, mirroring: true, policy: None, now: crate::evidence::testing::at(i) })
+                .commit(Batch { book: &book, histories: &Default::default(), mirroring: true, policy: None, now: crate::evidence::testing::at(i) })
                 .unwrap();
             book.kept();
             states.push(Some(book.newest().evidence.clone()));
@@ -133,7 +133,7 @@ fn a_database_that_panics_is_a_store_that_fails() {
     let mut store = Store::new(db, file.clone(), 1 << 30, meta, Default::default());
     let mut book = resume(stored_of(&disk.0.lock().unwrap().now));
     exchange(&mut book, 0, None);
-    let batch = Batch { book: &book, mirroring: true, policy: None, now: crate::evidence::testing::at(0) };
+    let batch = Batch { book: &book, histories: &Default::default(), mirroring: true, policy: None, now: crate::evidence::testing::at(0) };
     disk.0.lock().unwrap().panics = true;
     let error = store.commit(batch).unwrap_err().to_string();
     assert!(error.contains("the database gave up"), "{error}");

@@ -28,6 +28,8 @@ pub(super) const DIVERGENCES: Table = TableDefinition::new("divergences");
 /// By epoch number, route name, a zero byte and a digest of location and kind. Not part of the route's row, which is
 /// written once a second while there is traffic.
 pub(super) const VOLATILITY: Table = TableDefinition::new("volatility");
+/// By epoch number and time, big endian: what the gate said then.
+pub(super) const HISTORY: Table = TableDefinition::new("history");
 /// By a number that grows, big endian: the lowest is the oldest.
 pub(super) const EXAMPLES: Table = TableDefinition::new("examples");
 
@@ -130,6 +132,10 @@ pub(super) fn epoch_key(epoch: u64) -> Vec<u8> {
 
 pub(super) fn route_key(epoch: u64, route: &str) -> Vec<u8> {
     [&epoch.to_be_bytes()[..], route.as_bytes()].concat()
+}
+
+pub(super) fn history_key(epoch: u64, at: Timestamp) -> Vec<u8> {
+    [epoch.to_be_bytes(), at.as_micros().to_be_bytes()].concat()
 }
 
 /// What every key of the route's divergences, and of what is volatile there, begins with.

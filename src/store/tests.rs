@@ -40,7 +40,7 @@ pub(super) fn stored_of(bytes: &[u8]) -> Stored {
 }
 
 fn commit(store: &mut Store, book: &mut Book) {
-    store.commit(Batch { book, mirroring: true, policy: None, now: at(100) }).unwrap();
+    store.commit(Batch { book, histories: &Default::default(), mirroring: true, policy: None, now: at(100) }).unwrap();
     book.kept();
 }
 
@@ -138,7 +138,7 @@ fn the_switch_the_key_and_the_policy_survive() {
     assert!(stored.mirroring && stored.policy.is_none() && stored.last_commit.is_none());
     let book = resume(stored);
     let policy = crate::gate::Policy { default: Default::default(), routes: vec![] };
-    store.commit(Batch { book: &book, mirroring: false, policy: Some(&policy), now: at(3) }).unwrap();
+    store.commit(Batch { book: &book, histories: &Default::default(), mirroring: false, policy: Some(&policy), now: at(3) }).unwrap();
     drop(store);
     let read = open_read(dir.path()).unwrap();
     assert!(!read.mirroring);
@@ -197,7 +197,7 @@ fn forgotten_epochs_go_and_examples_are_bounded() {
     for i in 0..60 {
         exchange(&mut book, i, Some(if i < 30 { "1" } else { "2" }));
     }
-    let kept = store.commit(Batch { book: &book, mirroring: true, policy: None, now: at(1) }).unwrap();
+    let kept = store.commit(Batch { book: &book, histories: &Default::default(), mirroring: true, policy: None, now: at(1) }).unwrap();
     assert!(!kept.evicted.is_empty());
     book.kept();
     for (epoch, route, id) in &kept.evicted {
@@ -340,7 +340,7 @@ fn a_file_that_was_removed_is_not_called_durable() {
     exchange(&mut book, 60, Some("2"));
     assert!(store.in_place().is_err());
     for _ in 0..2 {
-        let error = store.commit(Batch { book: &book, mirroring: true, policy: None, now: at(100) }).unwrap_err();
+        let error = store.commit(Batch { book: &book, histories: &Default::default(), mirroring: true, policy: None, now: at(100) }).unwrap_err();
         assert_eq!(error.to_string(), format!("the file {} is gone", file.display()));
     }
     // With the folder back everything is written again.
@@ -359,7 +359,7 @@ fn a_file_that_was_replaced_is_left_to_its_owner() {
     drop(open(&settings(theirs.path())).unwrap());
     std::fs::rename(theirs.path().join(FILE), ours.path().join(FILE)).unwrap();
     for expect in ["is gone", "was replaced by another store"] {
-        let error = store.commit(Batch { book: &book, mirroring: true, policy: None, now: at(100) }).unwrap_err();
+        let error = store.commit(Batch { book: &book, histories: &Default::default(), mirroring: true, policy: None, now: at(100) }).unwrap_err();
         assert!(error.to_string().contains(expect), "{error}");
     }
     drop(store);
