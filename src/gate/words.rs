@@ -64,7 +64,10 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([0.01, 0.05, 0.006_079_27, 0.000_243_17, 0.0].map(probability), ["0.01", "0.05", "0.00608", "0.000243", "0"]);
+        assert_eq!(
+            [0.01, 0.05, 0.006_079_27, 0.000_243_17, 0.0].map(probability),
+            ["0.01", "0.05", "0.00608", "0.000243", "0"]
+        );
         assert_eq!([thousands(0), thousands(999), thousands(1_284_310)], ["0", "999", "1,284,310"]);
         assert_eq!([percent(0.0), percent(0.0027), percent(0.1), percent(1.0)], ["0 %", "0.27 %", "10 %", "100 %"]);
         assert_eq!(percent(3e-7), "0.00003 %");

@@ -5,9 +5,10 @@
 //! or has had its time, so that an early reader cannot see only the quick and clean ones.
 
 use super::examples;
+use super::verdicts::{Judged, Verdicts};
 use crate::evidence::{Begun, Book, Evidence, PastEpoch, Rules, Settled, Settlement};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
-use crate::gate::{self, Facts, Histories, Point, Policy};
+use crate::gate::{Histories, Point, Policy};
 use crate::model::{Incomparable, PerLeg, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,10 +18,6 @@ use std::time::Duration;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How often old epochs are looked through.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
-/// How long a change of the verdict that nobody asked for may go unseen.
-const JUDGE_EVERY: Duration = Duration::from_secs(30);
-/// Judging takes at most one part in so many of the time.
-const JUDGE_SHARE: u32 = 100;
 /// Exchanges, and bytes of settled ones, that may wait for an earlier one; beyond it that one is passed over early.
 const MAX_OPEN: usize = 200_000;
 const MAX_OPEN_BYTES: usize = 64 << 20;
@@ -102,9 +99,7 @@ struct Open {
 /// The sole owner of the evidence.
 pub struct Core {
     book: Book,
-    histories: Arc<Histories>,
-    /// When it was last judged, and how long the next time is to wait at least.
-    judged: Option<(Duration, Duration)>,
+    verdicts: Verdicts,
     keeper: Option<Box<dyn Keeper>>,
     mirroring: bool,
     policy: Option<Policy>,
@@ -142,11 +137,8 @@ impl std::fmt::Debug for Core {
 
 impl Core {
     pub fn new(options: LedgerOptions, now: Moment) -> Self {
-        let LedgerOptions { mut book, mut histories, keeper, mirroring, policy, patience, keep_for, max_size } = options;
-        histories.retain(|number, _| book.is_told(*number));
-        for (_, history) in histories.iter_mut().filter(|(number, _)| **number != book.newest().number) {
-            Arc::make_mut(history).retire();
-        }
+        let LedgerOptions { mut book, histories, keeper, mirroring, policy, patience, keep_for, max_size } = options;
+        let verdicts = Verdicts::new(histories, &book);
         if let Some(policy) = policy.clone() {
             book.set_latency(Arc::new(move |route| policy.latency_terms(route)));
         }
@@ -156,8 +148,7 @@ impl Core {
         };
         Self {
             book,
-            histories: Arc::new(histories),
-            judged: None,
+            verdicts,
             keeper,
             mirroring,
             policy,
@@ -226,7 +217,7 @@ impl Core {
                     taken_at: now,
                     evidence: self.book.newest().evidence.clone(),
                     history: self.book.history(),
-                    histories: self.histories.clone(),
+                    histories: self.verdicts.histories().clone(),
                     store: self.status.clone(),
                     mirroring: self.mirroring,
                     pending: self.open.len(),
@@ -246,28 +237,16 @@ impl Core {
     /// Judges the newest epoch where it is time to, and keeps what was said where that is news or its turn has come.
     /// `clock` times the judging.
     pub fn judge(&mut self, now: Moment, clock: impl Fn() -> Duration) {
-        if self.judged.is_some_and(|(at, wait)| now.steady.saturating_sub(at) < wait) {
-            return;
-        }
-        let number = self.book.newest().number;
-        let start = clock();
-        let point = self.point(&self.book.newest().evidence, now.wall);
-        let cost = clock().saturating_sub(start);
-        let history = self.histories.get(&number);
-        let spacing = history.map_or(COMMIT_EVERY, |history| history.spacing(now.wall));
-        self.judged = Some((now.steady, spacing.min(JUDGE_EVERY).max(cost * JUDGE_SHARE)));
-        if let Some(point) = point
-            && history.is_none_or(|h| h.is_due(now.wall) || h.verdict() != Some(point.verdict))
-        {
-            self.note(number, point);
+        let judged = Judged::of(&self.book, self.policy.as_ref(), &self.status, self.mirroring);
+        if self.verdicts.judge(&judged, now, clock) {
+            (self.dirty, self.cached) = (true, None);
         }
     }
 
     /// Somebody was told this verdict of that epoch. Where it is news, it is kept.
     pub fn told(&mut self, number: u64, point: Point) {
-        let news = self.histories.get(&number).is_none_or(|h| h.verdict() != Some(point.verdict));
-        if news && number == self.book.newest().number {
-            self.note(number, point);
+        if self.verdicts.told(&self.book, number, point) {
+            (self.dirty, self.cached) = (true, None);
         }
     }
 
@@ -291,7 +270,7 @@ impl Core {
         if now.steady.saturating_sub(self.forgot) >= FORGET_EVERY {
             self.forgot = now.steady;
             self.book.forget(self.keep_for, self.status.bytes > self.max_size, now.wall);
-            self.forget_histories();
+            self.verdicts.forget(&self.book);
         }
         let Some(keeper) = &mut self.keeper else {
             self.dirty = false;
@@ -300,7 +279,7 @@ impl Core {
             return;
         };
         let (mirroring, policy) = (self.mirroring, self.policy.as_ref());
-        let batch = Batch { book: &self.book, histories: &self.histories, mirroring, policy, now: now.wall };
+        let batch = Batch { book: &self.book, histories: self.verdicts.histories(), mirroring, policy, now: now.wall };
         let start = clock();
         let result = keeper.keep(batch);
         self.status.commit_seconds = clock().saturating_sub(start).as_secs_f64();
@@ -386,7 +365,7 @@ impl Core {
         self.late.clear();
         self.begun_since(before, now);
         // The last word is said whenever it comes.
-        self.judged = None;
+        self.verdicts.hurry();
     }
 
     pub fn book(&self) -> &Book {
@@ -448,18 +427,8 @@ impl Core {
         }
         // The start of an epoch is made durable at once.
         self.committed = None;
-        self.judged = None;
-        let ended = self.book.epochs().filter(|e| e.ended_at.is_some() && e.number >= before);
-        let last_words: Vec<_> = ended.map(|e| (e.number, self.point(&e.evidence, now))).collect();
-        for (number, point) in last_words {
-            if let Some(point) = point {
-                self.note(number, point);
-            }
-            if let Some(history) = Arc::make_mut(&mut self.histories).get_mut(&number) {
-                Arc::make_mut(history).retire();
-            }
-        }
-        self.forget_histories();
+        let judged = Judged::of(&self.book, self.policy.as_ref(), &self.status, self.mirroring);
+        self.verdicts.ended_since(&judged, before, now);
         let info = &self.book.newest().evidence.epoch;
         let build = info.candidate_build.as_deref().unwrap_or("not named");
         match info.resets {
@@ -473,38 +442,6 @@ impl Core {
                  multiplied by {:.3}",
                 crate::stats::spend(1.0, resets)
             ),
-        }
-    }
-
-    /// What the gate says of this evidence now; `None` while there is nothing to say it of.
-    fn point(&self, evidence: &Evidence, now: Timestamp) -> Option<Point> {
-        let policy = self.policy.as_ref()?;
-        if evidence.routes.values().all(|route| route.counts.compared == 0) {
-            return None;
-        }
-        // Examples are not judged.
-        let evidence = evidence.by_template(0);
-        let facts = Facts {
-            not_durable: (!self.status.durable).then(|| self.status.why.clone().unwrap_or_default()),
-            mirroring: self.mirroring,
-            ..Facts::at(now)
-        };
-        Point::of(&gate::judge(policy, &evidence, &facts), policy, &evidence, now)
-    }
-
-    fn note(&mut self, number: u64, point: Point) {
-        let history = Arc::make_mut(&mut self.histories).entry(number).or_default();
-        Arc::make_mut(history).push(point);
-        self.dirty = true;
-        self.cached = None;
-    }
-
-    /// Of epochs that are no longer told of.
-    fn forget_histories(&mut self) {
-        let told = |number: &u64| self.book.is_told(*number);
-        if !self.histories.keys().all(told) {
-            let book = &self.book;
-            Arc::make_mut(&mut self.histories).retain(|number, _| book.is_told(*number));
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::types::LegsOf;
 use super::{
-    DivergenceDetail, DivergenceReport, DivergenceShares, EpochReport, GateSummary, HistoryReport, Latency, LatencyRatio,
-    LatencySummary, ProxyInfo, Report, RouteReport, RuleInfo, rules,
+    DivergenceDetail, DivergenceReport, DivergenceShares, EpochReport, GateSummary, HistoryReport, Latency,
+    LatencyRatio, LatencySummary, ProxyInfo, Report, RouteReport, RuleInfo, rules,
 };
 use crate::evidence::{Counts, Divergence, Evidence, Histogram, RouteEvidence};
 use crate::gate::{History, Judgement};

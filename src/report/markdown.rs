@@ -163,7 +163,10 @@ fn history(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     let verdicts = super::text_history::verdicts(report);
     writeln!(out, "\n<details><summary>How the bounds closed in: {}</summary>\n", md(&verdicts))?;
-    writeln!(out, "| verdict | of | at | samples | observed | lower | upper | limit |\n|---|---|---|--:|--:|--:|--:|--:|")?;
+    writeln!(
+        out,
+        "| verdict | of | at | samples | observed | lower | upper | limit |\n|---|---|---|--:|--:|--:|--:|--:|"
+    )?;
     for series in history.series.iter().take(MAX_SERIES) {
         for (i, point) in series.points.iter().enumerate() {
             // The first, the last, and some on the way.

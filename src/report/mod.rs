@@ -15,6 +15,7 @@ mod gate_text;
 mod github;
 mod history;
 mod html;
+mod html_history;
 mod json;
 mod junit;
 mod markdown;

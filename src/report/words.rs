@@ -134,10 +134,9 @@ fn began(report: &Report) -> String {
         },
         (EpochReason::Rules, _) => "since the rules of all routes changed".to_owned(),
         (EpochReason::Manual, 0) => "since it was begun by hand".to_owned(),
-        (EpochReason::Manual, n) => format!(
-            "since it was begun by hand, the {} time that evidence of this build was given up",
-            ordinal(n)
-        ),
+        (EpochReason::Manual, n) => {
+            format!("since it was begun by hand, the {} time that evidence of this build was given up", ordinal(n))
+        }
     }
 }
 

@@ -223,7 +223,8 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         }
     }
     // Not there in files of versions that kept none.
-    let rows_of_later = |table: Table| if names.iter().any(|name| name == table.name()) { rows(table) } else { Ok(Vec::new()) };
+    let rows_of_later =
+        |table: Table| if names.iter().any(|name| name == table.name()) { rows(table) } else { Ok(Vec::new()) };
     for (key, value) in rows_of_later(VOLATILITY)? {
         let (epoch, name) = split_divergence_key(&key).ok_or_else(|| bad(&"the key of a volatile place"))?;
         let VolatilityRow { location, kind, seen } = decode(&value).map_err(|e| bad(&e))?;
@@ -258,12 +259,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
     Ok(Some((meta, stored, index)))
 }
 
-fn stored(
-    meta: &Meta,
-    epochs: BTreeMap<u64, Epoch>,
-    history: Vec<PastEpoch>,
-    histories: Histories,
-) -> Stored {
+fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>, histories: Histories) -> Stored {
     Stored {
         store_id: meta.store_id.clone(),
         redact_key: meta.redact_key,
