@@ -6,7 +6,7 @@
 
 use super::examples;
 use super::verdicts::{Judged, Verdicts};
-use crate::evidence::{Begun, Book, Evidence, PastEpoch, Rules, Settled, Settlement};
+use crate::evidence::{Begun, Book, Diverged, Evidence, PastEpoch, Rules, Settled, Settlement};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::{Histories, Point, Policy};
 use crate::model::{Incomparable, PerLeg, Timestamp};
@@ -271,6 +271,7 @@ impl Core {
             self.forgot = now.steady;
             self.book.forget(self.keep_for, self.status.bytes > self.max_size, now.wall);
             self.verdicts.forget(&self.book);
+            self.cached = None;
         }
         let Some(keeper) = &mut self.keeper else {
             self.dirty = false;
@@ -346,7 +347,6 @@ impl Core {
     pub fn close(&mut self, now: Timestamp) {
         self.cached = None;
         self.open_bytes = 0;
-        let before = self.book.newest().number;
         for (_, open) in std::mem::take(&mut self.open) {
             let Some((begun, _)) = open.begun else { continue };
             let settled = open.settled.unwrap_or_else(|| {
@@ -360,10 +360,9 @@ impl Core {
                     result: Settlement::Incomparable(Incomparable::Shutdown),
                 })
             });
-            self.book.settle(&begun, &settled, now);
+            self.settle(&begun, &settled, now);
         }
         self.late.clear();
-        self.begun_since(before, now);
         // The last word is said whenever it comes.
         self.verdicts.hurry();
     }
@@ -397,7 +396,6 @@ impl Core {
     }
 
     fn release(&mut self, now: Moment) {
-        let epoch = self.book.newest().number;
         while let Some(open) = self.open.get(&self.next) {
             let crowded = self.open.len() > MAX_OPEN || self.open_bytes > MAX_OPEN_BYTES;
             match open {
@@ -417,7 +415,13 @@ impl Core {
             self.late.remove(&seq);
             self.apply(seq, now.wall);
         }
-        self.begun_since(epoch, now.wall);
+    }
+
+    fn settle(&mut self, begun: &Begun, settled: &Settled, now: Timestamp) -> Option<Diverged> {
+        let before = self.book.newest().number;
+        let diverged = self.book.settle(begun, settled, now);
+        self.begun_since(before, now);
+        diverged
     }
 
     /// What there is to do when epochs have begun since the one of that number was the newest.
@@ -451,7 +455,7 @@ impl Core {
             self.open_bytes = self.open_bytes.saturating_sub(bytes);
             self.done = (self.done.0 + 1, self.done.1 + bytes);
             self.example_bytes += bytes;
-            let diverged = self.book.settle(&begun, &settled, now);
+            let diverged = self.settle(&begun, &settled, now);
             if let (Some(diverged), Some(again)) = (diverged, again) {
                 again.ask(diverged);
             }

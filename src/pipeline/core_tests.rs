@@ -367,9 +367,9 @@ fn an_epoch_that_ends_gets_its_last_word() {
     let (mut core, inbox) = judging();
     exchanges(&mut core, &inbox, 1, true, "1");
     judged(&mut core, 1);
-    exchanges(&mut core, &inbox, 2, true, "1");
+    (0..3).for_each(|_| exchanges(&mut core, &inbox, 2, true, "1"));
     exchanges(&mut core, &inbox, 3, false, "2");
-    assert_eq!(said(&mut core, 1), [(1, "inconclusive", 10), (3, "fail", 20)]);
+    assert_eq!(said(&mut core, 1), [(1, "inconclusive", 10), (3, "fail", 40)]);
     assert_eq!(said(&mut core, 2), []);
     judged(&mut core, 3);
     assert_eq!(said(&mut core, 2), [(3, "inconclusive", 10)], "without waiting for its time");

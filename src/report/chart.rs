@@ -47,6 +47,12 @@ pub fn bounds(out: &mut String, series: &BoundSeries, changes: &[VerdictChange])
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
         Html(described(series, first, last))
     )?;
+    // What is beyond the edges is cut off, so that lines run where they would.
+    let (width, height) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
+    writeln!(
+        out,
+        "<svg x=\"{LEFT}\" y=\"{TOP}\" width=\"{width}\" height=\"{height}\" viewBox=\"{LEFT} {TOP} {width} {height}\">"
+    )?;
     for change in changes.iter().filter(|c| c.at > first.at && c.at <= last.at) {
         let x = plane.x(change.at);
         writeln!(
@@ -65,6 +71,7 @@ pub fn bounds(out: &mut String, series: &BoundSeries, changes: &[VerdictChange])
         line(out, &plane, "upper", part, |p| p.upper)?;
     }
     line(out, &plane, "limit", &series.points, |p| p.limit)?;
+    out.push_str("</svg>\n");
     axes(out, &plane, series, first, last)?;
     out.push_str("</svg>\n");
     numbers(out, series)?;
@@ -72,7 +79,7 @@ pub fn bounds(out: &mut String, series: &BoundSeries, changes: &[VerdictChange])
     Ok(())
 }
 
-/// Room for the limit and for where the bounds are now. What was above it is drawn along the edge.
+/// Room for the limit and for where the bounds are now.
 fn most(last: &BoundPoint) -> f64 {
     let now = [last.lower, last.upper, last.observed].into_iter().flatten().fold(0.0, f64::max);
     let limit = last.limit.unwrap_or(0.0);
@@ -143,7 +150,8 @@ fn axes(out: &mut String, plane: &Plane, series: &BoundSeries, first: &BoundPoin
     text(edge, HEIGHT - 6.0, "end", &clock(last.at))?;
     // The names of the lines, at their ends and apart from each other.
     let ends = [("upper", last.upper), ("limit", last.limit), ("lower", last.lower)];
-    let mut ends: Vec<_> = ends.into_iter().filter_map(|(name, v)| Some((name, plane.y(v?)))).collect();
+    let mut ends: Vec<_> =
+        ends.into_iter().filter_map(|(name, v)| Some((name, plane.y(v?).clamp(TOP, base)))).collect();
     ends.sort_by(|a, b| a.1.total_cmp(&b.1));
     let mut taken = f64::MIN;
     for (name, y) in ends {
@@ -221,7 +229,109 @@ impl Plane {
     }
 
     fn y(&self, value: f64) -> f64 {
-        let share = (value / self.most).clamp(0.0, 1.0);
+        // Far outside is far enough.
+        let share = (value / self.most).clamp(-100.0, 100.0);
         TOP + (1.0 - share) * (HEIGHT - TOP - BOTTOM)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::{Criterion, Verdict};
+    use std::time::Duration;
+
+    fn at(minutes: u64) -> Timestamp {
+        Timestamp::from_micros(1_767_225_600_000_000) + Duration::from_secs(60 * minutes)
+    }
+
+    fn point(minutes: u64, lower: Option<f64>, upper: f64, samples: u64) -> BoundPoint {
+        BoundPoint { at: at(minutes), observed: Some(0.0005), lower, upper: Some(upper), limit: Some(0.001), samples }
+    }
+
+    fn series(points: Vec<BoundPoint>) -> BoundSeries {
+        BoundSeries {
+            criterion: Criterion::Divergence,
+            route: Some("GET /a".into()),
+            measure: None,
+            required: true,
+            verdict: Verdict::Pass,
+            points,
+        }
+    }
+
+    fn drawn(series: &BoundSeries, changes: &[VerdictChange]) -> String {
+        let mut out = String::new();
+        bounds(&mut out, series, changes).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_pass_is_drawn() {
+        let change =
+            VerdictChange { at: at(60), verdict: Verdict::Pass, compared: 1, divergent: 0, why: String::new() };
+        let points = vec![
+            point(0, Some(0.0), 1.0, 10),
+            point(30, Some(0.0), 0.0015, 4_000),
+            point(60, Some(0.0), 0.00095, 6_000),
+            point(120, Some(0.0001), 0.0005, 12_000),
+        ];
+        insta::assert_snapshot!(drawn(&series(points), &[change]), @r##"
+        <figure class="chart pass"><figcaption><strong>✔ PASS</strong> divergence GET /a: between 0.01 % and 0.05 %, limit 0.1 %, of 12,000</figcaption>
+        <svg viewBox="0 0 720 200" role="img" aria-label="divergence GET /a over time: upper bound from 100 % to 0.05 %, lower bound from 0 % to 0.01 %, observed from 0.05 % to 0.05 %, limit 0.1 %">
+        <svg x="64" y="12" width="596" height="164" viewBox="64 12 596 164">
+        <line class="change pass" x1="362.0" x2="362.0" y1="12" y2="176.0"><title>pass 2026-01-01T01:00:00.000Z</title></line>
+        <path class="band" d="M64.0 -16224.0L213.0 53.0L362.0 98.1L660.0 135.0L660.0 167.8L362.0 176.0L213.0 176.0L64.0 176.0Z"/>
+        <path class="observed" d="M64.0 135.0L213.0 135.0L362.0 135.0L660.0 135.0"/>
+        <path class="lower" d="M64.0 176.0L213.0 176.0L362.0 176.0L660.0 167.8"/>
+        <path class="upper" d="M64.0 -16224.0L213.0 53.0L362.0 98.1L660.0 135.0"/>
+        <path class="limit" d="M64.0 94.0L213.0 94.0L362.0 94.0L660.0 94.0"/>
+        </svg>
+        <path class="axis" d="M64 12V176H660"/>
+        <text x="58.0" y="16.0" text-anchor="end">0.2 %</text>
+        <text x="58.0" y="180.0" text-anchor="end">0 %</text>
+        <text x="58.0" y="98.0" text-anchor="end">0.1 %</text>
+        <text x="64.0" y="194.0" text-anchor="start">2026-01-01 00:00:00</text>
+        <text x="660.0" y="194.0" text-anchor="end">2026-01-01 02:00:00</text>
+        <text x="666.0" y="98.0" text-anchor="start">limit</text>
+        <text x="666.0" y="139.0" text-anchor="start">upper</text>
+        <text x="666.0" y="171.8" text-anchor="start">lower</text>
+        </svg>
+        <details><summary>4 points as numbers</summary><div class="wide"><table><caption>divergence GET /a</caption><thead><tr><th scope="col">at (UTC)</th>
+        <th scope="col" class="n">observed</th><th scope="col" class="n">lower</th><th scope="col" class="n">upper</th><th scope="col" class="n">limit</th><th scope="col" class="n">samples</th></tr></thead><tbody>
+        <tr><th scope="row">2026-01-01 00:00:00</th><td class="n">0.05 %</td><td class="n">0 %</td><td class="n">100 %</td><td class="n">0.1 %</td><td class="n">10</td></tr>
+        <tr><th scope="row">2026-01-01 00:30:00</th><td class="n">0.05 %</td><td class="n">0 %</td><td class="n">0.15 %</td><td class="n">0.1 %</td><td class="n">4,000</td></tr>
+        <tr><th scope="row">2026-01-01 01:00:00</th><td class="n">0.05 %</td><td class="n">0 %</td><td class="n">0.095 %</td><td class="n">0.1 %</td><td class="n">6,000</td></tr>
+        <tr><th scope="row">2026-01-01 02:00:00</th><td class="n">0.05 %</td><td class="n">0.01 %</td><td class="n">0.05 %</td><td class="n">0.1 %</td><td class="n">12,000</td></tr>
+        </tbody></table></div></details>
+        </figure>
+        "##);
+    }
+
+    #[test]
+    fn evidence_that_began_afresh_is_not_joined() {
+        let paths = |points| drawn(&series(points), &[]).matches("class=\"upper\"").count();
+        let before = [point(0, None, 0.5, 10), point(10, None, 0.1, 100)];
+        let after = [point(20, None, 0.9, 3), point(30, None, 0.05, 200)];
+        assert_eq!(paths(before.to_vec()), 1);
+        assert_eq!(paths([before, after].concat()), 2);
+        assert_eq!(paths([&before[..], &after[..1]].concat()), 2, "a dot is something as well");
+    }
+
+    #[test]
+    fn nothing_is_drawn_of_nothing_and_no_number_breaks_it() {
+        assert_eq!(drawn(&series(vec![]), &[]), "");
+        assert_eq!(drawn(&series(vec![point(0, None, 0.5, 1)]), &[]), "");
+        let wild = vec![
+            point(0, Some(-0.9), 7.0, 1),
+            BoundPoint { limit: None, ..point(5, None, 0.0, 2) },
+            BoundPoint { upper: None, observed: None, limit: None, ..point(9, None, 0.0, 3) },
+        ];
+        let svg = drawn(&series(wild), &[]);
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        // What is told beside it stays where it can be read.
+        let told =
+            svg.split("<text ").skip(1).filter_map(|t| t.split("y=\"").nth(1)?.split('"').next()?.parse::<f64>().ok());
+        assert!(told.clone().count() >= 4 && told.clone().all(|y| (0.0..=HEIGHT).contains(&y)), "{svg}");
     }
 }

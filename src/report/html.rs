@@ -149,6 +149,40 @@ mod tests {
     }
 
     #[test]
+    fn how_the_bounds_closed_in_and_the_epochs_before() {
+        let mut report = samples::report_with_history(Verdict::Fail);
+        let page = html(&report, &Examples::new());
+        for part in [
+            "<h2>How the bounds closed in</h2>",
+            "<strong>✖ FAIL</strong></td><td class=\"t\"><time datetime=\"2026-01-01T01:00:00.000Z\">",
+            "<h2>Earlier epochs</h2>",
+            "<td class=\"long\">2026.11.2</td><td>build</td>",
+        ] {
+            assert!(page.contains(part), "{part} is not in {page}");
+        }
+        assert_eq!(page.matches("<figure class=\"chart").count(), 3);
+        // A policy without inline styles or scripts holds for what the dashboard shares.
+        let charts = &page[page.find("<figure").unwrap()..];
+        assert!(!charts.contains(" style=") && !charts.contains("<script") && !charts.contains(" onload"));
+        for past in &mut report.epochs {
+            (past.verdict, past.epoch.candidate_build, past.why) = (None, Some("<b>".into()), "<i>".into());
+        }
+        for series in &mut report.history.series {
+            series.route = Some("GET /<script>\u{1b}\" onload='x'".into());
+        }
+        let page = html(&report, &Examples::new());
+        assert!(
+            page.contains("not judged")
+                && page.contains("&lt;b&gt;")
+                && !page.contains("<script")
+                && !page.contains("onload='")
+        );
+        report.history.points.truncate(1);
+        let page = html(&Report { epochs: vec![], ..report }, &Examples::new());
+        assert!(!page.contains("closed in") && !page.contains("Earlier epochs"));
+    }
+
+    #[test]
     fn rules_to_look_at_come_first_and_what_was_asked_again_is_told() {
         let mut report = samples::report(Verdict::Fail);
         (report.totals.asked_again, report.totals.transient) = (12, 3);

@@ -19,7 +19,7 @@ pub fn history(out: Out<'_>, report: &Report) -> Written {
     out.push_str("<h2>How the bounds closed in</h2>\n");
     verdict_changes(out, report)?;
     if !history.series.is_empty() {
-        out.push_str("<p class=\"epoch\">A pass takes the upper bound below the limit, a fail the lower bound above it. What was above the top of a drawing is drawn along its edge; upright lines are where the verdict changed.</p>\n");
+        out.push_str("<p class=\"epoch\">A pass takes the upper bound below the limit, a fail the lower bound above it. Upright lines are where the verdict changed.</p>\n");
     }
     history.series.iter().try_for_each(|series| chart::bounds(out, series, &history.changes))
 }

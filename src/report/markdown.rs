@@ -225,6 +225,8 @@ mod tests {
 
         epoch 7, build 2026.11.3, for 2 d 4 h, with a control leg
 
+        covers 2026-01-01 00:00:00 to 2026-01-03 04:00:00 UTC, since build 2026.11.3 came, under rules r1
+
         | | exchanges | share | |
         |---|--:|--:|---|
         | requests | 1,018,457 |  |  |
@@ -272,6 +274,32 @@ mod tests {
 
         tau is the limit of a route, and alpha_pass of FAIL is alpha_fail, shared out over all that may fail. It speaks of the requests compared in this epoch; it does not say that the rate is below tau in the long run, or for traffic that never came.
         "##);
+    }
+
+    #[test]
+    fn how_the_bounds_closed_in_is_folded() {
+        let text = markdown(&samples::report_with_history(Verdict::Fail), &Examples::new());
+        let from = text.find("<details><summary>How the bounds").unwrap_or_else(|| panic!("{text}"));
+        let part = text[from..].split_once("</details>").unwrap().0;
+        insta::assert_snapshot!(part, @r##"
+        <details><summary>How the bounds closed in: inconclusive after 1 min, fail after 1 h</summary>
+
+        | verdict | of | at | samples | observed | lower | upper | limit |
+        |---|---|---|--:|--:|--:|--:|--:|
+        | ✖ FAIL | divergence GET /orders/{id} | 2026-01-01 00:01:00 | 1,000 | 0.303 % | 0.034 % | 2.704 % | 0.1 % |
+        |  |  | 2026-01-01 00:15:00 | 2,000 | 0.303 % | 0.068 % | 1.352 % | 0.1 % |
+        |  |  | 2026-01-01 00:30:00 | 4,000 | 0.303 % | 0.135 % | 0.676 % | 0.1 % |
+        |  |  | 2026-01-01 01:00:00 | 8,000 | 0.303 % | 0.27 % | 0.338 % | 0.1 % |
+        | ◌ INCONCLUSIVE | divergence GET /invoices/{id} | 2026-01-01 00:01:00 | 1,000 | 0.303 % | 0.034 % | 2.704 % | 0.1 % |
+        |  |  | 2026-01-01 00:15:00 | 2,000 | 0.303 % | 0.068 % | 1.352 % | 0.1 % |
+        |  |  | 2026-01-01 00:30:00 | 4,000 | 0.303 % | 0.135 % | 0.676 % | 0.1 % |
+        |  |  | 2026-01-01 01:00:00 | 8,000 | 0.303 % | 0.27 % | 0.338 % | 0.1 % |
+        | ✔ PASS | divergence GET /users/{id} | 2026-01-01 00:01:00 | 1,000 | 0.303 % | 0.034 % | 2.704 % | 0.1 % |
+        |  |  | 2026-01-01 00:15:00 | 2,000 | 0.303 % | 0.068 % | 1.352 % | 0.1 % |
+        |  |  | 2026-01-01 00:30:00 | 4,000 | 0.303 % | 0.135 % | 0.676 % | 0.1 % |
+        |  |  | 2026-01-01 01:00:00 | 8,000 | 0.303 % | 0.27 % | 0.338 % | 0.1 % |
+        "##);
+        assert!(!markdown(&samples::report(Verdict::Fail), &Examples::new()).contains("How the bounds"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{HistoryReport, Report, Style, duration};
 use crate::gate::Verdict;
 use crate::model::Timestamp;
 use std::fmt::Write;
+use std::time::Duration;
 
 /// Lines of bounds, moments beside each other, and verdicts.
 const MAX_LINES: usize = 5;
@@ -31,13 +32,14 @@ pub(super) fn history(out: &mut String, report: &Report, style: Style) -> std::f
     if !lines.is_empty() {
         let mut head = pad("HISTORY, bounds after", 2 + name_width + BOUND);
         for at in &times {
-            let _ = write!(head, "{:>CELL$}", after(report, *at));
+            let _ = write!(head, "{:>CELL$}", short(at.since(report.epoch.started_at)));
         }
         writeln!(out, "{head}{:>CELL$}", "limit")?;
     }
     for series in lines.iter().take(MAX_LINES) {
+        let name_width = name_width - symbol_extra(style);
         let name = style.middle(&series.name(), name_width - 1);
-        let mut line = format!("{} {}", style.symbol(series.verdict), pad(&name, name_width - symbol_extra(style)));
+        let mut line = format!("{} {}", style.symbol(series.verdict), pad(&name, name_width));
         line.push_str(&pad(side(series), BOUND));
         for at in &times {
             let value = series.points.iter().find(|p| p.at == *at).and_then(|p| bound(series, p));
@@ -87,6 +89,16 @@ fn times(history: &HistoryReport, most: usize) -> Vec<Timestamp> {
     }
     times.reverse();
     times
+}
+
+/// In one unit, so that it fits a column: `90 min`, `36 h`.
+fn short(d: Duration) -> String {
+    match d.as_secs() {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7_200 => format!("{} min", s / 60),
+        s @ 7_200..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} d", s / 86_400),
+    }
 }
 
 fn after(report: &Report, at: Timestamp) -> String {
