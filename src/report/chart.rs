@@ -149,7 +149,8 @@ fn axes(out: &mut String, plane: &Plane, series: &BoundSeries, first: &BoundPoin
     text(LEFT, HEIGHT - 6.0, "start", &clock(first.at))?;
     text(edge, HEIGHT - 6.0, "end", &clock(last.at))?;
     // The names of the lines, at their ends and apart from each other.
-    let ends = [("upper", last.upper), ("limit", last.limit), ("lower", last.lower)];
+    let alone = last.observed.filter(|_| last.upper.is_none() && last.lower.is_none());
+    let ends = [("upper", last.upper), ("observed", alone), ("limit", last.limit), ("lower", last.lower)];
     let mut ends: Vec<_> =
         ends.into_iter().filter_map(|(name, v)| Some((name, plane.y(v?).clamp(TOP, base)))).collect();
     ends.sort_by(|a, b| a.1.total_cmp(&b.1));
