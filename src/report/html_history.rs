@@ -3,7 +3,7 @@
 use super::escape::Html;
 use super::format::word;
 use super::fragments::time;
-use super::{Report, chart, thousands};
+use super::{BoundSeries, Report, chart, thousands};
 use crate::gate::Verdict;
 use std::fmt::Write;
 
@@ -18,10 +18,18 @@ pub fn history(out: Out<'_>, report: &Report) -> Written {
     }
     out.push_str("<h2>How the bounds closed in</h2>\n");
     verdict_changes(out, report)?;
-    if !history.series.is_empty() {
-        out.push_str("<p class=\"epoch\">A pass takes the upper bound below the limit, a fail the lower bound above it. Upright lines are where the verdict changed.</p>\n");
+    // What holds and has no bounds shows nothing closing in.
+    let closes_in = |s: &&BoundSeries| {
+        s.verdict != Verdict::Pass || s.points.iter().any(|p| p.lower.is_some() || p.upper.is_some())
+    };
+    let drawn: Vec<_> = history.series.iter().filter(closes_in).collect();
+    if drawn.is_empty() {
+        return Ok(());
     }
-    history.series.iter().try_for_each(|series| chart::bounds(out, series, &history.changes))
+    out.push_str("<p class=\"epoch\">A pass takes the upper bound below the limit, a fail the lower bound above it. Upright lines are where the verdict changed.</p>\n<div class=\"charts\">\n");
+    drawn.iter().try_for_each(|series| chart::bounds(out, series, &history.changes))?;
+    out.push_str("</div>\n");
+    Ok(())
 }
 
 /// When the verdict changed, and why.
