@@ -9,6 +9,7 @@ use crate::report::{
     self, DivergenceDetail, EpochReport, HistoryDocument, HistoryReport, ProxyInfo, Report, ReportFacts, RuleInfo,
 };
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What a view is made of.
 #[derive(Debug)]
@@ -119,7 +120,15 @@ impl View<'_> {
         let number = self.evidence.epoch.id.parse().ok();
         let kept = number.and_then(|number: u64| self.histories.get(&number));
         let mut history = kept.map(|h| History::clone(h)).unwrap_or_default();
-        if let Some(point) = self.point(judgement) {
+        // What was written with the last of the evidence needs no saying twice.
+        let said = |point: &Point| {
+            let last = history.points().last();
+            last.is_some_and(|last| {
+                let same = last.compared == point.compared && last.verdict == point.verdict;
+                same && point.at.since(last.at) < Duration::from_secs(1)
+            })
+        };
+        if let Some(point) = self.point(judgement).filter(|point| !said(point)) {
             history.push(point);
         }
         history

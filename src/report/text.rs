@@ -250,7 +250,7 @@ mod tests {
             said.contains("since it was begun by hand, the 2nd time that evidence of this build was given up, under"),
             "{said}"
         );
-        assert!(said.ends_with("under rules 01234567; 2 routes began afresh within it because the rules changed, the latest GET /orders/{id} 0 s ago"), "{said}");
+        assert!(said.ends_with("under rules 01234567; 2 routes began afresh within it because the rules changed: GET /orders/{id} 0 s ago, GET /users/{id} 2 d ago"), "{said}");
     }
 
     #[test]
