@@ -29,7 +29,7 @@ pub struct View<'a> {
     pub histories: &'a Histories,
 }
 
-/// Merges the rare ones among too many sibling paths into their template.
+/// The evidence by the names that are shown.
 pub fn collapsed(evidence: &Evidence, keep_examples: usize) -> Evidence {
     evidence.by_template(keep_examples).into_owned()
 }

@@ -8,9 +8,12 @@ mod harness;
 mod history;
 
 mod accounting;
+mod action;
 mod commands;
 mod comparing;
 mod confirm;
+mod contrib;
+mod docs;
 mod durability;
 mod forwarding;
 mod gate;
