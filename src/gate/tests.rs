@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod counterexamples;
+mod history;
 mod laws;
 mod pace;
 
@@ -45,6 +46,7 @@ fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
             rules: String::new(),
             started_at: started(),
             reason: EpochReason::Start,
+            resets: 0,
         },
         routes: BTreeMap::new(),
         rule_hits: BTreeMap::new(),
