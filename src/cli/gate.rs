@@ -4,8 +4,7 @@ use super::args::{ColorWhen, GateArgs, GateFormat};
 use super::asked::Asked;
 use super::exit::{Exit, Failure};
 use super::terminal::Look;
-use super::{block_on, now, print, say};
-use crate::config::{self, Flags};
+use super::{block_on, now, offline_config, print, say};
 use crate::gate::{Judgement, Verdict};
 use crate::report::{self, GateContext};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,12 +24,7 @@ const FORGIVEN: u32 = 10;
 
 pub fn run(args: GateArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
     let policy = match (&args.config, &args.source.data) {
-        (Some(file), Some(_)) => {
-            let flags = Flags { offline: true, ..Flags::default() };
-            let checked =
-                config::load(Some(file), &flags).map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
-            Some(checked.gate)
-        }
+        (Some(file), Some(_)) => Some(offline_config(file, color)?.gate),
         _ => None,
     };
     block_on(async {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 mod pace;
 
-fn started() -> Timestamp {
+pub(super) fn started() -> Timestamp {
     Timestamp::from_micros(1_767_225_600_000_000)
 }
 
@@ -20,12 +20,12 @@ fn after(seconds: u64) -> Facts<'static> {
 }
 
 /// A policy that decides by the criteria named and asks for no duration.
-fn policy(criteria: &[Criterion]) -> Policy {
+pub(super) fn policy(criteria: &[Criterion]) -> Policy {
     let default = GateSettings { criteria: criteria.to_vec(), min_duration: Duration::ZERO, ..GateSettings::default() };
     Policy { default, routes: Vec::new() }
 }
 
-fn configured(policy: &mut Policy, name: &str, critical: bool) {
+pub(super) fn configured(policy: &mut Policy, name: &str, critical: bool) {
     policy.routes.push(RoutePolicy {
         name: name.into(),
         critical,
@@ -35,7 +35,7 @@ fn configured(policy: &mut Policy, name: &str, critical: bool) {
 }
 
 /// Routes of so many comparisons, so many of them divergent.
-fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
+pub(super) fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
     let mut evidence = Evidence {
         epoch: EpochInfo {
             id: "1".into(),
@@ -61,7 +61,7 @@ fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
     evidence
 }
 
-fn route_mut<'a>(evidence: &'a mut Evidence, name: &str) -> &'a mut RouteEvidence {
+pub(super) fn route_mut<'a>(evidence: &'a mut Evidence, name: &str) -> &'a mut RouteEvidence {
     evidence.routes.get_mut(name).unwrap()
 }
 

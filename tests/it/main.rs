@@ -11,6 +11,7 @@ mod commands;
 mod comparing;
 mod confirm;
 mod durability;
+mod forecast;
 mod forwarding;
 mod gate;
 mod grpc;
