@@ -38,7 +38,8 @@ impl Named {
         if !is_path && known.is_none() && specs.is_some() {
             return Err(unknown(place, known_specs.iter().map(|spec| spec.name.as_str())));
         }
-        let path = if is_path { place } else { known.and_then(|at| known_specs.get(at)).map_or("/", |spec| &spec.path) };
+        let path =
+            if is_path { place } else { known.and_then(|at| known_specs.get(at)).map_or("/", |spec| &spec.path) };
         // A template is as good as any path that fits it.
         let uri: Uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
         let (route, configured) = match (is_path, RouteTable::new(known_specs)) {

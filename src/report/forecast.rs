@@ -94,7 +94,11 @@ fn traffic(f: &Forecast) -> String {
 /// The unit in which there is at least one.
 fn rate(per_second: f64) -> String {
     let units = [(1.0, "second"), (60.0, "minute"), (3_600.0, "hour"), (A_DAY, "day")];
-    let (n, unit) = units.map(|(n, unit)| (per_second * n, unit)).into_iter().find(|(n, _)| *n >= 1.0).unwrap_or((per_second * A_DAY, "day"));
+    let (n, unit) = units
+        .map(|(n, unit)| (per_second * n, unit))
+        .into_iter()
+        .find(|(n, _)| *n >= 1.0)
+        .unwrap_or((per_second * A_DAY, "day"));
     let n = if n < 10.0 && n.fract() > 0.05 { format!("{n:.1}") } else { whole(n) };
     format!("{n} requests a {unit}")
 }
@@ -147,7 +151,8 @@ fn rows(f: &Forecast) -> Vec<Row> {
     }
     let idle = of(Judged::NotCompared);
     if !idle.is_empty() {
-        let name = if idle.len() == 1 { idle[0].route.to_string() } else { format!("{} routes not mirrored", idle.len()) };
+        let name =
+            if idle.len() == 1 { idle[0].route.to_string() } else { format!("{} routes not mirrored", idle.len()) };
         let mut row = Row::more(name, &idle);
         row.critical = idle.iter().any(|r| r.critical);
         row.cells[4] = "not mirrored".to_owned();
@@ -328,7 +333,10 @@ fn markdown(out: &mut String, f: &Forecast) -> std::fmt::Result {
     }
     let failing: Vec<_> = slowest(f).into_iter().filter(|r| !r.fails.is_empty()).take(MAX_ROUTES).collect();
     if !failing.is_empty() {
-        writeln!(out, "\nA worse candidate, which diverges so many times as often as the limit allows, fails after about\n")?;
+        writeln!(
+            out,
+            "\nA worse candidate, which diverges so many times as often as the limit allows, fails after about\n"
+        )?;
         writeln!(out, "| route | limit | 2x | 5x | 10x | 100x |\n|---|---|---|---|---|---|")?;
     }
     for route in failing {
@@ -373,9 +381,105 @@ mod tests {
 
     #[test]
     fn the_answer_comes_first() {
-        insta::assert_snapshot!(forecast_text(&sample(false), Style::default()), @"");
-        insta::assert_snapshot!(forecast_text(&sample(true), Style::default()), @"");
-        insta::assert_snapshot!(forecast_markdown(&sample(true)), @"");
+        insta::assert_snapshot!(forecast_text(&sample(false), Style::default()), @r##"
+        a candidate as expected can pass after about 4 d 15 h: divergence of GET invoices decides
+
+        traffic   100 requests a second, 99.6 % of them compared: 8,589,456 comparisons a day
+        expected  divergence 0.002 %, no noise, no errors; never too slow, nothing new late
+
+        ROUTES, slowest first               share compared a day       needed        time   decided by
+          GET invoices                     0.03 %          1,296        6,010    4 d 15 h   divergence
+          GET /search                      64.1 %      5,529,600        6,010      31 min   latency
+          GET /orders/{id}                 35.1 %      3,024,000        6,010      31 min   latency
+          2 rare routes, pooled           0.401 %         34,560        1,136      47 min   not waited for
+          POST /orders                    0.401 %              0                            not mirrored
+
+        CRITERIA
+          divergence  GET invoices, slowest of 3: 6,010 comparisons                               4 d 15 h
+          errors      5,613 comparisons                                                               57 s
+          latency     GET invoices, slowest of 3: 30 blocks of 1 min after the warm-up          9 h 48 min
+          coverage    99 % of all requests on routes that pass                                       2 min
+          unseen      5,908 comparisons without a divergence never seen before                       1 min
+          unjudged    at most 1 % of the mirrored exchanges may be shed or lost                    at once
+          minimum     evidence has to span 1 d                                                         1 d
+
+        A WORSE ONE FAILS after about       limit 2x the limit           5x          10x         100x
+          GET invoices                      0.1 %    19 d 22 h     1 d 20 h  12 h 44 min   3 h 42 min
+          GET /search                       0.1 %        6 min         38 s         11 s          4 s
+          GET /orders/{id}                  0.1 %       14 min        1 min         23 s          6 s
+
+        next  parallax gate --wait 112h
+        "##);
+        insta::assert_snapshot!(forecast_text(&sample(true), Style::default()), @r##"
+        cannot pass: GET invoices (critical) needs 124,097 comparisons, 95 d 18 h at this traffic
+
+        traffic   100 requests a second, 99.6 % of them compared: 8,589,456 comparisons a day
+        expected  divergence 0.002 %, no noise, no errors; never too slow, nothing new late
+
+        ROUTES, slowest first               share compared a day       needed        time   decided by
+          GET invoices critical            0.03 %          1,296      124,097   95 d 18 h   divergence
+          GET /search                      64.1 %      5,529,600        6,010      31 min   latency
+          GET /orders/{id}                 35.1 %      3,024,000        6,010      31 min   latency
+          2 rare routes, pooled           0.401 %         34,560        1,136      47 min   not waited for
+          POST /orders                    0.401 %              0                            not mirrored
+
+        CRITERIA
+          divergence  GET invoices, slowest of 3: 124,097 comparisons                            95 d 18 h
+          errors      5,613 comparisons                                                               57 s
+          latency     GET invoices, slowest of 3: 30 blocks of 1 min after the warm-up          9 h 48 min
+          coverage    99 % of all requests on routes that pass                                       2 min
+          unseen      5,908 comparisons without a divergence never seen before                       1 min
+          unjudged    at most 1 % of the mirrored exchanges may be shed or lost                    at once
+          minimum     evidence has to span 1 d                                                         1 d
+
+        A WORSE ONE FAILS after about       limit 2x the limit           5x          10x         100x
+          GET invoices                     0.01 %   200 d 14 h    18 d 16 h      5 d 7 h   4 h 44 min
+          GET /search                       0.1 %        6 min         38 s         11 s          4 s
+          GET /orders/{id}                  0.1 %       14 min        1 min         23 s          6 s
+
+        ! divergence GET invoices (critical): 124,097 comparisons: 95 d 18 h at this traffic,
+          gate.max_duration is 14 d. Any of these would do:
+            critical = false            [[route]] invoices: 6,010 comparisons, 4 d 15 h
+            critical_tolerance = "0.05%"  [[route]] invoices: 12,917 comparisons, 9 d 23 h
+            max_duration = "96d"        [gate]: as long as it takes, 95 d 18 h
+        "##);
+        insta::assert_snapshot!(forecast_markdown(&sample(true)), @r##"
+        ## cannot pass: GET invoices \(critical\) needs 124,097 comparisons, 95 d 18 h at this traffic
+
+        Traffic: 100 requests a second, 99.6 % of them compared: 8,589,456 comparisons a day. Expected: divergence 0.002 %, no noise, no errors; never too slow, nothing new late.
+
+        | route | share | compared a day | needed | time | decided by |
+        |---|---|---|---|---|---|
+        | GET invoices (critical) | 0.03 % | 1,296 | 124,097 | 95 d 18 h | divergence |
+        | GET /search | 64.1 % | 5,529,600 | 6,010 | 31 min | latency |
+        | GET /orders/{id} | 35.1 % | 3,024,000 | 6,010 | 31 min | latency |
+        | 2 rare routes, pooled | 0.401 % | 34,560 | 1,136 | 47 min | not waited for |
+        | POST /orders | 0.401 % | 0 |  |  | not mirrored |
+
+        | criterion | what it takes | time |
+        |---|---|---|
+        | divergence | GET invoices, slowest of 3: 124,097 comparisons | 95 d 18 h |
+        | errors | 5,613 comparisons | 57 s |
+        | latency | GET invoices, slowest of 3: 30 blocks of 1 min after the warm-up | 9 h 48 min |
+        | coverage | 99 % of all requests on routes that pass | 2 min |
+        | unseen | 5,908 comparisons without a divergence never seen before | 1 min |
+        | unjudged | at most 1 % of the mirrored exchanges may be shed or lost | at once |
+        | minimum | evidence has to span 1 d | 1 d |
+
+        A worse candidate, which diverges so many times as often as the limit allows, fails after about
+
+        | route | limit | 2x | 5x | 10x | 100x |
+        |---|---|---|---|---|---|
+        | GET invoices | 0.01 % | 200 d 14 h | 18 d 16 h | 5 d 7 h | 4 h 44 min |
+        | GET /search | 0.1 % | 6 min | 38 s | 11 s | 4 s |
+        | GET /orders/{id} | 0.1 % | 14 min | 1 min | 23 s | 6 s |
+
+        **!** divergence GET invoices \(critical\): 124,097 comparisons: 95 d 18 h at this traffic, gate.max\_duration is 14 d. Any of these would do:
+
+        - `critical = false` (\[\[route\]\] invoices): 6,010 comparisons, 4 d 15 h
+        - `critical_tolerance = "0.05%"` (\[\[route\]\] invoices): 12,917 comparisons, 9 d 23 h
+        - `max_duration = "96d"` (\[gate\]): as long as it takes, 95 d 18 h
+        "##);
     }
 
     #[test]

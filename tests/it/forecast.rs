@@ -34,7 +34,16 @@ fn from_what_is_told() {
 
     let folder = tempfile::tempdir().unwrap();
     let config = file(folder.path(), "parallax.toml", CONFIG);
-    let routes = ["--route", "GET /orders/7=25%", "--route", "GET /b=50%", "--route", "POST writes=10/s", "--route", "DELETE /b=0.05"];
+    let routes = [
+        "--route",
+        "GET /orders/7=25%",
+        "--route",
+        "GET /b=50%",
+        "--route",
+        "POST writes=10/s",
+        "--route",
+        "DELETE /b=0.05",
+    ];
     let forecast = json_of(&[&["--config", &config, "--rate", "100", "--errors", "/b=0.01%"], &routes[..]].concat());
     let rate = |name: &str| route(&forecast, name)["comparisons_per_second"].as_f64().unwrap();
     // The route's own sample, that of all, one comparison a second at most, a method that is not mirrored, the rest.
@@ -63,9 +72,15 @@ fn from_what_is_told() {
 fn from_an_access_log() {
     let folder = tempfile::tempdir().unwrap();
     let line = |n: u32, request: &str| {
-        format!("10.0.0.{} - - [10/Oct/2026:13:{:02}:{:02} +0000] \"{request} HTTP/1.1\" 200 5\n", n % 9, n / 60, n % 60)
+        format!(
+            "10.0.0.{} - - [10/Oct/2026:13:{:02}:{:02} +0000] \"{request} HTTP/1.1\" 200 5\n",
+            n % 9,
+            n / 60,
+            n % 60
+        )
     };
-    let log: String = (0..=600).map(|n| line(n, if n % 4 == 0 { "GET /users/7" } else { "GET /orders/7?x=1" })).collect();
+    let log: String =
+        (0..=600).map(|n| line(n, if n % 4 == 0 { "GET /users/7" } else { "GET /orders/7?x=1" })).collect();
     let log = file(folder.path(), "access.log", &format!("{log}garbage\n"));
     let config = file(folder.path(), "parallax.toml", CONFIG);
     let forecast = json_of(&["--traffic", &log, "--config", &config]);

@@ -4,8 +4,8 @@ mod message;
 
 use super::args::{ColorWhen, DiffArgs, TextOrJson};
 use super::exit::{Exit, Failure};
-use super::terminal::Look;
 use super::named::Named;
+use super::terminal::Look;
 use super::{now, offline_config, print};
 use crate::diff::{self, Context, Finding, Limits, RuleSet};
 use crate::model::{Answer, BodyEnd, Leg, Outcome, PerLeg, RequestHead};

@@ -42,7 +42,9 @@ pub fn rate(text: &str) -> Result<f64, String> {
 /// `GET /orders/{id}=35%` or `orders=12/s`.
 pub fn route(text: &str) -> Result<GivenRoute, String> {
     let Some((route, amount)) = text.rsplit_once('=').filter(|(route, _)| !route.trim().is_empty()) else {
-        return Err("write the route and its share or rate: \"GET /orders/{id}=35%\" or \"GET /orders/{id}=12/s\"".into());
+        return Err(
+            "write the route and its share or rate: \"GET /orders/{id}=35%\" or \"GET /orders/{id}=12/s\"".into()
+        );
     };
     let amount = if amount.contains('/') { Amount::Rate(rate(amount)?) } else { Amount::Share(share(amount)?) };
     Ok(GivenRoute { route: route.trim().to_owned(), amount })
@@ -67,7 +69,10 @@ mod tests {
 
     #[test]
     fn rates_and_shares() {
-        assert_eq!([rate("120"), rate("120/s"), rate("30/min"), rate("86400 / d")], [Ok(120.0), Ok(120.0), Ok(0.5), Ok(1.0)]);
+        assert_eq!(
+            [rate("120"), rate("120/s"), rate("30/min"), rate("86400 / d")],
+            [Ok(120.0), Ok(120.0), Ok(0.5), Ok(1.0)]
+        );
         for wrong in ["", "-1", "0", "ten", "10/week", "inf", "NaN"] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }

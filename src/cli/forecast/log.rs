@@ -48,9 +48,8 @@ pub fn read(file: &Path, specs: &[RouteSpec]) -> Result<Log, Failure> {
     let log = Log::of(reader, &table).map_err(fail)?;
     let hosted = specs.iter().filter(|spec| spec.host.is_some()).map(|spec| spec.name.clone()).collect();
     if log.requests == 0 {
-        return Err(Failure::new(format!("{} holds no request", file.display())).help(
-            "lines are expected in common or combined log format, or as a method and a path: GET /orders/7",
-        ));
+        return Err(Failure::new(format!("{} holds no request", file.display()))
+            .help("lines are expected in common or combined log format, or as a method and a path: GET /orders/7"));
     }
     Ok(Log { hosted, ..log })
 }
@@ -106,7 +105,10 @@ impl Log {
         let mut notes = Vec::new();
         if let Some(first) = &self.first_unread {
             let (unread, all) = (thousands(self.unread), thousands(self.unread + self.requests));
-            notes.push(format!("{unread} of {all} lines are no requests and were left out, e.g. {}", escape::line(first)));
+            notes.push(format!(
+                "{unread} of {all} lines are no requests and were left out, e.g. {}",
+                escape::line(first)
+            ));
         }
         if !self.hosted.is_empty() {
             let names = self.hosted.join(", ");
@@ -180,7 +182,9 @@ mod tests {
 
     #[test]
     fn lines_of_method_and_path_are_enough() {
-        let log = log("# a comment\nGET /orders/7\n\nGET http://shop.example/orders/8?a=b\nDELETE /orders/7 HTTP/1.1\nhello world\n");
+        let log = log(
+            "# a comment\nGET /orders/7\n\nGET http://shop.example/orders/8?a=b\nDELETE /orders/7 HTTP/1.1\nhello world\n",
+        );
         let routes: Vec<_> = log.routes.iter().map(|(name, (n, _))| (&**name, *n)).collect();
         assert_eq!(routes, [("DELETE orders", 1), ("GET orders", 2)]);
         assert_eq!((log.unread, log.span()), (1, None));

@@ -156,11 +156,7 @@ impl Plan<'_> {
             }
         };
         let change = noisy.then(|| self.change(row, "parallax rules suggest", "gate", quiet)).flatten()?;
-        Some(Change {
-            place: "a command".into(),
-            effect: format!("without the noise {}", change.effect),
-            ..change
-        })
+        Some(Change { place: "a command".into(), effect: format!("without the noise {}", change.effect), ..change })
     }
 
     /// The least limit of one digit that is enough.
@@ -238,7 +234,11 @@ impl Plan<'_> {
         let change = self.change(row, format!("max_duration = \"{days}d\""), "gate", |policy, _| {
             policy.default.max_duration = max;
         })?;
-        Some(Change { place: "[gate]".into(), effect: format!("as long as it takes, {}", time(row.seconds?)), ..change })
+        Some(Change {
+            place: "[gate]".into(),
+            effect: format!("as long as it takes, {}", time(row.seconds?)),
+            ..change
+        })
     }
 }
 

@@ -238,7 +238,8 @@ impl<'a> Plan<'a> {
                     (limits, if judged == Judged::Alone { self.fails(route, &limits, settings) } else { Vec::new() })
                 }
             };
-            let divergence = rows.iter().find(|r| r.criterion == Criterion::Divergence && r.route.as_deref() == Some(row_of));
+            let divergence =
+                rows.iter().find(|r| r.criterion == Criterion::Divergence && r.route.as_deref() == Some(row_of));
             RouteForecast {
                 route: name.clone(),
                 critical,

@@ -3,7 +3,9 @@
 use super::super::check::Limits;
 use super::super::words::{duration, percent, thousands};
 use super::super::{GateSettings, Quantiles, errors, latency, quantiles};
-use super::{Criterion, CriterionForecast, ExpectedRates, ExpectedRoute, Mirrored, Plan, Policy, TAIL, divergence, seconds};
+use super::{
+    Criterion, CriterionForecast, ExpectedRates, ExpectedRoute, Mirrored, Plan, Policy, TAIL, divergence, seconds,
+};
 use crate::stats::Unseen;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -255,7 +257,11 @@ fn divergent(
     let reason = match needed {
         Some(needed) => format!("{} comparisons", thousands(needed)),
         None if rates.control > 0.0 && rates.noise >= settings.noise_cap => {
-            format!("too noisy to judge: the control differs in {}, noise_cap is {}", percent(rates.noise), percent(settings.noise_cap))
+            format!(
+                "too noisy to judge: the control differs in {}, noise_cap is {}",
+                percent(rates.noise),
+                percent(settings.noise_cap)
+            )
         }
         None => {
             // Where the control is not asked nothing tells noise from divergence.

@@ -39,7 +39,9 @@ const ONLY: &[Criterion] = &[Criterion::Divergence];
 
 #[test]
 fn a_clean_run_passes_at_the_number_foretold_and_not_one_sooner() {
-    for (tolerance, design_effect, control) in [(0.001, 1.0, 0.0), (0.01, 1.0, 1.0), (0.0123, 1.7, 0.0), (0.05, 3.0, 1.0)] {
+    for (tolerance, design_effect, control) in
+        [(0.001, 1.0, 0.0), (0.01, 1.0, 1.0), (0.0123, 1.7, 0.0), (0.05, 3.0, 1.0)]
+    {
         let mut policy = policy(ONLY);
         (policy.default.tolerance, policy.default.design_effect) = (tolerance, design_effect);
         let mut traffic = traffic(&[("GET /a", 10.0)]);
