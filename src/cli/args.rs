@@ -46,7 +46,8 @@ pub enum Command {
     /// Ask for the verdict: exit code 0 pass, 1 fail, 3 inconclusive, 2 could not ask.
     #[command(after_help = "Example:  parallax gate --wait 30m --candidate-build \"$GIT_SHA\"")]
     Gate(GateArgs),
-    /// Say before a run how many comparisons and how long a pass takes, and what can't be shown at this traffic.
+    /// Say before a run how many comparisons and how long a pass takes, and what can't be shown at this traffic: exit
+    /// code 0 whatever it says, 2 could not.
     ///
     /// Traffic is what you say (--rate, --route), what an access log says (--traffic), or what a running proxy or its
     /// folder has counted (--admin, --data). Limits come from --config, else from the folder, else they are the

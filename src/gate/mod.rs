@@ -18,6 +18,7 @@ mod minimum;
 mod pool;
 mod quantiles;
 mod settings;
+mod silence;
 mod unjudged;
 mod unseen;
 mod verdict;
@@ -32,6 +33,7 @@ pub use forecast::{
 pub use judge::{Facts, judge};
 pub use pool::TAIL;
 pub use settings::{Criterion, GateSettings, LatencySettings, Policy, Quantiles, RoutePolicy};
+pub use silence::{because, standstill, unmirrored};
 pub use verdict::{CriterionResult, Judgement, Verdict};
 
 #[cfg(test)]

@@ -87,12 +87,14 @@ fn no_evidence_is_inconclusive_whatever_is_asked() {
         assert_eq!(of(&judgement, Criterion::Divergence, None).reason, "no request has arrived yet");
     }
     let mut posts = evidence(&[("POST /orders", 0, 0)]);
-    route_mut(&mut posts, "POST /orders").counts.requests = 12;
+    let counts = &mut route_mut(&mut posts, "POST /orders").counts;
+    (counts.requests, counts.not_mirrored.method) = (12, 12);
     let judgement = judge(&policy(&[Criterion::Minimum]), &posts, &after(9));
     assert_eq!(judgement.verdict, Verdict::Inconclusive);
     let said = &of(&judgement, Criterion::Divergence, None).reason;
     assert_eq!(said, "12 requests have arrived and none was mirrored");
-    assert!(judgement.notices.iter().any(|n| n.code == "nothing_mirrored"));
+    let notice = judgement.notices.iter().find(|n| n.code == "nothing_mirrored").unwrap();
+    assert!(notice.message.ends_with("none mirrored: 12 use methods that `mirror.methods` does not name"));
 }
 
 #[test]

@@ -280,7 +280,7 @@ fn text(out: &mut String, f: &Forecast, style: Style) -> std::fmt::Result {
     for remedy in f.hopeless.iter().take(MAX_HOPELESS) {
         writeln!(out, "\n! {}", style.wrap(&standing(f, remedy), 2))?;
         for change in &remedy.changes {
-            let set = pad(&change.set, 26);
+            let set = pad(&change.set, 30);
             writeln!(out, "    {}", style.wrap(&format!("{set}  {}: {}", change.place, change.effect), 8))?;
         }
     }
@@ -437,11 +437,11 @@ mod tests {
           GET /search                       0.1 %        6 min         38 s         11 s          4 s
           GET /orders/{id}                  0.1 %       14 min        1 min         23 s          6 s
 
-        ! divergence GET invoices (critical): 124,097 comparisons: 95 d 18 h at this traffic,
+        ! divergence GET invoices (critical): 124,097 comparisons, 95 d 18 h at this traffic;
           gate.max_duration is 14 d. Any of these would do:
-            critical = false            [[route]] invoices: 6,010 comparisons, 4 d 15 h
-            critical_tolerance = "0.05%"  [[route]] invoices: 12,917 comparisons, 9 d 23 h
-            max_duration = "96d"        [gate]: as long as it takes, 95 d 18 h
+            critical = false                [[route]] invoices: 6,010 comparisons, 4 d 15 h
+            critical_tolerance = "0.05%"    [[route]] invoices: 12,917 comparisons, 9 d 23 h
+            max_duration = "96d"            [gate]: as long as it takes, 95 d 18 h
         "##);
         insta::assert_snapshot!(forecast_markdown(&sample(true)), @r##"
         ## cannot pass: GET invoices \(critical\) needs 124,097 comparisons, 95 d 18 h at this traffic
@@ -474,7 +474,7 @@ mod tests {
         | GET /search | 0.1 % | 6 min | 38 s | 11 s | 4 s |
         | GET /orders/{id} | 0.1 % | 14 min | 1 min | 23 s | 6 s |
 
-        **!** divergence GET invoices \(critical\): 124,097 comparisons: 95 d 18 h at this traffic, gate.max\_duration is 14 d. Any of these would do:
+        **!** divergence GET invoices \(critical\): 124,097 comparisons, 95 d 18 h at this traffic; gate.max\_duration is 14 d. Any of these would do:
 
         - `critical = false` (\[\[route\]\] invoices): 6,010 comparisons, 4 d 15 h
         - `critical_tolerance = "0.05%"` (\[\[route\]\] invoices): 12,917 comparisons, 9 d 23 h

@@ -23,3 +23,4 @@ mod protocols;
 mod rules;
 mod stopping;
 mod streams;
+mod waiting;

@@ -28,7 +28,7 @@ impl Plan<'_> {
             why: match row.seconds {
                 Some(seconds) => {
                     let (takes, max) = (time(seconds), time(max));
-                    format!("{}: {takes} at this traffic, gate.max_duration is {max}", row.reason)
+                    format!("{}, {takes} at this traffic; gate.max_duration is {max}", row.reason)
                 }
                 None => row.reason.clone(),
             },
