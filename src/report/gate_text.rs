@@ -12,6 +12,8 @@ const MAX_OPEN: usize = 12;
 const MAX_FAILED: usize = 6;
 /// Columns of a route in the block that is redrawn while waiting, so that the time that is left still fits.
 const ROUTE: usize = 21;
+/// And of what is waited for there.
+const MISSING: usize = 22;
 /// Criteria in that block.
 const MAX_WAITING: usize = 14;
 
@@ -55,12 +57,10 @@ pub fn progress_line(judgement: &Judgement, now: Timestamp, silence: Option<&str
     if let Some(next) = open.min_by_key(|c| rank(c)) {
         let place = next.route.as_deref().unwrap_or(next.criterion.as_str());
         let progress = match next.samples_needed {
-            Some(needed) if needed > next.samples && next.criterion == Criterion::Divergence => {
-                format!("{} comparisons", words::progress(next, needed))
-            }
             Some(needed) if needed > next.samples && next.criterion == Criterion::Latency => {
                 words::progress(next, needed)
             }
+            Some(needed) if needed > next.samples => format!("{} comparisons", words::progress(next, needed)),
             _ => next.reason.clone(),
         };
         let _ = write!(line, " next: {} {}", super::escape::line(place), super::escape::line(&progress));
@@ -142,7 +142,7 @@ fn waiting_row(c: &CriterionResult, style: Style) -> String {
     let text = if numbers {
         let progress = match c.samples_needed {
             Some(needed) if needed > c.samples => words::progress(c, needed),
-            _ if c.criterion == Criterion::Coverage => missing(c).unwrap_or_default().to_owned(),
+            _ if c.criterion == Criterion::Coverage => style.middle(missing(c).unwrap_or_default(), MISSING),
             _ if c.verdict == Verdict::Pass && c.samples > 0 => format!("{}, enough", thousands(c.samples)),
             _ if c.samples > 0 => thousands(c.samples),
             _ => String::new(),
@@ -253,7 +253,8 @@ fn inconclusive(out: &mut String, j: &Judgement, context: &GateContext<'_>, styl
     if open.len() > MAX_OPEN {
         writeln!(out, "  and {} more", open.len() - MAX_OPEN)?;
     }
-    if let Some(eta) = j.eta_seconds.filter(|_| open.len() > 1) {
+    // It would be at the rate there was before.
+    if let Some(eta) = j.eta_seconds.filter(|_| open.len() > 1 && context.silence.is_none()) {
         writeln!(out, "        decided in about {} at this rate of traffic", duration(Duration::from_secs(eta)))?;
     }
     writeln!(out, "        next  {}", style.wrap(&next(&open, context), 14))
@@ -274,6 +275,9 @@ fn next(open: &[&CriterionResult], context: &GateContext<'_>) -> String {
     }
     if totals.is_some_and(|t| t.compared == 0) || context.silence.is_some() {
         return "see to what is said below; `parallax report` has the counts".to_owned();
+    }
+    if open.iter().any(|c| c.criterion == Criterion::Unjudged) {
+        return "see to what was not judged: more traffic alone does not make up for it".to_owned();
     }
     let mut next = match open.iter().any(|c| c.criterion == Criterion::Minimum && c.eta_seconds.is_some()) {
         true => "keep the traffic coming, or set gate.min_duration".to_owned(),
