@@ -2,7 +2,7 @@
 //! fails, and what to change.
 
 use super::escape::markdown as md;
-use super::format::{pad, thousands};
+use super::format::{columns, pad, thousands};
 use super::{Style, duration, json, share};
 use crate::gate::{Criterion, CriterionForecast, Forecast, Judged, Remedy, RouteForecast, TAIL};
 use std::fmt::Write;
@@ -240,14 +240,20 @@ fn text(out: &mut String, f: &Forecast, style: Style) -> std::fmt::Result {
     let name_width = style.columns().saturating_sub(70).clamp(20, 30);
     let line = |name: &str, cells: [&str; 5]| {
         let [part, compared, needed, time, by] = cells;
-        let name = pad(name, name_width + 2);
-        style.end(&format!("{name} {part:>8} {compared:>14} {needed:>12} {time:>11}   {by}"), style.columns())
+        let cells = [
+            format!(" {part:>8}"),
+            format!(" {compared:>14}"),
+            format!(" {needed:>12}"),
+            format!(" {time:>11}"),
+            format!("   {by:<14}"),
+        ];
+        fitting(pad(name, name_width + 2), &cells, style)
     };
     writeln!(out, "{}", line("ROUTES, slowest first", ["share", "compared a day", "needed", "time", "decided by"]))?;
     for row in rows(f) {
         let marked = if row.critical { " critical" } else { "" };
         let name = format!("{}{marked}", style.middle(&row.name, name_width - marked.len()));
-        writeln!(out, "{}", line(&format!("  {name}"), row.cells.each_ref().map(String::as_str)).trim_end())?;
+        writeln!(out, "{}", line(&format!("  {name}"), row.cells.each_ref().map(String::as_str)))?;
     }
 
     writeln!(out, "\n{}", style.end("CRITERIA", 20))?;
@@ -261,8 +267,8 @@ fn text(out: &mut String, f: &Forecast, style: Style) -> std::fmt::Result {
 
     let failing: Vec<_> = slowest(f).into_iter().filter(|r| !r.fails.is_empty()).collect();
     let line = |name: &str, limit: &str, cells: [&str; 4]| {
-        let cells = cells.map(|cell| format!("{cell:>13}")).concat();
-        style.end(&format!("{} {limit:>8}{cells}", pad(name, name_width + 2)), style.columns())
+        let name = format!("{} {limit:>8}", pad(name, name_width + 2));
+        fitting(name, &cells.map(|cell| format!("{cell:>13}")), style)
     };
     if !failing.is_empty() {
         let times = ["2x the limit", "5x", "10x", "100x"];
@@ -271,7 +277,7 @@ fn text(out: &mut String, f: &Forecast, style: Style) -> std::fmt::Result {
     for route in failing.iter().take(MAX_FAILS) {
         let name = format!("  {}", style.middle(&route.route, name_width));
         let cells = failing_after(route);
-        writeln!(out, "{}", line(&name, &share(route.limit), cells.each_ref().map(String::as_str)).trim_end())?;
+        writeln!(out, "{}", line(&name, &share(route.limit), cells.each_ref().map(String::as_str)))?;
     }
     if failing.len() > MAX_FAILS {
         writeln!(out, "  and {} quicker routes", failing.len() - MAX_FAILS)?;
@@ -291,6 +297,18 @@ fn text(out: &mut String, f: &Forecast, style: Style) -> std::fmt::Result {
         (true, Some(seconds)) => writeln!(out, "\nnext  parallax gate --wait {}", flag(seconds)),
         _ => Ok(()),
     }
+}
+
+/// As many of the columns as fit, from the left.
+fn fitting(name: String, cells: &[String], style: Style) -> String {
+    let mut line = name;
+    for cell in cells {
+        if columns(&line) + columns(cell) > style.columns() {
+            break;
+        }
+        line.push_str(cell);
+    }
+    line.trim_end().to_owned()
 }
 
 /// What stands in the way, and how many of its changes it takes.

@@ -122,6 +122,9 @@ fn a_folder_without_a_proxy_says_so_and_one_that_comes_is_found() {
     let (printed, code) = waiting.end();
     assert_eq!(code, Some(0), "{printed}");
     assert!(printed.starts_with("✔ PASS") && printed.contains("at most 1 in 100 would ever"), "{printed}");
+    // Where a proxy holds the folder it is the one that is asked.
+    let held = parallax(&["gate", "--data", data.to_str().unwrap()]);
+    assert_eq!((held.status.code(), text(&held.stdout).contains("no proxy is running")), (Some(0), false));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::progress::Progress;
 use super::silence::Silence;
 use crate::gate::{Judgement, Policy, Verdict};
 use crate::report::duration;
+use crate::shutdown::Signals;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -47,8 +48,8 @@ pub async fn wait(
     let (mut asked, mut judgement) = reach(args, policy, deadline, quiet).await?;
     let mut progress = Progress::new(Look::stderr(color), quiet);
     let mut silence = Silence::new(started);
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
+    // Before anything is shown: whoever sees that we wait may interrupt.
+    let mut signals = Signals::install()?;
     let mut missed = 0;
     loop {
         silence.heard(&judgement);
@@ -69,7 +70,7 @@ pub async fn wait(
                     }
                     None
                 }
-                _ = &mut interrupted => Some(Ended::Interrupted(started.elapsed())),
+                _ = signals.next() => Some(Ended::Interrupted(started.elapsed())),
             }
         };
         if let Some(ended) = ended {

@@ -126,7 +126,7 @@ fn latency_takes_its_warm_up_and_its_blocks() {
         let mut settled = compared("x", "GET /a", 0, vec![]);
         settled.arrived = started() + Duration::from_secs(second);
         let leg = Some(LegRecord { class: StatusClass::Success, timing });
-        (settled.legs.primary, settled.legs.candidate) = (leg.clone(), leg);
+        (settled.legs.primary, settled.legs.candidate) = (leg, leg);
         let terms = |route: &str| policy.latency_terms(route);
         let keep = Keep { rules: &|_| String::new(), latency: &terms, examples: 0, now: started() };
         evidence.begin(&settled.route, keep);
