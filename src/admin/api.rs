@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -136,12 +136,22 @@ async fn ready(State(admin): Shared) -> Answer {
     }
 }
 
-async fn scrape(State(admin): Shared) -> Answer {
+async fn scrape(State(admin): Shared, headers: HeaderMap) -> Answer {
     let text = compute(&admin, |s| {
         let view: MetricsView = s.metrics();
         metrics::openmetrics(s.report(), s.mirroring(), view)
     });
-    either(text.await.map(|t| content(metrics::OPENMETRICS, t)))
+    let plain = wants_plain(&headers);
+    either(text.await.map(|t| match plain {
+        true => content(metrics::PLAIN, metrics::plain(&t)),
+        false => content(metrics::OPENMETRICS, t),
+    }))
+}
+
+/// Whether a scraper knows the older text format only.
+fn wants_plain(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
+    accept.contains("text/plain") && !accept.contains("openmetrics")
 }
 
 async fn report(State(admin): Shared) -> Answer {

@@ -24,10 +24,14 @@ pub struct View<'a> {
     pub proxy: ProxyInfo,
 }
 
-/// Merges the rare ones among too many sibling paths into their template.
+/// The names that the rare ones among too many sibling paths are shown under: their template's.
+pub fn renamed(evidence: &Evidence) -> BTreeMap<String, String> {
+    routes::collapse(evidence.routes.iter().map(|(name, route)| (&**name, route.counts.requests)))
+}
+
+/// The evidence by the names that are shown.
 pub fn collapsed(evidence: &Evidence, keep_examples: usize) -> Evidence {
-    let counts = evidence.routes.iter().map(|(name, route)| (&**name, route.counts.requests));
-    let renamed = routes::collapse(counts);
+    let renamed = renamed(evidence);
     if renamed.is_empty() {
         return evidence.clone();
     }

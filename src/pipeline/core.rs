@@ -8,7 +8,7 @@ use super::examples;
 use crate::evidence::{Begun, Book, Evidence, PastEpoch, Rules, Settled, Settlement};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::Policy;
-use crate::model::{Incomparable, PerLeg, Timestamp};
+use crate::model::{Incomparable, Latencies, PerLeg, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +59,8 @@ pub struct Snapshot {
     /// Older epochs with their totals, oldest first.
     pub history: Vec<PastEpoch>,
     pub store: StoreStatus,
+    /// What commits took that succeeded, since the process started.
+    pub commits: Arc<Latencies>,
     /// The kill switch.
     pub mirroring: bool,
     /// Mirrored and not judged yet, over all epochs.
@@ -75,8 +77,6 @@ pub struct StoreStatus {
     pub last_commit: Option<Timestamp>,
     /// On disk.
     pub bytes: u64,
-    /// What the last commit took.
-    pub commit_seconds: f64,
     /// Failures since the process started.
     pub errors: u64,
 }
@@ -113,6 +113,7 @@ pub struct Core {
     /// Passed over because they took too long; applied when they settle.
     late: BTreeSet<u64>,
     status: StoreStatus,
+    commits: Arc<Latencies>,
     /// Something to keep beside the book: the switch, the policy.
     dirty: bool,
     /// By the steady clock, like the rest.
@@ -155,6 +156,7 @@ impl Core {
             example_bytes: 0,
             late: BTreeSet::new(),
             status,
+            commits: Arc::default(),
             dirty: true,
             committed: None,
             checked: now.steady,
@@ -211,6 +213,7 @@ impl Core {
                     evidence: self.book.newest().evidence.clone(),
                     history: self.book.history(),
                     store: self.status.clone(),
+                    commits: self.commits.clone(),
                     mirroring: self.mirroring,
                     pending: self.open.len(),
                 });
@@ -257,9 +260,9 @@ impl Core {
         let batch = Batch { book: &self.book, mirroring, policy, now: now.wall };
         let start = clock();
         let result = keeper.keep(batch);
-        self.status.commit_seconds = clock().saturating_sub(start).as_secs_f64();
         match result {
             Ok(kept) => {
+                self.commits.record(clock().saturating_sub(start));
                 if self.status.failing_since.is_some() {
                     tracing::info!("the evidence is durable again");
                 }

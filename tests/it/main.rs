@@ -7,9 +7,12 @@
 mod harness;
 
 mod accounting;
+mod action;
 mod commands;
 mod comparing;
 mod confirm;
+mod contrib;
+mod docs;
 mod durability;
 mod forecast;
 mod forwarding;
