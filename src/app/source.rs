@@ -7,7 +7,7 @@ use crate::evidence::{Evidence, Proposals};
 use crate::gate::Judgement;
 use crate::model::Leg;
 use crate::pipeline::Snapshot;
-use crate::report::{DivergenceDetail, ProxyInfo, Report, RuleInfo};
+use crate::report::{DivergenceDetail, HistoryDocument, ProxyInfo, Report, RuleInfo};
 use crate::telemetry;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,8 +51,21 @@ impl Proxy {
                 control: settings.control.is_some(),
                 mirroring: Some(snapshot.mirroring),
             },
+            past: &snapshot.history,
+            histories: &snapshot.histories,
         };
         look(&view)
+    }
+
+    /// Whoever asks is told this verdict: where it is news, it becomes part of the history.
+    fn tell(&self, view: &View<'_>, judgement: &Judgement) {
+        let Ok(number) = judgement.epoch.id.parse() else { return };
+        let known = view.histories.get(&number).and_then(|history| history.verdict());
+        if known != Some(judgement.verdict)
+            && let Some(point) = view.point(judgement)
+        {
+            self.shared.ledger.told(number, point);
+        }
     }
 
     /// Everything that has finished by now. Called on threads that may block.
@@ -64,7 +77,7 @@ impl Proxy {
 
 /// By leg and route, under the names that the report has.
 fn first_byte(evidence: &Evidence) -> Vec<(Leg, Arc<str>, Buckets)> {
-    let renamed = view::renamed(evidence);
+    let renamed = evidence.template_names();
     let mut all: BTreeMap<(Arc<str>, Leg), Buckets> = BTreeMap::new();
     for (name, route) in &evidence.routes {
         let shown: Arc<str> = renamed.get(&**name).map_or_else(|| name.clone(), |shown| shown.as_str().into());
@@ -93,11 +106,27 @@ fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
 
 impl Source for Proxy {
     fn report(&self) -> Report {
-        self.with_view(|view| view.report())
+        self.with_view(|view| {
+            let judgement = view.judgement(None);
+            self.tell(view, &judgement);
+            view.reported(&judgement)
+        })
     }
 
     fn judgement(&self, expected_build: Option<&str>) -> Judgement {
-        self.with_view(|view| view.judgement(expected_build))
+        self.with_view(|view| {
+            let judgement = view.judgement(expected_build);
+            let newest = judgement.epoch.candidate_build.as_deref();
+            // What is said while another build is waited for is no verdict on this one.
+            if expected_build.is_none_or(|build| Some(build) == newest) {
+                self.tell(view, &judgement);
+            }
+            judgement
+        })
+    }
+
+    fn history(&self, epoch: Option<&str>, route: Option<&str>) -> Option<HistoryDocument> {
+        self.with_view(|view| view.history(epoch, route))
     }
 
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {

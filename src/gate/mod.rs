@@ -11,6 +11,7 @@ mod coverage;
 mod divergence;
 mod errors;
 mod forecast;
+mod history;
 mod judge;
 mod latency;
 mod legs;
@@ -30,6 +31,7 @@ pub use forecast::{
     Change, CriterionForecast, ExpectedRates, ExpectedRoute, FailForecast, Forecast, Judged, Mirrored, Remedy,
     RouteForecast, Traffic, forecast,
 };
+pub use history::{Histories, History, MAX_POINTS, MAX_ROUTE_ROWS, Point, Row};
 pub use judge::{Facts, judge};
 pub use pool::TAIL;
 pub use settings::{Criterion, GateSettings, LatencySettings, Policy, Quantiles, RoutePolicy};
