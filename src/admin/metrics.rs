@@ -77,6 +77,20 @@ impl Buckets {
         buckets
     }
 
+    /// The bound below which that share of the values lies. `Err` is the largest one, where they lie beyond it; `None`
+    /// when there is no value.
+    pub fn quantile(&self, share: f64) -> Option<Result<Duration, Duration>> {
+        let all: u64 = self.counts.iter().sum();
+        let mut below = 0;
+        let at = self.counts.iter().position(|n| {
+            below += n;
+            all > 0 && below as f64 >= share * all as f64
+        })?;
+        let last = BOUNDS.len() - 1;
+        let bound = |at: usize| BOUNDS.get(at).map(|s| Duration::from_secs_f64(*s));
+        Some(bound(at).ok_or(bound(last).unwrap_or_default()))
+    }
+
     fn add(&mut self, seconds: f64, count: u64) {
         let at = BOUNDS.partition_point(|b| *b < seconds);
         if let Some(n) = self.counts.get_mut(at) {

@@ -7,6 +7,7 @@ use crate::evidence::{Evidence, Proposals};
 use crate::gate::Judgement;
 use crate::model::Leg;
 use crate::pipeline::Snapshot;
+use crate::report::pages::{Health, Look};
 use crate::report::{DivergenceDetail, ProxyInfo, Report, RuleInfo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,7 +28,7 @@ impl Proxy {
         Self { shared, runtime: Handle::current() }
     }
 
-    fn with_view<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {
+    fn with_view<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
         let snapshot = self.snapshot();
         let settings = self.shared.settings.load_full();
         let evidence: Evidence = view::collapsed(&snapshot.evidence, settings.store.keep_examples);
@@ -51,7 +52,38 @@ impl Proxy {
                 mirroring: Some(snapshot.mirroring),
             },
         };
-        look(&view)
+        look(view)
+    }
+
+    /// Read from counters: costs nothing, however much evidence there is.
+    fn health(&self) -> Health {
+        let shared = &self.shared;
+        let plan = shared.plan.load_full();
+        let legs = plan.legs();
+        let live = shared.gateway.live.load();
+        let counters = &shared.gateway.counters;
+        let mut breakers = vec![(Leg::Candidate, legs.breaker_open_for(Leg::Candidate).is_some())];
+        let mut connections = vec![
+            ("client", counters.connections.load(Ordering::Relaxed)),
+            ("primary", live.primary.connections().open as u64),
+            ("candidate", legs.candidate.connections().open as u64),
+        ];
+        if let Some(control) = &legs.control {
+            breakers.push((Leg::Control, legs.breaker_open_for(Leg::Control).is_some()));
+            connections.push(("control", control.connections().open as u64));
+        }
+        let in_flight = shared.mirrors.in_flight();
+        Health {
+            started: shared.started,
+            turned_away: counters.turned_away.load(Ordering::Relaxed),
+            refused: counters.refusals().values().sum(),
+            added_p99: Buckets::of(&counters.added).quantile(0.99),
+            captured: Some((shared.capture_budget.used() as u64, shared.capture_budget.max() as u64)),
+            in_flight: Some((in_flight.used() as u64, in_flight.max() as u64)),
+            breakers,
+            connections,
+            store_bytes: Some(shared.ledger.latest().store.bytes),
+        }
     }
 
     /// Everything that has finished by now. Called on threads that may block.
@@ -77,6 +109,19 @@ fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
 impl Source for Proxy {
     fn report(&self) -> Report {
         self.with_view(|view| view.report())
+    }
+
+    fn look(&self) -> Look {
+        let past = self.shared.ledger.latest().history.clone();
+        let health = self.health();
+        self.with_view(|view| {
+            let report = view.report();
+            Look { report, past, known: Arc::default(), health, evidence: view.evidence }
+        })
+    }
+
+    fn settings(&self) -> String {
+        crate::config::effective(&self.shared.settings.load())
     }
 
     fn judgement(&self, expected_build: Option<&str>) -> Judgement {
@@ -125,20 +170,8 @@ impl Source for Proxy {
     fn metrics(&self) -> MetricsView {
         let shared = &self.shared;
         let snapshot = self.snapshot();
-        let plan = shared.plan.load_full();
-        let legs = plan.legs();
-        let live = shared.gateway.live.load();
         let counters = &shared.gateway.counters;
-        let mut connections = vec![
-            ("client", counters.connections.load(Ordering::Relaxed)),
-            ("primary", live.primary.connections().open as u64),
-            ("candidate", legs.candidate.connections().open as u64),
-        ];
-        let mut breakers = vec![(Leg::Candidate, legs.breaker_open_for(Leg::Candidate).is_some())];
-        if let Some(control) = &legs.control {
-            connections.push(("control", control.connections().open as u64));
-            breakers.push((Leg::Control, legs.breaker_open_for(Leg::Control).is_some()));
-        }
+        let health = self.health();
         let first_byte = snapshot.evidence.routes.iter().flat_map(|(name, route)| {
             Leg::ALL.into_iter().filter_map(|leg| {
                 let histogram = route.latency.get(leg);
@@ -150,12 +183,12 @@ impl Source for Proxy {
         MetricsView {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("PARALLAX_COMMIT").unwrap_or("unknown"),
-            connections,
-            mirror_in_flight: vec![(Leg::Candidate, shared.mirrors.in_flight().used() as u64)],
-            mirror_in_flight_limit: Some(shared.mirrors.in_flight().max() as u64),
-            breaker_open: breakers,
-            capture_bytes: Some(shared.capture_budget.used() as u64),
-            capture_limit_bytes: Some(shared.capture_budget.max() as u64),
+            connections: health.connections,
+            mirror_in_flight: health.in_flight.map(|(used, _)| (Leg::Candidate, used)).into_iter().collect(),
+            mirror_in_flight_limit: health.in_flight.map(|(_, limit)| limit),
+            breaker_open: health.breakers,
+            capture_bytes: health.captured.map(|(used, _)| used),
+            capture_limit_bytes: health.captured.map(|(_, limit)| limit),
             comparison_queue_length: Some(shared.comparer.stats().queued() as u64),
             first_byte: first_byte.collect(),
             connect: Vec::new(),

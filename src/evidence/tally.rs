@@ -40,6 +40,17 @@ pub enum EpochReason {
     Manual,
 }
 
+impl EpochReason {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EpochReason::Start => "start",
+            EpochReason::Build => "build",
+            EpochReason::Rules => "rules",
+            EpochReason::Manual => "manual",
+        }
+    }
+}
+
 /// The law of accounting, as a struct. The same shape for one route and for the totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {

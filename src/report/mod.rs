@@ -5,10 +5,10 @@
 //! age is always the age at [`Report::generated_at`].
 
 mod build;
+mod compare;
 mod diff_text;
 pub mod escape;
 mod format;
-pub mod fragments;
 mod gate_markdown;
 mod gate_text;
 mod github;
@@ -16,6 +16,8 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+pub mod pages;
+mod plots;
 mod proposals;
 mod rules;
 mod text;

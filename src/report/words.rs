@@ -106,11 +106,15 @@ pub(super) fn not_mirrored(report: &Report) -> String {
     listed(Bucket::ALL.map(|b| (b.as_str(), report.totals.not_mirrored.get(b))))
 }
 
-/// The same for what was mirrored and not compared, with what is pending.
+/// The same for what could not be judged.
+pub(super) fn incomparable(report: &Report) -> String {
+    listed(Incomparable::ALL.map(|r| (r.as_str(), report.totals.incomparable_reasons.get(r))))
+}
+
+/// The same with what is pending: all that was mirrored and not compared.
 pub(super) fn rest(report: &Report) -> String {
     let t = &report.totals;
-    let reasons = Incomparable::ALL.map(|r| (r.as_str(), t.incomparable_reasons.get(r)));
-    let mut text = listed(reasons);
+    let mut text = incomparable(report);
     if t.pending > 0 {
         let comma = if text.is_empty() { "" } else { ", " };
         text.push_str(&format!("{comma}{} pending", thousands(t.pending)));
