@@ -126,7 +126,7 @@ pub fn html(report: &Report, examples: &Examples) -> String {
         details.push_str(&section);
     }
     page.details = Markup::new(details);
-    pages::rendered(&page)
+    pages::rendered(&page) + "\n"
 }
 
 /// A divergence with what is kept of it; `used` is how large the file is already.
@@ -169,10 +169,11 @@ mod tests {
     fn one_file_that_says_it_all() {
         let page = html(&samples::report(Verdict::Fail), &examples("129.90"));
         for part in [
-            "<strong>✖ FAIL</strong> <span>candidate 2026.11.3 does not behave like the primary: 1 of 3 routes diverges too often</span>",
-            "<a href=\"#kq3v7x2mha\">",
-            "<section id=\"kq3v7x2mha\">",
-            "<td class=\"del\">-   &quot;total&quot;: 129.9</td><td class=\"ins\">+   &quot;total&quot;: &quot;129.90&quot;</td>",
+            "<strong class=\"chip fail\">✖ FAIL</strong> <span>candidate 2026.11.3 does not behave like the primary: 1 of 3 routes diverges too often</span>",
+            "<a class=\"id\" href=\"#kq3v7x2mha\">",
+            "<section class=\"panel detail\" id=\"kq3v7x2mha\"",
+            "  &quot;total&quot;: <mark>129.9</mark></td><td class=\"ins\">",
+            "  &quot;total&quot;: <mark>&quot;129.90&quot;</mark></td></tr>",
             "1,204 exchanges showed it, 1,200 counted, 1 kept",
         ] {
             assert!(page.contains(part), "{part} is not in {page}");
@@ -193,7 +194,7 @@ mod tests {
             RuleReport { state: RuleState::Expired, ..active("old") },
         ];
         let page = html(&report, &Examples::new());
-        assert!(page.contains("<td>12 asked again, 3 of them transient: alike when asked again</td>"), "{page}");
+        assert!(page.contains("<td class=\"dim\">12 asked again, 3 of them transient: alike when asked again</td>"), "{page}");
         assert!(page.contains("1,200 counted, asked again 12 times and alike in 3, "));
         let at = [
             "over-broad</strong></td><th scope=\"row\">wide",

@@ -246,8 +246,13 @@ pub(crate) fn report(verdict: Verdict) -> Report {
     build_report(&evidence, &judgement(verdict))
 }
 
+/// An epoch that has just begun.
+pub(crate) fn evidence_of_nothing() -> Evidence {
+    Evidence::new(epoch())
+}
+
 /// Everything that others can choose is hostile.
-pub(crate) fn hostile_report() -> Report {
+pub(crate) fn hostile_evidence() -> Evidence {
     let mut evidence = evidence(HOSTILE);
     evidence.epoch.candidate_build = Some(HOSTILE.into());
     let name: Arc<str> = format!("GET /{HOSTILE}").into();
@@ -255,7 +260,13 @@ pub(crate) fn hostile_report() -> Report {
     for d in route.divergences.values_mut() {
         d.location = format!("json:$.{HOSTILE}").into();
     }
-    evidence.routes.insert(name.clone(), route);
+    evidence.routes.insert(name, route);
+    evidence
+}
+
+pub(crate) fn hostile_report() -> Report {
+    let evidence = hostile_evidence();
+    let name: Arc<str> = format!("GET /{HOSTILE}").into();
     let mut judgement = judgement(Verdict::Fail);
     judgement.criteria[0].route = Some(name);
     judgement.criteria[0].reason = HOSTILE.into();

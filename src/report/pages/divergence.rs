@@ -13,7 +13,6 @@ use std::sync::Arc;
 #[template(path = "divergence.html")]
 struct Divergence<'a> {
     frame: Frame<'a>,
-    report: &'a Report,
     d: &'a DivergenceDetail,
     compared: u64,
     confirmed: String,
@@ -52,7 +51,6 @@ pub fn divergence(look: &Look, deeds: &[Deed], fingerprint: &str, query: &Query)
     let reasons = Reasons::of(report, &d.route);
     Some(rendered(&Divergence {
         frame: Frame::new(look, deeds, "/divergences", &d.fingerprint, query.get("epoch")),
-        report,
         compared: report.routes.iter().find(|r| r.route == d.route).map_or(0, |r| r.counts.compared),
         confirmed: confirmed(d.asked_again, d.transient),
         at,
@@ -116,8 +114,11 @@ fn curl(listen: &str, request: &ExampleMessage) -> Option<String> {
         method => out.push_str(&format!(" -X {}", quoted(method))),
     }
     for (name, value) in &request.headers {
-        let own = ["host", "content-length", "user-agent", "transfer-encoding", "connection", "expect"];
-        if !own.iter().any(|o| name.eq_ignore_ascii_case(o)) && !value.contains("[redacted") {
+        // What curl or the proxy says itself.
+        let own = ["host", "content-length", "user-agent", "transfer-encoding", "connection", "expect", "via", "forwarded"];
+        let lower = name.to_ascii_lowercase();
+        let said = own.contains(&&*lower) || lower.starts_with("x-forwarded-") || lower.starts_with("x-parallax-");
+        if !said && !value.contains("[redacted") {
             out.push_str(&format!(" \\\n  -H {}", quoted(&format!("{name}: {value}"))));
         }
     }

@@ -170,7 +170,6 @@ pub struct DivergenceRow<'a> {
     pub summary: &'a str,
     pub exchanges: u64,
     pub share: String,
-    pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     /// What excuses it, where it never counted.
     pub excused: Option<&'a str>,
@@ -187,7 +186,6 @@ impl<'a> From<&'a DivergenceReport> for DivergenceRow<'a> {
             summary: &d.summary,
             exchanges: if d.excused { d.count } else { d.counted },
             share: share(d.share),
-            first_seen: d.first_seen,
             last_seen: d.last_seen,
             excused: d.excused.then(|| d.excused_by.as_deref().unwrap_or("nothing of it counts")),
         }
