@@ -46,7 +46,12 @@ pub(super) async fn routes(State(admin): Shared, RawQuery(query): RawQuery) -> A
         return page(&admin, query, |look, deeds, query| pages::routes(look, deeds, query)).await;
     };
     let missing = format!("there is no route {} in the newest epoch: /routes lists them", crate::report::escape::line(&name));
-    let found = looked(&admin, query, move |look, deeds, query| pages::route(look, deeds, &name, query)).await;
+    let source = admin.source.clone();
+    let found = looked(&admin, query, move |look, deeds, query| {
+        let history = source.history(None, Some(&name)).map(|told| told.history).unwrap_or_default();
+        pages::route(look, deeds, &name, &history, query)
+    });
+    let found = found.await;
     either(found.and_then(|text| text.map(|t| content(HTML, t)).ok_or_else(|| Problem::not_found(missing))))
 }
 

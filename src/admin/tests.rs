@@ -5,7 +5,7 @@ use crate::diff::{RuleSpec, Shape};
 use crate::evidence::{Evidence, Proposal, Proposals, Support};
 use crate::gate::{Judgement, Verdict};
 use crate::report::pages::{Health, Look};
-use crate::report::{DivergenceDetail, Report, find, samples};
+use crate::report::{DivergenceDetail, HistoryDocument, Report, find, samples};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -38,7 +38,7 @@ impl Source for Fake {
         let mut report = self.report();
         report.proxy.mirroring = Some(self.mirroring());
         let health = Health { captured: Some((0, 1 << 28)), ..Health::default() };
-        Look { report, evidence, past: Vec::new(), known: Arc::default(), health }
+        Look { report, evidence, known: Arc::default(), health }
     }
 
     fn settings(&self) -> String {
@@ -52,6 +52,14 @@ impl Source for Fake {
 
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
         find(&self.evidence(), fingerprint)
+    }
+
+    fn history(&self, epoch: Option<&str>, route: Option<&str>) -> Option<HistoryDocument> {
+        let report = self.report();
+        let mut history = samples::history_report();
+        history.series.retain(|s| route.is_none() || s.route.is_none() || s.route.as_deref() == route);
+        let known = epoch.is_none_or(|id| id == report.epoch.id);
+        known.then(|| HistoryDocument::new(report.generated_at, report.epoch, history, report.epochs))
     }
 
     fn proposals(&self) -> Proposals {
@@ -217,6 +225,8 @@ async fn every_route_answers_with_and_without_a_slash() {
         ("/readyz", "text/plain; charset=utf-8"),
         ("/metrics", OPENMETRICS),
         ("/api/v1/report", "application/json"),
+        ("/api/v1/history", "application/json"),
+        ("/api/v1/history?epoch=7&route=GET+%2Forders%2F%7Bid%7D", "application/json"),
         ("/api/v1/report/", "application/json"),
         ("/api/v1/gate", "application/json"),
         ("/api/v1/divergences", "application/json"),
@@ -529,4 +539,19 @@ async fn both_protocols_over_tls() {
         assert_eq!(response.status(), status, "{protocol} {host}");
         assert!(!response.into_body().collect().await.unwrap().to_bytes().is_empty());
     }
+}
+
+#[tokio::test]
+async fn the_history_of_an_epoch_is_told_whole_or_of_one_route() {
+    let house = House::open().await;
+    let read = |got: Got| serde_json::from_str::<serde_json::Value>(&got.body).unwrap();
+    let all = read(house.get("/api/v1/history").await);
+    assert_eq!((&all["schema"], &all["epoch"]["id"]), (&1.into(), &"7".into()));
+    assert_eq!(all["changes"][1]["verdict"], "fail");
+    let routes = |v: &serde_json::Value| v["series"].as_array().unwrap().len();
+    assert_eq!((routes(&all), all["points"].as_array().unwrap().len()), (3, 4));
+    let one = read(house.get("/api/v1/history?route=GET%20/orders/%7Bid%7D").await);
+    assert_eq!((routes(&one), &one["series"][0]["route"]), (1, &"GET /orders/{id}".into()));
+    assert!(one["series"][0]["points"][0]["upper"].as_f64() > one["series"][0]["points"][3]["upper"].as_f64());
+    problem(&house.get("/api/v1/history?epoch=99").await, 404, "/api/v1/history lists those that are known");
 }

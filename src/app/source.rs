@@ -8,7 +8,7 @@ use crate::gate::Judgement;
 use crate::model::Leg;
 use crate::pipeline::Snapshot;
 use crate::report::pages::{Health, Look};
-use crate::report::{DivergenceDetail, ProxyInfo, Report, RuleInfo};
+use crate::report::{DivergenceDetail, HistoryDocument, ProxyInfo, Report, RuleInfo};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -51,6 +51,9 @@ impl Proxy {
                 control: settings.control.is_some(),
                 mirroring: Some(snapshot.mirroring),
             },
+            past: &snapshot.history,
+            known: snapshot.known.clone(),
+            histories: &snapshot.histories,
         };
         look(view)
     }
@@ -86,6 +89,24 @@ impl Proxy {
         }
     }
 
+    /// The report for whoever asks.
+    fn told(&self, view: &View<'_>) -> Report {
+        let judgement = view.judgement(None);
+        self.tell(view, &judgement);
+        view.reported(&judgement)
+    }
+
+    /// Whoever asks is told this verdict: where it is news, it becomes part of the history.
+    fn tell(&self, view: &View<'_>, judgement: &Judgement) {
+        let Ok(number) = judgement.epoch.id.parse() else { return };
+        let known = view.histories.get(&number).and_then(|history| history.verdict());
+        if known != Some(judgement.verdict)
+            && let Some(point) = view.point(judgement)
+        {
+            self.shared.ledger.told(number, point);
+        }
+    }
+
     /// Everything that has finished by now. Called on threads that may block.
     fn snapshot(&self) -> Arc<Snapshot> {
         let ledger = self.shared.ledger.clone();
@@ -108,15 +129,13 @@ fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
 
 impl Source for Proxy {
     fn report(&self) -> Report {
-        self.with_view(|view| view.report())
+        self.with_view(|view| self.told(&view))
     }
 
     fn look(&self) -> Look {
-        let past = self.shared.ledger.latest().history.clone();
-        let health = self.health();
         self.with_view(|view| {
-            let report = view.report();
-            Look { report, past, known: Arc::default(), health, evidence: view.evidence }
+            let report = self.told(&view);
+            Look { report, known: view.known.clone(), health: self.health(), evidence: view.evidence }
         })
     }
 
@@ -125,7 +144,19 @@ impl Source for Proxy {
     }
 
     fn judgement(&self, expected_build: Option<&str>) -> Judgement {
-        self.with_view(|view| view.judgement(expected_build))
+        self.with_view(|view| {
+            let judgement = view.judgement(expected_build);
+            let newest = judgement.epoch.candidate_build.as_deref();
+            // What is said while another build is waited for is no verdict on this one.
+            if expected_build.is_none_or(|build| Some(build) == newest) {
+                self.tell(&view, &judgement);
+            }
+            judgement
+        })
+    }
+
+    fn history(&self, epoch: Option<&str>, route: Option<&str>) -> Option<HistoryDocument> {
+        self.with_view(|view| view.history(epoch, route))
     }
 
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {

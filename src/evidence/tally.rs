@@ -29,6 +29,9 @@ pub struct EpochInfo {
     pub rules: String,
     pub started_at: Timestamp,
     pub reason: EpochReason,
+    /// How often evidence of this build was given up by hand to begin anew: each time it was one more try.
+    #[serde(default)]
+    pub resets: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -266,6 +269,8 @@ impl NoisePairs {
 pub struct RouteEvidence {
     /// When this route's evidence began.
     pub since: Timestamp,
+    /// How often it was started afresh within the epoch, because its rules changed.
+    pub restarts: u64,
     /// Digest of the rules that apply to this route; when it changes the evidence starts afresh.
     pub rules: String,
     pub counts: Counts,

@@ -6,7 +6,8 @@ use super::pages::{
     self, CriterionRow, DivergenceRow, Part, Reasons, RouteRow, RuleRow, Shown, Why, filters, shown,
 };
 use super::plots::{Markup, bar, quantiles};
-use super::{DivergenceReport, Examples, LatencySummary, Report, words};
+use super::{DivergenceReport, EpochReport, Examples, LatencySummary, Report, chart, words};
+use crate::gate::Verdict;
 use crate::model::Timestamp;
 use askama::Template;
 
@@ -36,6 +37,8 @@ struct File<'a> {
     routes: Vec<RouteRow<'a>>,
     routes_left: usize,
     idle: Vec<String>,
+    charts: Vec<Markup>,
+    past: Vec<(&'a EpochReport, String)>,
     rules: Vec<RuleRow<'a>>,
     counted: Vec<DivergenceRow<'a>>,
     counted_caption: String,
@@ -96,7 +99,10 @@ pub fn html(report: &Report, examples: &Examples) -> String {
         style: pages::STYLE,
         build: words::build_name(report),
         headline: words::headline(report),
-        epoch: words::epoch_line(report),
+        epoch: match report.totals.requests {
+            0 => words::epoch_line(report),
+            _ => format!("{}; {}", words::epoch_line(report), words::covers(report)),
+        },
         why: pages::why(report, 5),
         criteria: pages::criteria(report),
         bar: bar(&shares),
@@ -106,6 +112,8 @@ pub fn html(report: &Report, examples: &Examples) -> String {
         routes,
         routes_left,
         idle: words::uncompared(report, 100),
+        charts: report.history.series.iter().map(|series| chart::bounds(series, &report.history.changes)).collect(),
+        past: pages::past(report),
         rules: pages::rule_rows(report).into_iter().take(MAX_RULES).collect(),
         counted: counted.iter().take(MAX_DETAILS).map(|d| DivergenceRow::from(*d)).collect(),
         counted_caption: format!("{} of {} that count", counted.len().min(MAX_DETAILS), counted.len()),
@@ -172,13 +180,47 @@ mod tests {
             "<strong class=\"chip fail\">✖ FAIL</strong> <span>candidate 2026.11.3 does not behave like the primary: 1 of 3 routes diverges too often</span>",
             "<a class=\"id\" href=\"#kq3v7x2mha\">",
             "<section class=\"panel detail\" id=\"kq3v7x2mha\"",
-            "  &quot;total&quot;: <mark>129.9</mark></td><td class=\"ins\">",
-            "  &quot;total&quot;: <mark>&quot;129.90&quot;</mark></td></tr>",
+            "  &quot;total&quot;: <mark>129.9</mark></td>",
+            "  &quot;total&quot;: <mark>&quot;129.90&quot;</mark></td>",
             "1,204 exchanges showed it, 1,200 counted, 1 kept",
         ] {
             assert!(page.contains(part), "{part} is not in {page}");
         }
         assert!(!page.contains("http://") && !page.contains("https://"), "nothing is fetched");
+    }
+
+    #[test]
+    fn how_the_bounds_closed_in_and_the_epochs_before() {
+        let mut report = samples::report_with_history(Verdict::Fail);
+        let page = html(&report, &Examples::new());
+        for part in [
+            "<h2 id=\"h-history\">How the bounds closed in</h2>",
+            "✖ FAIL</strong></td><td><time datetime=\"2026-01-01T01:00:00.000Z\">",
+            "<h2 id=\"h-epochs\">Earlier epochs</h2>",
+            "<td class=\"long\">2026.11.2</td><td>build</td>",
+        ] {
+            assert!(page.contains(part), "{part} is not in {page}");
+        }
+        assert_eq!(page.matches("<figure class=\"chart").count(), 3);
+        // A policy without inline styles or scripts holds for what the dashboard shares.
+        let charts = &page[page.find("<figure").unwrap()..];
+        assert!(!charts.contains(" style=") && !charts.contains("<script") && !charts.contains(" onload"));
+        for past in &mut report.epochs {
+            (past.verdict, past.epoch.candidate_build, past.why) = (None, Some("<b>".into()), "<i>".into());
+        }
+        for series in &mut report.history.series {
+            series.route = Some("GET /<script>\u{1b}\" onload='x'".into());
+        }
+        let page = html(&report, &Examples::new());
+        assert!(
+            page.contains("not judged")
+                && page.contains("&lt;b&gt;")
+                && !page.contains("<script")
+                && !page.contains("onload='")
+        );
+        report.history.points.truncate(1);
+        let page = html(&Report { epochs: vec![], ..report }, &Examples::new());
+        assert!(!page.contains("closed in") && !page.contains("Earlier epochs"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! age is always the age at [`Report::generated_at`].
 
 mod build;
+mod chart;
 mod compare;
 mod diff_text;
 pub mod escape;
@@ -12,6 +13,7 @@ mod format;
 mod gate_markdown;
 mod gate_text;
 mod github;
+mod history;
 mod html;
 mod json;
 mod junit;
@@ -21,6 +23,7 @@ mod plots;
 mod proposals;
 mod rules;
 mod text;
+mod text_history;
 mod text_tables;
 mod types;
 mod words;
@@ -31,6 +34,7 @@ pub use format::{Style, age, duration, share, thousands};
 pub use gate_markdown::gate_markdown;
 pub use gate_text::{GateContext, gate_text, progress_block, progress_line};
 pub use github::github;
+pub use history::{BoundPoint, BoundSeries, EpochReport, HistoryDocument, HistoryPoint, HistoryReport, VerdictChange};
 pub use html::{MAX_HTML_BYTES, html};
 pub use json::{gate_json, json};
 pub use junit::junit;

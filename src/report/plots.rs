@@ -4,7 +4,7 @@
 
 use super::escape::Html;
 use super::format::micros;
-use super::{LatencySummary, share};
+use super::{BoundPoint, HistoryPoint, LatencySummary, chart, share};
 use std::fmt::{self, Display, Formatter, Write};
 
 /// HTML that is known to be harmless: made here, of numbers and of escaped text.
@@ -185,6 +185,94 @@ pub fn quantiles(legs: &[(&str, LatencySummary)]) -> Markup {
     }
     out.push_str("</svg>");
     Markup(out)
+}
+
+/// Comparisons a second between the points of the history, and how many of them diverged. Where the counts fall the
+/// evidence began afresh, and nothing is drawn. Nothing of fewer than two points.
+pub fn traffic(points: &[HistoryPoint]) -> Markup {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Markup::default() };
+    let span = last.at.since(first.at).as_secs_f64();
+    let steps: Vec<(f64, f64, f64, f64)> = points
+        .windows(2)
+        .filter_map(|pair| {
+            let [a, b] = pair else { return None };
+            let seconds = b.at.since(a.at).as_secs_f64();
+            let compared = b.compared.checked_sub(a.compared)? as f64;
+            let divergent = b.divergent.checked_sub(a.divergent)? as f64;
+            let from = a.at.since(first.at).as_secs_f64();
+            (seconds > 0.0).then_some((from, seconds, compared / seconds, divergent / seconds))
+        })
+        .collect();
+    let most = steps.iter().map(|s| s.2).fold(0.0, f64::max);
+    if span <= 0.0 || most <= 0.0 {
+        return Markup::default();
+    }
+    let (width, height, base) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM);
+    let mut out = format!(
+        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"comparisons a second over time, at most {}\">",
+        rate(most)
+    );
+    for share in [0.0, 0.5, 1.0] {
+        let y = base - share * height;
+        let _ = write!(
+            out,
+            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"y\" x=\"{}\" y=\"{:.1}\">{}</text>",
+            WIDTH - RIGHT,
+            LEFT - 6.0,
+            y + 3.5,
+            rate(share * most),
+        );
+    }
+    for (from, seconds, compared, divergent) in steps {
+        let (x, wide) = (LEFT + from / span * width, (seconds / span * width).max(0.5));
+        for (class, value) in [("compared", compared), ("divergent", divergent)] {
+            let tall = value / most * height;
+            let y = base - tall;
+            let _ = write!(
+                out,
+                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{tall:.1}\"/>"
+            );
+        }
+    }
+    let _ = write!(
+        out,
+        "<text x=\"{LEFT}\" y=\"{0}\">{1}</text><text class=\"y\" x=\"{2}\" y=\"{0}\">{3} UTC</text></svg>",
+        HEIGHT - 7.0,
+        chart::clock(first.at),
+        WIDTH - RIGHT,
+        chart::clock(last.at),
+    );
+    Markup(out)
+}
+
+/// `2.5/s`.
+fn rate(a_second: f64) -> String {
+    if a_second >= 10.0 { format!("{a_second:.0}/s") } else { format!("{a_second:.1}/s") }
+}
+
+/// How a rate went, against its limit where that is near: small enough for a row of a table.
+pub fn sparkline(points: &[BoundPoint]) -> Markup {
+    const WIDE: f64 = 96.0;
+    const TALL: f64 = 18.0;
+    let known: Vec<_> = points.iter().filter_map(|p| Some((p.at, p.observed?))).collect();
+    let (Some(first), Some(last)) = (known.first(), known.last()) else { return Markup::default() };
+    let span = last.0.since(first.0).as_secs_f64();
+    if span <= 0.0 {
+        return Markup::default();
+    }
+    let limit = points.last().and_then(|p| p.limit).unwrap_or(0.0);
+    let most = known.iter().map(|p| p.1).fold(limit * 1.25, f64::max).max(1e-12);
+    let y = |value: f64| TALL - 1.0 - (value.max(0.0) / most) * (TALL - 2.0);
+    let line: Vec<String> = known
+        .iter()
+        .map(|(at, value)| format!("{:.1},{:.1}", at.since(first.0).as_secs_f64() / span * WIDE, y(*value)))
+        .collect();
+    let (from, to, level, line) = (share(first.1), share(last.1), y(limit), line.join(" "));
+    Markup(format!(
+        "<svg class=\"spark\" viewBox=\"0 0 {WIDE} {TALL}\" role=\"img\" aria-label=\"the rate over time, from {from} to {to}\">\
+         <line class=\"limit\" x1=\"0\" x2=\"{WIDE}\" y1=\"{level:.1}\" y2=\"{level:.1}\"/>\
+         <polyline class=\"line candidate\" points=\"{line}\"/></svg>"
+    ))
 }
 
 /// Round numbers of a logarithmic scale of microseconds: 1, 2 and 5 of each power of ten, or fewer where there are many.

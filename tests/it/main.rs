@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod harness;
+mod history;
 
 mod accounting;
 mod commands;

@@ -36,7 +36,7 @@ pub fn divergences(look: &Look, deeds: &[Deed], query: &Query) -> String {
     };
     let all = &report.divergences;
     let mut shows = vec![("counted", "what counts"), ("excused", "excused"), ("all", "all")];
-    if !look.past.is_empty() {
+    if !report.epochs.is_empty() {
         shows.insert(1, ("new", "new in this epoch"));
     }
     let wanted = |name: &str, value: &str| query.get(name).is_none_or(|w| w == value);

@@ -1,8 +1,8 @@
-//! Epochs and what became of them, and what people did.
+//! How the bounds closed in, the epochs and what became of them, and what people did.
 
-use super::super::{Report, duration};
-use super::{Deed, Frame, Look, Query, filters, rendered};
-use crate::evidence::PastEpoch;
+use super::super::{EpochReport, Report, chart, duration, words};
+use super::{Deed, Frame, Look, Markup, Query, filters, rendered};
+use crate::gate::Verdict;
 use askama::Template;
 
 #[derive(Template)]
@@ -10,17 +10,26 @@ use askama::Template;
 struct History<'a> {
     frame: Frame<'a>,
     report: &'a Report,
-    past: Vec<(&'a PastEpoch, String)>,
+    covers: String,
+    charts: Vec<Markup>,
+    past: Vec<(&'a EpochReport, String)>,
     deeds: &'a [Deed],
 }
 
 /// The newest epoch first.
 pub fn history(look: &Look, deeds: &[Deed], query: &Query) -> String {
-    let span = |past: &PastEpoch| duration(past.ended_at.since(past.info.started_at));
+    let report = &look.report;
     rendered(&History {
         frame: Frame::new(look, deeds, "/history", "History", query.get("epoch")),
-        report: &look.report,
-        past: look.past.iter().rev().map(|past| (past, span(past))).collect(),
+        report,
+        covers: words::covers(report),
+        charts: report.history.series.iter().map(|series| chart::bounds(series, &report.history.changes)).collect(),
+        past: past(report),
         deeds,
     })
+}
+
+/// Older epochs with how long they lasted.
+pub fn past(report: &Report) -> Vec<(&EpochReport, String)> {
+    report.epochs.iter().map(|past| (past, duration(past.ended_at.since(past.epoch.started_at)))).collect()
 }

@@ -18,6 +18,7 @@ mod sign_in;
 pub use divergence::divergence;
 pub use divergences::divergences;
 pub use history::history;
+pub(super) use history::past;
 pub use overview::overview;
 pub use query::Query;
 pub use routes::{route, routes};
@@ -35,11 +36,11 @@ use super::escape::Html;
 use super::format::word;
 use super::plots::Markup;
 use super::{Report, age, duration, words};
-use crate::evidence::{Evidence, PastEpoch};
+use crate::evidence::Evidence;
 use filters::Plain;
 use crate::gate::Verdict;
 use crate::model::{Leg, Notice, Severity, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,10 +55,8 @@ pub struct Look {
     pub report: Report,
     /// What the report was made from: examples are in here.
     pub evidence: Evidence,
-    /// Older epochs with their totals, oldest first.
-    pub past: Vec<PastEpoch>,
     /// Fingerprints that older epochs have shown.
-    pub known: Arc<BTreeSet<Arc<str>>>,
+    pub known: Arc<HashSet<Arc<str>>>,
     pub health: Health,
 }
 
@@ -218,7 +217,7 @@ impl<'a> Frame<'a> {
     fn other_epoch(&self) -> Option<String> {
         let asked = self.asked.as_ref()?;
         let now = &self.report().epoch.id;
-        Some(match self.look.past.iter().find(|past| past.info.id == *asked) {
+        Some(match self.report().epochs.iter().find(|past| past.epoch.id == *asked) {
             Some(past) => format!(
                 "This link is about epoch {asked}, which ended {}. Below is epoch {now}, the newest.",
                 age(self.now(), past.ended_at)

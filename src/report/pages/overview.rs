@@ -1,13 +1,13 @@
 //! The first page: may the candidate replace the primary, why not, is it safe, and what to look at next.
 
 use super::super::format::bytes;
-use super::super::plots::{Markup, bar, quantiles};
-use super::super::{LatencySummary, Report, duration, share, thousands};
+use super::super::plots::{Markup, bar, quantiles, traffic};
+use super::super::{LatencySummary, Report, chart, duration, share, thousands};
 use super::{
     Deed, DivergenceRow, Frame, Look, Part, Query, RouteRow, accounting, criteria, divergence_rows, legs, filters,
     rendered, route_rows, why,
 };
-use crate::gate::Verdict;
+use crate::gate::{Criterion, Verdict};
 use crate::model::Leg;
 use askama::Template;
 
@@ -25,6 +25,9 @@ struct Overview<'a> {
     divergences: (Vec<DivergenceRow<'a>>, usize),
     caption: String,
     routes: Vec<RouteRow<'a>>,
+    traffic: Markup,
+    /// Of the divergence that decides: its bounds over time.
+    closing: Option<Markup>,
     latency: Markup,
     legs: Vec<(&'static str, LatencySummary)>,
     tiles: Vec<Tile>,
@@ -51,6 +54,8 @@ pub fn overview(look: &Look, deeds: &[Deed], query: &Query) -> String {
     let legs = legs(&report.latency);
     let t = &report.totals;
     let divergences = divergence_rows(report, MOST);
+    // The report has those that decide first.
+    let closing = report.history.series.iter().find(|s| s.criterion == Criterion::Divergence && s.points.len() > 1);
     rendered(&Overview {
         frame: Frame::new(look, deeds, "/", "Overview", query.get("epoch")),
         report,
@@ -61,6 +66,8 @@ pub fn overview(look: &Look, deeds: &[Deed], query: &Query) -> String {
         caption: format!("{} of {} that count; what looks alike on several routes is one line", divergences.0.len(), divergences.1),
         divergences,
         routes,
+        traffic: traffic(&report.history.points),
+        closing: closing.map(|series| chart::bounds(series, &report.history.changes)),
         latency: quantiles(&legs),
         legs,
         tiles: tiles(look),

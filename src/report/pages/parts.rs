@@ -1,8 +1,8 @@
 //! Rows that several pages show.
 
 use super::super::format::{digits, part};
-use super::super::plots::{Markup, interval, progress};
-use super::super::{DivergenceReport, Latency, LatencyRatio, LatencySummary, Report, share, thousands, words};
+use super::super::plots::{Markup, interval, progress, sparkline};
+use super::super::{BoundSeries, DivergenceReport, Latency, LatencyRatio, LatencySummary, Report, RouteReport, share, thousands, words};
 use crate::gate::{Criterion, CriterionResult, Verdict};
 use crate::model::Timestamp;
 use std::time::Duration;
@@ -130,12 +130,18 @@ pub struct RouteRow<'a> {
     pub bounds: String,
     pub limit: String,
     pub interval: Markup,
+    pub trend: Markup,
     pub ratio: LatencyRatio,
     pub worst: Option<&'a DivergenceReport>,
 }
 
 /// The routes of which something was compared, worst first.
 pub fn route_rows(report: &Report) -> Vec<RouteRow<'_>> {
+    let trend = |route: Option<&RouteReport>| {
+        let route = route?;
+        let of_route = |s: &&BoundSeries| s.criterion == Criterion::Divergence && s.route.as_ref() == Some(&route.route);
+        Some(sparkline(&report.history.series.iter().find(of_route)?.points))
+    };
     words::rows(report)
         .into_iter()
         .map(|row| RouteRow {
@@ -151,6 +157,7 @@ pub fn route_rows(report: &Report) -> Vec<RouteRow<'_>> {
                 (Some(rate), Some(limit)) => interval(rate, row.bounds, limit),
                 _ => Markup::default(),
             },
+            trend: trend(row.route).unwrap_or_default(),
             ratio: row.route.map(|r| r.latency.ratio).unwrap_or_default(),
             worst: row.route.and_then(|r| words::worst_of(report, &r.route)),
             name: row.name,

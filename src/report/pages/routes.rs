@@ -1,7 +1,7 @@
 //! All routes, worst first, in pages; and one route.
 
 use super::super::plots::{Markup, interval, quantiles};
-use super::super::{LatencySummary, Report, RouteReport, share, words};
+use super::super::{HistoryReport, LatencySummary, Report, RouteReport, chart, share, words};
 use super::{Deed, DivergenceRow, Frame, Look, Paged, Query, RouteRow, filters, rendered, route_rows};
 use crate::evidence::StatusCounts;
 use crate::gate::CriterionResult;
@@ -61,6 +61,7 @@ struct Route<'a> {
     /// Where all divergences of the route are.
     more: String,
     rules: Vec<(&'a str, u64, String)>,
+    charts: Vec<Markup>,
 }
 
 struct Leg {
@@ -69,8 +70,8 @@ struct Leg {
     latency: LatencySummary,
 }
 
-/// One route; `None` where there is none of that name.
-pub fn route(look: &Look, deeds: &[Deed], name: &str, query: &Query) -> Option<String> {
+/// One route, with what the gate said of it over time; `None` where there is none of that name.
+pub fn route(look: &Look, deeds: &[Deed], name: &str, history: &HistoryReport, query: &Query) -> Option<String> {
     const MOST: usize = 20;
     let report = &look.report;
     let route = report.routes.iter().find(|r| &*r.route == name)?;
@@ -97,6 +98,12 @@ pub fn route(look: &Look, deeds: &[Deed], name: &str, query: &Query) -> Option<S
             _ => Markup::default(),
         },
         criteria: judged.into_iter().map(|c| (c, words::measured(c))).collect(),
+        charts: history
+            .series
+            .iter()
+            .filter(|series| series.route.as_deref() == Some(name) && series.points.len() > 1)
+            .map(|series| chart::bounds(series, &history.changes))
+            .collect(),
         latency: quantiles(&measured),
         legs,
         divergences: own().take(MOST).map(DivergenceRow::from).collect(),

@@ -24,6 +24,8 @@ pub struct Row<'a> {
     pub rule: &'a RuleReport,
     pub state: &'static str,
     pub attention: bool,
+    /// Its share of what was compared.
+    pub hides: String,
     /// Where it excuses most, or why it may excuse nothing.
     pub note: String,
 }
@@ -44,7 +46,8 @@ pub fn rows(report: &Report) -> Vec<Row<'_>> {
             let widest = rule.routes.first().filter(|_| rule.over_broad);
             let widest = widest.map(|on| format!("{} of {}", share(on.share), on.route));
             let note = widest.or_else(|| rule.hint.clone()).unwrap_or_default();
-            Row { rule, state, attention: state != "active", note }
+            let hides = if report.totals.compared == 0 { "no data".to_owned() } else { share(rule.share) };
+            Row { rule, state, attention: state != "active", hides, note }
         })
         .collect()
 }
