@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod browser;
 mod harness;
 mod history;
 
@@ -11,6 +12,7 @@ mod accounting;
 mod commands;
 mod comparing;
 mod confirm;
+mod dashboard;
 mod durability;
 mod forwarding;
 mod gate;
