@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -88,10 +88,8 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
 /// The answer to a request that was not let through; browsers get the sign-in form.
 pub(super) fn refused(parts: &Parts, problem: Problem) -> Answer {
     let reading = parts.method == Method::GET || parts.method == Method::HEAD;
-    let wants_html =
-        parts.headers.get(header::ACCEPT).is_some_and(|a| a.to_str().is_ok_and(|a| a.contains("text/html")));
     let path = parts.uri.path();
-    let page = path == "/" || (pages::is_page(path) && wants_html);
+    let page = path == "/" || (pages::is_page(path) && pages::wants_html(&parts.headers));
     if problem.status == StatusCode::UNAUTHORIZED && reading && page {
         let mut response = problem.clone().into_response();
         let form = pages::form(parts.uri.path_and_query().map_or(path, |whole| whole.as_str()), None);
@@ -148,12 +146,22 @@ async fn ready(State(admin): Shared) -> Answer {
     }
 }
 
-async fn scrape(State(admin): Shared) -> Answer {
+async fn scrape(State(admin): Shared, headers: HeaderMap) -> Answer {
     let text = compute(&admin, |s| {
         let view: MetricsView = s.metrics();
         metrics::openmetrics(s.report(), s.mirroring(), view)
     });
-    either(text.await.map(|t| content(metrics::OPENMETRICS, t)))
+    let plain = wants_plain(&headers);
+    either(text.await.map(|t| match plain {
+        true => content(metrics::PLAIN, metrics::plain(&t)),
+        false => content(metrics::OPENMETRICS, t),
+    }))
+}
+
+/// Whether a scraper knows the older text format only.
+fn wants_plain(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
+    accept.contains("text/plain") && !accept.contains("openmetrics")
 }
 
 async fn report(State(admin): Shared) -> Answer {

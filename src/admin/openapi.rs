@@ -62,7 +62,13 @@ fn operation(path: &str, method: &str) -> Value {
                 "503": problem("starting or draining"),
             }),
         ),
-        ("/metrics", _) => ("Metrics as OpenMetrics text", plain("application/openmetrics-text")),
+        ("/metrics", _) => (
+            "Metrics as OpenMetrics text, or in the older format where `accept` names that alone",
+            json!({ "200": {
+                "description": "as they are now",
+                "content": { "application/openmetrics-text": {}, "text/plain": {} },
+            } }),
+        ),
         ("/api/v1/report", _) => ("The newest epoch's report", answer("Report")),
         ("/api/v1/gate", _) => (
             "The verdict",

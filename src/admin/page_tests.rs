@@ -66,7 +66,7 @@ async fn one_divergence_shows_both_answers_and_the_rule() {
     let house = House::open().await;
     let page = house.get("/divergences/kq3v7x2mha").await.body;
     for part in [
-        "1 of 1,204 kept",
+        "1 of 1,204 kept;",
         "&quot;total&quot;: <mark>129.9</mark>",
         "&quot;total&quot;: <mark>&quot;129.90&quot;</mark>",
         "<code>json:$.total</code>",
@@ -135,4 +135,43 @@ async fn streams_are_bounded_and_give_their_place_back() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn pages_stay_small_and_quick_with_much_to_show() {
+    const ROUTES: usize = 2_000;
+    let house = House::new(Fake { many: ROUTES, ..fake(Verdict::Fail) }, None, &[]).await;
+    let fingerprint = "d0000000000";
+    let pages = [
+        "/".to_owned(),
+        "/divergences?show=all&page=7".into(),
+        "/routes?page=40".into(),
+        format!("/divergences/{fingerprint}"),
+        "/routes?name=GET%20%2Fr0000%2F%7Bid%7D".into(),
+        "/rules".into(),
+        "/history".into(),
+        "/settings".into(),
+    ];
+    for path in &pages {
+        let began = std::time::Instant::now();
+        let got = house.get(path).await;
+        let took = began.elapsed();
+        assert_eq!(got.status, 200, "{path}");
+        assert!(got.body.len() < 100 * 1024, "{path} has {} bytes", got.body.len());
+        // Far above what it takes; here so that nobody makes it seconds.
+        assert!(took < Duration::from_secs(2), "{path} took {took:?}");
+        eprintln!("{path}: {} bytes, {took:?}", got.body.len());
+    }
+    let list = house.get("/divergences?show=all&page=7").await.body;
+    assert!(list.contains("301 to 350 of 5,000"), "{list}");
+    let example = house.get(&pages[3]).await.body;
+    assert!(example.contains("more lines are not shown"), "bounded");
+}
+
+#[tokio::test]
+async fn a_link_that_leads_nowhere_is_a_page_for_people() {
+    let house = House::open().await;
+    let got = house.ask("GET /divergences/gone?epoch=6", &["accept: text/html,*/*"], "").await;
+    assert_eq!((got.status, got.header("content-type")), (404, Some("text/html; charset=utf-8")));
+    assert!(got.body.contains("there is no divergence gone in the newest epoch.") && got.body.contains("/history?epoch=7"));
 }

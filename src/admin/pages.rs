@@ -8,7 +8,7 @@ use crate::report::pages::{self, Deed, Look, Query};
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use std::sync::Arc;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -40,30 +40,31 @@ pub(super) async fn settings(State(admin): Shared, RawQuery(query): RawQuery) ->
 }
 
 /// All routes, or the one that is named.
-pub(super) async fn routes(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
+pub(super) async fn routes(State(admin): Shared, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     let asked = Query(pairs(query.as_deref().unwrap_or("")));
     let Some(name) = asked.get("name").map(str::to_owned) else {
         return page(&admin, query, |look, deeds, query| pages::routes(look, deeds, query)).await;
     };
-    let missing = format!("there is no route {} in the newest epoch: /routes lists them", crate::report::escape::line(&name));
+    let shown = crate::report::escape::line(&name);
+    let missing = Problem::not_found(format!("there is no route {shown} in the newest epoch: /routes lists them"));
     let source = admin.source.clone();
-    let found = looked(&admin, query, move |look, deeds, query| {
+    let found = looked(&admin, query.clone(), move |look, deeds, query| {
         let history = source.history(None, Some(&name)).map(|told| told.history).unwrap_or_default();
         pages::route(look, deeds, &name, &history, query)
     });
-    let found = found.await;
-    either(found.and_then(|text| text.map(|t| content(HTML, t)).ok_or_else(|| Problem::not_found(missing))))
+    one(&admin, found.await, "/routes", &headers, query, missing).await
 }
 
 pub(super) async fn divergence(
     State(admin): Shared,
+    headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Answer {
     let Ok(Path(fingerprint)) = path else { return unknown("with that name").into_response() };
-    let name = fingerprint.clone();
-    let found = looked(&admin, query, move |look, deeds, q| pages::divergence(look, deeds, &fingerprint, q)).await;
-    either(found.and_then(|text| text.map(|t| content(HTML, t)).ok_or_else(|| unknown(&name))))
+    let missing = unknown(&fingerprint);
+    let found = looked(&admin, query.clone(), move |look, deeds, q| pages::divergence(look, deeds, &fingerprint, q));
+    one(&admin, found.await, "/divergences", &headers, query, missing).await
 }
 
 pub(super) async fn live(State(admin): Shared) -> Answer {
@@ -104,6 +105,34 @@ async fn page(
     render: impl FnOnce(&Look, &[Deed], &Query) -> String + Send + 'static,
 ) -> Answer {
     either(looked(admin, query, render).await.map(|text| content(HTML, text)))
+}
+
+/// The page of one thing, or what is said where there is none: to people as a page, to programs as ever.
+async fn one(
+    admin: &Arc<Admin>,
+    found: Result<Option<String>, Problem>,
+    here: &'static str,
+    headers: &HeaderMap,
+    query: Option<String>,
+    missing: Problem,
+) -> Answer {
+    match found {
+        Ok(Some(text)) => return content(HTML, text),
+        Ok(None) if wants_html(headers) => {}
+        Ok(None) => return missing.into_response(),
+        Err(problem) => return problem.into_response(),
+    }
+    let what = missing.detail.split(':').next().unwrap_or_default().to_owned();
+    let mut answer = page(admin, query, move |look, deeds, query| pages::missing(look, deeds, here, &what, query)).await;
+    if answer.status() == StatusCode::OK {
+        *answer.status_mut() = missing.status;
+    }
+    answer
+}
+
+/// Whether it is a browser that asks.
+pub(super) fn wants_html(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.to_str().is_ok_and(|a| a.contains("text/html")))
 }
 
 async fn looked<T: Send + 'static>(

@@ -18,6 +18,8 @@ mod pages;
 struct Fake {
     verdict: Verdict,
     hostile: bool,
+    /// That many routes, and more divergences than anybody reads.
+    many: usize,
     empty: bool,
     mirroring: AtomicBool,
     ready: AtomicBool,
@@ -26,6 +28,9 @@ struct Fake {
 
 impl Source for Fake {
     fn report(&self) -> Report {
+        if self.many > 0 {
+            return samples::report_of(&self.evidence());
+        }
         match (self.empty, self.hostile) {
             (true, _) => samples::empty(),
             (_, true) => samples::hostile_report(),
@@ -101,6 +106,9 @@ impl Source for Fake {
 
 impl Fake {
     fn evidence(&self) -> Evidence {
+        if self.many > 0 {
+            return samples::evidence_of_many(self.many);
+        }
         if self.hostile { samples::hostile_evidence() } else { samples::evidence("129.90") }
     }
 }
@@ -128,6 +136,7 @@ fn fake(verdict: Verdict) -> Fake {
     Fake {
         verdict,
         hostile: false,
+        many: 0,
         empty: false,
         mirroring: AtomicBool::new(true),
         ready: AtomicBool::new(true),
@@ -395,12 +404,32 @@ async fn a_token_guards_everything_but_health() {
 }
 
 #[tokio::test]
+async fn metrics_come_in_the_format_that_a_scraper_knows() {
+    let house = House::open().await;
+    let format = async |accept: &str| {
+        let got = house.ask("GET /metrics", &[&format!("accept: {accept}")], "").await;
+        (got.header("content-type").unwrap().to_owned(), got.body.ends_with("# EOF\n"))
+    };
+    let both = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    for accept in ["*/*", both, "application/openmetrics-text"] {
+        assert_eq!(format(accept).await, (OPENMETRICS.to_owned(), true), "{accept}");
+    }
+    let plain = "text/plain; version=0.0.4; charset=utf-8";
+    assert_eq!(format("text/plain;version=0.0.4;q=1,*/*;q=0.1").await, (plain.to_owned(), false));
+}
+
+#[tokio::test]
 async fn open_paths_are_for_reading_only() {
     let house = House::new(fake(Verdict::Pass), Some("s3cret"), &["/metrics", "/api/v1/gate"]).await;
     assert_eq!(house.get("/metrics").await.status, 200);
     assert_eq!(house.get("/api/v1/gate?as=status").await.status, 200);
-    problem(&house.post("/api/v1/gate", &[], "{}").await, 401, "token");
+    // What can only POST, and send no header, may ask the gate; nothing else.
+    assert_eq!(house.post("/api/v1/gate?as=status", &[], "{\"name\": \"shop\"}").await.status, 200);
+    problem(&house.post("/metrics", &[], "{}").await, 401, "token");
+    problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": false}").await, 401, "token");
     problem(&house.get("/api/v1/report").await, 401, "token");
+    let closed = House::new(fake(Verdict::Pass), Some("s3cret"), &["/metrics"]).await;
+    problem(&closed.post("/api/v1/gate?as=status", &[], "{}").await, 401, "token");
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ impl Offline {
             evidence: self.evidence.clone(),
             policy: &self.policy,
             durable: Ok(()),
+            failing_since: None,
             mirroring: self.mirroring,
             rules: Vec::new(),
             notices: vec![Notice {

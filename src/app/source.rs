@@ -9,9 +9,10 @@ use crate::model::Leg;
 use crate::pipeline::Snapshot;
 use crate::report::pages::{Health, Look};
 use crate::report::{DivergenceDetail, HistoryDocument, ProxyInfo, Report, RuleInfo};
+use crate::telemetry;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// Reads snapshots of the ledger; changes go through it.
@@ -41,6 +42,7 @@ impl Proxy {
             evidence,
             policy: &settings.gate,
             durable: view::durable(&snapshot.store),
+            failing_since: snapshot.store.failing_since,
             mirroring: snapshot.mirroring,
             rules,
             proxy: ProxyInfo {
@@ -65,16 +67,12 @@ impl Proxy {
         let legs = plan.legs();
         let live = shared.gateway.live.load();
         let counters = &shared.gateway.counters;
-        let mut breakers = vec![(Leg::Candidate, legs.breaker_open_for(Leg::Candidate).is_some())];
-        let mut connections = vec![
-            ("client", counters.connections.load(Ordering::Relaxed)),
-            ("primary", live.primary.connections().open as u64),
-            ("candidate", legs.candidate.connections().open as u64),
-        ];
-        if let Some(control) = &legs.control {
-            breakers.push((Leg::Control, legs.breaker_open_for(Leg::Control).is_some()));
-            connections.push(("control", control.connections().open as u64));
-        }
+        let upstreams = [Some(&live.primary), Some(&legs.candidate), legs.control.as_ref()];
+        let upstreams = || upstreams.into_iter().flatten();
+        let mut connections = vec![("client", counters.connections.load(Ordering::Relaxed))];
+        connections.extend(upstreams().map(|u| (u.leg().as_str(), u.connections().open as u64)));
+        let mirrored = upstreams().map(|u| u.leg()).filter(|leg| *leg != Leg::Primary);
+        let breakers = mirrored.map(|leg| (leg, legs.breaker_open_for(leg).is_some())).collect();
         let in_flight = shared.mirrors.in_flight();
         Health {
             started: shared.started,
@@ -112,6 +110,22 @@ impl Proxy {
         let ledger = self.shared.ledger.clone();
         self.runtime.block_on(async move { ledger.snapshot().await })
     }
+}
+
+/// By leg and route, under the names that the report has.
+fn first_byte(evidence: &Evidence) -> Vec<(Leg, Arc<str>, Buckets)> {
+    let renamed = view::renamed(evidence);
+    let mut all: BTreeMap<(Arc<str>, Leg), Buckets> = BTreeMap::new();
+    for (name, route) in &evidence.routes {
+        let shown: Arc<str> = renamed.get(&**name).map_or_else(|| name.clone(), |shown| shown.as_str().into());
+        for leg in Leg::ALL {
+            let histogram = route.latency.get(leg);
+            if !histogram.is_empty() {
+                all.entry((shown.clone(), leg)).or_default().add_micros(histogram);
+            }
+        }
+    }
+    all.into_iter().map(|((route, leg), buckets)| (leg, route, buckets)).collect()
 }
 
 fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
@@ -202,15 +216,11 @@ impl Source for Proxy {
         let shared = &self.shared;
         let snapshot = self.snapshot();
         let counters = &shared.gateway.counters;
+        let (plan, live) = (shared.plan.load_full(), shared.gateway.live.load());
+        let legs = plan.legs();
+        let upstreams = [Some(&live.primary), Some(&legs.candidate), legs.control.as_ref()];
+        let connect = upstreams.into_iter().flatten().map(|u| (u.leg(), Buckets::of(u.connect_times()))).collect();
         let health = self.health();
-        let first_byte = snapshot.evidence.routes.iter().flat_map(|(name, route)| {
-            Leg::ALL.into_iter().filter_map(|leg| {
-                let histogram = route.latency.get(leg);
-                (!histogram.is_empty()).then(|| (leg, name.clone(), Buckets::from_micros(histogram)))
-            })
-        });
-        let mut store_commit = Buckets::default();
-        store_commit.observe(Duration::from_secs_f64(snapshot.store.commit_seconds.max(0.0)));
         MetricsView {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("PARALLAX_COMMIT").unwrap_or("unknown"),
@@ -221,17 +231,17 @@ impl Source for Proxy {
             capture_bytes: health.captured.map(|(used, _)| used),
             capture_limit_bytes: health.captured.map(|(_, limit)| limit),
             comparison_queue_length: Some(shared.comparer.stats().queued() as u64),
-            first_byte: first_byte.collect(),
-            connect: Vec::new(),
+            first_byte: first_byte(&snapshot.evidence),
+            connect,
             added_latency: Some(Buckets::of(&counters.added)),
             mirror_skew: Some(Buckets::of(&shared.mirrors.skew)),
             comparison: Some(Buckets::of(&shared.comparer.stats().seconds)),
-            store_commit: Some(store_commit),
+            store_commit: Some(Buckets::of(&snapshot.commits)),
             store_errors: snapshot.store.errors,
             store_bytes: Some(snapshot.store.bytes),
             config_reloads: shared.reloads.counts(),
             config_last_reload: shared.reloads.last(),
-            log_lines_dropped: 0,
+            log_lines_dropped: telemetry::lines_dropped(),
             refused: counters.refusals().into_iter().collect(),
         }
     }

@@ -8,6 +8,7 @@ use crate::pipeline::StoreStatus;
 use crate::report::{
     self, DivergenceDetail, EpochReport, HistoryDocument, HistoryReport, ProxyInfo, Report, ReportFacts, RuleInfo,
 };
+use crate::routes;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub struct View<'a> {
     pub policy: &'a Policy,
     /// Why what was counted may be lost, if it may.
     pub durable: Result<(), String>,
+    /// Since when the store has been failing, where it is.
+    pub failing_since: Option<Timestamp>,
     pub mirroring: bool,
     pub rules: Vec<RuleInfo>,
     pub notices: Vec<Notice>,
@@ -31,7 +34,12 @@ pub struct View<'a> {
     pub histories: &'a Histories,
 }
 
-/// Merges the rare ones among too many sibling paths into their template.
+/// The names that the rare ones among too many sibling paths are shown under: their template's.
+pub fn renamed(evidence: &Evidence) -> BTreeMap<String, String> {
+    routes::collapse(evidence.routes.iter().map(|(name, route)| (&**name, route.counts.requests)))
+}
+
+/// The evidence by the names that are shown.
 pub fn collapsed(evidence: &Evidence, keep_examples: usize) -> Evidence {
     evidence.by_template(keep_examples).into_owned()
 }
@@ -77,7 +85,7 @@ impl View<'_> {
                 hint: Some(
                     "serving goes on, and what can be mended is tried again every second; the log says more".into(),
                 ),
-                since: None,
+                since: self.failing_since,
             });
         }
         notices.extend(super::hints::of(&self.evidence));

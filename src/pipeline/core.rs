@@ -9,7 +9,7 @@ use super::verdicts::{Judged, Verdicts};
 use crate::evidence::{Begun, Book, Diverged, Evidence, PastEpoch, Rules, Settled, Settlement};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::{Histories, Point, Policy};
-use crate::model::{Incomparable, PerLeg, Timestamp};
+use crate::model::{Incomparable, Latencies, PerLeg, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub struct Snapshot {
     /// What the gate said of them all over time.
     pub histories: Arc<Histories>,
     pub store: StoreStatus,
+    /// What commits took that succeeded, since the process started.
+    pub commits: Arc<Latencies>,
     /// The kill switch.
     pub mirroring: bool,
     /// Mirrored and not judged yet, over all epochs.
@@ -81,8 +83,6 @@ pub struct StoreStatus {
     pub last_commit: Option<Timestamp>,
     /// On disk.
     pub bytes: u64,
-    /// What the last commit took.
-    pub commit_seconds: f64,
     /// Failures since the process started.
     pub errors: u64,
 }
@@ -120,6 +120,7 @@ pub struct Core {
     /// Passed over because they took too long; applied when they settle.
     late: BTreeSet<u64>,
     status: StoreStatus,
+    commits: Arc<Latencies>,
     /// Something to keep beside the book: the switch, the policy.
     dirty: bool,
     /// By the steady clock, like the rest.
@@ -164,6 +165,7 @@ impl Core {
             example_bytes: 0,
             late: BTreeSet::new(),
             status,
+            commits: Arc::default(),
             dirty: true,
             committed: None,
             checked: now.steady,
@@ -222,6 +224,7 @@ impl Core {
                     known: Arc::new(self.book.known()),
                     histories: self.verdicts.histories().clone(),
                     store: self.status.clone(),
+                    commits: self.commits.clone(),
                     mirroring: self.mirroring,
                     pending: self.open.len(),
                 });
@@ -286,9 +289,9 @@ impl Core {
         let batch = Batch { book: &self.book, histories: self.verdicts.histories(), mirroring, policy, now: now.wall };
         let start = clock();
         let result = keeper.keep(batch);
-        self.status.commit_seconds = clock().saturating_sub(start).as_secs_f64();
         match result {
             Ok(kept) => {
+                self.commits.record(clock().saturating_sub(start));
                 if self.status.failing_since.is_some() {
                     tracing::info!("the evidence is durable again");
                 }

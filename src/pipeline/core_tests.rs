@@ -177,6 +177,22 @@ fn a_failing_store_stops_nothing_and_says_why() {
 }
 
 #[test]
+fn every_commit_that_succeeded_is_timed() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let keeper = Fake { broken: broken.clone(), kept: Default::default() };
+    let mut core = Core::new(options(Some(Box::new(keeper))), moment(0));
+    let ticks = std::cell::Cell::new(0);
+    let clock = || Duration::from_millis(3 * ticks.replace(ticks.get() + 1));
+    for seconds in 1..=5 {
+        broken.store(seconds > 3, Ordering::Relaxed);
+        core.commit(moment(seconds), clock);
+    }
+    let (counts, sum) = core.snapshot(at(5)).commits.read();
+    assert_eq!((counts.iter().sum::<u64>(), counts[3]), (3, 3));
+    assert!((sum - 0.009).abs() < 1e-9, "{sum}");
+}
+
+#[test]
 fn a_new_build_is_kept_at_once() {
     let keeper = Fake { broken: Default::default(), kept: Default::default() };
     let mut core = Core::new(options(Some(Box::new(keeper))), moment(0));

@@ -15,6 +15,10 @@ use std::time::Duration;
 const CONTEXT: usize = 3;
 /// Characters of a line that are shown: a megabyte in one line is no use to anybody.
 const MAX_LINE: usize = 600;
+/// Equal lines, changed lines and characters of both that a page has room for.
+const MAX_ROWS: usize = 300;
+const MAX_PAIRS: usize = 100;
+const MAX_CHARACTERS: usize = 16_000;
 /// Characters kept of what is alike before and after what differs within a line.
 const AROUND: usize = 80;
 
@@ -26,6 +30,8 @@ pub enum Block {
     /// The same, many of them: shown on demand.
     Folded(Vec<String>),
     Changed(Vec<Pair>),
+    /// That many more lines, for which there is no room.
+    Left(usize),
 }
 
 /// What stands beside each other; one side may have nothing there.
@@ -93,7 +99,61 @@ pub fn compare(example: &Example, excused: &dyn Fn(&Finding) -> Option<String>) 
     }
     changed(&mut blocks, &mut gone, &mut come, example, excused);
     fold(&mut blocks, &mut alike, true);
-    blocks
+    bounded(blocks)
+}
+
+/// As much as a page has room for; what differs before what is alike.
+fn bounded(blocks: Vec<Block>) -> Vec<Block> {
+    let (mut rows, mut pairs, mut characters) = (MAX_ROWS, MAX_PAIRS, MAX_CHARACTERS);
+    let mut left = 0;
+    let mut out: Vec<Block> = Vec::new();
+    let length = |line: &Option<Line>| {
+        line.as_ref().map_or(0, |l| l.before.len() + l.differs.len() + l.after.len())
+    };
+    // Takes one more line of that length, if there is room.
+    let mut take = |size: usize, kind: &mut usize| {
+        let room = *kind > 0 && characters >= size;
+        if room {
+            *kind -= 1;
+            characters -= size;
+        }
+        room
+    };
+    for block in blocks {
+        let (whole, mut block) = (block.len(), block);
+        match &mut block {
+            Block::Alike(lines) | Block::Folded(lines) => {
+                let fits = lines.iter().take_while(|line| take(line.len(), &mut rows)).count();
+                lines.truncate(fits);
+            }
+            Block::Changed(list) => {
+                let size = |pair: &Pair| length(&pair.primary) + length(&pair.candidate);
+                let fits = list.iter().take_while(|pair| take(size(pair), &mut pairs)).count();
+                list.truncate(fits);
+            }
+            Block::Left(_) => {}
+        }
+        left += whole - block.len();
+        if block.len() > 0 {
+            out.push(block);
+        }
+    }
+    if left > 0 {
+        out.push(Block::Left(left));
+    }
+    out
+}
+
+// === impl Block ===
+
+impl Block {
+    fn len(&self) -> usize {
+        match self {
+            Block::Alike(lines) | Block::Folded(lines) => lines.len(),
+            Block::Changed(pairs) => pairs.len(),
+            Block::Left(_) => 0,
+        }
+    }
 }
 
 /// Ends a run of equal lines; the middle of a long one opens on demand.
@@ -209,7 +269,8 @@ fn apart(a: &str, b: &str) -> (Line, Line) {
     (line(&left), line(&right))
 }
 
-fn cut(text: &str, most: usize) -> String {
+/// The beginning of a text, and how much more there is.
+pub fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((at, _)) => {
             let rest = text.get(at..).map_or(0, |rest| rest.chars().count());
@@ -443,6 +504,16 @@ mod tests {
         let told = blocks(&format!("{long}a{long}"), &format!("{long}b{long}"));
         assert!(format!("{told:?}").len() < 3_000, "{}", format!("{told:?}").len());
         assert!(format!("{told:?}").contains("more characters"));
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_shown_and_it_is_said() {
+        let body = |word: &str| (0..3_000).map(|n| format!("{word} {n}\n")).collect::<String>();
+        let told = blocks(&body("old"), &body("new"));
+        let pairs = |b: &Block| if let Block::Changed(pairs) = b { pairs.len() } else { 0 };
+        assert_eq!(told.iter().map(pairs).sum::<usize>(), MAX_PAIRS);
+        assert_eq!(told.last(), Some(&Block::Left(3_000 - MAX_PAIRS)));
+        assert!(!blocks("a", "b").iter().any(|b| matches!(b, Block::Left(_))));
     }
 
     #[test]

@@ -87,9 +87,9 @@ impl Links {
 /// The report; `examples` are shown side by side as far as they fit.
 pub fn html(report: &Report, examples: &Examples) -> String {
     let (counted, excused): (Vec<_>, Vec<_>) = report.divergences.iter().partition(|d| d.counted > 0);
-    let mut routes = pages::route_rows(report);
+    let routes = words::rows(report);
     let routes_left = routes.len().saturating_sub(MAX_ROUTES);
-    routes.truncate(MAX_ROUTES);
+    let routes = pages::route_rows(report, routes.into_iter().take(MAX_ROUTES));
     let parts = pages::accounting(report);
     let shares: Vec<(&str, u64)> = parts.iter().map(|p| (p.class, p.count)).collect();
     let legs = pages::legs(&report.latency);

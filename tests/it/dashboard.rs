@@ -35,6 +35,7 @@ fn every_page_on_real_traffic() {
     browser.open(&format!("{admin}/"));
     browser.until("document.querySelectorAll('.ticks .waiting').length === 3");
     assert!(browser.text("document.querySelector('#first-request').textContent").contains(&proxy.listen.to_string()));
+    accessible(&mut browser, "empty");
     browser.picture(&folder.join("empty.png"));
     browser.value("window.stayed = true");
     for n in 0..60 {
@@ -70,6 +71,7 @@ fn every_page_on_real_traffic() {
     assert!(browser.text("document.querySelector('#rule').textContent").contains("at = \"json:$.total\""));
     assert_eq!(browser.value("typeof window.hacked"), "undefined", "hostile content is text");
     assert!(browser.text("document.querySelector('.diff').textContent").contains("<script>window.hacked=1</script>"));
+    accessible(&mut browser, "one divergence");
     browser.picture(&folder.join("divergence.png"));
 
     // Every page by its link, none wider than a narrow window, in both schemes.
@@ -90,12 +92,14 @@ fn every_page_on_real_traffic() {
             let wide = browser.value("document.documentElement.scrollWidth");
             assert!(wide.as_u64().unwrap() <= u64::from(width), "{name} is {wide} wide in a window of {width}");
             let scheme = if dark { "dark" } else { "narrow" };
+            accessible(&mut browser, &format!("{name}, {scheme}"));
             browser.picture(&folder.join(format!("{}-{scheme}.png", name.to_lowercase())));
         }
         browser.look(1280, 900, false);
     }
     browser.click("#h-routes ~ * tbody th a");
     browser.until("document.querySelector('h1')?.textContent.startsWith('GET /')");
+    accessible(&mut browser, "one route");
 
     // By keyboard: the first stop skips to the content; the kill switch asks first, and Escape is a no.
     browser.open(&format!("{admin}/"));
@@ -114,6 +118,7 @@ fn every_page_on_real_traffic() {
     browser.click("#ask-yes");
     browser.until("document.querySelector('.banner.alarm h2')?.textContent.includes('Mirroring is stopped')");
     assert_eq!(proxy.admin("/api/v1/mirror").1["enabled"], false);
+    accessible(&mut browser, "stopped");
     browser.picture(&folder.join("stopped.png"));
     browser.open(&format!("{admin}/settings"));
     browser.until("document.querySelector('#h-deeds').closest('section').textContent.includes('mirroring stopped')");
@@ -131,6 +136,17 @@ fn every_page_on_real_traffic() {
     browser.until("document.querySelector('#live.stale')");
     browser.until("/these numbers are \\d+ s old/.test(document.querySelector('#connection').textContent)");
     browser.picture(&folder.join("disconnected.png"));
+}
+
+/// With the path of an `axe.min.js` in `PARALLAX_AXE`: what the accessibility checker has against a page.
+fn accessible(browser: &mut Browser, what: &str) {
+    let Some(file) = std::env::var_os("PARALLAX_AXE") else { return };
+    browser.value(&std::fs::read_to_string(file).unwrap());
+    let found = browser.value(
+        "axe.run(document, { resultTypes: ['violations'] }).then(r => r.violations.map(v => \
+         `${v.id}: ${v.help}; ${v.nodes.slice(0, 3).map(n => n.html).join(' ')}`))",
+    );
+    assert_eq!(found, json!([]), "{what}");
 }
 
 #[test]
@@ -152,6 +168,7 @@ fn the_report_in_one_file_reads_by_itself() {
     assert!(browser.text("document.querySelector('.diff').textContent").contains("\"total\""));
     assert_eq!(browser.value("typeof window.hacked"), "undefined");
     assert_eq!(browser.value("performance.getEntriesByType('resource').length"), 0, "nothing is fetched");
+    accessible(&mut browser, "the file");
     browser.picture(&pictures().join("report.png"));
     assert_eq!(browser.complaints, Vec::<String>::new());
 }

@@ -9,10 +9,13 @@ mod harness;
 mod history;
 
 mod accounting;
+mod action;
 mod commands;
 mod comparing;
 mod confirm;
+mod contrib;
 mod dashboard;
+mod docs;
 mod durability;
 mod forwarding;
 mod gate;

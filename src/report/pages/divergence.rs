@@ -1,6 +1,6 @@
 //! One divergence: a sentence, what it looks like, and what to do about it.
 
-use super::super::compare::{Block, State, compare, written};
+use super::super::compare::{Block, State, compare, cut, written};
 use super::super::{DivergenceDetail, Report, confirmed, find};
 use super::{Deed, Frame, Look, Query, filters, rendered};
 use crate::diff::{Finding, Tier};
@@ -42,6 +42,9 @@ struct Trial {
     /// Something else would still count.
     left: usize,
 }
+
+/// Bytes of a body that are written out to be copied.
+const MAX_INLINE: usize = 6 * 1024;
 
 /// The page of one divergence; `None` where there is none of that name in the newest epoch.
 pub fn divergence(look: &Look, deeds: &[Deed], fingerprint: &str, query: &Query) -> Option<String> {
@@ -96,7 +99,7 @@ pub fn shown<'a>(example: &'a Example, reasons: &Reasons<'_>, listen: Option<&st
     Shown {
         example,
         differences: example.differences.iter().map(|f| (f, reasons.why(f))).collect(),
-        request: written(&example.request),
+        request: cut(&written(&example.request), MAX_INLINE),
         blocks: compare(example, &|f| reasons.why(f)),
         curl: listen.and_then(|listen| curl(listen, &example.request)),
         diff: diff(example, route),
@@ -122,6 +125,9 @@ fn curl(listen: &str, request: &ExampleMessage) -> Option<String> {
             out.push_str(&format!(" \\\n  -H {}", quoted(&format!("{name}: {value}"))));
         }
     }
+    if request.body.len() > MAX_INLINE {
+        return None;
+    }
     if !request.body.is_empty() && !request.binary && request.body.len() as u64 >= request.body_bytes {
         out.push_str(&format!(" \\\n  --data-binary {}", quoted(&request.body)));
     }
@@ -142,6 +148,9 @@ fn diff(example: &Example, route: &str) -> Result<String, &'static str> {
         }
         if message.binary {
             return Err("a body is not text, and only the beginning of it was kept");
+        }
+        if message.body.len() > MAX_INLINE {
+            return Err("a body is too long for a page; the data has it");
         }
         if (message.body.len() as u64) < message.body_bytes {
             return Err("a body was kept in part only");

@@ -7,6 +7,7 @@ mod divergence;
 mod divergences;
 pub(super) mod filters;
 mod history;
+mod missing;
 mod overview;
 mod parts;
 mod query;
@@ -19,6 +20,7 @@ pub use divergence::divergence;
 pub use divergences::divergences;
 pub use history::history;
 pub(super) use history::past;
+pub use missing::missing;
 pub use overview::overview;
 pub use query::Query;
 pub use routes::{route, routes};
@@ -188,7 +190,7 @@ impl<'a> Frame<'a> {
     }
 
     fn build(&self) -> &str {
-        words::build_name(self.report())
+        self.report().epoch.candidate_build.as_deref().unwrap_or("not named")
     }
 
     fn span(&self) -> String {

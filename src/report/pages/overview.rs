@@ -2,7 +2,7 @@
 
 use super::super::format::bytes;
 use super::super::plots::{Markup, bar, quantiles, traffic};
-use super::super::{LatencySummary, Report, chart, duration, share, thousands};
+use super::super::{LatencySummary, Report, chart, duration, share, thousands, words};
 use super::{
     Deed, DivergenceRow, Frame, Look, Part, Query, RouteRow, accounting, criteria, divergence_rows, legs, filters,
     rendered, route_rows, why,
@@ -49,8 +49,7 @@ pub fn overview(look: &Look, deeds: &[Deed], query: &Query) -> String {
     let report = &look.report;
     let parts = accounting(report);
     let shares: Vec<(&str, u64)> = parts.iter().map(|p| (p.class, p.count)).collect();
-    let mut routes = route_rows(report);
-    routes.truncate(MOST);
+    let routes = route_rows(report, words::rows(report).into_iter().take(MOST));
     let legs = legs(&report.latency);
     let t = &report.totals;
     let divergences = divergence_rows(report, MOST);

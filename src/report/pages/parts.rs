@@ -135,14 +135,14 @@ pub struct RouteRow<'a> {
     pub worst: Option<&'a DivergenceReport>,
 }
 
-/// The routes of which something was compared, worst first.
-pub fn route_rows(report: &Report) -> Vec<RouteRow<'_>> {
+/// Routes as tables show them, of [`words::rows`] those that are shown.
+pub fn route_rows<'a>(report: &'a Report, shown: impl IntoIterator<Item = words::Row<'a>>) -> Vec<RouteRow<'a>> {
     let trend = |route: Option<&RouteReport>| {
         let route = route?;
         let of_route = |s: &&BoundSeries| s.criterion == Criterion::Divergence && s.route.as_ref() == Some(&route.route);
         Some(sparkline(&report.history.series.iter().find(of_route)?.points))
     };
-    words::rows(report)
+    shown
         .into_iter()
         .map(|row| RouteRow {
             verdict: row.verdict,

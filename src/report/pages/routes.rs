@@ -25,7 +25,7 @@ struct Routes<'a> {
 /// Those of which something was compared; a query may ask for names that contain something.
 pub fn routes(look: &Look, deeds: &[Deed], query: &Query) -> String {
     let report = &look.report;
-    let mut list = route_rows(report);
+    let mut list = words::rows(report);
     let all = list.len();
     if let Some(wanted) = query.get("route") {
         let wanted = wanted.to_lowercase();
@@ -38,7 +38,7 @@ pub fn routes(look: &Look, deeds: &[Deed], query: &Query) -> String {
         report,
         query,
         all,
-        rows: list.drain(..last).skip(first).collect(),
+        rows: route_rows(report, list.drain(..last).skip(first)),
         caption: format!("{}, worst first; p50 and p99 are the candidate's latency over the primary's", paged.caption()),
         paged,
         idle: words::uncompared(report, 100),
