@@ -173,5 +173,7 @@ async fn a_link_that_leads_nowhere_is_a_page_for_people() {
     let house = House::open().await;
     let got = house.ask("GET /divergences/gone?epoch=6", &["accept: text/html,*/*"], "").await;
     assert_eq!((got.status, got.header("content-type")), (404, Some("text/html; charset=utf-8")));
-    assert!(got.body.contains("there is no divergence gone in the newest epoch.") && got.body.contains("/history?epoch=7"));
+    assert!(
+        got.body.contains("there is no divergence gone in the newest epoch.") && got.body.contains("/history?epoch=7")
+    );
 }

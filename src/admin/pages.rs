@@ -1,9 +1,9 @@
 //! The dashboard's pages: which one, of which moment. What they look like is in `report::pages`.
 
 use super::api::{body, compute, content, either, pairs, unknown};
+use super::events;
 use super::problem::Problem;
 use super::server::Admin;
-use super::events;
 use crate::report::pages::{self, Deed, Look, Query};
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -123,7 +123,8 @@ async fn one(
         Err(problem) => return problem.into_response(),
     }
     let what = missing.detail.split(':').next().unwrap_or_default().to_owned();
-    let mut answer = page(admin, query, move |look, deeds, query| pages::missing(look, deeds, here, &what, query)).await;
+    let mut answer =
+        page(admin, query, move |look, deeds, query| pages::missing(look, deeds, here, &what, query)).await;
     if answer.status() == StatusCode::OK {
         *answer.status_mut() = missing.status;
     }

@@ -44,7 +44,8 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, settings: &Checked, now: Timesta
                 Leg::Candidate if skipped > 0 => format!(": {} requests were not mirrored", thousands(skipped)),
                 _ => String::new(),
             };
-            let hint = "it closes by itself once the leg answers again; what it skips is not held against the candidate";
+            let hint =
+                "it closes by itself once the leg answers again; what it skips is not held against the candidate";
             notices.push(Notice {
                 code: "breaker_open".into(),
                 severity: Severity::Warning,

@@ -8,9 +8,9 @@ use crate::pipeline::StoreStatus;
 use crate::report::{
     self, DivergenceDetail, EpochReport, HistoryDocument, HistoryReport, ProxyInfo, Report, ReportFacts, RuleInfo,
 };
-use crate::routes;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a view is made of.
 #[derive(Debug)]
@@ -32,11 +32,6 @@ pub struct View<'a> {
     pub past: &'a [PastEpoch],
     /// What the gate said of them all.
     pub histories: &'a Histories,
-}
-
-/// The names that the rare ones among too many sibling paths are shown under: their template's.
-pub fn renamed(evidence: &Evidence) -> BTreeMap<String, String> {
-    routes::collapse(evidence.routes.iter().map(|(name, route)| (&**name, route.counts.requests)))
 }
 
 /// The evidence by the names that are shown.
@@ -130,7 +125,15 @@ impl View<'_> {
         let number = self.evidence.epoch.id.parse().ok();
         let kept = number.and_then(|number: u64| self.histories.get(&number));
         let mut history = kept.map(|h| History::clone(h)).unwrap_or_default();
-        if let Some(point) = self.point(judgement) {
+        // What was written with the last of the evidence needs no saying twice.
+        let said = |point: &Point| {
+            let last = history.points().last();
+            last.is_some_and(|last| {
+                let same = last.compared == point.compared && last.verdict == point.verdict;
+                same && point.at.since(last.at) < Duration::from_secs(1)
+            })
+        };
+        if let Some(point) = self.point(judgement).filter(|point| !said(point)) {
             history.push(point);
         }
         history

@@ -101,9 +101,14 @@ impl Evidence {
         self.kinds.merge(&other.kinds);
     }
 
-    /// As it is judged and shown: the rare ones among too many sibling paths read as their template.
+    /// The names that the rare ones among too many sibling paths are judged and shown under: their template's.
+    pub fn template_names(&self) -> BTreeMap<String, String> {
+        routes::collapse(self.routes.iter().map(|(name, route)| (&**name, route.counts.requests)))
+    }
+
+    /// As it is judged and shown.
     pub fn by_template(&self, keep_examples: usize) -> Cow<'_, Evidence> {
-        let renamed = routes::collapse(self.routes.iter().map(|(name, route)| (&**name, route.counts.requests)));
+        let renamed = self.template_names();
         if renamed.is_empty() {
             return Cow::Borrowed(self);
         }

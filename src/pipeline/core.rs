@@ -6,7 +6,7 @@
 
 use super::examples;
 use super::verdicts::{Judged, Verdicts};
-use crate::evidence::{Begun, Book, Diverged, Evidence, PastEpoch, Rules, Settled, Settlement};
+use crate::evidence::{Begun, Book, Diverged, EpochReason, Evidence, PastEpoch, Rules, Settled, Settlement};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::{Histories, Point, Policy};
 use crate::model::{Incomparable, Latencies, PerLeg, Timestamp};
@@ -440,13 +440,15 @@ impl Core {
         let judged = Judged::of(&self.book, self.policy.as_ref(), &self.status, self.mirroring);
         self.verdicts.ended_since(&judged, before, now);
         let info = &self.book.newest().evidence.epoch;
-        let build = info.candidate_build.as_deref().unwrap_or("not named");
-        match info.resets {
-            0 => tracing::info!(epoch = %info.id, build, reason = info.reason.as_str(), "an epoch has begun"),
-            resets => tracing::warn!(
+        let (build, reason) = (info.candidate_build.as_deref().unwrap_or("not named"), info.reason.as_str());
+        match (info.reason, info.resets) {
+            // The candidate's answers alone could fill a log.
+            (EpochReason::Build, _) => tracing::debug!(epoch = %info.id, build, reason, "an epoch has begun"),
+            (_, 0) => tracing::info!(epoch = %info.id, build, reason, "an epoch has begun"),
+            (_, resets) => tracing::warn!(
                 epoch = %info.id,
                 build,
-                reason = info.reason.as_str(),
+                reason,
                 resets,
                 "an epoch has begun: evidence of this build was given up by hand before, so alpha_pass and alpha_fail are \
                  multiplied by {:.3}",

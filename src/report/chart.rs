@@ -8,10 +8,10 @@ use super::thousands;
 use crate::model::Timestamp;
 use std::fmt::Write;
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 200.0;
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 180.0;
 /// What is left free for the values on the left, the names on the right, and the times below.
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 56.0;
 const RIGHT: f64 = 60.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 24.0;
@@ -41,7 +41,8 @@ fn figure(out: &mut String, series: &BoundSeries, changes: &[VerdictChange]) -> 
     if last.at <= first.at {
         return Ok(());
     }
-    let plane = Plane { from: first.at, seconds: last.at.since(first.at).as_secs_f64(), most: most(last) };
+    let plane =
+        Plane { from: first.at, seconds: last.at.since(first.at).as_secs_f64(), most: most(&series.points, last) };
     writeln!(
         out,
         "<figure class=\"chart {}\"><figcaption><strong>{}</strong> {}: {}</figcaption>",
@@ -87,11 +88,12 @@ fn figure(out: &mut String, series: &BoundSeries, changes: &[VerdictChange]) -> 
     Ok(())
 }
 
-/// Room for the limit and for where the bounds are now.
-fn most(last: &BoundPoint) -> f64 {
+/// Room for the limit, for where the bounds are now, and for most of their way, as far as that leaves these to be seen.
+fn most(points: &[BoundPoint], last: &BoundPoint) -> f64 {
     let now = [last.lower, last.upper, last.observed].into_iter().flatten().fold(0.0, f64::max);
     let limit = last.limit.unwrap_or(0.0);
-    let most = (now * 1.25).max(limit * 2.0);
+    let early = points.get(points.len() / 4).and_then(|p| p.upper).unwrap_or(0.0);
+    let most = (now * 1.25).max(limit * 2.0).max(early.min(now.max(limit) * 3.0));
     // A share of more than all there is would be nonsense.
     let cap = if now <= 1.0 && limit <= 1.0 { 1.0 } else { f64::INFINITY };
     if most > 0.0 { most.min(cap) } else { 1.0 }
@@ -157,7 +159,8 @@ fn axes(out: &mut String, plane: &Plane, series: &BoundSeries, first: &BoundPoin
     text(LEFT, HEIGHT - 6.0, "start", &clock(first.at))?;
     text(edge, HEIGHT - 6.0, "end", &clock(last.at))?;
     // The names of the lines, at their ends and apart from each other.
-    let ends = [("upper", last.upper), ("limit", last.limit), ("lower", last.lower)];
+    let alone = last.observed.filter(|_| last.upper.is_none() && last.lower.is_none());
+    let ends = [("upper", last.upper), ("observed", alone), ("limit", last.limit), ("lower", last.lower)];
     let mut ends: Vec<_> =
         ends.into_iter().filter_map(|(name, v)| Some((name, plane.y(v?).clamp(TOP, base)))).collect();
     ends.sort_by(|a, b| a.1.total_cmp(&b.1));
@@ -284,24 +287,24 @@ mod tests {
         ];
         insta::assert_snapshot!(drawn(&series(points), &[change]), @r##"
         <figure class="chart pass"><figcaption><strong>✔ PASS</strong> divergence GET /a: between 0.01 % and 0.05 %, limit 0.1 %, of 12,000</figcaption>
-        <svg viewBox="0 0 720 200" role="img" aria-label="divergence GET /a over time: upper bound from 100 % to 0.05 %, lower bound from 0 % to 0.01 %, observed from 0.05 % to 0.05 %, limit 0.1 %">
-        <svg x="64" y="12" width="596" height="164" viewBox="64 12 596 164">
-        <line class="change pass" x1="362.0" x2="362.0" y1="12" y2="176.0"><title>pass 2026-01-01T01:00:00.000Z</title></line>
-        <path class="band" d="M64.0 -16224.0L213.0 53.0L362.0 98.1L660.0 135.0L660.0 167.8L362.0 176.0L213.0 176.0L64.0 176.0Z"/>
-        <path class="observed" d="M64.0 135.0L213.0 135.0L362.0 135.0L660.0 135.0"/>
-        <path class="lower" d="M64.0 176.0L213.0 176.0L362.0 176.0L660.0 167.8"/>
-        <path class="upper" d="M64.0 -16224.0L213.0 53.0L362.0 98.1L660.0 135.0"/>
-        <path class="limit" d="M64.0 94.0L213.0 94.0L362.0 94.0L660.0 94.0"/>
+        <svg viewBox="0 0 480 180" role="img" aria-label="divergence GET /a over time: upper bound from 100 % to 0.05 %, lower bound from 0 % to 0.01 %, observed from 0.05 % to 0.05 %, limit 0.1 %">
+        <svg x="56" y="12" width="364" height="144" viewBox="56 12 364 144">
+        <line class="change pass" x1="238.0" x2="238.0" y1="12" y2="156.0"><title>pass 2026-01-01T01:00:00.000Z</title></line>
+        <path class="band" d="M56.0 -14244.0L147.0 48.0L238.0 87.6L420.0 120.0L420.0 148.8L238.0 156.0L147.0 156.0L56.0 156.0Z"/>
+        <path class="observed" d="M56.0 120.0L147.0 120.0L238.0 120.0L420.0 120.0"/>
+        <path class="lower" d="M56.0 156.0L147.0 156.0L238.0 156.0L420.0 148.8"/>
+        <path class="upper" d="M56.0 -14244.0L147.0 48.0L238.0 87.6L420.0 120.0"/>
+        <path class="limit" d="M56.0 84.0L147.0 84.0L238.0 84.0L420.0 84.0"/>
         </svg>
-        <path class="axis" d="M64 12V176H660"/>
-        <text x="58.0" y="16.0" text-anchor="end">0.2 %</text>
-        <text x="58.0" y="180.0" text-anchor="end">0 %</text>
-        <text x="58.0" y="98.0" text-anchor="end">0.1 %</text>
-        <text x="64.0" y="194.0" text-anchor="start">2026-01-01 00:00:00</text>
-        <text x="660.0" y="194.0" text-anchor="end">2026-01-01 02:00:00</text>
-        <text x="666.0" y="98.0" text-anchor="start">limit</text>
-        <text x="666.0" y="139.0" text-anchor="start">upper</text>
-        <text x="666.0" y="171.8" text-anchor="start">lower</text>
+        <path class="axis" d="M56 12V156H420"/>
+        <text x="50.0" y="16.0" text-anchor="end">0.2 %</text>
+        <text x="50.0" y="160.0" text-anchor="end">0 %</text>
+        <text x="50.0" y="88.0" text-anchor="end">0.1 %</text>
+        <text x="56.0" y="174.0" text-anchor="start">2026-01-01 00:00:00</text>
+        <text x="420.0" y="174.0" text-anchor="end">2026-01-01 02:00:00</text>
+        <text x="426.0" y="88.0" text-anchor="start">limit</text>
+        <text x="426.0" y="124.0" text-anchor="start">upper</text>
+        <text x="426.0" y="152.8" text-anchor="start">lower</text>
         </svg>
         <details><summary>4 points as numbers</summary><div class="wide"><table><caption>divergence GET /a</caption><thead><tr><th scope="col">at (UTC)</th>
         <th scope="col" class="n">observed</th><th scope="col" class="n">lower</th><th scope="col" class="n">upper</th><th scope="col" class="n">limit</th><th scope="col" class="n">samples</th></tr></thead><tbody>

@@ -107,9 +107,7 @@ fn bounded(blocks: Vec<Block>) -> Vec<Block> {
     let (mut rows, mut pairs, mut characters) = (MAX_ROWS, MAX_PAIRS, MAX_CHARACTERS);
     let mut left = 0;
     let mut out: Vec<Block> = Vec::new();
-    let length = |line: &Option<Line>| {
-        line.as_ref().map_or(0, |l| l.before.len() + l.differs.len() + l.after.len())
-    };
+    let length = |line: &Option<Line>| line.as_ref().map_or(0, |l| l.before.len() + l.differs.len() + l.after.len());
     // Takes one more line of that length, if there is room.
     let mut take = |size: usize, kind: &mut usize| {
         let room = *kind > 0 && characters >= size;
@@ -304,7 +302,9 @@ fn placed(message: &ExampleMessage) -> Vec<Placed> {
     out.push(Placed { text: String::new(), key: String::new(), place: "body".into() });
     match (!message.binary).then(|| json_lines(&message.body)).flatten() {
         Some(lines) => out.extend(lines),
-        None => out.extend(message.body.lines().map(|l| Placed { text: l.into(), key: l.into(), place: "body".into() })),
+        None => {
+            out.extend(message.body.lines().map(|l| Placed { text: l.into(), key: l.into(), place: "body".into() }))
+        }
     }
     let kept = if message.binary { message.body_bytes } else { message.body.len() as u64 };
     let note = if kept < message.body_bytes {

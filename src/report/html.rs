@@ -2,9 +2,7 @@
 //! same parts as the dashboard's pages.
 
 use super::compare::{Block, State};
-use super::pages::{
-    self, CriterionRow, DivergenceRow, Part, Reasons, RouteRow, RuleRow, Shown, Why, filters, shown,
-};
+use super::pages::{self, CriterionRow, DivergenceRow, Part, Reasons, RouteRow, RuleRow, Shown, Why, filters, shown};
 use super::plots::{Markup, bar, quantiles};
 use super::{DivergenceReport, EpochReport, Examples, LatencySummary, Report, chart, words};
 use crate::gate::Verdict;
@@ -236,7 +234,10 @@ mod tests {
             RuleReport { state: RuleState::Expired, ..active("old") },
         ];
         let page = html(&report, &Examples::new());
-        assert!(page.contains("<td class=\"dim\">12 asked again, 3 of them transient: alike when asked again</td>"), "{page}");
+        assert!(
+            page.contains("<td class=\"dim\">12 asked again, 3 of them transient: alike when asked again</td>"),
+            "{page}"
+        );
         assert!(page.contains("1,200 counted, asked again 12 times and alike in 3, "));
         let at = [
             "over-broad</strong></td><th scope=\"row\">wide",

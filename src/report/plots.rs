@@ -24,6 +24,11 @@ impl AsRef<Markup> for Markup {
 }
 
 impl Markup {
+    /// Nothing was drawn, because there was nothing to draw.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Of what has been escaped where it had to be.
     pub(super) fn new(text: String) -> Self {
         Self(text)
@@ -87,10 +92,8 @@ pub fn interval(rate: f64, bounds: Option<(f64, f64)>, limit: f64) -> Markup {
         };
         let (from, to) = (at(lower), at(upper));
         let width = (to - from).max(2.5);
-        let _ = write!(
-            out,
-            "<rect class=\"{class}\" x=\"{from:.1}\" y=\"4\" width=\"{width:.1}\" height=\"8\" rx=\"2\"/>"
-        );
+        let _ =
+            write!(out, "<rect class=\"{class}\" x=\"{from:.1}\" y=\"4\" width=\"{width:.1}\" height=\"8\" rx=\"2\"/>");
     }
     let (middle, seen) = (WIDE / 2.0, at(rate));
     let _ = write!(
@@ -179,8 +182,7 @@ pub fn quantiles(legs: &[(&str, LatencySummary)]) -> Markup {
         );
     }
     for (name, summary) in &measured {
-        let line: Vec<String> =
-            points(summary).iter().map(|&(q, us)| format!("{:.1},{:.1}", x(q), y(us))).collect();
+        let line: Vec<String> = points(summary).iter().map(|&(q, us)| format!("{:.1},{:.1}", x(q), y(us))).collect();
         let _ = write!(out, "<polyline class=\"line {}\" points=\"{}\"/>", Html(name), line.join(" "));
     }
     out.push_str("</svg>");
@@ -322,7 +324,8 @@ mod tests {
     #[test]
     fn slower_is_higher_and_every_scale_has_ticks() {
         let leg = |us: u64| LatencySummary { count: 9, p50_us: us, max_us: us * 20, ..LatencySummary::default() };
-        let svg = quantiles(&[("primary", leg(1_000)), ("candidate", leg(2_000)), ("control", LatencySummary::default())]);
+        let svg =
+            quantiles(&[("primary", leg(1_000)), ("candidate", leg(2_000)), ("control", LatencySummary::default())]);
         let svg = svg.to_string();
         assert_eq!(svg.matches("<polyline").count(), 2);
         let at = |class: &str| -> f64 {

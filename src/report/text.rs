@@ -208,9 +208,9 @@ mod tests {
         report.history.changes_left_out = 3;
         insta::assert_snapshot!(lines(&report, Style { width: 60, unicode: false, ..Style::default() }), @r##"
         HISTORY, bounds after               30 min   60 min    limit
-        FAIL divergence...rders/{id}lower    0.135 %   0.27 %    0.1 %
-        ??   divergence...oices/{id}upper    0.676 %  0.338 %    0.1 %
-        ok   divergence...users/{id}upper    0.676 %  0.338 %    0.1 %
+        FAIL divergenc...ers/{id} lower    0.135 %   0.27 %    0.1 %
+        ??   divergenc...ces/{id} upper    0.676 %  0.338 %    0.1 %
+        ok   divergenc...ers/{id} upper    0.676 %  0.338 %    0.1 %
           verdicts  3 earlier changes, inconclusive after 1 min,
                     fail after 1 h
         "##);
@@ -250,7 +250,7 @@ mod tests {
             said.contains("since it was begun by hand, the 2nd time that evidence of this build was given up, under"),
             "{said}"
         );
-        assert!(said.ends_with("under rules 01234567; 2 routes began afresh within it because the rules changed, the latest GET /orders/{id} 0 s ago"), "{said}");
+        assert!(said.ends_with("under rules 01234567; 2 routes began afresh within it because the rules changed: GET /orders/{id} 0 s ago, GET /users/{id} 2 d ago"), "{said}");
     }
 
     #[test]

@@ -110,14 +110,13 @@ pub(super) fn covers(report: &Report) -> String {
     );
     let mut afresh: Vec<_> = report.routes.iter().filter(|r| r.restarts > 0).collect();
     afresh.sort_by_key(|r| std::cmp::Reverse(r.since));
-    if let Some((latest, more)) = afresh.split_first() {
-        let noun = if more.is_empty() { "1 route".to_owned() } else { format!("{} routes", afresh.len()) };
-        let last = if more.is_empty() { "" } else { "the latest " };
-        text.push_str(&format!(
-            "; {noun} began afresh within it because the rules changed, {last}{} {}",
-            latest.route,
-            age(report.generated_at, latest.since)
-        ));
+    if !afresh.is_empty() {
+        let noun =
+            if afresh.len() == 1 { "1 route".to_owned() } else { format!("{} routes", thousands(afresh.len() as u64)) };
+        let named = afresh.iter().take(3).map(|r| format!("{} {}", r.route, age(report.generated_at, r.since)));
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = if afresh.len() > 3 { ", ..." } else { "" };
+        text.push_str(&format!("; {noun} began afresh within it because the rules changed: {named}{more}"));
     }
     text
 }

@@ -17,7 +17,8 @@ fn pictures() -> PathBuf {
 fn legs() -> (Upstream, Upstream) {
     let body = HOSTILE.replace("\\\"", "\"");
     let (old, new) = (format!("{body},\"total\":129.9}}"), format!("{body},\"total\":\"129.90\"}}"));
-    let answer = |orders: String| move |seen: &Seen| json(200, if seen.path().starts_with("/orders") { &orders } else { "{}" });
+    let answer =
+        |orders: String| move |seen: &Seen| json(200, if seen.path().starts_with("/orders") { &orders } else { "{}" });
     (Upstream::answering(answer(old)), Upstream::answering(answer(new)))
 }
 
@@ -46,7 +47,11 @@ fn every_page_on_real_traffic() {
     browser.until("document.querySelector('#verdict .chip').textContent.includes('FAIL')");
     browser.until("document.querySelector('#h-divergences') && document.querySelector('a.id')");
     assert_eq!(browser.value("window.stayed"), true, "the page was changed, not loaded again");
-    assert_eq!(browser.value("document.querySelectorAll('[aria-live=polite]').length"), 1, "only the verdict is read out");
+    assert_eq!(
+        browser.value("document.querySelectorAll('[aria-live=polite]').length"),
+        1,
+        "only the verdict is read out"
+    );
 
     // Focus, what was opened and where one had scrolled to stay while the numbers move.
     browser.value("scrollTo(0, 300); document.querySelector('a.id').focus({ preventScroll: true })");
@@ -83,9 +88,13 @@ fn every_page_on_real_traffic() {
         ("Settings", "Settings"),
         ("Overview", "Overview"),
     ] {
-        let link = format!("[...document.querySelectorAll('.top nav a')].find(a => a.textContent.trim() === {})", json!(name));
+        let link =
+            format!("[...document.querySelectorAll('.top nav a')].find(a => a.textContent.trim() === {})", json!(name));
         browser.value(&format!("{link}.click()"));
-        browser.until(&format!("document.querySelector('h1')?.textContent === {} && document.readyState === 'complete'", json!(heading)));
+        browser.until(&format!(
+            "document.querySelector('h1')?.textContent === {} && document.readyState === 'complete'",
+            json!(heading)
+        ));
         assert!(browser.text("location.search").contains("epoch=1"), "{name}: a link says which epoch it is about");
         for (width, dark) in [(1280, true), (360, false)] {
             browser.look(width, 900, dark);
@@ -126,7 +135,9 @@ fn every_page_on_real_traffic() {
     browser.value("document.querySelector('#ask-build').value = 'rc2'");
     browser.click("#ask-yes");
     browser.until("document.querySelector('.facts').textContent.includes('rc2')");
-    browser.until("document.querySelector('#h-deeds').closest('section').textContent.includes('new epoch started for build rc2')");
+    browser.until(
+        "document.querySelector('#h-deeds').closest('section').textContent.includes('new epoch started for build rc2')",
+    );
 
     assert_eq!(browser.complaints, Vec::<String>::new(), "nothing on the console, nothing against the policy");
 

@@ -211,5 +211,5 @@ fn rules_made_after_looking_do_not_judge_what_was_seen_before() {
     let restarts: Vec<_> = list(&report, "routes").iter().map(|r| (&r["route"], &r["restarts"])).collect();
     assert_eq!(restarts, [(&"GET /even".into(), &0.into()), (&"GET /odd".into(), &1.into())]);
     let said = text(&proxy.ask(&["report"]).stdout).replace("\n  ", " ");
-    assert!(said.contains("1 route began afresh within it because the rules changed, GET /odd"), "{said}");
+    assert!(said.contains("1 route began afresh within it because the rules changed: GET /odd"), "{said}");
 }

@@ -1,12 +1,16 @@
 //! What is kept of verdicts over time, and what trying again costs.
 
 use super::*;
+use std::sync::LazyLock;
 
-/// A point of a judgement of so many clean comparisons, taken after so many milliseconds.
+/// A point of clean comparisons, taken after so many milliseconds.
 fn point(millis: u64, verdict: Verdict) -> Point {
-    let (policy, evidence) = (policy(ONLY), evidence(&[("GET /a", 1_000 + millis, 0)]));
-    let judgement = Judgement { verdict, ..judge(&policy, &evidence, &after(1)) };
-    Point::of(&judgement, &policy, &evidence, started() + Duration::from_millis(millis)).unwrap()
+    static ONE: LazyLock<Point> = LazyLock::new(|| {
+        let (policy, evidence) = (policy(ONLY), evidence(&[("GET /a", 1_000, 0)]));
+        Point::of(&judge(&policy, &evidence, &after(1)), &policy, &evidence, started()).unwrap()
+    });
+    let at = started() + Duration::from_millis(millis);
+    Point { at, verdict, compared: 1_000 + millis, ..ONE.clone() }
 }
 
 fn verdict(n: u8) -> Verdict {

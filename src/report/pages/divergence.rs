@@ -89,7 +89,9 @@ impl<'a> Reasons<'a> {
             _ if finding.secondary => Some("follows from an earlier difference".to_owned()),
             (None, Tier::Repr) => Some("representation".to_owned()),
             (None, Tier::Info) => Some("for information".to_owned()),
-            _ => self.0.get(&(&*finding.location, &*finding.kind)).filter(|by| !by.is_empty()).map(|by| (*by).to_owned()),
+            _ => {
+                self.0.get(&(&*finding.location, &*finding.kind)).filter(|by| !by.is_empty()).map(|by| (*by).to_owned())
+            }
         }
     }
 }
@@ -118,7 +120,8 @@ fn curl(listen: &str, request: &ExampleMessage) -> Option<String> {
     }
     for (name, value) in &request.headers {
         // What curl or the proxy says itself.
-        let own = ["host", "content-length", "user-agent", "transfer-encoding", "connection", "expect", "via", "forwarded"];
+        let own =
+            ["host", "content-length", "user-agent", "transfer-encoding", "connection", "expect", "via", "forwarded"];
         let lower = name.to_ascii_lowercase();
         let said = own.contains(&&*lower) || lower.starts_with("x-forwarded-") || lower.starts_with("x-parallax-");
         if !said && !value.contains("[redacted") {

@@ -30,7 +30,8 @@ pub use sign_in::sign_in;
 
 pub(super) use divergence::{Reasons, Shown, shown};
 pub(super) use parts::{
-    CriterionRow, DivergenceRow, Paged, Part, RouteRow, Why, accounting, criteria, divergence_rows, legs, route_rows, why,
+    CriterionRow, DivergenceRow, Paged, Part, RouteRow, Why, accounting, criteria, divergence_rows, legs, route_rows,
+    why,
 };
 pub(super) use rules::{Row as RuleRow, rows as rule_rows};
 
@@ -39,9 +40,9 @@ use super::format::word;
 use super::plots::Markup;
 use super::{Report, age, duration, words};
 use crate::evidence::Evidence;
-use filters::Plain;
 use crate::gate::Verdict;
 use crate::model::{Leg, Notice, Severity, Timestamp};
+use filters::Plain;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -224,7 +225,9 @@ impl<'a> Frame<'a> {
                 "This link is about epoch {asked}, which ended {}. Below is epoch {now}, the newest.",
                 age(self.now(), past.ended_at)
             ),
-            None => format!("This link is about epoch {asked}, which is not known here. Below is epoch {now}, the newest."),
+            None => {
+                format!("This link is about epoch {asked}, which is not known here. Below is epoch {now}, the newest.")
+            }
         })
     }
 
@@ -255,9 +258,11 @@ impl<'a> Frame<'a> {
                     "what is skipped is in the bucket breaker_open, {} requests so far, and is not held against the candidate",
                     super::thousands(skipped.breaker_open)
                 ),
-                "store_failing" => "what is counted from now on may be lost at a restart, so there is no pass until it is \
+                "store_failing" => {
+                    "what is counted from now on may be lost at a restart, so there is no pass until it is \
                                     durable again"
-                    .to_owned(),
+                        .to_owned()
+                }
                 _ => continue,
             };
             out.push(Banner { what: upper(&notice.message), since: since(notice.since), users: AS_BEFORE, evidence });

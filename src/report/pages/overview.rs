@@ -4,7 +4,7 @@ use super::super::format::bytes;
 use super::super::plots::{Markup, bar, quantiles, traffic};
 use super::super::{LatencySummary, Report, chart, duration, share, thousands, words};
 use super::{
-    Deed, DivergenceRow, Frame, Look, Part, Query, RouteRow, accounting, criteria, divergence_rows, legs, filters,
+    Deed, DivergenceRow, Frame, Look, Part, Query, RouteRow, accounting, criteria, divergence_rows, filters, legs,
     rendered, route_rows, why,
 };
 use crate::gate::{Criterion, Verdict};
@@ -62,7 +62,11 @@ pub fn overview(look: &Look, deeds: &[Deed], query: &Query) -> String {
         criteria: criteria(report),
         bar: bar(&shares),
         parts,
-        caption: format!("{} of {} that count; what looks alike on several routes is one line", divergences.0.len(), divergences.1),
+        caption: format!(
+            "{} of {} that count; what looks alike on several routes is one line",
+            divergences.0.len(),
+            divergences.1
+        ),
         divergences,
         routes,
         traffic: traffic(&report.history.points),
@@ -86,8 +90,12 @@ fn tiles(look: &Look) -> Vec<Tile> {
         health.turned_away > 0,
     );
     match health.added_p99 {
-        Some(Ok(added)) => tile("added latency, p99", format!("≤ {}", precise(added)), "what the proxy costs users".into(), false),
-        Some(Err(beyond)) => tile("added latency, p99", format!("> {}", duration(beyond)), "what the proxy costs users".into(), true),
+        Some(Ok(added)) => {
+            tile("added latency, p99", format!("≤ {}", precise(added)), "what the proxy costs users".into(), false)
+        }
+        Some(Err(beyond)) => {
+            tile("added latency, p99", format!("> {}", duration(beyond)), "what the proxy costs users".into(), true)
+        }
         None => tile("added latency, p99", "no data".into(), "no request was measured yet".into(), false),
     }
     if let Some((used, limit)) = health.captured {
@@ -99,9 +107,9 @@ fn tiles(look: &Look) -> Vec<Tile> {
     };
     tile("mirrored", thousands(t.mirrored), of_requests, false);
     let shed = t.not_mirrored.shed;
-    let limit = health.in_flight.map_or_else(String::new, |(used, limit)| {
-        format!("{} of {} in flight now", thousands(used), thousands(limit))
-    });
+    let limit = health
+        .in_flight
+        .map_or_else(String::new, |(used, limit)| format!("{} of {} in flight now", thousands(used), thousands(limit)));
     tile("shed", thousands(shed), limit, shed > 0);
     for (leg, open) in &health.breakers {
         let name = if *leg == Leg::Candidate { "candidate's breaker" } else { "control's breaker" };

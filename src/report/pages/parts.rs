@@ -2,7 +2,9 @@
 
 use super::super::format::{digits, part};
 use super::super::plots::{Markup, interval, progress, sparkline};
-use super::super::{BoundSeries, DivergenceReport, Latency, LatencyRatio, LatencySummary, Report, RouteReport, share, thousands, words};
+use super::super::{
+    BoundSeries, DivergenceReport, Latency, LatencyRatio, LatencySummary, Report, RouteReport, share, thousands, words,
+};
 use crate::gate::{Criterion, CriterionResult, Verdict};
 use crate::model::Timestamp;
 use std::time::Duration;
@@ -96,7 +98,8 @@ pub fn criteria(report: &Report) -> Vec<CriterionRow> {
         };
         let open = || judged.iter().filter(|c| c.verdict == Verdict::Inconclusive);
         let slowest = open().max_by_key(|c| c.samples_needed.map(|n| n.saturating_sub(c.samples)));
-        let progress = slowest.and_then(|c| c.samples_needed.filter(|n| *n > c.samples).map(|n| progress(c.samples, n)));
+        let progress =
+            slowest.and_then(|c| c.samples_needed.filter(|n| *n > c.samples).map(|n| progress(c.samples, n)));
         let eta = open().filter_map(|c| c.eta_seconds).max();
         Some(CriterionRow {
             name: criterion.as_str(),
@@ -112,7 +115,8 @@ pub fn criteria(report: &Report) -> Vec<CriterionRow> {
 
 /// The legs that answered, by name.
 pub fn legs(latency: &Latency) -> Vec<(&'static str, LatencySummary)> {
-    let all = [("primary", Some(latency.primary)), ("candidate", Some(latency.candidate)), ("control", latency.control)];
+    let all =
+        [("primary", Some(latency.primary)), ("candidate", Some(latency.candidate)), ("control", latency.control)];
     all.into_iter().filter_map(|(name, summary)| Some((name, summary.filter(|s| s.count > 0)?))).collect()
 }
 
@@ -139,7 +143,8 @@ pub struct RouteRow<'a> {
 pub fn route_rows<'a>(report: &'a Report, shown: impl IntoIterator<Item = words::Row<'a>>) -> Vec<RouteRow<'a>> {
     let trend = |route: Option<&RouteReport>| {
         let route = route?;
-        let of_route = |s: &&BoundSeries| s.criterion == Criterion::Divergence && s.route.as_ref() == Some(&route.route);
+        let of_route =
+            |s: &&BoundSeries| s.criterion == Criterion::Divergence && s.route.as_ref() == Some(&route.route);
         Some(sparkline(&report.history.series.iter().find(of_route)?.points))
     };
     shown

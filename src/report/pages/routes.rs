@@ -39,7 +39,10 @@ pub fn routes(look: &Look, deeds: &[Deed], query: &Query) -> String {
         query,
         all,
         rows: route_rows(report, list.drain(..last).skip(first)),
-        caption: format!("{}, worst first; p50 and p99 are the candidate's latency over the primary's", paged.caption()),
+        caption: format!(
+            "{}, worst first; p50 and p99 are the candidate's latency over the primary's",
+            paged.caption()
+        ),
         paged,
         idle: words::uncompared(report, 100),
     })
