@@ -19,19 +19,19 @@ type Shared = State<Arc<Admin>>;
 // === The handlers ===
 
 pub(super) async fn overview(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
-    page(&admin, query, |look, deeds, query| pages::overview(look, deeds, query)).await
+    page(&admin, query, pages::overview).await
 }
 
 pub(super) async fn divergences(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
-    page(&admin, query, |look, deeds, query| pages::divergences(look, deeds, query)).await
+    page(&admin, query, pages::divergences).await
 }
 
 pub(super) async fn rules(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
-    page(&admin, query, |look, deeds, query| pages::rules(look, deeds, query)).await
+    page(&admin, query, pages::rules).await
 }
 
 pub(super) async fn history(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
-    page(&admin, query, |look, deeds, query| pages::history(look, deeds, query)).await
+    page(&admin, query, pages::history).await
 }
 
 pub(super) async fn settings(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
@@ -43,7 +43,7 @@ pub(super) async fn settings(State(admin): Shared, RawQuery(query): RawQuery) ->
 pub(super) async fn routes(State(admin): Shared, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     let asked = Query(pairs(query.as_deref().unwrap_or("")));
     let Some(name) = asked.get("name").map(str::to_owned) else {
-        return page(&admin, query, |look, deeds, query| pages::routes(look, deeds, query)).await;
+        return page(&admin, query, pages::routes).await;
     };
     let shown = crate::report::escape::line(&name);
     let missing = Problem::not_found(format!("there is no route {shown} in the newest epoch: /routes lists them"));
@@ -166,7 +166,7 @@ const PAGES: [&str; 6] = ["/divergences", "/routes", "/rules", "/history", "/set
 /// Whether a browser that asks for this wants a page.
 pub(super) fn is_page(path: &str) -> bool {
     let below = |page: &&str| path.strip_prefix(*page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    path == "/" || PAGES.iter().any(|page| below(&page))
+    path == "/" || PAGES.iter().any(below)
 }
 
 /// A page of our own with its query, never another site.

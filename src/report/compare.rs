@@ -182,6 +182,7 @@ fn changed(
     excused: &dyn Fn(&Finding) -> Option<String>,
 ) {
     let mut pairs = Vec::new();
+    let mut said = None;
     let has = |lines: &VecDeque<Placed>, place: &str| lines.iter().any(|l| l.place == place);
     while !gone.is_empty() || !come.is_empty() {
         let (left, right) = match (gone.front(), come.front()) {
@@ -206,7 +207,10 @@ fn changed(
             }
             (a, b) => (a.as_ref().map(alone), b.as_ref().map(alone)),
         };
-        pairs.push(Pair { primary, candidate, state, name });
+        // Lines of one difference are named once.
+        let again = name.is_some() && said == name;
+        said.clone_from(&name);
+        pairs.push(Pair { primary, candidate, state, name: name.filter(|_| !again) });
     }
     if !pairs.is_empty() {
         blocks.push(Block::Changed(pairs));
