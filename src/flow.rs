@@ -19,7 +19,7 @@ pub use request_body::{BodyCapture, BodyOutcome, CaptureError, CaptureReader, Re
 use crate::diff::Finding;
 use crate::evidence::{Book, Compared, Diverged, Example, Settled, Settlement};
 use crate::gate::{Histories, Policy};
-use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, RequestHead, Timestamp};
+use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,9 +58,7 @@ pub struct Pair {
     pub id: Arc<str>,
     pub route: Arc<str>,
     pub arrived: Timestamp,
-    pub request: RequestHead,
-    /// What was kept of the request body, for showing.
-    pub request_body: RequestBody,
+    pub question: Arc<Question>,
     pub build: Option<Arc<str>>,
     pub legs: PerLeg<Option<LegRecord>>,
     /// How long after the primary the other legs were due.

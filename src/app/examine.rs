@@ -91,7 +91,7 @@ impl Examination {
     fn examine(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
         let rules = self.rules_for(pair);
         let context = Context {
-            request: &pair.request,
+            request: &pair.question.head,
             rules: &rules,
             origins: &self.0.origins,
             other: leg,
@@ -124,7 +124,7 @@ impl Examine for Examination {
         Some(Example {
             id: pair.id.to_string(),
             at: pair.arrived,
-            request: redactor.request(&pair.request, &pair.request_body.captured()),
+            request: redactor.request(&pair.question.head, &pair.question.body.captured()),
             primary: redactor.answer(&diff::decoded(primary)),
             candidate: match candidate {
                 Some(answer) => redactor.answer(&diff::decoded(answer)),

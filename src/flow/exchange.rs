@@ -46,8 +46,8 @@ pub enum PrimaryOutcome {
     ClientAborted,
 }
 
-/// A request as the legs are asked it.
-#[derive(Debug, Clone)]
+/// A request as the legs are asked it, shared by all of them.
+#[derive(Debug)]
 pub struct Question {
     pub head: RequestHead,
     /// Case of header names as the client spelt them, and whatever else the wire needs to be faithful.
@@ -67,7 +67,7 @@ pub struct Exchange {
     pub arrived: Timestamp,
     /// When the mirror legs are due: when the primary's request started.
     pub due: Instant,
-    pub question: Question,
+    pub question: Arc<Question>,
     /// Where the request's body has a say in the name of the route.
     pub naming: Option<Arc<RouteTable>>,
     pub primary_head: Arc<PrimaryHead>,

@@ -97,8 +97,9 @@ async fn collect(
     spoilt: &mut bool,
     begun: &mut Option<Begun>,
 ) -> Outcome {
-    let options = SendOptions { upgrade: false, retry: true };
-    let sent = match upstream.send(request(leg, question, settings), options).await {
+    let again = || request(leg, question, settings);
+    let options = SendOptions { upgrade: false, again: Some(&again) };
+    let sent = match upstream.send(again(), options).await {
         Ok(sent) => sent,
         Err(error) => {
             *spoilt = error.fault != Fault::Leg;

@@ -32,7 +32,7 @@ pub(super) struct Confirmer {
 pub(super) struct Wish {
     pub(super) legs: Arc<Legs>,
     pub(super) policy: Arc<Policy>,
-    pub(super) question: Question,
+    pub(super) question: Arc<Question>,
     pub(super) id: Arc<str>,
     pub(super) arrived: Timestamp,
 }
@@ -117,8 +117,7 @@ async fn ask(job: Job, desk: Desk) {
         id: id.clone(),
         route: job.diverged.route.clone(),
         arrived: *arrived,
-        request: question.head.clone(),
-        request_body: question.body.clone(),
+        question: question.clone(),
         build: None,
         legs: PerLeg { primary: Some(primary.record), candidate: Some(candidate.record), control: None },
         lag: Duration::ZERO,

@@ -38,13 +38,15 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
     let lag = Instant::now() - exchange.due;
     let with_control = legs.control_wanted(&exchange.id);
     let candidate = legs.ask(Leg::Candidate, &exchange.question, settings, due);
-    let control = async {
-        match with_control {
-            true => Some(legs.ask(Leg::Control, &exchange.question, settings, due).await),
-            false => None,
+    let (mut candidate, control) = match with_control {
+        // Boxed, so that the tasks of those that ask no control are not as large.
+        true => {
+            let control = Box::pin(legs.ask(Leg::Control, &exchange.question, settings, due));
+            let (candidate, control) = tokio::join!(Box::pin(candidate), control);
+            (candidate, Some(control))
         }
+        false => (candidate.await, None),
     };
-    let (mut candidate, control) = tokio::join!(candidate, control);
     if is_open(&candidate.outcome) {
         // Both over the same time.
         exchange.primary_head.cut();
@@ -166,8 +168,7 @@ fn settle(
             id: exchange.id,
             route: exchange.route,
             arrived: exchange.arrived,
-            request: exchange.question.head,
-            request_body: exchange.question.body,
+            question: exchange.question,
             build,
             legs: records,
             lag,

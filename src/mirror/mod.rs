@@ -165,9 +165,10 @@ impl Mirror for Plan {
     fn start(&self, exchange: Exchange) {
         let policy = self.policy(exchange.admission.configured).clone();
         let (legs, shared) = (self.legs.clone(), self.shared.clone());
-        tokio::spawn(async move {
+        // Boxed, because a task is moved several times until it stands where it runs.
+        tokio::spawn(Box::pin(async move {
             shared.skew.record(exchange.due.elapsed());
             exchange::run(shared, legs, policy, exchange).await;
-        });
+        }));
     }
 }

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::diff::Tier;
     use crate::evidence::testing::{at, example, finding, findings};
-    use crate::flow::{Event, Inbox};
+    use crate::flow::{Event, Inbox, Question, RequestBody};
     use crate::model::{Answer, BodyEnd, Captured, Limit, PerLeg, RequestHead};
 
     struct Fake;
@@ -199,14 +199,18 @@ mod tests {
             id: id.into(),
             route: "GET /a".into(),
             arrived: at(1),
-            request: RequestHead {
-                method: http::Method::GET,
-                uri: "/a".parse().unwrap(),
-                host: None,
-                scheme: "http",
-                headers: Default::default(),
-            },
-            request_body: crate::flow::RequestBody::Empty,
+            question: Arc::new(Question {
+                head: RequestHead {
+                    method: http::Method::GET,
+                    uri: "/a".parse().unwrap(),
+                    host: None,
+                    scheme: "http",
+                    headers: Default::default(),
+                },
+                extensions: Default::default(),
+                body: RequestBody::Empty,
+                max_body: 1 << 20,
+            }),
             build: None,
             legs: PerLeg::default(),
             lag: Duration::ZERO,

@@ -1,6 +1,7 @@
 //! One client connection: which protocol it speaks, its limits and its end.
 
 use super::guard::{FloodGuard, Guard, GuardHandle, GuardSettings, InFlight};
+use super::headers::Forwarded;
 use super::service::Gateway;
 use crate::shutdown::Shutdown;
 use hyper::service::service_fn;
@@ -33,6 +34,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// `http` or `https`.
     pub scheme: &'static str,
+    /// Whom its requests are forwarded for.
+    pub forwarded: Forwarded,
     /// In a request over HTTP/2; over HTTP/1.1 the guard counts them.
     pub max_headers: usize,
     protocol: Protocol,
@@ -62,6 +65,10 @@ impl Drop for Busy {
 // === impl Connection ===
 
 impl Connection {
+    fn new(peer: SocketAddr, scheme: &'static str, max_headers: usize, protocol: Protocol) -> Self {
+        Self { peer, scheme, forwarded: Forwarded::new(peer.ip(), scheme), max_headers, protocol }
+    }
+
     pub fn request_started(&self) -> Busy {
         match &self.protocol {
             Protocol::Http1(handle) => Busy::Http1 { _in_flight: handle.begin() },
@@ -150,7 +157,7 @@ async fn serve_http1<IO>(
     let max_headers = wire.guard.limits.max_headers;
     let handle = GuardHandle::new();
     let guard = Guard::new(io, wire.guard.clone(), handle.clone()).with_prefix(read);
-    let connection = Arc::new(Connection { peer, scheme, max_headers, protocol: Protocol::Http1(handle) });
+    let connection = Arc::new(Connection::new(peer, scheme, max_headers, Protocol::Http1(handle)));
     let service = service_fn(move |request| {
         // At once, not when the answer is first polled: until then the guard may take the client for gone.
         let busy = connection.request_started();
@@ -184,7 +191,7 @@ async fn serve_http2<IO>(
     let streams = Arc::new(AtomicUsize::new(0));
     let protocol = Protocol::Http2 { streams: streams.clone() };
     let max_headers = wire.guard.limits.max_headers;
-    let connection = Arc::new(Connection { peer, scheme, max_headers, protocol });
+    let connection = Arc::new(Connection::new(peer, scheme, max_headers, protocol));
     let counters = gateway.counters.clone();
     let served = Arc::new(AtomicUsize::new(0));
     let count = served.clone();

@@ -1,8 +1,9 @@
 //! What a proxy does to a request's fields: takes out what was meant for it alone, and says whom it forwards for.
 
 pub use crate::upstream::strip_hop_by_hop;
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, UPGRADE, VIA};
+use http::header::{CONNECTION, Entry, HeaderMap, HeaderName, HeaderValue, UPGRADE, VIA};
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 const PROXY_AUTHENTICATE: HeaderName = HeaderName::from_static("proxy-authenticate");
 const PROXY_AUTHORIZATION: HeaderName = HeaderName::from_static("proxy-authorization");
@@ -35,43 +36,90 @@ pub fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     (asked && tunnelled).then(|| protocol.clone())
 }
 
-/// Sets `Via`, `Forwarded` and `X-Forwarded-*`. What an earlier proxy said is kept and added to.
-pub fn set_forwarded(headers: &mut HeaderMap, client: IpAddr, scheme: &'static str, host: Option<&str>, http2: bool) {
-    let client = client.to_canonical();
-    let node = match client {
-        IpAddr::V4(v4) => format!("{v4}"),
-        IpAddr::V6(v6) => format!("\"[{v6}]\""),
-    };
-    let mut element = format!("for={node};proto={scheme}");
-    if let Some(host) = host.filter(|h| !h.is_empty()) {
+/// What the requests of one connection say of whom they are forwarded for.
+#[derive(Debug)]
+pub struct Forwarded {
+    scheme: &'static str,
+    client: HeaderValue,
+    /// `for` and `proto`.
+    element: String,
+    /// Of the host asked for first: most connections ask for no other.
+    first: OnceLock<Named>,
+}
+
+/// Fields that name a host.
+#[derive(Debug, Clone)]
+struct Named {
+    host: Arc<str>,
+    forwarded: Option<HeaderValue>,
+    forwarded_host: Option<HeaderValue>,
+}
+
+impl Forwarded {
+    pub fn new(client: IpAddr, scheme: &'static str) -> Self {
+        let client = client.to_canonical();
+        let node = match client {
+            IpAddr::V4(v4) => format!("{v4}"),
+            IpAddr::V6(v6) => format!("\"[{v6}]\""),
+        };
+        let text = client.to_string();
+        Self {
+            scheme,
+            client: HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown")),
+            element: format!("for={node};proto={scheme}"),
+            first: OnceLock::new(),
+        }
+    }
+
+    /// Sets `Via`, `Forwarded` and `X-Forwarded-*`. What an earlier proxy said is kept and added to.
+    pub fn set(&self, headers: &mut HeaderMap, host: Option<&Arc<str>>, http2: bool) {
+        headers.reserve(5);
+        let named = host.filter(|h| !h.is_empty()).map(|host| self.named(host));
+        let element = named.as_ref().map_or_else(|| HeaderValue::from_str(&self.element).ok(), |n| n.forwarded.clone());
+        if let Some(element) = element {
+            append(headers, FORWARDED, element);
+        }
+        append(headers, X_FORWARDED_FOR, self.client.clone());
+        append(headers, VIA, HeaderValue::from_static(if http2 { "2 parallax" } else { "1.1 parallax" }));
+        headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(self.scheme));
+        if let Some(host) = named.and_then(|n| n.forwarded_host) {
+            headers.entry(X_FORWARDED_HOST).or_insert(host);
+        }
+    }
+
+    fn named(&self, host: &Arc<str>) -> Named {
+        let first = self.first.get_or_init(|| self.name(host));
+        if first.host == *host { first.clone() } else { self.name(host) }
+    }
+
+    fn name(&self, host: &Arc<str>) -> Named {
         let token = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
         let quote = if token { "" } else { "\"" };
-        element.push_str(&format!(";host={quote}{host}{quote}"));
-    }
-    append(headers, FORWARDED, &element);
-    append(headers, X_FORWARDED_FOR, &client.to_string());
-    append(headers, VIA, if http2 { "2 parallax" } else { "1.1 parallax" });
-    if !headers.contains_key(X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    }
-    if let Some(host) = host.and_then(|h| HeaderValue::from_str(h).ok())
-        && !headers.contains_key(X_FORWARDED_HOST)
-    {
-        headers.insert(X_FORWARDED_HOST, host);
+        let element = format!("{};host={quote}{host}{quote}", self.element);
+        Named {
+            host: host.clone(),
+            forwarded: HeaderValue::from_str(&element).ok(),
+            forwarded_host: HeaderValue::from_str(host).ok(),
+        }
     }
 }
 
 /// Adds an element to a list field, in the one line where there is exactly one, else as a line of its own.
-fn append(headers: &mut HeaderMap, name: HeaderName, element: &str) {
-    let mut values = headers.get_all(&name).iter();
-    let joined = match (values.next(), values.next()) {
-        (Some(one), None) => one.to_str().ok().map(|one| format!("{one}, {element}")),
+fn append(headers: &mut HeaderMap, name: HeaderName, element: HeaderValue) {
+    let mut lines = match headers.entry(name) {
+        Entry::Vacant(none) => {
+            none.insert(element);
+            return;
+        }
+        Entry::Occupied(lines) => lines,
+    };
+    let joined = match (lines.iter().nth(1), lines.get().to_str(), element.to_str()) {
+        (None, Ok(one), Ok(element)) => HeaderValue::from_str(&format!("{one}, {element}")).ok(),
         _ => None,
     };
-    if let Some(value) = joined.as_deref().and_then(|v| HeaderValue::from_str(v).ok()) {
-        headers.insert(name, value);
-    } else if let Ok(value) = HeaderValue::from_str(element) {
-        headers.append(name, value);
+    match joined {
+        Some(joined) => drop(lines.insert(joined)),
+        None => lines.append(element),
     }
 }
 
@@ -93,11 +141,19 @@ mod tests {
     #[test]
     fn forwarding_fields_are_added_to() {
         let mut headers = map(&[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-proto", "https")]);
-        set_forwarded(&mut headers, IpAddr::from([127, 0, 0, 1]), "http", Some("shop.example:8080"), false);
+        let forwarded = Forwarded::new(IpAddr::from([127, 0, 0, 1]), "http");
+        forwarded.set(&mut headers, Some(&"shop.example:8080".into()), false);
         assert_eq!(headers["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
         assert_eq!(headers["x-forwarded-proto"], "https");
         assert_eq!(headers["x-forwarded-host"], "shop.example:8080");
         assert_eq!(headers["forwarded"], "for=127.0.0.1;proto=http;host=\"shop.example:8080\"");
         assert_eq!(headers["via"], "1.1 parallax");
+        let mut other = HeaderMap::new();
+        forwarded.set(&mut other, Some(&"other.example".into()), true);
+        assert_eq!(other["forwarded"], "for=127.0.0.1;proto=http;host=other.example");
+        assert_eq!(
+            (&other["x-forwarded-host"], &other["via"]),
+            (&"other.example".parse().unwrap(), &"2 parallax".parse().unwrap())
+        );
     }
 }

@@ -131,19 +131,17 @@ impl Gateway {
         // Where the wire is HTTP/1.1 the guard beneath watches the pauses in a body.
         let stall = (request.version == Version::HTTP_2).then_some(live.body_timeout);
         let mut tee = (!body.is_end_stream()).then(|| TeeBody::new(body, stall));
-        let promise = self.offer(live, connection, &mut request, &mut tee, route, due);
+        let (version, upgrade) = (request.version, request.upgrade.take());
+        let (question, promise) = self.offer(live, connection, request, upgrade.as_ref(), &mut tee, route, due);
         let (leg, upstream) = live.serving();
 
-        let Inbound { head, extensions, version, upgrade } = request;
-        let handles = BodyHandles::of(&mut tee, &head.headers);
-        let mut message =
-            Request::new(tee.map_or(LegBody::Empty, |tee| LegBody::Boxed(Box::pin(tee.map_err(Into::into)))));
-        // The client's own, so that what differs between protocols can be put right.
-        *message.version_mut() = version;
-        *message.method_mut() = head.method;
-        *message.uri_mut() = head.uri;
-        *message.headers_mut() = head.headers;
-        *message.extensions_mut() = extensions;
+        let handles = BodyHandles::of(&mut tee, &question.head.headers);
+        // Of the client's own version, so that what differs between protocols can be put right.
+        let again = || message(&question, version);
+        let mut message = again();
+        if let Some(tee) = tee {
+            *message.body_mut() = LegBody::Boxed(Box::pin(tee.map_err(Into::into)));
+        }
         let interim = connection.interim().filter(|_| version == Version::HTTP_11).map(|interim| {
             let seen = Arc::new(Notify::new());
             let (notify, go) = (seen.clone(), Mutex::new(handles.go));
@@ -163,7 +161,7 @@ impl Gateway {
         });
 
         let asked = Instant::now();
-        let options = SendOptions { upgrade: upgrade.is_some(), retry: true };
+        let options = SendOptions { upgrade: upgrade.is_some(), again: Some(&again) };
         let answered = {
             let send = upstream.send(message, options);
             tokio::pin!(send);
@@ -224,36 +222,32 @@ impl Gateway {
         &self,
         live: &Live,
         connection: &Connection,
-        request: &mut Inbound,
+        request: Inbound,
+        upgrade: Option<&Tunnel>,
         tee: &mut Option<TeeBody>,
         route: RouteMatch,
         due: Instant,
-    ) -> Option<Promised> {
+    ) -> (Arc<Question>, Option<Promised>) {
+        let Inbound { mut head, extensions, version, .. } = request;
         let asked = Asked {
-            method: &request.head.method,
-            headers: &request.head.headers,
+            method: &head.method,
+            headers: &head.headers,
             client: connection.peer.ip(),
             configured: route.configured,
-            upgrade: request.upgrade.is_some(),
+            upgrade: upgrade.is_some(),
         };
         let decision = live.mirror.decide(&asked);
-        headers::strip_request(&mut request.head.headers);
-        if let Some(Tunnel { protocol: Some(protocol), .. }) = &request.upgrade {
-            request.head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            request.head.headers.insert(UPGRADE, protocol.clone());
+        headers::strip_request(&mut head.headers);
+        if let Some(Tunnel { protocol: Some(protocol), .. }) = upgrade {
+            head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            head.headers.insert(UPGRADE, protocol.clone());
         }
-        headers::set_forwarded(
-            &mut request.head.headers,
-            connection.peer.ip(),
-            connection.scheme,
-            request.head.host.as_deref(),
-            request.version == Version::HTTP_2,
-        );
+        connection.forwarded.set(&mut head.headers, head.host.as_ref(), version == Version::HTTP_2);
         let admission = match decision {
             Ok(admission) => admission,
             Err(bucket) => {
                 self.inbox.skipped(route.name, bucket);
-                return None;
+                return (Arc::new(Question { head, extensions, body: RequestBody::Empty, max_body: 0 }), None);
             }
         };
         let arrived = Timestamp::from(SystemTime::now());
@@ -262,7 +256,7 @@ impl Gateway {
         let body = match tee {
             None => RequestBody::Empty,
             Some(tee) => {
-                let declared = content_length(&request.head.headers);
+                let declared = content_length(&head.headers);
                 let capture = BodyCapture::new(admission.max_body, declared, self.capture_budget.clone());
                 tee.capture(capture.clone());
                 RequestBody::Shared(capture)
@@ -270,7 +264,8 @@ impl Gateway {
         };
         let recorder = Recorder::new(admission.max_body, self.capture_budget.clone());
         let (sender, primary) = oneshot::channel();
-        let head = Arc::new(PrimaryHead::default());
+        let primary_head = Arc::new(PrimaryHead::default());
+        let question = Arc::new(Question { head, extensions, body, max_body: admission.max_body });
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
         live.mirror.start(Exchange {
             ticket,
@@ -278,18 +273,13 @@ impl Gateway {
             route: route.name,
             arrived,
             due,
-            question: Question {
-                head: request.head.clone(),
-                extensions: request.extensions.clone(),
-                body,
-                max_body: admission.max_body,
-            },
+            question: question.clone(),
             admission,
             naming: by_body.then(|| live.routes.clone()),
-            primary_head: head.clone(),
+            primary_head: primary_head.clone(),
             primary,
         });
-        Some(Promised { sender, head, recorder })
+        (question, Some(Promised { sender, head: primary_head, recorder }))
     }
 
     fn answer(
@@ -352,6 +342,17 @@ impl Gateway {
         });
         Response::from_parts(parts, AnswerBody::Leg(Box::new(WatchedBody::new(body, watch, busy))))
     }
+}
+
+/// The request to the leg that serves, without its body.
+fn message(question: &Question, version: Version) -> Request<LegBody> {
+    let mut message = Request::new(LegBody::Empty);
+    *message.version_mut() = version;
+    *message.method_mut() = question.head.method.clone();
+    *message.uri_mut() = question.head.uri.clone();
+    *message.headers_mut() = question.head.headers.clone();
+    *message.extensions_mut() = question.extensions.clone();
+    message
 }
 
 /// What the mirror was promised.

@@ -61,15 +61,18 @@ pub(super) enum Upload {
 // === impl LegBody ===
 
 impl LegBody {
-    pub(super) fn watch(self) -> (LegBody, Upload) {
-        match self {
+    pub(super) fn watch(&mut self) -> Upload {
+        match std::mem::replace(self, LegBody::Empty) {
             LegBody::Boxed(inner) => {
                 let (sending, sent) = oneshot::channel();
                 let broke = Arc::new(AtomicBool::new(false));
-                let watched = Watched { inner, broke: broke.clone(), _sent: sending };
-                (LegBody::Boxed(Box::pin(watched)), Upload::Streamed { broke, sent })
+                *self = LegBody::Boxed(Box::pin(Watched { inner, broke: broke.clone(), _sent: sending }));
+                Upload::Streamed { broke, sent }
             }
-            whole => (whole, Upload::Whole),
+            whole => {
+                *self = whole;
+                Upload::Whole
+            }
         }
     }
 }

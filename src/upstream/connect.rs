@@ -34,7 +34,7 @@ pub(super) struct Connector {
     pub(super) settings: LegSettings,
     tls: Option<Tls>,
     lookup: Lookup,
-    max_open: Option<usize>,
+    options: UpstreamOptions,
     open: Arc<AtomicUsize>,
     /// What it took to get the connections that came about: name, TCP and TLS.
     took: Latencies,
@@ -85,7 +85,7 @@ impl Connector {
             .allow_obsolete_multiline_headers_in_responses(true)
             // RFC 9112, 5.1: a proxy removes them.
             .allow_spaces_after_header_name_in_responses(true)
-            .max_headers(options.max_headers)
+            // Not `max_headers`: see `surplus`.
             .max_header_size(options.max_header_bytes)
             .max_buf_size(options.max_header_bytes.max(BUFFER));
         let mut h2 = http2::Builder::new(TokioExecutor::new());
@@ -100,7 +100,7 @@ impl Connector {
             settings,
             tls,
             lookup,
-            max_open: options.max_connections,
+            options: options.clone(),
             open: Arc::default(),
             took: Latencies::default(),
             h1,
@@ -127,7 +127,7 @@ impl Connector {
 
     /// No more may be opened.
     pub(super) fn full(&self) -> bool {
-        self.max_open.is_some_and(|max| self.open() >= max)
+        self.options.max_connections.is_some_and(|max| self.open() >= max)
     }
 
     pub(super) async fn connect(&self, offer: Offer) -> Result<Connected, Trouble> {
@@ -138,13 +138,13 @@ impl Connector {
     }
 
     async fn connect_by(&self, offer: Offer, deadline: Instant) -> Result<Connected, Trouble> {
-        let Some(open) = Open::enter(&self.open, self.max_open) else {
-            let max = self.max_open.unwrap_or_default();
+        let Some(open) = Open::enter(&self.open, self.options.max_connections) else {
+            let max = self.options.max_connections.unwrap_or_default();
             return Err(Trouble::proxy(&format!("all {max} connections that this leg may have are in use")));
         };
         let tcp = self.tcp(deadline).await?;
         let Some(tls) = &self.tls else {
-            let io = Io::new(Stream::Tcp(tcp), open);
+            let io = Io::new(Stream::Tcp(tcp), open, &self.options);
             return Ok(match self.settings.scheme {
                 Scheme::H2c => Connected::H2(io),
                 Scheme::Http | Scheme::Https => Connected::H1(io),
@@ -161,7 +161,7 @@ impl Connector {
             Err(_) => return Err(failure::connect_timed_out("the TLS handshake", self.settings.connect_timeout)),
         };
         let h2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_H2);
-        let io = Io::new(Stream::Tls(Box::new(stream)), open);
+        let io = Io::new(Stream::Tls(Box::new(stream)), open, &self.options);
         Ok(if h2 { Connected::H2(io) } else { Connected::H1(io) })
     }
 

@@ -1,5 +1,8 @@
 //! The bytes to and from a leg, cleartext or TLS, and what is counted about them.
 
+use super::UpstreamOptions;
+use super::surplus::{Fields, Passed};
+use bytes::BytesMut;
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -19,6 +22,9 @@ use tokio_rustls::client::TlsStream;
 pub(super) struct Io {
     stream: Stream,
     ear: Ear,
+    fields: Fields,
+    /// Read before, and to be given out before anything else is read.
+    owed: BytesMut,
     _open: Open,
 }
 
@@ -37,6 +43,9 @@ struct Hearing {
     heard: AtomicBool,
     asked: AtomicBool,
     question: Mutex<Question>,
+    /// Fields of the answer that hyper was not shown.
+    surplus: Mutex<Vec<u8>>,
+    has_surplus: AtomicBool,
 }
 
 /// Whether an idle connection is still good. Only its owner can look, which is woken for that.
@@ -57,8 +66,9 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(100);
 // === impl Io ===
 
 impl Io {
-    pub(super) fn new(stream: Stream, open: Open) -> Self {
-        Self { stream, ear: Ear::default(), _open: open }
+    pub(super) fn new(stream: Stream, open: Open, options: &UpstreamOptions) -> Self {
+        let fields = Fields::new(options.max_headers, options.max_header_bytes);
+        Self { stream, ear: Ear::default(), fields, owed: BytesMut::new(), _open: open }
     }
 
     pub(super) fn ear(&self) -> Ear {
@@ -94,17 +104,33 @@ impl AsyncRead for Io {
             }
         }
         let before = buf.filled().len();
-        let polled = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
-        };
-        if buf.filled().len() > before {
-            self.ear.0.heard.store(true, Ordering::Release);
+        loop {
+            if !self.owed.is_empty() {
+                let owed = self.owed.len().min(buf.remaining());
+                buf.put_slice(&self.owed.split_to(owed));
+                return Poll::Ready(Ok(()));
+            }
+            let polled = match &mut self.stream {
+                Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+                Stream::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
+            };
+            if polled.is_pending() {
+                self.ear.owned_by(cx.waker());
+            }
+            if buf.filled().len() == before {
+                return polled;
+            }
+            if !self.ear.0.heard.swap(true, Ordering::AcqRel) {
+                self.fields.expect_head();
+            }
+            let Passed { now, then, taken } = self.fields.pass(&buf.filled()[before..]);
+            buf.set_filled(before + now);
+            self.owed.extend_from_slice(&then);
+            self.ear.take_out(&taken);
+            if now > 0 {
+                return polled;
+            }
         }
-        if polled.is_pending() {
-            self.ear.owned_by(cx.waker());
-        }
-        polled
     }
 }
 
@@ -162,6 +188,18 @@ impl Ear {
         self.0.heard.load(Ordering::Acquire)
     }
 
+    /// Lines of the answer's head that hyper was not shown, where there are any.
+    pub(super) fn surplus(&self) -> Option<Vec<u8>> {
+        self.0.has_surplus.swap(false, Ordering::AcqRel).then(|| std::mem::take(&mut *lock(&self.0.surplus)))
+    }
+
+    fn take_out(&self, lines: &[u8]) {
+        if !lines.is_empty() {
+            lock(&self.0.surplus).extend_from_slice(lines);
+            self.0.has_surplus.store(true, Ordering::Release);
+        }
+    }
+
     /// Whether the leg has neither closed the idle connection nor said anything on it.
     pub(super) async fn is_quiet(&self) -> bool {
         let (answer, told) = oneshot::channel();
@@ -188,8 +226,12 @@ impl Ear {
     }
 
     fn question(&self) -> MutexGuard<'_, Question> {
-        self.0.question.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.question)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 // === impl Open ===

@@ -13,6 +13,7 @@ mod io;
 mod lookup;
 mod multiplexed;
 mod settings;
+mod surplus;
 #[cfg(test)]
 mod tests;
 
@@ -57,12 +58,14 @@ pub struct UpstreamOptions {
     pub max_connections: Option<usize>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SendOptions {
+/// How a request is sent.
+#[derive(Clone, Copy, Default)]
+pub struct SendOptions<'a> {
     /// The answer may take the connection over (`Upgrade`, CONNECT): HTTP/1.1 only.
     pub upgrade: bool,
-    /// Send again, once and on a fresh connection, what a reused one swallowed, where that is harmless.
-    pub retry: bool,
+    /// Makes the request anew, to send it again, once and on a fresh connection, where a reused one has swallowed it and
+    /// that is harmless: an idempotent method without a body.
+    pub again: Option<&'a (dyn Fn() -> Request<LegBody> + Sync)>,
 }
 
 /// A head that came.
@@ -131,6 +134,14 @@ struct Missed {
     trouble: Trouble,
     /// The request itself, when no byte of it went out.
     unsent: Option<Box<Request<LegBody>>>,
+}
+
+// === impl SendOptions ===
+
+impl std::fmt::Debug for SendOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SendOptions").field("upgrade", &self.upgrade).field("again", &self.again.is_some()).finish()
+    }
 }
 
 // === impl UpstreamOptions ===
@@ -203,10 +214,8 @@ impl Upstream {
     ///
     /// # Errors
     /// No head came: why, as data.
-    pub async fn send(&self, req: Request<LegBody>, how: SendOptions) -> Result<Sent, SendError> {
-        let (parts, body) = req.into_parts();
-        let (body, mut upload) = body.watch();
-        let mut req = Request::from_parts(parts, body);
+    pub async fn send(&self, mut req: Request<LegBody>, how: SendOptions<'_>) -> Result<Sent, SendError> {
+        let mut upload = req.body_mut().watch();
         let bad = |trouble: Trouble, connect, idle_race| SendError {
             failure: trouble.failure,
             fault: trouble.fault,
@@ -217,32 +226,40 @@ impl Upstream {
             let long = Trouble::proxy("the target is too long behind the leg's base path");
             return Err(bad(long, Duration::ZERO, false));
         }
-        let harmless = how.retry && req.method().is_idempotent() && matches!(req.body(), LegBody::Empty);
+        let harmless = how.again.is_some() && req.method().is_idempotent() && matches!(req.body(), LegBody::Empty);
         let asked = Asked { method: req.method().clone(), upgrade: how.upgrade, harmless };
 
         let mut idle_race = false;
         let mut connect = Duration::ZERO;
         loop {
-            let lease = match self.shared.lease(&asked, idle_race).await {
-                Ok(lease) => lease,
-                Err((trouble, waited)) => return Err(bad(trouble, connect + waited, idle_race)),
+            let pooled = if idle_race { None } else { self.shared.pooled(&asked).await };
+            let lease = match pooled {
+                Some(lease) => lease,
+                // Seldom needed, and its state is large: it would make every request's task as large.
+                None => match Box::pin(self.shared.lease(&asked)).await {
+                    Ok(lease) => lease,
+                    Err((trouble, waited)) => return Err(bad(trouble, connect + waited, idle_race)),
+                },
             };
             connect += lease.connect;
             let reused = lease.reused;
-            let spare = if reused && asked.harmless && !idle_race { Some(copy(&req)) } else { None };
             match self.shared.attempt(lease.line, req, &asked, &mut upload).await {
                 Ok(response) => return Ok(Sent { response, connect, reused, idle_race }),
                 Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => req = *unsent,
-                Err(Missed { trouble, .. }) if reused && !idle_race && trouble.unanswered => match spare {
-                    Some(spare) => req = spare,
-                    None => {
-                        let mut trouble = trouble;
-                        if trouble.fault == Fault::Leg {
-                            trouble.failure.kind = FailureKind::IdleRace;
+                Err(Missed { mut trouble, .. }) if reused && !idle_race && trouble.unanswered => {
+                    let spare = how.again.filter(|_| asked.harmless).map(|again| again());
+                    match spare {
+                        Some(spare) => req = spare,
+                        None => {
+                            if trouble.fault == Fault::Leg {
+                                trouble.failure.kind = FailureKind::IdleRace;
+                            }
+                            return Err(bad(trouble, connect, false));
                         }
-                        return Err(bad(trouble, connect, false));
                     }
-                },
+                    // It went well with the same target before.
+                    let _ = self.shared.form.prepare(&mut req);
+                }
                 Err(Missed { trouble, .. }) => return Err(bad(trouble, connect, idle_race)),
             }
             idle_race = true;
@@ -261,16 +278,34 @@ struct Asked {
 // === impl Shared ===
 
 impl Shared {
-    /// A connection, `fresh` where a pooled one has just failed. With an error comes the time it took.
-    async fn lease(self: &Arc<Self>, asked: &Asked, fresh: bool) -> Result<Lease, (Trouble, Duration)> {
+    /// A connection that is there already.
+    async fn pooled(&self, asked: &Asked) -> Option<Lease> {
+        if !self.wants_http1(asked) {
+            let (line, load) = self.multiplexed.vacant()?;
+            return Some(Lease::pooled(LeasedLine::H2(line, load)));
+        }
+        // Where no other may be opened, any is better than none.
+        let line = match asked.harmless || self.connector.full() {
+            true => self.idle.take().await,
+            false => self.idle.take_warm().await,
+        };
+        line.map(|line| Lease::pooled(LeasedLine::H1(line)))
+    }
+
+    fn wants_http1(&self, asked: &Asked) -> bool {
+        self.is_tunnel(asked) || self.speaks_http1.load(Ordering::Relaxed)
+    }
+
+    fn is_tunnel(&self, asked: &Asked) -> bool {
+        asked.upgrade && self.connector.settings.scheme != Scheme::H2c
+    }
+
+    /// A new HTTP/1.1 connection, or a stream of HTTP/2. With an error comes the time it took.
+    async fn lease(self: &Arc<Self>, asked: &Asked) -> Result<Lease, (Trouble, Duration)> {
         let started = Instant::now();
         let failed = |trouble| (trouble, started.elapsed());
-        let tunnel = asked.upgrade && self.connector.settings.scheme != Scheme::H2c;
-        if tunnel || self.speaks_http1.load(Ordering::Relaxed) {
-            if !fresh && let Some(line) = self.idle_line(asked).await {
-                return Ok(Lease::pooled(LeasedLine::H1(line)));
-            }
-            let offer = if tunnel { Offer::Http1 } else { Offer::Any };
+        if self.wants_http1(asked) {
+            let offer = if self.is_tunnel(asked) { Offer::Http1 } else { Offer::Any };
             let line = self.open_one(offer).await.map_err(failed)?;
             return Ok(Lease { line, connect: started.elapsed(), reused: false });
         }
@@ -319,14 +354,6 @@ impl Shared {
             }
         }
         Err(failed(Trouble::leg(FailureKind::Reset, "connections closed as soon as they were open".to_owned())))
-    }
-
-    async fn idle_line(&self, asked: &Asked) -> Option<H1Line> {
-        // Where no other may be opened, any is better than none.
-        match asked.harmless || self.connector.full() {
-            true => self.idle.take().await,
-            false => self.idle.take_warm().await,
-        }
     }
 
     /// A connection for one request alone, unless the leg turns out to speak HTTP/2.
@@ -404,7 +431,13 @@ impl Shared {
                 self.form.to_h1(&mut req);
                 line.ear.reset();
                 let answer = within(patience, line.sender.try_send_request(req), upload).await;
-                let response = answer.map_err(|missed| missed.into_missed(upload, line.ear.heard()))?;
+                let mut response = answer.map_err(|missed| missed.into_missed(upload, line.ear.heard()))?;
+                if let Some(lines) = line.ear.surplus() {
+                    surplus::put_back(&lines, response.headers_mut()).map_err(|failure| Missed {
+                        trouble: Trouble::leg(failure.kind, failure.detail),
+                        unsent: None,
+                    })?;
+                }
                 let tunnel = asked.takes_over(&response)?;
                 let line = (!tunnel).then(|| Line::H1(Return { line, stack: self.idle.clone(), sent_whole }));
                 Ok(asked.wrap(response, line))
@@ -481,15 +514,4 @@ impl NoHead {
         let fault = if upload.broke() { Fault::RequestBody } else { trouble.fault };
         Missed { trouble: Trouble { fault, ..trouble }, unsent }
     }
-}
-
-/// The same request again; only for those without a body.
-fn copy(req: &Request<LegBody>) -> Request<LegBody> {
-    let mut copy = Request::new(LegBody::Empty);
-    *copy.method_mut() = req.method().clone();
-    *copy.uri_mut() = req.uri().clone();
-    *copy.version_mut() = req.version();
-    *copy.headers_mut() = req.headers().clone();
-    *copy.extensions_mut() = req.extensions().clone();
-    copy
 }

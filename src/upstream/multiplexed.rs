@@ -71,14 +71,18 @@ impl Multiplexed {
         Self { timeout, lines: Mutex::default() }
     }
 
+    /// A stream on a connection that has room.
+    pub(super) fn vacant(&self) -> Option<(H2Line, Load)> {
+        self.lock().vacant(self.timeout)
+    }
+
     pub(super) fn step(&self) -> Step {
         let mut lines = self.lock();
-        lines.open.retain(|line| !line.sender.is_closed() && !line.usage.expired(self.timeout));
-        let full = lines.open.len() >= MAX_LINES;
-        if let Some(line) = lines.open.iter().find(|line| line.usage.has_room()).or_else(|| {
-            let least = lines.open.iter().min_by_key(|line| line.usage.streams.load(Ordering::Relaxed));
-            least.filter(|_| full)
-        }) {
+        if let Some((line, load)) = lines.vacant(self.timeout) {
+            return Step::Use(line, load);
+        }
+        let least = lines.open.iter().min_by_key(|line| line.usage.streams.load(Ordering::Relaxed));
+        if let Some(line) = least.filter(|_| lines.open.len() >= MAX_LINES) {
             return Step::Use(line.clone(), line.usage.enter());
         }
         // A sender that is gone was dropped by a task that panicked: nobody is opening anything.
@@ -119,6 +123,16 @@ impl Multiplexed {
 
     fn lock(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Lines ===
+
+impl Lines {
+    fn vacant(&mut self, timeout: Duration) -> Option<(H2Line, Load)> {
+        self.open.retain(|line| !line.sender.is_closed() && !line.usage.expired(timeout));
+        let line = self.open.iter().find(|line| line.usage.has_room())?;
+        Some((line.clone(), line.usage.enter()))
     }
 }
 

@@ -111,7 +111,7 @@ async fn a_body_dropped_before_its_end_closes_the_connection() {
 }
 
 /// One request is answered; the next one is read and the connection closed without a byte; a third connection answers.
-async fn stale(req: Request<LegBody>, how: SendOptions) -> (Result<Sent, SendError>, TcpListener) {
+async fn stale(req: Request<LegBody>, how: SendOptions<'static>) -> (Result<Sent, SendError>, TcpListener) {
     let (listener, address) = listen().await;
     let up = upstream(Scheme::Http, address);
     let warm = spawn_send(&up, get("/"), GET);
@@ -302,7 +302,7 @@ async fn an_upgrade_hands_the_connection_over() {
     let mut req = get("/chat");
     req.headers_mut().insert("connection", "upgrade".parse().unwrap());
     req.headers_mut().insert("upgrade", "echo".parse().unwrap());
-    let sending = spawn_send(&up, req, SendOptions { upgrade: true, retry: false });
+    let sending = spawn_send(&up, req, SendOptions { upgrade: true, again: None });
     let mut peer = Peer::accept(&listener).await;
     assert!(peer.head().await.contains("upgrade: echo\r\n"));
     peer.say("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nearly").await;

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const GET: SendOptions = SendOptions { upgrade: false, retry: true };
+const GET: SendOptions<'static> = SendOptions { upgrade: false, again: Some(&|| get("/")) };
 
 fn settings(scheme: Scheme, address: SocketAddr) -> LegSettings {
     LegSettings {
@@ -49,7 +49,7 @@ fn post(body: LegBody) -> Request<LegBody> {
 fn spawn_send(
     up: &Arc<Upstream>,
     req: Request<LegBody>,
-    how: SendOptions,
+    how: SendOptions<'static>,
 ) -> tokio::task::JoinHandle<Result<Sent, SendError>> {
     let up = up.clone();
     tokio::spawn(async move { up.send(req, how).await })

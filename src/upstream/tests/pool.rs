@@ -133,9 +133,9 @@ async fn connections_being_opened_count() {
     // Behind TLS, a leg that accepts and says nothing.
     let (listener, address) = listen().await;
     let up = narrow(Scheme::Https, address, 1);
-    let first = spawn_send(&up, get("/"), SendOptions { upgrade: true, retry: false });
+    let first = spawn_send(&up, get("/"), SendOptions { upgrade: true, again: None });
     let _peer = Peer::accept(&listener).await;
-    let error = up.send(get("/"), SendOptions { upgrade: true, retry: false }).await.unwrap_err();
+    let error = up.send(get("/"), SendOptions { upgrade: true, again: None }).await.unwrap_err();
     assert_eq!(error.fault, Fault::Proxy, "{error}");
     first.abort();
     assert!(first.await.is_err());
