@@ -47,11 +47,7 @@ pub(super) async fn routes(State(admin): Shared, headers: HeaderMap, RawQuery(qu
     };
     let shown = crate::report::escape::line(&name);
     let missing = Problem::not_found(format!("there is no route {shown} in the newest epoch: /routes lists them"));
-    let source = admin.source.clone();
-    let found = looked(&admin, query.clone(), move |look, deeds, query| {
-        let history = source.history(None, Some(&name)).map(|told| told.history).unwrap_or_default();
-        pages::route(look, deeds, &name, &history, query)
-    });
+    let found = looked(&admin, query.clone(), move |look, deeds, query| pages::route(look, deeds, &name, query));
     one(&admin, found.await, "/routes", &headers, query, missing).await
 }
 

@@ -43,7 +43,7 @@ impl Source for Fake {
         let mut report = self.report();
         report.proxy.mirroring = Some(self.mirroring());
         let health = Health { captured: Some((0, 1 << 28)), ..Health::default() };
-        Look { report, evidence, known: Arc::default(), health }
+        Look { report, evidence, history: samples::history(self.verdict), known: Arc::default(), health }
     }
 
     fn settings(&self) -> String {

@@ -88,10 +88,10 @@ impl Proxy {
     }
 
     /// The report for whoever asks.
-    fn told(&self, view: &View<'_>) -> Report {
+    fn told(&self, view: &View<'_>) -> (Report, Judgement) {
         let judgement = view.judgement(None);
         self.tell(view, &judgement);
-        view.reported(&judgement)
+        (view.reported(&judgement), judgement)
     }
 
     /// Whoever asks is told this verdict: where it is news, it becomes part of the history.
@@ -143,13 +143,14 @@ fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
 
 impl Source for Proxy {
     fn report(&self) -> Report {
-        self.with_view(|view| self.told(&view))
+        self.with_view(|view| self.told(&view).0)
     }
 
     fn look(&self) -> Look {
         self.with_view(|view| {
-            let report = self.told(&view);
-            Look { report, known: view.known.clone(), health: self.health(), evidence: view.evidence }
+            let (report, judgement) = self.told(&view);
+            let history = view.until_now(&judgement);
+            Look { report, history, known: view.known.clone(), health: self.health(), evidence: view.evidence }
         })
     }
 

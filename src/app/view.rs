@@ -121,7 +121,7 @@ impl View<'_> {
     }
 
     /// The history of the newest epoch with what is said of it now at its end.
-    fn until_now(&self, judgement: &Judgement) -> History {
+    pub fn until_now(&self, judgement: &Judgement) -> History {
         let number = self.evidence.epoch.id.parse().ok();
         let kept = number.and_then(|number: u64| self.histories.get(&number));
         let mut history = kept.map(|h| History::clone(h)).unwrap_or_default();

@@ -40,7 +40,7 @@ use super::format::word;
 use super::plots::Markup;
 use super::{Report, age, duration, words};
 use crate::evidence::Evidence;
-use crate::gate::Verdict;
+use crate::gate::{History, Verdict};
 use crate::model::{Leg, Notice, Severity, Timestamp};
 use filters::Plain;
 use std::collections::HashSet;
@@ -58,6 +58,8 @@ pub struct Look {
     pub report: Report,
     /// What the report was made from: examples are in here.
     pub evidence: Evidence,
+    /// What the gate said of the newest epoch over time; the report has the part of it that decides.
+    pub history: History,
     /// Fingerprints that older epochs have shown.
     pub known: Arc<HashSet<Arc<str>>>,
     pub health: Health,

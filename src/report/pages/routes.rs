@@ -74,7 +74,7 @@ struct Leg {
 }
 
 /// One route, with what the gate said of it over time; `None` where there is none of that name.
-pub fn route(look: &Look, deeds: &[Deed], name: &str, history: &HistoryReport, query: &Query) -> Option<String> {
+pub fn route(look: &Look, deeds: &[Deed], name: &str, query: &Query) -> Option<String> {
     const MOST: usize = 20;
     let report = &look.report;
     let route = report.routes.iter().find(|r| &*r.route == name)?;
@@ -91,6 +91,7 @@ pub fn route(look: &Look, deeds: &[Deed], name: &str, history: &HistoryReport, q
     }
     let own = || report.divergences.iter().filter(|d| &*d.route == name);
     let measured: Vec<_> = legs.iter().map(|l| (l.name, l.latency)).collect();
+    let history = HistoryReport::whole(&look.history, Some(name));
     let frame = Frame::new(look, deeds, "/routes", name, query.get("epoch"));
     Some(rendered(&Route {
         report,
