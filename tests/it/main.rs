@@ -29,4 +29,5 @@ mod protocols;
 mod rules;
 mod stopping;
 mod streams;
+mod verdicts;
 mod waiting;
