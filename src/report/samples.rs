@@ -307,7 +307,7 @@ pub(crate) fn evidence_of_many(routes: usize) -> Evidence {
                 (large.primary.body_bytes, large.candidate.body_bytes) = (9 << 20, 9 << 20);
                 d.examples = vec![Arc::new(large)];
             }
-            route.divergences.insert(d.fingerprint.clone(), d);
+            Arc::make_mut(&mut route).divergences.insert(d.fingerprint.clone(), d);
         }
         evidence.routes.insert(format!("GET /r{n:04}/{{id}}").into(), route);
     }
