@@ -3,7 +3,7 @@
 //!
 //! What runs beside the traffic (the admin interface, reloads) has another runtime, which these never wait for.
 
-use crate::model::worker;
+use crate::upstream::worker;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;

@@ -16,13 +16,14 @@ mod settings;
 mod surplus;
 #[cfg(test)]
 mod tests;
+pub mod worker;
 
 pub use body::{BoxBody, BoxError, LegAnswerBody, LegBody};
 pub use failure::Fault;
 pub use hop::strip_hop_by_hop;
 pub use settings::{LegSettings, Scheme};
 
-use crate::model::{Failure, FailureKind, Latencies, Leg, worker};
+use crate::model::{Failure, FailureKind, Latencies, Leg};
 use crate::tls::TlsError;
 use body::{Line, Upload};
 use connect::{Connected, Connector, Offer};
