@@ -269,7 +269,10 @@ def _ask_once(port, number, kept):
     end = time.monotonic() + 10
     while waiting.get_map() and time.monotonic() < end:
         for key, _ in waiting.select(1):
-            served += key.fileobj.recv(65536).startswith(b"HTTP/1.1 200")
+            try:
+                served += key.fileobj.recv(65536).startswith(b"HTTP/1.1 200")
+            except OSError:
+                pass  # turned away
             waiting.unregister(key.fileobj)
     return served
 

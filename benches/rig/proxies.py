@@ -59,6 +59,8 @@ class Nginx(Proxy):
               client_body_temp_path {scratch}1; proxy_temp_path {scratch}2; fastcgi_temp_path {scratch}3;
               uwsgi_temp_path {scratch}4; scgi_temp_path {scratch}5;
               client_body_buffer_size 2m; client_max_body_size 64m; {tls}
+              # A stream counts until its copy has been answered too: the default of 128 is soon passed.
+              http2_max_concurrent_streams 10000;
               upstream primary {{ server 127.0.0.1:{self.primary}; {kept} }}
               upstream candidate {{ server 127.0.0.1:{self.candidate}; {kept} }}
               proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
@@ -139,20 +141,6 @@ class Traefik(Proxy):
 
     def environment(self):
         return {"GOMAXPROCS": str(CORES)}
-
-    def start(self):
-        super().start()
-        # It listens before it knows its routes.
-        process.wait_until(self._routes, "Traefik routes", process=self.process)
-        return self
-
-    def _routes(self):
-        if self.entrance != "http":
-            return True
-        try:
-            return backends.get(f"http://127.0.0.1:{self.port}/requests")[0] == 200
-        except OSError:
-            return False
 
 
 class Parallax(Proxy):

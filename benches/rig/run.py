@@ -60,7 +60,6 @@ def main():
         if arguments.json:
             with open(arguments.json, "w", encoding="utf-8") as out:
                 json.dump(result, out, indent=1)
-        print(f"every round: {arguments.json}" if arguments.json else "--json FILE keeps every round")
 
 
 def parse():

@@ -151,6 +151,9 @@ mod tests {
         let mut other = HeaderMap::new();
         forwarded.set(&mut other, Some(&"other.example".into()), true);
         assert_eq!(other["forwarded"], "for=127.0.0.1;proto=http;host=other.example");
-        assert_eq!((&other["x-forwarded-host"], &other["via"]), (&"other.example".parse().unwrap(), &"2 parallax".parse().unwrap()));
+        assert_eq!(
+            (&other["x-forwarded-host"], &other["via"]),
+            (&"other.example".parse().unwrap(), &"2 parallax".parse().unwrap())
+        );
     }
 }

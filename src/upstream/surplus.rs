@@ -225,7 +225,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("x-field-1", HeaderValue::from_static("1"));
         put_back(&taken, &mut headers).unwrap();
-        assert_eq!((&headers["x-field-149"], &headers["x-folded"]), (&HeaderValue::from_static("149"), &HeaderValue::from_static("a b")));
+        assert_eq!(
+            (&headers["x-field-149"], &headers["x-folded"]),
+            (&HeaderValue::from_static("149"), &HeaderValue::from_static("a b"))
+        );
         assert_eq!(headers.get_all("x-field-1").iter().collect::<Vec<_>>(), ["1", "again"]);
         assert_eq!(headers.len(), 60 + 1 + 2);
     }
