@@ -21,6 +21,7 @@ fn core() -> Core {
     let now = Timestamp::from_micros(1_000_000);
     let options = LedgerOptions {
         book: Book::new(rules, None, 5, now),
+        histories: Default::default(),
         keeper: None,
         mirroring: true,
         policy: Some(policy()),

@@ -18,7 +18,7 @@ pub use request_body::{BodyCapture, BodyOutcome, CaptureError, CaptureReader, Re
 
 use crate::diff::Finding;
 use crate::evidence::{Book, Compared, Diverged, Example, Settled, Settlement};
-use crate::gate::Policy;
+use crate::gate::{Histories, Policy};
 use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -74,6 +74,7 @@ pub struct Pair {
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
     pub book: &'a Book,
+    pub histories: &'a Histories,
     pub mirroring: bool,
     pub policy: Option<&'a Policy>,
     pub now: Timestamp,

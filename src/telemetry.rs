@@ -2,10 +2,14 @@
 //!
 //! Nothing here decides what is worth a line, and no body or header ever belongs in one.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that standard error did not take.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetrySettings {
@@ -33,8 +37,14 @@ pub enum TelemetryError {
 /// # Errors
 /// A level that is no filter; logging that was already started.
 pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
-    let subscriber = subscriber(settings, stderr_takes_color(), std::io::stderr)?;
+    let subscriber =
+        subscriber(settings, stderr_takes_color(), || Forgiving { inner: io::stderr(), dropped: &DROPPED })?;
     tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::Installed)
+}
+
+/// Lines lost since the process started, because standard error did not take them.
+pub fn lines_dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
 }
 
 /// Whether standard error is a terminal that wants colour: `NO_COLOR` set to anything but nothing says no.
@@ -61,6 +71,33 @@ where
         LogFormat::Text => Box::new(builder.finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).with_ansi(false).finish()),
     })
+}
+
+/// Counts the lines that could not be written, instead of failing with them: a log that nobody takes stops nothing.
+#[derive(Debug)]
+struct Forgiving<W> {
+    inner: W,
+    dropped: &'static AtomicU64,
+}
+
+// === impl Forgiving ===
+
+impl<W: Write> Write for Forgiving<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    /// A line comes in one piece.
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.inner.write_all(line).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 #[cfg(test)]
@@ -101,6 +138,28 @@ mod tests {
         assert!(plain.contains("INFO") && plain.trim_end().ends_with("listening port=8080"), "{plain}");
         assert!(!plain.contains('\u{1b}') && !plain.contains("left out"), "{plain}");
         assert!(logged(LogFormat::Text, "info", true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn lines_that_nobody_takes_are_counted() {
+        struct Closed;
+        impl io::Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        static LOST: AtomicU64 = AtomicU64::new(0);
+        let settings = TelemetrySettings { format: LogFormat::Text, level: "info".to_owned() };
+        let subscriber = subscriber(&settings, false, || Forgiving { inner: Closed, dropped: &LOST }).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!("one");
+            tracing::info!("two");
+            tracing::debug!("left out");
+        });
+        assert_eq!(LOST.load(Ordering::Relaxed), 2);
     }
 
     #[test]

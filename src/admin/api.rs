@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -34,6 +34,7 @@ pub(super) const PATHS: &[(&str, &[&str])] = &[
     ("/metrics", &["GET"]),
     ("/api/v1/report", &["GET"]),
     ("/api/v1/gate", &["GET", "POST"]),
+    ("/api/v1/history", &["GET"]),
     ("/api/v1/divergences", &["GET"]),
     ("/api/v1/divergences/{fingerprint}", &["GET"]),
     ("/api/v1/rules/suggestions", &["GET"]),
@@ -62,6 +63,7 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
         .route("/metrics", get(scrape))
         .route("/api/v1/report", get(report))
         .route("/api/v1/gate", get(gate).post(gate))
+        .route("/api/v1/history", get(history))
         .route("/api/v1/divergences", get(divergences))
         .route("/api/v1/divergences/{fingerprint}", get(divergence))
         .route("/api/v1/rules/suggestions", get(suggestions))
@@ -136,12 +138,22 @@ async fn ready(State(admin): Shared) -> Answer {
     }
 }
 
-async fn scrape(State(admin): Shared) -> Answer {
+async fn scrape(State(admin): Shared, headers: HeaderMap) -> Answer {
     let text = compute(&admin, |s| {
         let view: MetricsView = s.metrics();
         metrics::openmetrics(s.report(), s.mirroring(), view)
     });
-    either(text.await.map(|t| content(metrics::OPENMETRICS, t)))
+    let plain = wants_plain(&headers);
+    either(text.await.map(|t| match plain {
+        true => content(metrics::PLAIN, metrics::plain(&t)),
+        false => content(metrics::OPENMETRICS, t),
+    }))
+}
+
+/// Whether a scraper knows the older text format only.
+fn wants_plain(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
+    accept.contains("text/plain") && !accept.contains("openmetrics")
 }
 
 async fn report(State(admin): Shared) -> Answer {
@@ -210,6 +222,24 @@ async fn judged(admin: &Arc<Admin>, query: &str) -> Result<Answer, Problem> {
     let mut response = json_text(crate::report::gate_json(&judgement));
     *response.status_mut() = form.status(judgement.verdict);
     Ok(response)
+}
+
+async fn history(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
+    let (mut epoch, mut route) = (None, None);
+    for (key, value) in pairs(query.as_deref().unwrap_or("")) {
+        match key.as_str() {
+            "epoch" => epoch = Some(value),
+            "route" => route = Some(value),
+            _ => {}
+        }
+    }
+    let name = epoch.clone().unwrap_or_default();
+    let found = compute(&admin, move |s| s.history(epoch.as_deref(), route.as_deref()).map(|h| document(&h))).await;
+    let unknown = || {
+        let name = crate::report::escape::line(&name);
+        Problem::not_found(format!("there is no epoch {name}: /api/v1/history lists those that are known"))
+    };
+    either(found.and_then(|h| h.map(json_text).ok_or_else(unknown)))
 }
 
 async fn mirror(State(admin): Shared) -> Answer {

@@ -3,7 +3,7 @@
 //! Labels are bounded: routes, legs, kinds and rules, never paths, ids or fingerprints.
 
 use crate::evidence::Histogram;
-use crate::gate::Verdict;
+use crate::gate::{Criterion, CriterionResult, Verdict};
 use crate::model::{BOUNDS, Bucket, Incomparable, Latencies, Leg, Timestamp};
 use crate::report::Report;
 use prometheus_client::collector::Collector;
@@ -14,9 +14,9 @@ use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(super) const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the metrics say beside the report. What is empty or `None` is left out.
 #[derive(Debug, Clone, Default)]
@@ -58,23 +58,17 @@ pub struct Buckets {
 // === impl Buckets ===
 
 impl Buckets {
-    pub fn observe(&mut self, value: Duration) {
-        self.add(value.as_secs_f64(), 1);
-    }
-
     /// As they stand at this moment.
     pub fn of(latencies: &Latencies) -> Self {
         let (counts, sum) = latencies.read();
         Self { counts, sum }
     }
 
-    /// From a histogram of microseconds, as exact as that one is.
-    pub fn from_micros(histogram: &Histogram) -> Self {
-        let mut buckets = Self::default();
+    /// Adds a histogram of microseconds, as exact as that one is.
+    pub fn add_micros(&mut self, histogram: &Histogram) {
         for value in histogram.iter_recorded() {
-            buckets.add(value.value_iterated_to() as f64 / 1e6, value.count_at_value().into());
+            self.add(value.value_iterated_to() as f64 / 1e6, value.count_at_value().into());
         }
-        buckets
     }
 
     fn add(&mut self, seconds: f64, count: u64) {
@@ -96,6 +90,34 @@ pub(super) fn openmetrics(report: Report, mirroring: bool, view: MetricsView) ->
         // Writing into a String cannot fail; an empty exposition is still a valid one.
         Err(Error) => "# EOF\n".to_owned(),
     }
+}
+
+/// The same in the older text format, in which a counter's family is named like its samples.
+pub(super) fn plain(openmetrics: &str) -> String {
+    let mut out = String::with_capacity(openmetrics.len() + 1024);
+    // The description of a family comes right before its type.
+    let mut help: Option<(&str, &str)> = None;
+    for line in openmetrics.lines() {
+        if let Some(text) = line.strip_prefix("# HELP ") {
+            help = text.split_once(' ');
+            continue;
+        }
+        match line.strip_prefix("# TYPE ").and_then(|text| text.split_once(' ')) {
+            Some((name, kind)) => {
+                let suffix = if kind == "counter" { "_total" } else { "" };
+                if let Some((_, text)) = help.take() {
+                    out.push_str(&format!("# HELP {name}{suffix} {text}\n"));
+                }
+                out.push_str(&format!("# TYPE {name}{suffix} {kind}\n"));
+            }
+            None if line == "# EOF" => {}
+            None => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
 }
 
 #[derive(Debug)]
@@ -171,6 +193,14 @@ fn histograms<'a, const N: usize>(
         }
     }
     Ok(())
+}
+
+/// The criterion `minimum` has seconds, the others ratios: as one, it says how much of the time needed has passed.
+fn ratio(criterion: &CriterionResult, value: Option<f64>) -> Option<f64> {
+    match criterion.criterion {
+        Criterion::Minimum => Some(value? / criterion.limit.filter(|limit| *limit > 0.0)?),
+        _ => value,
+    }
 }
 
 fn seconds(t: Timestamp) -> f64 {
@@ -275,12 +305,12 @@ impl Scrape {
         let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive]
             .map(|v| ([("verdict", v.as_str())], f64::from(u8::from(v == gate.verdict))));
         gauges(e, "gate_verdict", "Exactly one is 1", verdicts)?;
-        type Value = fn(&crate::gate::CriterionResult) -> Option<f64>;
+        type Value = fn(&CriterionResult) -> Option<f64>;
         let families: [(&str, &str, Value); 6] = [
-            ("gate_observed_ratio", "What was observed", |c| c.observed),
-            ("gate_lower_ratio", "Lower bound", |c| c.lower),
-            ("gate_upper_ratio", "Upper bound", |c| c.upper),
-            ("gate_limit_ratio", "The limit", |c| c.limit),
+            ("gate_observed_ratio", "What was observed", |c| ratio(c, c.observed)),
+            ("gate_lower_ratio", "Lower bound", |c| ratio(c, c.lower)),
+            ("gate_upper_ratio", "Upper bound", |c| ratio(c, c.upper)),
+            ("gate_limit_ratio", "The limit", |c| ratio(c, c.limit)),
             ("gate_samples", "Samples so far", |c| Some(c.samples as f64)),
             ("gate_samples_needed", "Samples needed in all", |c| c.samples_needed.map(|n| n as f64)),
         ];
@@ -339,16 +369,17 @@ impl Scrape {
 mod tests {
     use super::*;
     use crate::report::samples;
+    use std::time::Duration;
 
     #[test]
     fn the_names_and_the_law() {
-        let mut b = Buckets::default();
-        b.observe(Duration::from_millis(1));
-        b.observe(Duration::from_secs(60));
+        let times = Latencies::default();
+        times.record(Duration::from_millis(1));
+        times.record(Duration::from_secs(60));
         let view = MetricsView {
             version: "1",
             commit: "abc",
-            added_latency: Some(b),
+            added_latency: Some(Buckets::of(&times)),
             breaker_open: vec![(Leg::Candidate, true)],
             ..MetricsView::default()
         };
@@ -374,6 +405,36 @@ mod tests {
     }
 
     #[test]
+    fn the_older_format_names_counters_like_their_samples() {
+        let view = MetricsView { added_latency: Some(Buckets::default()), ..MetricsView::default() };
+        let text = plain(&openmetrics(samples::report(Verdict::Fail), true, view));
+        let described = |name: &str, kind: &str| {
+            let kind = format!("# TYPE {name} {kind}");
+            let at = text.lines().position(|l| l == kind).unwrap_or_else(|| panic!("{kind} is not in {text}"));
+            assert!(text.lines().nth(at - 1).unwrap().starts_with(&format!("# HELP {name} ")));
+        };
+        described("parallax_requests_total", "counter");
+        described("parallax_gate_verdict", "gauge");
+        described("parallax_added_latency_seconds", "histogram");
+        assert!(!text.contains("# EOF") && text.contains("\nparallax_requests_total{"), "{text}");
+    }
+
+    #[test]
+    fn the_time_that_is_needed_is_told_as_a_ratio() {
+        let mut report = samples::report(Verdict::Fail);
+        let mut minimum = report.gate.criteria[0].clone();
+        minimum.criterion = Criterion::Minimum;
+        (minimum.route, minimum.observed, minimum.limit) = (None, Some(900.0), Some(3600.0));
+        report.gate.criteria = vec![minimum];
+        let told = |report: &Report| openmetrics(report.clone(), true, MetricsView::default());
+        let text = told(&report);
+        assert!(text.contains("parallax_gate_observed_ratio{criterion=\"minimum\",route=\"\"} 0.25\n"), "{text}");
+        assert!(text.contains("parallax_gate_limit_ratio{criterion=\"minimum\",route=\"\"} 1.0\n"), "{text}");
+        report.gate.criteria[0].limit = Some(0.0);
+        assert!(!told(&report).contains("_ratio{criterion=\"minimum\""));
+    }
+
+    #[test]
     fn labels_cannot_break_out() {
         let mut report = samples::report(Verdict::Fail);
         report.routes[0].route = "GET /\"} 1\nx{y=\"\\".into();
@@ -386,8 +447,11 @@ mod tests {
         let mut h = Histogram::new_with_bounds(1, 3_600_000_000, 2).unwrap();
         h.record_n(900, 3).unwrap();
         h.record_n(20_000_000, 2).unwrap();
-        let b = Buckets::from_micros(&h);
+        let mut b = Buckets::default();
+        b.add_micros(&h);
         assert_eq!((b.counts[1], b.counts[17]), (3, 2));
-        assert!((b.sum - 40.0).abs() < 0.5, "{}", b.sum);
+        b.add_micros(&h);
+        assert_eq!((b.counts[1], b.counts[17]), (6, 4));
+        assert!((b.sum - 80.0).abs() < 1.0, "{}", b.sum);
     }
 }

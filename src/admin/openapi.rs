@@ -62,7 +62,13 @@ fn operation(path: &str, method: &str) -> Value {
                 "503": problem("starting or draining"),
             }),
         ),
-        ("/metrics", _) => ("Metrics as OpenMetrics text", plain("application/openmetrics-text")),
+        ("/metrics", _) => (
+            "Metrics as OpenMetrics text, or in the older format where `accept` names that alone",
+            json!({ "200": {
+                "description": "as they are now",
+                "content": { "application/openmetrics-text": {}, "text/plain": {} },
+            } }),
+        ),
         ("/api/v1/report", _) => ("The newest epoch's report", answer("Report")),
         ("/api/v1/gate", _) => (
             "The verdict",
@@ -70,6 +76,13 @@ fn operation(path: &str, method: &str) -> Value {
                 "200": body("the verdict; with `as=status` pass, with `as=rollback` fail", "Gate"),
                 "409": body("with `as=status` fail, with `as=rollback` anything but fail", "Gate"),
                 "425": body("with `as=status` inconclusive", "Gate"),
+            }),
+        ),
+        ("/api/v1/history", _) => (
+            "How the bounds of the newest epoch closed in, and the epochs before it",
+            json!({
+                "200": body("verdict changes, points and a series for each criterion and route", "History"),
+                "404": problem("no epoch of that id is known"),
             }),
         ),
         ("/api/v1/divergences", _) => (
@@ -118,6 +131,14 @@ fn extra(path: &str, method: &str) -> Option<(&'static str, Value)> {
                 { "name": "as", "in": "query", "schema": { "enum": ["json", "status", "rollback"] } },
                 { "name": "candidate_build", "in": "query", "schema": { "type": "string" },
                   "description": "inconclusive while the newest epoch is of another build" },
+            ]),
+        )),
+        ("/api/v1/history", _) => Some((
+            "parameters",
+            json!([
+                { "name": "epoch", "in": "query", "schema": { "type": "string" }, "description": "an epoch's id" },
+                { "name": "route", "in": "query", "schema": { "type": "string" },
+                  "description": "of the routes only this one" },
             ]),
         )),
         ("/divergences", _) => Some((
@@ -188,15 +209,37 @@ fn schemas() -> Value {
         "Report": object(json!({
             "schema": { "const": 1 }, "generated_at": time, "epoch": of("Epoch"), "totals": of("Counts"),
             "routes": list("Route"), "divergences": list("Divergence"), "rules": list("Rule"),
-            "notices": list("Notice"), "gate": { "type": "object" },
+            "notices": list("Notice"), "gate": { "type": "object" }, "history": of("Bounds"), "epochs": list("PastEpoch"),
         })),
+        "History": { "allOf": [of("Bounds"), object(json!({
+            "schema": { "const": 1 }, "generated_at": time, "epoch": of("Epoch"), "epochs": list("PastEpoch"),
+        }))] },
+        "Bounds": object(json!({
+            "changes": { "type": "array", "items": object(json!({
+                "at": time, "verdict": verdict, "compared": count, "divergent": count, "why": text,
+            })) },
+            "changes_left_out": count,
+            "points": { "type": "array", "items": object(json!({
+                "at": time, "verdict": verdict, "compared": count, "divergent": count,
+            })) },
+            "series": { "type": "array", "items": object(json!({
+                "criterion": text, "route": { "type": ["string", "null"] }, "required": { "type": "boolean" },
+                "verdict": verdict, "points": { "type": "array", "items": object(json!({
+                    "at": time, "observed": number, "lower": number, "upper": number, "limit": number, "samples": count,
+                })) },
+            })) },
+        })),
+        "PastEpoch": { "allOf": [of("Epoch"), object(json!({
+            "ended_at": time, "totals": of("Counts"), "verdict": { "enum": ["pass", "fail", "inconclusive", null] },
+            "judged_at": { "type": ["string", "null"], "format": "date-time" }, "why": text,
+        }))] },
         "Gate": object(json!({
             "schema": { "const": 1 }, "verdict": verdict, "epoch": of("Epoch"), "criteria": list("Criterion"),
             "eta_seconds": { "type": ["integer", "null"] }, "notices": list("Notice"),
         })),
         "Epoch": object(json!({
             "id": text, "candidate_build": { "type": ["string", "null"] }, "rules": text, "started_at": time,
-            "reason": { "enum": ["start", "build", "rules", "manual"] },
+            "reason": { "enum": ["start", "build", "rules", "manual"] }, "resets": count,
         })),
         "Counts": object(json!({
             "requests": count, "mirrored": count, "not_mirrored": { "type": "object", "additionalProperties": count },
@@ -205,7 +248,7 @@ fn schemas() -> Value {
             "asked_again": count, "transient": count, "incomparable": count, "incomparable_reasons": { "type": "object", "additionalProperties": count },
         })),
         "Route": { "allOf": [of("Counts"), object(json!({
-            "route": text, "since": time,
+            "route": text, "since": time, "restarts": count,
             "divergence": object(json!({
                 "rate": { "type": "number" }, "lower": { "type": "number" }, "upper": { "type": "number" },
                 "noise": { "type": "number" },

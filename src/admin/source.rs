@@ -3,7 +3,7 @@
 use super::MetricsView;
 use crate::evidence::Proposals;
 use crate::gate::Judgement;
-use crate::report::{DivergenceDetail, Report};
+use crate::report::{DivergenceDetail, HistoryDocument, Report};
 use std::pin::Pin;
 
 /// A change under way; the error is a sentence for the person who asked.
@@ -17,6 +17,10 @@ pub trait Source: Send + Sync + 'static {
 
     /// The verdict; inconclusive while `expected_build` is given and the newest epoch is of another build.
     fn judgement(&self, expected_build: Option<&str>) -> Judgement;
+
+    /// What the gate said over time of the newest epoch (`None`) or of one by its id, of one route or of all; `None` where
+    /// there is no such epoch.
+    fn history(&self, epoch: Option<&str>, route: Option<&str>) -> Option<HistoryDocument>;
 
     /// One divergence with its examples, by fingerprint.
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail>;

@@ -4,7 +4,7 @@ use super::*;
 use crate::diff::{RuleSpec, Shape};
 use crate::evidence::{Proposal, Proposals, Support};
 use crate::gate::{Judgement, Verdict};
-use crate::report::{DivergenceDetail, Report, find, samples};
+use crate::report::{DivergenceDetail, HistoryDocument, Report, find, samples};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,6 +36,14 @@ impl Source for Fake {
 
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
         find(&samples::evidence(if self.hostile { samples::HOSTILE } else { "129.90" }), fingerprint)
+    }
+
+    fn history(&self, epoch: Option<&str>, route: Option<&str>) -> Option<HistoryDocument> {
+        let report = self.report();
+        let mut history = samples::history_report();
+        history.series.retain(|s| route.is_none() || s.route.is_none() || s.route.as_deref() == route);
+        let known = epoch.is_none_or(|id| id == report.epoch.id);
+        known.then(|| HistoryDocument::new(report.generated_at, report.epoch, history, report.epochs))
     }
 
     fn proposals(&self) -> Proposals {
@@ -190,6 +198,8 @@ async fn every_route_answers_with_and_without_a_slash() {
         ("/readyz", "text/plain; charset=utf-8"),
         ("/metrics", OPENMETRICS),
         ("/api/v1/report", "application/json"),
+        ("/api/v1/history", "application/json"),
+        ("/api/v1/history?epoch=7&route=GET+%2Forders%2F%7Bid%7D", "application/json"),
         ("/api/v1/report/", "application/json"),
         ("/api/v1/gate", "application/json"),
         ("/api/v1/divergences", "application/json"),
@@ -354,12 +364,32 @@ async fn a_token_guards_everything_but_health() {
 }
 
 #[tokio::test]
+async fn metrics_come_in_the_format_that_a_scraper_knows() {
+    let house = House::open().await;
+    let format = async |accept: &str| {
+        let got = house.ask("GET /metrics", &[&format!("accept: {accept}")], "").await;
+        (got.header("content-type").unwrap().to_owned(), got.body.ends_with("# EOF\n"))
+    };
+    let both = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    for accept in ["*/*", both, "application/openmetrics-text"] {
+        assert_eq!(format(accept).await, (OPENMETRICS.to_owned(), true), "{accept}");
+    }
+    let plain = "text/plain; version=0.0.4; charset=utf-8";
+    assert_eq!(format("text/plain;version=0.0.4;q=1,*/*;q=0.1").await, (plain.to_owned(), false));
+}
+
+#[tokio::test]
 async fn open_paths_are_for_reading_only() {
     let house = House::new(fake(Verdict::Pass), Some("s3cret"), &["/metrics", "/api/v1/gate"]).await;
     assert_eq!(house.get("/metrics").await.status, 200);
     assert_eq!(house.get("/api/v1/gate?as=status").await.status, 200);
-    problem(&house.post("/api/v1/gate", &[], "{}").await, 401, "token");
+    // What can only POST, and send no header, may ask the gate; nothing else.
+    assert_eq!(house.post("/api/v1/gate?as=status", &[], "{\"name\": \"shop\"}").await.status, 200);
+    problem(&house.post("/metrics", &[], "{}").await, 401, "token");
+    problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": false}").await, 401, "token");
     problem(&house.get("/api/v1/report").await, 401, "token");
+    let closed = House::new(fake(Verdict::Pass), Some("s3cret"), &["/metrics"]).await;
+    problem(&closed.post("/api/v1/gate?as=status", &[], "{}").await, 401, "token");
 }
 
 #[tokio::test]
@@ -517,4 +547,19 @@ async fn both_protocols_over_tls() {
         assert_eq!(response.status(), status, "{protocol} {host}");
         assert!(!response.into_body().collect().await.unwrap().to_bytes().is_empty());
     }
+}
+
+#[tokio::test]
+async fn the_history_of_an_epoch_is_told_whole_or_of_one_route() {
+    let house = House::open().await;
+    let read = |got: Got| serde_json::from_str::<serde_json::Value>(&got.body).unwrap();
+    let all = read(house.get("/api/v1/history").await);
+    assert_eq!((&all["schema"], &all["epoch"]["id"]), (&1.into(), &"7".into()));
+    assert_eq!(all["changes"][1]["verdict"], "fail");
+    let routes = |v: &serde_json::Value| v["series"].as_array().unwrap().len();
+    assert_eq!((routes(&all), all["points"].as_array().unwrap().len()), (3, 4));
+    let one = read(house.get("/api/v1/history?route=GET%20/orders/%7Bid%7D").await);
+    assert_eq!((routes(&one), &one["series"][0]["route"]), (1, &"GET /orders/{id}".into()));
+    assert!(one["series"][0]["points"][0]["upper"].as_f64() > one["series"][0]["points"][3]["upper"].as_f64());
+    problem(&house.get("/api/v1/history?epoch=99").await, 404, "/api/v1/history lists those that are known");
 }

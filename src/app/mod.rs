@@ -122,6 +122,7 @@ impl App {
             inbox.clone(),
             LedgerOptions {
                 book,
+                histories: stored.histories,
                 keeper: Some(Box::new(keeper)),
                 mirroring: stored.mirroring,
                 policy: Some(settings.gate.clone()),

@@ -1,8 +1,8 @@
 //! The evidence of a store without a running proxy.
 
 use super::view::{self, View};
-use crate::evidence::{EpochInfo, EpochReason, Evidence, Proposals};
-use crate::gate::{Judgement, Policy};
+use crate::evidence::{EpochInfo, EpochReason, Evidence, PastEpoch, Proposals};
+use crate::gate::{Histories, Judgement, Policy};
 use crate::model::{Notice, Severity, Timestamp};
 use crate::report::{DivergenceDetail, ProxyInfo, Report};
 use crate::store::{self, StoreError};
@@ -14,6 +14,8 @@ const KEEP_EXAMPLES: usize = 5;
 #[derive(Debug)]
 pub struct Offline {
     evidence: Evidence,
+    past: Vec<PastEpoch>,
+    histories: Histories,
     policy: Policy,
     mirroring: bool,
     written: Option<Timestamp>,
@@ -29,6 +31,8 @@ impl Offline {
     pub fn open(folder: &Path, policy: Option<Policy>) -> Result<Self, StoreError> {
         let stored = store::open_read(folder)?;
         let written = stored.last_commit;
+        let newest = stored.epochs.last().map(|e| e.number);
+        let past = stored.history.into_iter().filter(|past| Some(past.number) != newest).collect();
         let evidence = match stored.epochs.into_iter().next_back() {
             Some(epoch) => view::collapsed(&epoch.evidence, KEEP_EXAMPLES),
             None => Evidence::new(EpochInfo {
@@ -37,10 +41,11 @@ impl Offline {
                 rules: String::new(),
                 started_at: written.unwrap_or_default(),
                 reason: EpochReason::Start,
+                resets: 0,
             }),
         };
         let policy = policy.or(stored.policy).unwrap_or_else(|| Policy { default: Default::default(), routes: vec![] });
-        Ok(Self { evidence, policy, mirroring: stored.mirroring, written })
+        Ok(Self { evidence, past, histories: stored.histories, policy, mirroring: stored.mirroring, written })
     }
 
     pub fn report(&self, now: Timestamp) -> Report {
@@ -85,6 +90,8 @@ impl Offline {
                 since: self.written,
             }],
             proxy: ProxyInfo { control, ..ProxyInfo::default() },
+            past: &self.past,
+            histories: &self.histories,
         }
     }
 }

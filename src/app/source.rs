@@ -7,10 +7,11 @@ use crate::evidence::{Evidence, Proposals};
 use crate::gate::Judgement;
 use crate::model::Leg;
 use crate::pipeline::Snapshot;
-use crate::report::{DivergenceDetail, ProxyInfo, Report, RuleInfo};
+use crate::report::{DivergenceDetail, HistoryDocument, ProxyInfo, Report, RuleInfo};
+use crate::telemetry;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// Reads snapshots of the ledger; changes go through it.
@@ -50,8 +51,21 @@ impl Proxy {
                 control: settings.control.is_some(),
                 mirroring: Some(snapshot.mirroring),
             },
+            past: &snapshot.history,
+            histories: &snapshot.histories,
         };
         look(&view)
+    }
+
+    /// Whoever asks is told this verdict: where it is news, it becomes part of the history.
+    fn tell(&self, view: &View<'_>, judgement: &Judgement) {
+        let Ok(number) = judgement.epoch.id.parse() else { return };
+        let known = view.histories.get(&number).and_then(|history| history.verdict());
+        if known != Some(judgement.verdict)
+            && let Some(point) = view.point(judgement)
+        {
+            self.shared.ledger.told(number, point);
+        }
     }
 
     /// Everything that has finished by now. Called on threads that may block.
@@ -59,6 +73,22 @@ impl Proxy {
         let ledger = self.shared.ledger.clone();
         self.runtime.block_on(async move { ledger.snapshot().await })
     }
+}
+
+/// By leg and route, under the names that the report has.
+fn first_byte(evidence: &Evidence) -> Vec<(Leg, Arc<str>, Buckets)> {
+    let renamed = evidence.template_names();
+    let mut all: BTreeMap<(Arc<str>, Leg), Buckets> = BTreeMap::new();
+    for (name, route) in &evidence.routes {
+        let shown: Arc<str> = renamed.get(&**name).map_or_else(|| name.clone(), |shown| shown.as_str().into());
+        for leg in Leg::ALL {
+            let histogram = route.latency.get(leg);
+            if !histogram.is_empty() {
+                all.entry((shown.clone(), leg)).or_default().add_micros(histogram);
+            }
+        }
+    }
+    all.into_iter().map(|((route, leg), buckets)| (leg, route, buckets)).collect()
 }
 
 fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
@@ -76,11 +106,27 @@ fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
 
 impl Source for Proxy {
     fn report(&self) -> Report {
-        self.with_view(|view| view.report())
+        self.with_view(|view| {
+            let judgement = view.judgement(None);
+            self.tell(view, &judgement);
+            view.reported(&judgement)
+        })
     }
 
     fn judgement(&self, expected_build: Option<&str>) -> Judgement {
-        self.with_view(|view| view.judgement(expected_build))
+        self.with_view(|view| {
+            let judgement = view.judgement(expected_build);
+            let newest = judgement.epoch.candidate_build.as_deref();
+            // What is said while another build is waited for is no verdict on this one.
+            if expected_build.is_none_or(|build| Some(build) == newest) {
+                self.tell(view, &judgement);
+            }
+            judgement
+        })
+    }
+
+    fn history(&self, epoch: Option<&str>, route: Option<&str>) -> Option<HistoryDocument> {
+        self.with_view(|view| view.history(epoch, route))
     }
 
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
@@ -129,45 +175,34 @@ impl Source for Proxy {
         let legs = plan.legs();
         let live = shared.gateway.live.load();
         let counters = &shared.gateway.counters;
-        let mut connections = vec![
-            ("client", counters.connections.load(Ordering::Relaxed)),
-            ("primary", live.primary.connections().open as u64),
-            ("candidate", legs.candidate.connections().open as u64),
-        ];
-        let mut breakers = vec![(Leg::Candidate, legs.breaker_open_for(Leg::Candidate).is_some())];
-        if let Some(control) = &legs.control {
-            connections.push(("control", control.connections().open as u64));
-            breakers.push((Leg::Control, legs.breaker_open_for(Leg::Control).is_some()));
-        }
-        let first_byte = snapshot.evidence.routes.iter().flat_map(|(name, route)| {
-            Leg::ALL.into_iter().filter_map(|leg| {
-                let histogram = route.latency.get(leg);
-                (!histogram.is_empty()).then(|| (leg, name.clone(), Buckets::from_micros(histogram)))
-            })
-        });
-        let mut store_commit = Buckets::default();
-        store_commit.observe(Duration::from_secs_f64(snapshot.store.commit_seconds.max(0.0)));
+        let upstreams = [Some(&live.primary), Some(&legs.candidate), legs.control.as_ref()];
+        let upstreams = || upstreams.into_iter().flatten();
+        let mut connections = vec![("client", counters.connections.load(Ordering::Relaxed))];
+        connections.extend(upstreams().map(|u| (u.leg().as_str(), u.connections().open as u64)));
+        let connect = upstreams().map(|u| (u.leg(), Buckets::of(u.connect_times()))).collect();
+        let mirrored = upstreams().map(|u| u.leg()).filter(|leg| *leg != Leg::Primary);
+        let breaker_open = mirrored.map(|leg| (leg, legs.breaker_open_for(leg).is_some())).collect();
         MetricsView {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("PARALLAX_COMMIT").unwrap_or("unknown"),
             connections,
             mirror_in_flight: vec![(Leg::Candidate, shared.mirrors.in_flight().used() as u64)],
             mirror_in_flight_limit: Some(shared.mirrors.in_flight().max() as u64),
-            breaker_open: breakers,
+            breaker_open,
             capture_bytes: Some(shared.capture_budget.used() as u64),
             capture_limit_bytes: Some(shared.capture_budget.max() as u64),
             comparison_queue_length: Some(shared.comparer.stats().queued() as u64),
-            first_byte: first_byte.collect(),
-            connect: Vec::new(),
+            first_byte: first_byte(&snapshot.evidence),
+            connect,
             added_latency: Some(Buckets::of(&counters.added)),
             mirror_skew: Some(Buckets::of(&shared.mirrors.skew)),
             comparison: Some(Buckets::of(&shared.comparer.stats().seconds)),
-            store_commit: Some(store_commit),
+            store_commit: Some(Buckets::of(&snapshot.commits)),
             store_errors: snapshot.store.errors,
             store_bytes: Some(snapshot.store.bytes),
             config_reloads: shared.reloads.counts(),
             config_last_reload: shared.reloads.last(),
-            log_lines_dropped: 0,
+            log_lines_dropped: telemetry::lines_dropped(),
             refused: counters.refusals().into_iter().collect(),
         }
     }

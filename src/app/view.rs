@@ -1,14 +1,15 @@
 //! Evidence as people get to see it: judged, reported, rare paths merged. The same for the API, the dashboard, the
 //! command line and a store without a proxy.
 
-use crate::evidence::{self, Evidence, Proposals};
-use crate::gate::{self, Facts, Judgement, Policy};
+use crate::evidence::{self, Evidence, PastEpoch, Proposals};
+use crate::gate::{self, Facts, Histories, History, Judgement, Point, Policy};
 use crate::model::{Notice, Severity, Timestamp};
 use crate::pipeline::StoreStatus;
-use crate::report::{self, DivergenceDetail, ProxyInfo, Report, ReportFacts, RuleInfo};
-use crate::routes;
+use crate::report::{
+    self, DivergenceDetail, EpochReport, HistoryDocument, HistoryReport, ProxyInfo, Report, ReportFacts, RuleInfo,
+};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::time::Duration;
 
 /// What a view is made of.
 #[derive(Debug)]
@@ -22,16 +23,15 @@ pub struct View<'a> {
     pub rules: Vec<RuleInfo>,
     pub notices: Vec<Notice>,
     pub proxy: ProxyInfo,
+    /// Older epochs, oldest first.
+    pub past: &'a [PastEpoch],
+    /// What the gate said of them all.
+    pub histories: &'a Histories,
 }
 
-/// Merges the rare ones among too many sibling paths into their template.
+/// The evidence by the names that are shown.
 pub fn collapsed(evidence: &Evidence, keep_examples: usize) -> Evidence {
-    let counts = evidence.routes.iter().map(|(name, route)| (&**name, route.counts.requests));
-    let renamed = routes::collapse(counts);
-    if renamed.is_empty() {
-        return evidence.clone();
-    }
-    evidence.collapsed(&|name| renamed.get(name).map(|new| Arc::from(new.as_str())), keep_examples)
+    evidence.by_template(keep_examples).into_owned()
 }
 
 /// As the gate wants to know it.
@@ -60,7 +60,11 @@ impl View<'_> {
     }
 
     pub fn report(&self) -> Report {
-        let judgement = self.judgement(None);
+        self.reported(&self.judgement(None))
+    }
+
+    /// The report with a judgement that was made of the same.
+    pub fn reported(&self, judgement: &Judgement) -> Report {
         let bounds = gate::route_bounds(self.policy, &self.evidence);
         let mut notices = self.notices.clone();
         if let Err(why) = &self.durable {
@@ -82,11 +86,58 @@ impl View<'_> {
             rules: &self.rules,
             notices,
             proxy: self.proxy.clone(),
+            history: &self.until_now(judgement),
+            epochs: self.epochs(),
             bounds: &|name, _| bounds.get(name).copied().unwrap_or((0.0, 1.0)),
             critical: &|name| self.policy.for_route(name).1,
             min_comparisons: &|name| self.policy.for_route(name).0.min_comparisons,
         };
-        report::build(&self.evidence, &judgement, &facts)
+        report::build(&self.evidence, judgement, &facts)
+    }
+
+    /// What a judgement adds to the history of the newest epoch.
+    pub fn point(&self, judgement: &Judgement) -> Option<Point> {
+        Point::of(judgement, self.policy, &self.evidence, self.now)
+    }
+
+    /// What the gate said of the newest epoch (`None`) or of an older one, of one route or of all. `None` where there is
+    /// no such epoch.
+    pub fn history(&self, epoch: Option<&str>, route: Option<&str>) -> Option<HistoryDocument> {
+        let newest = &self.evidence.epoch;
+        let (info, history) = match epoch.filter(|id| *id != newest.id) {
+            None => (newest.clone(), self.until_now(&self.judgement(None))),
+            Some(id) => {
+                let past = self.past.iter().find(|past| past.info.id == id)?;
+                (past.info.clone(), self.histories.get(&past.number).map(|h| History::clone(h)).unwrap_or_default())
+            }
+        };
+        let epochs = self.epochs();
+        Some(HistoryDocument::new(self.now, info, HistoryReport::whole(&history, route), epochs))
+    }
+
+    /// The history of the newest epoch with what is said of it now at its end.
+    fn until_now(&self, judgement: &Judgement) -> History {
+        let number = self.evidence.epoch.id.parse().ok();
+        let kept = number.and_then(|number: u64| self.histories.get(&number));
+        let mut history = kept.map(|h| History::clone(h)).unwrap_or_default();
+        // What was written with the last of the evidence needs no saying twice.
+        let said = |point: &Point| {
+            let last = history.points().last();
+            last.is_some_and(|last| {
+                let same = last.compared == point.compared && last.verdict == point.verdict;
+                same && point.at.since(last.at) < Duration::from_secs(1)
+            })
+        };
+        if let Some(point) = self.point(judgement).filter(|point| !said(point)) {
+            history.push(point);
+        }
+        history
+    }
+
+    /// The newest first.
+    fn epochs(&self) -> Vec<EpochReport> {
+        let of = |past: &PastEpoch| EpochReport::of(past, self.histories.get(&past.number).map(|h| &**h));
+        self.past.iter().rev().map(of).collect()
     }
 
     pub fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {

@@ -53,6 +53,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     })
 }
 
+/// Every command with its arguments, described.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Prints a result. A reader that has gone away (`| head`) is not an error worth telling.
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
@@ -89,14 +94,14 @@ fn now() -> crate::model::Timestamp {
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "parallax", &mut script);
+    clap_complete::generate(shell, &mut command(), "parallax", &mut script);
     print(&String::from_utf8_lossy(&script));
     Ok(Exit::Ok)
 }
 
 fn manpage() -> Result<Exit, Failure> {
     let mut page = Vec::new();
-    let command = Cli::command();
+    let command = command();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
     let nested = |sub: &clap::Command| -> Vec<(String, clap::Command)> {
         let name = sub.get_name().to_uppercase();
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_arguments_are_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

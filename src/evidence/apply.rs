@@ -144,7 +144,8 @@ impl Evidence {
                 }
             }
             let pending = evidence.counts.pending;
-            *evidence = RouteEvidence::new(now, rules, evidence.pace.counts.terms);
+            let restarts = evidence.restarts + 1;
+            *evidence = RouteEvidence { restarts, ..RouteEvidence::new(now, rules, evidence.pace.counts.terms) };
             self.kinds = Kinds::default();
             evidence.counts.requests = pending;
             evidence.counts.mirrored = pending;
@@ -180,6 +181,7 @@ impl RouteEvidence {
     pub fn new(since: Timestamp, rules: String, terms: LatencyTerms) -> Self {
         Self {
             since,
+            restarts: 0,
             rules,
             counts: Default::default(),
             paired: Default::default(),

@@ -152,6 +152,7 @@ impl Book {
             rules: rules.digest.clone(),
             started_at: now,
             reason: EpochReason::Start,
+            resets: 0,
         };
         let mut newest = Epoch::kept(1, Evidence::new(info), None);
         newest.dirt.epoch = true;
@@ -236,6 +237,11 @@ impl Book {
         }
         all.sort_by_key(|past| past.number);
         all
+    }
+
+    /// Whether an epoch is still told of, be it by its totals only.
+    pub fn is_told(&self, number: u64) -> bool {
+        self.epochs().any(|e| e.number == number) || self.history.iter().any(|past| past.number == number)
     }
 
     /// The number the next epoch will have.
@@ -433,6 +439,7 @@ impl Book {
         let number = self.next;
         let info = EpochInfo {
             id: number.to_string(),
+            resets: self.resets(build.as_ref(), reason),
             candidate_build: build,
             rules: self.rules.digest.clone(),
             started_at: now,
@@ -475,6 +482,16 @@ impl Book {
             let gone = self.history.remove(0);
             self.forgotten.push(gone.number);
         }
+    }
+
+    /// How often evidence of a build was given up by hand, with an epoch that begins for `reason`. What compared nothing
+    /// was no try.
+    fn resets(&self, build: Option<&Arc<str>>, reason: EpochReason) -> u64 {
+        let by_hand = reason == EpochReason::Manual;
+        let history = self.history.iter().map(|past| (&past.info, past.totals.compared));
+        let known = history.chain(self.epochs().map(|e| (&e.evidence.epoch, e.evidence.totals().compared)));
+        let same = known.filter(|(info, _)| info.candidate_build.as_ref() == build);
+        same.map(|(info, compared)| info.resets + u64::from(by_hand && compared > 0)).max().unwrap_or(0)
     }
 
     /// The epoch an exchange counts in, or none.

@@ -386,3 +386,56 @@ fn asking_again_adds_to_the_exchange_as_it_was_counted() {
     book.asked_again(&Diverged { epoch: 99, ..gone }, &again(vec![]));
     assert_eq!(numbers(&book), ((3, 2, 1), (3, 2, 1)));
 }
+
+#[test]
+fn tries_of_a_build_that_are_given_up_by_hand_are_counted() {
+    let mut book = book();
+    let resets = |book: &Book| (book.newest().evidence.epoch.reason, book.newest().evidence.epoch.resets);
+    exchange(&mut book, "GET /a", Some("1"));
+    assert_eq!(resets(&book), (EpochReason::Start, 0));
+    book.new_epoch(None, at(3));
+    assert_eq!(resets(&book), (EpochReason::Manual, 1));
+    // What compared nothing was no try.
+    book.new_epoch(Some("1".into()), at(4));
+    assert_eq!(resets(&book), (EpochReason::Manual, 1));
+    exchange(&mut book, "GET /a", Some("1"));
+    // Other rules begin an epoch too, and it is still the same build.
+    book.set_rules(rules(2, |_| "r2".into()), at(5));
+    assert_eq!(resets(&book), (EpochReason::Rules, 1));
+    let begun = book.begin(&"GET /a".into(), at(5));
+    settle(&mut book, &begun, Some("1"), 2);
+    // Another build starts with a clean sheet, however it is named,
+    book.new_epoch(Some("2".into()), at(6));
+    assert_eq!(resets(&book), (EpochReason::Manual, 0));
+    let begun = book.begin(&"GET /a".into(), at(6));
+    settle(&mut book, &begun, Some("3"), 2);
+    assert_eq!(resets(&book), (EpochReason::Build, 0));
+    // and the old one finds its own again: rolled back to, and begun anew.
+    book.declare("1".into(), at(7));
+    assert_eq!(resets(&book), (EpochReason::Build, 1));
+    book.new_epoch(None, at(8));
+    assert_eq!(resets(&book), (EpochReason::Manual, 2));
+    let kept: Vec<Epoch> = book.epochs().map(|e| Epoch::kept(e.number, e.evidence.clone(), e.ended_at)).collect();
+    let mut later = Book::resume(kept, book.history(), book.next_number(), same(1), None, 5, at(9));
+    later.new_epoch(None, at(9));
+    assert_eq!(later.newest().evidence.epoch.resets, 2, "of nothing compared since");
+}
+
+#[test]
+fn a_route_that_began_afresh_says_so() {
+    let mut book = book();
+    exchange(&mut book, "GET /a", None);
+    exchange(&mut book, "GET /b", None);
+    for generation in 2..4 {
+        let of = move |r: &str| if r == "GET /a" { format!("r{generation}") } else { "r1".to_owned() };
+        book.set_rules(rules(generation, of), at(generation));
+    }
+    let restarts = |book: &Book, route: &str| book.newest().evidence.routes[route].restarts;
+    // The route is gone until it is asked for again, as nothing of it was left.
+    let begun = book.begin(&"GET /a".into(), at(9));
+    settle(&mut book, &begun, None, 3);
+    assert_eq!((restarts(&book, "GET /a"), restarts(&book, "GET /b")), (2, 0));
+    book.new_epoch(None, at(9));
+    exchange(&mut book, "GET /a", None);
+    assert_eq!(restarts(&book, "GET /a"), 0);
+}

@@ -6,6 +6,8 @@ use super::noise::name_above;
 use super::{Cells, Counts, Evidence, Histogram, RouteEvidence, StatusCounts, apply::histogram, volatility};
 use crate::diff;
 use crate::model::{Bucket, Incomparable, Leg, StatusClass};
+use crate::routes;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -52,9 +54,11 @@ impl StatusCounts {
 }
 
 impl RouteEvidence {
-    /// Adds another's. Began when the earlier one did; the greater digest stands for rules that differ.
+    /// Adds another's. Began when the earlier one did; the greater digest stands for rules that differ. The same rules
+    /// changed for both, so their restarts are not added.
     pub fn merge(&mut self, other: &RouteEvidence, keep_examples: usize) {
         self.since = self.since.min(other.since);
+        self.restarts = self.restarts.max(other.restarts);
         if other.rules > self.rules {
             self.rules = other.rules.clone();
         }
@@ -95,6 +99,20 @@ impl Evidence {
         }
         add_hits(&mut self.rule_hits, &other.rule_hits);
         self.kinds.merge(&other.kinds);
+    }
+
+    /// The names that the rare ones among too many sibling paths are judged and shown under: their template's.
+    pub fn template_names(&self) -> BTreeMap<String, String> {
+        routes::collapse(self.routes.iter().map(|(name, route)| (&**name, route.counts.requests)))
+    }
+
+    /// As it is judged and shown.
+    pub fn by_template(&self, keep_examples: usize) -> Cow<'_, Evidence> {
+        let renamed = self.template_names();
+        if renamed.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(self.collapsed(&|name| renamed.get(name).map(|new| Arc::from(new.as_str())), keep_examples))
     }
 
     /// The same evidence with routes read under another name where `names` gives one, merged where names meet.

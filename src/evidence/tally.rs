@@ -29,6 +29,9 @@ pub struct EpochInfo {
     pub rules: String,
     pub started_at: Timestamp,
     pub reason: EpochReason,
+    /// How often evidence of this build was given up by hand to begin anew: each time it was one more try.
+    #[serde(default)]
+    pub resets: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,17 @@ pub enum EpochReason {
     Build,
     Rules,
     Manual,
+}
+
+impl EpochReason {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EpochReason::Start => "start",
+            EpochReason::Build => "build",
+            EpochReason::Rules => "rules",
+            EpochReason::Manual => "manual",
+        }
+    }
 }
 
 /// The law of accounting, as a struct. The same shape for one route and for the totals.
@@ -255,6 +269,8 @@ impl NoisePairs {
 pub struct RouteEvidence {
     /// When this route's evidence began.
     pub since: Timestamp,
+    /// How often it was started afresh within the epoch, because its rules changed.
+    pub restarts: u64,
     /// Digest of the rules that apply to this route; when it changes the evidence starts afresh.
     pub rules: String,
     pub counts: Counts,

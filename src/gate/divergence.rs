@@ -21,6 +21,7 @@ pub fn bounds(settings: &GateSettings, critical: bool, route: &RouteEvidence) ->
 /// The bounds (lower, upper) that the verdict uses, of every route: `lower > limit` is what FAIL rests on,
 /// `upper < limit` what PASS does.
 pub fn route_bounds(policy: &Policy, evidence: &Evidence) -> BTreeMap<Arc<str>, (f64, f64)> {
+    let policy = &*policy.after_resets(evidence.epoch.resets);
     let weights = Weights::new(policy, evidence);
     let of = |(name, route): (&Arc<str>, &RouteEvidence)| {
         let (settings, critical) = policy.for_route(name);

@@ -2,7 +2,7 @@
 
 use super::pool::Pool;
 use super::weights::Weights;
-use super::words::{duration, thousands};
+use super::words::{duration, probability, thousands};
 use super::{
     Criterion, CriterionResult, Judgement, Policy, Verdict, coverage, divergence, errors, latency, minimum, unjudged,
     unseen,
@@ -40,6 +40,8 @@ pub(super) struct View<'a> {
 /// The verdict on the newest epoch. Fail wins over inconclusive, inconclusive over pass; without evidence it is
 /// inconclusive.
 pub fn judge(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Judgement {
+    let configured = policy;
+    let policy = &*configured.after_resets(evidence.epoch.resets);
     let (criteria, futile) = match other_build(evidence, facts) {
         Some(result) => (vec![result], None),
         None => {
@@ -59,6 +61,7 @@ pub fn judge(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Judgeme
         Verdict::Pass | Verdict::Fail => None,
     };
     let mut notices = notices(policy, evidence, facts);
+    notices.extend(spent(configured, policy, evidence));
     notices.extend(futile);
     Judgement { schema: 1, verdict, epoch: evidence.epoch.clone(), criteria, eta_seconds, notices }
 }
@@ -196,6 +199,35 @@ fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notic
         );
     }
     notices
+}
+
+/// What trying again costs.
+fn spent(configured: &Policy, policy: &Policy, evidence: &Evidence) -> Option<Notice> {
+    let resets = evidence.epoch.resets;
+    let times = match resets {
+        0 => return None,
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        n => format!("{} times", thousands(n)),
+    };
+    let (before, now) = (&configured.default, &policy.default);
+    Some(Notice {
+        code: "resets".into(),
+        severity: Severity::Info,
+        message: format!(
+            "the evidence of this build was given up by hand {times}; each new try is one more chance to pass, so this \
+             one decides with alpha_pass {} and alpha_fail {} instead of {} and {}, and takes more comparisons",
+            probability(now.alpha_pass),
+            probability(now.alpha_fail),
+            probability(before.alpha_pass),
+            probability(before.alpha_fail),
+        ),
+        hint: Some(
+            "let an epoch run: it may be read as often as one likes; name the build (candidate_build) when it is another"
+                .into(),
+        ),
+        since: Some(evidence.epoch.started_at),
+    })
 }
 
 // === impl Facts ===

@@ -8,6 +8,7 @@ mod check;
 mod coverage;
 mod divergence;
 mod errors;
+mod history;
 mod judge;
 mod latency;
 mod legs;
@@ -22,6 +23,7 @@ mod weights;
 mod words;
 
 pub use divergence::{bounds, route_bounds};
+pub use history::{Histories, History, MAX_POINTS, MAX_ROUTE_ROWS, Point, Row};
 pub use judge::{Facts, judge};
 pub use pool::TAIL;
 pub use settings::{Criterion, GateSettings, LatencySettings, Policy, Quantiles, RoutePolicy};

@@ -1,7 +1,9 @@
 //! `[gate]`, checked. Kept in the store too, so that a gate can be asked without a configuration.
 
 use crate::evidence::LatencyTerms;
+use crate::stats::spend;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -154,6 +156,21 @@ impl Policy {
             warm_up: settings.warm_up,
             warm_up_pairs: settings.warm_up_pairs,
         }
+    }
+
+    /// With the error probabilities of an epoch before which evidence of the same build was given up by hand `resets`
+    /// times. The first try has what is configured; all later ones together have as much again.
+    pub(super) fn after_resets(&self, resets: u64) -> Cow<'_, Policy> {
+        if resets == 0 {
+            return Cow::Borrowed(self);
+        }
+        let mut policy = self.clone();
+        let all = std::iter::once(&mut policy.default).chain(policy.routes.iter_mut().map(|r| &mut r.settings));
+        for settings in all {
+            settings.alpha_pass = spend(settings.alpha_pass, resets);
+            settings.alpha_fail = spend(settings.alpha_fail, resets);
+        }
+        Cow::Owned(policy)
     }
 
     /// Whether requests count on this route only for want of the operation that their bodies name.

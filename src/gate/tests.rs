@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod history;
 mod pace;
 
 fn started() -> Timestamp {
@@ -43,6 +44,7 @@ fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
             rules: String::new(),
             started_at: started(),
             reason: EpochReason::Start,
+            resets: 0,
         },
         routes: BTreeMap::new(),
         rule_hits: BTreeMap::new(),

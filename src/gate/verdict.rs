@@ -57,6 +57,16 @@ pub struct CriterionResult {
     pub reason: String,
 }
 
+impl CriterionResult {
+    /// Its name, route and reason in one line.
+    pub fn sentence(&self) -> String {
+        match &self.route {
+            Some(route) => format!("{} {route}: {}", self.criterion.as_str(), self.reason),
+            None => format!("{}: {}", self.criterion.as_str(), self.reason),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     pub schema: u32,

@@ -27,6 +27,13 @@ pub(super) fn percent_beside(share: f64, other: f64) -> String {
     percent_with(share, (3..=9).find(apart).unwrap_or(9))
 }
 
+/// `0.01`, `0.00152`: three digits that say something.
+pub(super) fn probability(p: f64) -> String {
+    let leading = if p > 0.0 { (-p.log10()).ceil().clamp(0.0, 12.0) as usize } else { 0 };
+    let text = format!("{p:.*}", leading + 2);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// `2 d 4 h`, `26 min`, `30 s`: the two largest units that are not zero.
 pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -57,6 +64,10 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
+        assert_eq!(
+            [0.01, 0.05, 0.006_079_27, 0.000_243_17, 0.0].map(probability),
+            ["0.01", "0.05", "0.00608", "0.000243", "0"]
+        );
         assert_eq!([thousands(0), thousands(999), thousands(1_284_310)], ["0", "999", "1,284,310"]);
         assert_eq!([percent(0.0), percent(0.0027), percent(0.1), percent(1.0)], ["0 %", "0.27 %", "10 %", "100 %"]);
         assert_eq!(percent(3e-7), "0.00003 %");

@@ -5,10 +5,11 @@
 //! or has had its time, so that an early reader cannot see only the quick and clean ones.
 
 use super::examples;
-use crate::evidence::{Begun, Book, Evidence, PastEpoch, Rules, Settled, Settlement};
+use super::verdicts::{Judged, Verdicts};
+use crate::evidence::{Begun, Book, Diverged, EpochReason, Evidence, PastEpoch, Rules, Settled, Settlement};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
-use crate::gate::Policy;
-use crate::model::{Incomparable, PerLeg, Timestamp};
+use crate::gate::{Histories, Point, Policy};
+use crate::model::{Incomparable, Latencies, PerLeg, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub struct Moment {
 /// What the ledger starts with.
 pub struct LedgerOptions {
     pub book: Book,
+    pub histories: Histories,
     /// `None`: in memory only, and said so.
     pub keeper: Option<Box<dyn Keeper>>,
     pub mirroring: bool,
@@ -58,7 +60,11 @@ pub struct Snapshot {
     pub evidence: Evidence,
     /// Older epochs with their totals, oldest first.
     pub history: Vec<PastEpoch>,
+    /// What the gate said of them all over time.
+    pub histories: Arc<Histories>,
     pub store: StoreStatus,
+    /// What commits took that succeeded, since the process started.
+    pub commits: Arc<Latencies>,
     /// The kill switch.
     pub mirroring: bool,
     /// Mirrored and not judged yet, over all epochs.
@@ -75,8 +81,6 @@ pub struct StoreStatus {
     pub last_commit: Option<Timestamp>,
     /// On disk.
     pub bytes: u64,
-    /// What the last commit took.
-    pub commit_seconds: f64,
     /// Failures since the process started.
     pub errors: u64,
 }
@@ -95,6 +99,7 @@ struct Open {
 /// The sole owner of the evidence.
 pub struct Core {
     book: Book,
+    verdicts: Verdicts,
     keeper: Option<Box<dyn Keeper>>,
     mirroring: bool,
     policy: Option<Policy>,
@@ -113,6 +118,7 @@ pub struct Core {
     /// Passed over because they took too long; applied when they settle.
     late: BTreeSet<u64>,
     status: StoreStatus,
+    commits: Arc<Latencies>,
     /// Something to keep beside the book: the switch, the policy.
     dirty: bool,
     /// By the steady clock, like the rest.
@@ -132,7 +138,8 @@ impl std::fmt::Debug for Core {
 
 impl Core {
     pub fn new(options: LedgerOptions, now: Moment) -> Self {
-        let LedgerOptions { mut book, keeper, mirroring, policy, patience, keep_for, max_size } = options;
+        let LedgerOptions { mut book, histories, keeper, mirroring, policy, patience, keep_for, max_size } = options;
+        let verdicts = Verdicts::new(histories, &book);
         if let Some(policy) = policy.clone() {
             book.set_latency(Arc::new(move |route| policy.latency_terms(route)));
         }
@@ -142,6 +149,7 @@ impl Core {
         };
         Self {
             book,
+            verdicts,
             keeper,
             mirroring,
             policy,
@@ -155,6 +163,7 @@ impl Core {
             example_bytes: 0,
             late: BTreeSet::new(),
             status,
+            commits: Arc::default(),
             dirty: true,
             committed: None,
             checked: now.steady,
@@ -210,7 +219,9 @@ impl Core {
                     taken_at: now,
                     evidence: self.book.newest().evidence.clone(),
                     history: self.book.history(),
+                    histories: self.verdicts.histories().clone(),
                     store: self.status.clone(),
+                    commits: self.commits.clone(),
                     mirroring: self.mirroring,
                     pending: self.open.len(),
                 });
@@ -224,6 +235,22 @@ impl Core {
     pub fn is_due(&self, now: Moment) -> bool {
         let due = self.committed.is_none_or(|at| now.steady.saturating_sub(at) >= COMMIT_EVERY);
         due && (self.dirty || self.book.is_dirty())
+    }
+
+    /// Judges the newest epoch where it is time to, and keeps what was said where that is news or its turn has come.
+    /// `clock` times the judging.
+    pub fn judge(&mut self, now: Moment, clock: impl Fn() -> Duration) {
+        let judged = Judged::of(&self.book, self.policy.as_ref(), &self.status, self.mirroring);
+        if self.verdicts.judge(&judged, now, clock) {
+            (self.dirty, self.cached) = (true, None);
+        }
+    }
+
+    /// Somebody was told this verdict of that epoch. Where it is news, it is kept.
+    pub fn told(&mut self, number: u64, point: Point) {
+        if self.verdicts.told(&self.book, number, point) {
+            (self.dirty, self.cached) = (true, None);
+        }
     }
 
     /// Looks after what was kept while there is nothing to keep; at most as often as commits would come.
@@ -246,6 +273,8 @@ impl Core {
         if now.steady.saturating_sub(self.forgot) >= FORGET_EVERY {
             self.forgot = now.steady;
             self.book.forget(self.keep_for, self.status.bytes > self.max_size, now.wall);
+            self.verdicts.forget(&self.book);
+            self.cached = None;
         }
         let Some(keeper) = &mut self.keeper else {
             self.dirty = false;
@@ -254,12 +283,12 @@ impl Core {
             return;
         };
         let (mirroring, policy) = (self.mirroring, self.policy.as_ref());
-        let batch = Batch { book: &self.book, mirroring, policy, now: now.wall };
+        let batch = Batch { book: &self.book, histories: self.verdicts.histories(), mirroring, policy, now: now.wall };
         let start = clock();
         let result = keeper.keep(batch);
-        self.status.commit_seconds = clock().saturating_sub(start).as_secs_f64();
         match result {
             Ok(kept) => {
+                self.commits.record(clock().saturating_sub(start));
                 if self.status.failing_since.is_some() {
                     tracing::info!("the evidence is durable again");
                 }
@@ -285,13 +314,17 @@ impl Core {
     /// Begins a new epoch by hand.
     pub fn new_epoch(&mut self, build: Option<Arc<str>>, now: Timestamp) {
         self.change();
+        let before = self.book.newest().number;
         self.book.new_epoch(build, now);
+        self.begun_since(before, now);
     }
 
     /// Other rules are in force.
     pub fn set_rules(&mut self, rules: Rules, now: Timestamp) {
         self.change();
+        let before = self.book.newest().number;
         self.book.set_rules(rules, now);
+        self.begun_since(before, now);
     }
 
     /// Flips the kill switch, durably.
@@ -330,9 +363,11 @@ impl Core {
                     result: Settlement::Incomparable(Incomparable::Shutdown),
                 })
             });
-            self.book.settle(&begun, &settled, now);
+            self.settle(&begun, &settled, now);
         }
         self.late.clear();
+        // The last word is said whenever it comes.
+        self.verdicts.hurry();
     }
 
     pub fn book(&self) -> &Book {
@@ -364,7 +399,6 @@ impl Core {
     }
 
     fn release(&mut self, now: Moment) {
-        let epoch = self.book.newest().number;
         while let Some(open) = self.open.get(&self.next) {
             let crowded = self.open.len() > MAX_OPEN || self.open_bytes > MAX_OPEN_BYTES;
             match open {
@@ -384,9 +418,39 @@ impl Core {
             self.late.remove(&seq);
             self.apply(seq, now.wall);
         }
-        if self.book.newest().number != epoch {
-            // The start of an epoch is made durable at once.
-            self.committed = None;
+    }
+
+    fn settle(&mut self, begun: &Begun, settled: &Settled, now: Timestamp) -> Option<Diverged> {
+        let before = self.book.newest().number;
+        let diverged = self.book.settle(begun, settled, now);
+        self.begun_since(before, now);
+        diverged
+    }
+
+    /// What there is to do when epochs have begun since the one of that number was the newest.
+    fn begun_since(&mut self, before: u64, now: Timestamp) {
+        if self.book.newest().number == before {
+            return;
+        }
+        // The start of an epoch is made durable at once.
+        self.committed = None;
+        let judged = Judged::of(&self.book, self.policy.as_ref(), &self.status, self.mirroring);
+        self.verdicts.ended_since(&judged, before, now);
+        let info = &self.book.newest().evidence.epoch;
+        let (build, reason) = (info.candidate_build.as_deref().unwrap_or("not named"), info.reason.as_str());
+        match (info.reason, info.resets) {
+            // The candidate's answers alone could fill a log.
+            (EpochReason::Build, _) => tracing::debug!(epoch = %info.id, build, reason, "an epoch has begun"),
+            (_, 0) => tracing::info!(epoch = %info.id, build, reason, "an epoch has begun"),
+            (_, resets) => tracing::warn!(
+                epoch = %info.id,
+                build,
+                reason,
+                resets,
+                "an epoch has begun: evidence of this build was given up by hand before, so alpha_pass and alpha_fail are \
+                 multiplied by {:.3}",
+                crate::stats::spend(1.0, resets)
+            ),
         }
     }
 
@@ -396,7 +460,7 @@ impl Core {
             self.open_bytes = self.open_bytes.saturating_sub(bytes);
             self.done = (self.done.0 + 1, self.done.1 + bytes);
             self.example_bytes += bytes;
-            let diverged = self.book.settle(&begun, &settled, now);
+            let diverged = self.settle(&begun, &settled, now);
             if let (Some(diverged), Some(again)) = (diverged, again) {
                 again.ask(diverged);
             }

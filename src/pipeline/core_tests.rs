@@ -4,6 +4,7 @@ use super::*;
 use crate::diff::Tier;
 use crate::evidence::testing::{at, compared, finding};
 use crate::flow::Kept;
+use crate::gate;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,6 +15,7 @@ fn rules(generation: u64) -> Rules {
 fn options(keeper: Option<Box<dyn Keeper>>) -> LedgerOptions {
     LedgerOptions {
         book: Book::new(rules(1), None, 5, at(0)),
+        histories: Default::default(),
         keeper,
         mirroring: true,
         policy: None,
@@ -175,6 +177,22 @@ fn a_failing_store_stops_nothing_and_says_why() {
 }
 
 #[test]
+fn every_commit_that_succeeded_is_timed() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let keeper = Fake { broken: broken.clone(), kept: Default::default() };
+    let mut core = Core::new(options(Some(Box::new(keeper))), moment(0));
+    let ticks = std::cell::Cell::new(0);
+    let clock = || Duration::from_millis(3 * ticks.replace(ticks.get() + 1));
+    for seconds in 1..=5 {
+        broken.store(seconds > 3, Ordering::Relaxed);
+        core.commit(moment(seconds), clock);
+    }
+    let (counts, sum) = core.snapshot(at(5)).commits.read();
+    assert_eq!((counts.iter().sum::<u64>(), counts[3]), (3, 3));
+    assert!((sum - 0.009).abs() < 1e-9, "{sum}");
+}
+
+#[test]
 fn a_new_build_is_kept_at_once() {
     let keeper = Fake { broken: Default::default(), kept: Default::default() };
     let mut core = Core::new(options(Some(Box::new(keeper))), moment(0));
@@ -281,4 +299,107 @@ fn a_store_that_goes_away_is_noticed_without_traffic() {
     core.check(moment(6));
     assert_eq!(core.snapshot(at(6)).store.why.as_deref(), Some("the file is gone"));
     assert!(core.is_due(moment(6)));
+}
+
+fn judged(core: &mut Core, seconds: u64) {
+    core.judge(moment(seconds), || Duration::ZERO);
+}
+
+/// A core that asks for no duration, and an inbox.
+fn judging() -> (Core, Arc<Inbox>) {
+    let settings = crate::gate::GateSettings {
+        criteria: vec![crate::gate::Criterion::Divergence],
+        tolerance: 0.5,
+        min_comparisons: 10,
+        min_duration: Duration::ZERO,
+        ..Default::default()
+    };
+    let policy = Some(Policy { default: settings, routes: vec![] });
+    (Core::new(LedgerOptions { policy, ..options(None) }, moment(0)), Inbox::new(4))
+}
+
+fn exchanges(core: &mut Core, inbox: &Arc<Inbox>, seconds: u64, differ: bool, build: &str) {
+    for i in 0..10 {
+        let list = if differ { vec![finding("json.value", "json:$.a", Tier::Value)] } else { vec![] };
+        let mut s = compared(&format!("{seconds}-{i}"), "GET /a", seconds, list);
+        s.build = Some(build.into());
+        mirrored(inbox, "x").settle(s);
+    }
+    core.drain(inbox, moment(seconds));
+}
+
+fn said(core: &mut Core, epoch: u64) -> Vec<(u64, &'static str, u64)> {
+    let snapshot = core.snapshot(at(0));
+    let points = snapshot.histories.get(&epoch).map(|h| h.points().to_vec()).unwrap_or_default();
+    points.iter().map(|p| (p.at.since(at(0)).as_secs(), p.verdict.as_str(), p.compared)).collect()
+}
+
+#[test]
+fn it_judges_now_and_then_and_keeps_what_was_said() {
+    let (mut core, inbox) = judging();
+    judged(&mut core, 0);
+    assert_eq!(said(&mut core, 1), [], "nothing to say yet");
+    exchanges(&mut core, &inbox, 1, false, "1");
+    judged(&mut core, 1);
+    assert_eq!(said(&mut core, 1), [(1, "inconclusive", 10)]);
+    assert!(core.is_due(moment(2)), "it is to be made durable");
+    // Not again before its time, and then at once when the verdict is another.
+    exchanges(&mut core, &inbox, 1, false, "1");
+    judged(&mut core, 1);
+    assert_eq!(said(&mut core, 1).len(), 1);
+    exchanges(&mut core, &inbox, 2, true, "1");
+    for seconds in 3..200 {
+        if seconds < 20 {
+            exchanges(&mut core, &inbox, seconds, true, "1");
+        }
+        judged(&mut core, seconds);
+    }
+    let all = said(&mut core, 1);
+    assert!(all.len() > 16 && all.len() < 40, "{all:?}");
+    assert!(all.windows(2).filter(|w| w[0].1 != w[1].1).count() == 1 && all.last().unwrap().1 == "fail", "{all:?}");
+}
+
+#[test]
+fn what_somebody_was_told_is_kept() {
+    let (mut core, inbox) = judging();
+    exchanges(&mut core, &inbox, 1, false, "1");
+    judged(&mut core, 1);
+    let point = |core: &mut Core, verdict| {
+        let last = core.snapshot(at(2)).histories[&1].points()[0].clone();
+        Point { verdict, at: at(2), ..(*last).clone() }
+    };
+    let (same, pass) = (point(&mut core, gate::Verdict::Inconclusive), point(&mut core, gate::Verdict::Pass));
+    core.told(1, same);
+    assert_eq!(said(&mut core, 1).len(), 1, "no news");
+    core.told(7, pass.clone());
+    core.told(1, pass.clone());
+    core.told(1, pass);
+    assert_eq!(said(&mut core, 1), [(1, "inconclusive", 10), (2, "pass", 10)]);
+    assert_eq!(core.snapshot(at(2)).histories.len(), 1);
+}
+
+#[test]
+fn an_epoch_that_ends_gets_its_last_word() {
+    let (mut core, inbox) = judging();
+    exchanges(&mut core, &inbox, 1, true, "1");
+    judged(&mut core, 1);
+    (0..3).for_each(|_| exchanges(&mut core, &inbox, 2, true, "1"));
+    exchanges(&mut core, &inbox, 3, false, "2");
+    assert_eq!(said(&mut core, 1), [(1, "inconclusive", 10), (3, "fail", 40)]);
+    assert_eq!(said(&mut core, 2), []);
+    judged(&mut core, 3);
+    assert_eq!(said(&mut core, 2), [(3, "inconclusive", 10)], "without waiting for its time");
+    let snapshot = core.snapshot(at(3));
+    assert!(snapshot.histories[&1].points().iter().all(|p| p.rows.iter().all(|row| row.route.is_none())));
+    // Old answers that come late change the old epoch's numbers, and not what was said of it.
+    exchanges(&mut core, &inbox, 4, false, "1");
+    judged(&mut core, 9);
+    assert_eq!(said(&mut core, 1).len(), 2);
+    core.new_epoch(None, at(10));
+    assert_eq!(core.snapshot(at(10)).evidence.epoch.resets, 1);
+    assert_eq!(said(&mut core, 2).last().unwrap().0, 10);
+    // What is forgotten has no history either.
+    core.forgot = Duration::ZERO;
+    commit(&mut core, 9_000);
+    assert_eq!(core.snapshot(at(9_000)).histories.keys().copied().collect::<Vec<_>>(), Vec::<u64>::new());
 }

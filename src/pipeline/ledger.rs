@@ -3,7 +3,7 @@
 use super::core::{Core, LedgerOptions, Moment, Snapshot, StoreStatus};
 use crate::evidence::Rules;
 use crate::flow::Inbox;
-use crate::gate::Policy;
+use crate::gate::{Point, Policy};
 use crate::model::Timestamp;
 use arc_swap::ArcSwap;
 use std::any::Any;
@@ -53,6 +53,7 @@ enum Command {
     SetMirroring(bool),
     SetPolicy(Box<Policy>),
     SetPatience(Duration),
+    Told(u64, Box<Point>),
     Shutdown,
 }
 
@@ -98,6 +99,12 @@ impl LedgerHandle {
     /// Keeps the gate's settings for those who ask without a configuration.
     pub async fn set_policy(&self, policy: Policy) -> Arc<Snapshot> {
         self.ask(Command::SetPolicy(Box::new(policy))).await
+    }
+
+    /// Somebody is told this verdict of that epoch: what people saw is part of its history. Waits for nothing.
+    pub fn told(&self, number: u64, point: Point) {
+        let (answer, _) = oneshot::channel();
+        let _: Result<(), _> = self.commands.send((Command::Told(number, Box::new(point)), answer));
     }
 
     /// How long an exchange may hold those after it back, from now on; see [`LedgerOptions::patience`].
@@ -176,6 +183,7 @@ fn step(
     if stop {
         core.close(wall());
     }
+    core.judge(clock.now(), || clock.0.elapsed());
     if stop || core.is_due(clock.now()) {
         core.commit(clock.now(), || clock.0.elapsed());
     } else {
@@ -221,6 +229,7 @@ fn command(core: &mut Core, command: Command) -> bool {
         Command::SetMirroring(on) => core.set_mirroring(on),
         Command::SetPolicy(policy) => core.set_policy(*policy),
         Command::SetPatience(patience) => core.set_patience(patience),
+        Command::Told(number, point) => core.told(number, *point),
         Command::Shutdown => return true,
     }
     false
@@ -247,6 +256,7 @@ mod tests {
     fn options() -> LedgerOptions {
         LedgerOptions {
             book: Book::new(rules(), None, 5, at(0)),
+            histories: Default::default(),
             keeper: None,
             mirroring: true,
             policy: None,

@@ -6,6 +6,7 @@ mod compare;
 mod core;
 mod examples;
 mod ledger;
+mod verdicts;
 
 pub use compare::{CompareConfig, CompareStats, Comparer, Examine};
 pub use core::{Core, LedgerOptions, Moment, Snapshot, StoreStatus};

@@ -2,11 +2,11 @@
 
 use super::types::LegsOf;
 use super::{
-    DivergenceDetail, DivergenceReport, DivergenceShares, GateSummary, Latency, LatencyRatio, LatencySummary,
-    ProxyInfo, Report, RouteReport, RuleInfo, rules,
+    DivergenceDetail, DivergenceReport, DivergenceShares, EpochReport, GateSummary, HistoryReport, Latency,
+    LatencyRatio, LatencySummary, ProxyInfo, Report, RouteReport, RuleInfo, rules,
 };
 use crate::evidence::{Counts, Divergence, Evidence, Histogram, RouteEvidence};
-use crate::gate::Judgement;
+use crate::gate::{History, Judgement};
 use crate::model::{Notice, Timestamp};
 use std::fmt::{self, Debug, Formatter};
 
@@ -20,6 +20,10 @@ pub struct ReportFacts<'a> {
     /// Shown together with the judgement's own.
     pub notices: Vec<Notice>,
     pub proxy: ProxyInfo,
+    /// What the gate said of this epoch until now, the judgement included.
+    pub history: &'a History,
+    /// Older epochs, the newest first.
+    pub epochs: Vec<EpochReport>,
     pub bounds: &'a Bounds<'a>,
     /// Whether a route is marked critical.
     pub critical: &'a dyn Fn(&str) -> bool,
@@ -48,6 +52,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
         routes.push(RouteReport {
             route: name.clone(),
             since: route.since,
+            restarts: route.restarts,
             divergence: DivergenceShares {
                 rate: ratio(route.counts.divergent, route.counts.compared),
                 lower: rounded(lower),
@@ -88,6 +93,8 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
             eta_seconds: judgement.eta_seconds,
         },
         proxy: facts.proxy.clone(),
+        history: HistoryReport::brief(facts.history),
+        epochs: facts.epochs.clone(),
     }
 }
 

@@ -11,6 +11,8 @@ use similar::{ChangeTag, TextDiff};
 use std::fmt::Write;
 use std::time::Duration;
 
+pub use super::html_history::{epochs, history};
+
 /// The style sheet of both.
 pub const STYLE: &str = include_str!("templates/style.css");
 
@@ -22,11 +24,12 @@ pub fn verdict(out: Out<'_>, report: &Report) -> Written {
     let v = report.gate.verdict;
     write!(
         out,
-        "<p class=\"verdict {}\" aria-live=\"polite\"><strong>{}</strong> <span>{}</span></p>\n<p class=\"epoch\">{}</p>\n",
+        "<p class=\"verdict {}\" aria-live=\"polite\"><strong>{}</strong> <span>{}</span></p>\n<p class=\"epoch\">{}{}</p>\n",
         v.as_str(),
         word(v),
         Html(words::headline(report)),
         Html(words::epoch_line(report)),
+        Html(if report.totals.requests > 0 { format!("; {}", words::covers(report)) } else { String::new() }),
     )
 }
 

@@ -39,6 +39,7 @@ fn write(out: &mut String, report: &Report, examples: &Examples) -> std::fmt::Re
     fragments::notices(out, report)?;
     fragments::accounting(out, report)?;
     fragments::routes(out, report, 1_000)?;
+    fragments::history(out, report)?;
     fragments::rules(out, report, 200)?;
 
     let (counted, excused): (Vec<_>, Vec<_>) = report.divergences.iter().partition(|d| d.counted > 0);
@@ -68,6 +69,7 @@ fn write(out: &mut String, report: &Report, examples: &Examples) -> std::fmt::Re
         }
         out.push_str(&section);
     }
+    fragments::epochs(out, report)?;
     if report.totals.compared > 0 {
         let (guarantee, read) = (Html(words::MEANING), Html(words::MEANING_READ));
         writeln!(out, "<h2>What the verdict means</h2>\n<blockquote>{guarantee}</blockquote>\n<p>{read}</p>")?;
@@ -144,6 +146,40 @@ mod tests {
             assert!(page.contains(part), "{part} is not in {page}");
         }
         assert!(!page.contains("http://") && !page.contains("https://"), "nothing is fetched");
+    }
+
+    #[test]
+    fn how_the_bounds_closed_in_and_the_epochs_before() {
+        let mut report = samples::report_with_history(Verdict::Fail);
+        let page = html(&report, &Examples::new());
+        for part in [
+            "<h2>How the bounds closed in</h2>",
+            "<strong>✖ FAIL</strong></td><td class=\"t\"><time datetime=\"2026-01-01T01:00:00.000Z\">",
+            "<h2>Earlier epochs</h2>",
+            "<td class=\"long\">2026.11.2</td><td>build</td>",
+        ] {
+            assert!(page.contains(part), "{part} is not in {page}");
+        }
+        assert_eq!(page.matches("<figure class=\"chart").count(), 3);
+        // A policy without inline styles or scripts holds for what the dashboard shares.
+        let charts = &page[page.find("<figure").unwrap()..];
+        assert!(!charts.contains(" style=") && !charts.contains("<script") && !charts.contains(" onload"));
+        for past in &mut report.epochs {
+            (past.verdict, past.epoch.candidate_build, past.why) = (None, Some("<b>".into()), "<i>".into());
+        }
+        for series in &mut report.history.series {
+            series.route = Some("GET /<script>\u{1b}\" onload='x'".into());
+        }
+        let page = html(&report, &Examples::new());
+        assert!(
+            page.contains("not judged")
+                && page.contains("&lt;b&gt;")
+                && !page.contains("<script")
+                && !page.contains("onload='")
+        );
+        report.history.points.truncate(1);
+        let page = html(&Report { epochs: vec![], ..report }, &Examples::new());
+        assert!(!page.contains("closed in") && !page.contains("Earlier epochs"));
     }
 
     #[test]

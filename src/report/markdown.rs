@@ -12,6 +12,10 @@ pub const MAX_MARKDOWN_BYTES: usize = 900 * 1024;
 
 const MAX_ROUTES: usize = 200;
 
+/// Of the history: series, and about so many points of each.
+const MAX_SERIES: usize = 8;
+const MAX_SERIES_POINTS: usize = 6;
+
 /// The report; with `examples`, one beside each divergence that has one there.
 pub fn markdown(report: &Report, examples: &Examples) -> String {
     let mut out = String::new();
@@ -19,6 +23,7 @@ pub fn markdown(report: &Report, examples: &Examples) -> String {
     let _ = head(&mut out, report);
     let _ = routes(&mut out, report);
     let mut tail = String::new();
+    let _ = history(&mut tail, report);
     let _ = notices(&mut tail, report);
     let _ = meaning(&mut tail, report);
     let counted: Vec<_> = report.divergences.iter().filter(|d| d.counted > 0).collect();
@@ -52,7 +57,7 @@ fn head(out: &mut String, report: &Report) -> std::fmt::Result {
             None => Ok(()),
         };
     }
-    writeln!(out, "{}\n", md(&words::epoch_line(report)))?;
+    writeln!(out, "{}\n\n{}\n", md(&words::epoch_line(report)), md(&words::covers(report)))?;
     writeln!(out, "| | exchanges | share | |\n|---|--:|--:|---|")?;
     let skipped = words::not_mirrored(report);
     let rest = t.incomparable + t.pending;
@@ -150,6 +155,43 @@ fn divergence(
     writeln!(out, "</details>")
 }
 
+/// How the bounds closed in, folded: a line for each series, then the verdicts.
+fn history(out: &mut String, report: &Report) -> std::fmt::Result {
+    let history = &report.history;
+    if history.points.len() < 2 {
+        return Ok(());
+    }
+    let verdicts = super::text_history::verdicts(report);
+    writeln!(out, "\n<details><summary>How the bounds closed in: {}</summary>\n", md(&verdicts))?;
+    writeln!(
+        out,
+        "| verdict | of | at | samples | observed | lower | upper | limit |\n|---|---|---|--:|--:|--:|--:|--:|"
+    )?;
+    for series in history.series.iter().take(MAX_SERIES) {
+        for (i, point) in series.points.iter().enumerate() {
+            // The first, the last, and some on the way.
+            let step = series.points.len().div_ceil(MAX_SERIES_POINTS).max(1);
+            if i % step != 0 && i + 1 != series.points.len() {
+                continue;
+            }
+            let told = |v: Option<f64>| v.map_or_else(String::new, |v| series.told(v));
+            writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                if i == 0 { word(series.verdict) } else { "" },
+                if i == 0 { md(&series.name()) } else { String::new() },
+                super::chart::clock(point.at),
+                thousands(point.samples),
+                told(point.observed),
+                told(point.lower),
+                told(point.upper),
+                told(point.limit),
+            )?;
+        }
+    }
+    writeln!(out, "\n</details>")
+}
+
 fn notices(out: &mut String, report: &Report) -> std::fmt::Result {
     for (i, notice) in report.notices.iter().enumerate() {
         let hint = notice.hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
@@ -182,6 +224,8 @@ mod tests {
         candidate 2026.11.3 does not behave like the primary: 1 of 3 routes diverges too often
 
         epoch 7, build 2026.11.3, for 2 d 4 h, with a control leg
+
+        covers 2026-01-01 00:00:00 to 2026-01-03 04:00:00 UTC, since build 2026.11.3 came, under rules r1
 
         | | exchanges | share | |
         |---|--:|--:|---|
@@ -230,6 +274,32 @@ mod tests {
 
         tau is the limit of a route, and alpha_pass of FAIL is alpha_fail, shared out over all that may fail. It speaks of the requests compared in this epoch; it does not say that the rate is below tau in the long run, or for traffic that never came.
         "##);
+    }
+
+    #[test]
+    fn how_the_bounds_closed_in_is_folded() {
+        let text = markdown(&samples::report_with_history(Verdict::Fail), &Examples::new());
+        let from = text.find("<details><summary>How the bounds").unwrap_or_else(|| panic!("{text}"));
+        let part = text[from..].split_once("</details>").unwrap().0;
+        insta::assert_snapshot!(part, @r##"
+        <details><summary>How the bounds closed in: inconclusive after 1 min, fail after 1 h</summary>
+
+        | verdict | of | at | samples | observed | lower | upper | limit |
+        |---|---|---|--:|--:|--:|--:|--:|
+        | ✖ FAIL | divergence GET /orders/{id} | 2026-01-01 00:01:00 | 1,000 | 0.303 % | 0.034 % | 2.704 % | 0.1 % |
+        |  |  | 2026-01-01 00:15:00 | 2,000 | 0.303 % | 0.068 % | 1.352 % | 0.1 % |
+        |  |  | 2026-01-01 00:30:00 | 4,000 | 0.303 % | 0.135 % | 0.676 % | 0.1 % |
+        |  |  | 2026-01-01 01:00:00 | 8,000 | 0.303 % | 0.27 % | 0.338 % | 0.1 % |
+        | ◌ INCONCLUSIVE | divergence GET /invoices/{id} | 2026-01-01 00:01:00 | 1,000 | 0.303 % | 0.034 % | 2.704 % | 0.1 % |
+        |  |  | 2026-01-01 00:15:00 | 2,000 | 0.303 % | 0.068 % | 1.352 % | 0.1 % |
+        |  |  | 2026-01-01 00:30:00 | 4,000 | 0.303 % | 0.135 % | 0.676 % | 0.1 % |
+        |  |  | 2026-01-01 01:00:00 | 8,000 | 0.303 % | 0.27 % | 0.338 % | 0.1 % |
+        | ✔ PASS | divergence GET /users/{id} | 2026-01-01 00:01:00 | 1,000 | 0.303 % | 0.034 % | 2.704 % | 0.1 % |
+        |  |  | 2026-01-01 00:15:00 | 2,000 | 0.303 % | 0.068 % | 1.352 % | 0.1 % |
+        |  |  | 2026-01-01 00:30:00 | 4,000 | 0.303 % | 0.135 % | 0.676 % | 0.1 % |
+        |  |  | 2026-01-01 01:00:00 | 8,000 | 0.303 % | 0.27 % | 0.338 % | 0.1 % |
+        "##);
+        assert!(!markdown(&samples::report(Verdict::Fail), &Examples::new()).contains("How the bounds"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! age is always the age at [`Report::generated_at`].
 
 mod build;
+pub mod chart;
 mod diff_text;
 pub mod escape;
 mod format;
@@ -12,13 +13,16 @@ pub mod fragments;
 mod gate_markdown;
 mod gate_text;
 mod github;
+mod history;
 mod html;
+mod html_history;
 mod json;
 mod junit;
 mod markdown;
 mod proposals;
 mod rules;
 mod text;
+mod text_history;
 mod text_tables;
 mod types;
 mod words;
@@ -29,6 +33,7 @@ pub use format::{Style, age, duration, share, thousands};
 pub use gate_markdown::gate_markdown;
 pub use gate_text::{GateContext, gate_text, progress_block, progress_line};
 pub use github::github;
+pub use history::{BoundPoint, BoundSeries, EpochReport, HistoryDocument, HistoryPoint, HistoryReport, VerdictChange};
 pub use html::{MAX_HTML_BYTES, html};
 pub use json::{gate_json, json};
 pub use junit::junit;

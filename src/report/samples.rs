@@ -1,12 +1,12 @@
 //! A small epoch that the tests of the renderers share: one failing route, one open, one clean.
 
-use super::{ProxyInfo, Report, ReportFacts, RuleInfo, build};
+use super::{EpochReport, HistoryReport, ProxyInfo, Report, ReportFacts, RuleInfo, build};
 use crate::diff::{Finding, Tier};
 use crate::evidence::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, Example, ExampleMessage, Histogram,
-    RouteEvidence,
+    PastEpoch, RouteEvidence,
 };
-use crate::gate::{Criterion, CriterionResult, Judgement, Verdict};
+use crate::gate::{Criterion, CriterionResult, History, Judgement, Point, Policy, Verdict};
 use crate::model::{Notice, PerLeg, Severity, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ fn epoch() -> EpochInfo {
         rules: "r1".into(),
         started_at: start(),
         reason: EpochReason::Build,
+        resets: 0,
     }
 }
 
@@ -111,6 +112,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
     counts.incomparable_reasons.client_aborted = 2;
     RouteEvidence {
         since: start(),
+        restarts: 0,
         rules: "r1".into(),
         counts,
         paired: Cells { n00: 90, n10: 0, n01: 10, n11: 0 },
@@ -226,6 +228,8 @@ fn build_report(evidence: &Evidence, judgement: &Judgement) -> Report {
             since: Some(start()),
         }],
         proxy: proxy(),
+        history: &History::default(),
+        epochs: Vec::new(),
         bounds: &|_, r| {
             let rate = r.counts.divergent as f64 / r.counts.compared.max(1) as f64;
             (if rate > 0.0 { rate * 0.9 } else { 0.0 }, rate * 1.1 + 0.0001)
@@ -234,6 +238,42 @@ fn build_report(evidence: &Evidence, judgement: &Judgement) -> Report {
         min_comparisons: &|_| 200,
     };
     build(evidence, judgement, &facts)
+}
+
+/// Bounds that close in by halves over an hour, on the routes of [`judgement`]; the verdict changes once.
+pub(crate) fn history(verdict: Verdict) -> History {
+    let mut history = History::default();
+    let last = judgement(verdict);
+    for (i, minutes) in [1, 15, 30, 60].into_iter().enumerate() {
+        let mut judgement = judgement(if i < 3 { Verdict::Inconclusive } else { verdict });
+        for c in &mut judgement.criteria {
+            c.samples = 1_000 << i;
+            let wide = f64::from(1 << (3 - i));
+            (c.upper, c.lower) = (c.upper.map(|u| u * wide), c.lower.map(|l| l / wide));
+        }
+        judgement.epoch = last.epoch.clone();
+        let policy = Policy { default: Default::default(), routes: Vec::new() };
+        let at = start() + Duration::from_secs(60 * minutes);
+        history.push(Point::of(&judgement, &policy, &evidence("x"), at).unwrap());
+    }
+    history
+}
+
+pub(crate) fn history_report() -> HistoryReport {
+    HistoryReport::whole(&history(Verdict::Fail), None)
+}
+
+/// The epoch before that of [`report`].
+pub(crate) fn past() -> EpochReport {
+    let info = EpochInfo { id: "6".into(), candidate_build: Some("2026.11.2".into()), ..epoch() };
+    let totals = Counts { requests: 10, mirrored: 10, compared: 10, matched: 10, ..Counts::default() };
+    let past = PastEpoch { number: 6, info, ended_at: start(), totals };
+    EpochReport::of(&past, Some(&history(Verdict::Fail)))
+}
+
+pub(crate) fn report_with_history(verdict: Verdict) -> Report {
+    let history = HistoryReport::brief(&history(verdict));
+    Report { history, epochs: vec![past()], ..report(verdict) }
 }
 
 pub(crate) fn report(verdict: Verdict) -> Report {

@@ -1,6 +1,7 @@
 //! The report for a terminal or a log: the verdict first, then the numbers, then what to do next.
 
 use super::format::{Role, part, thousands};
+use super::text_history::history;
 use super::text_tables::{divergences, routes};
 use super::{Report, Style, words};
 use crate::gate::Verdict;
@@ -24,11 +25,12 @@ fn write(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
     if report.gate.verdict == Verdict::Inconclusive {
         let open = report.gate.criteria.iter().filter(|c| c.required && c.verdict == Verdict::Inconclusive);
         for c in open.take(3) {
-            writeln!(out, "  {}", style.wrap(&words::reason(c), 4))?;
+            writeln!(out, "  {}", style.wrap(&c.sentence(), 4))?;
         }
     }
     writeln!(out)?;
     writeln!(out, "{}", style.plain(&words::epoch_line(report)))?;
+    writeln!(out, "  {}", style.wrap(&words::covers(report), 2))?;
     accounting(out, report, style)?;
     if !report.routes.is_empty() {
         writeln!(out)?;
@@ -41,6 +43,7 @@ fn write(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
         let line = format!("EXCUSED  {}", style.wrap(&excused, 9));
         writeln!(out, "{}", style.paint(Role::Dim, &line))?;
     }
+    history(out, report, style)?;
     notices(out, report, style)?;
     next(out, report)
 }
@@ -133,6 +136,7 @@ mod tests {
         ✖ FAIL  candidate 2026.11.3 does not behave like the primary: 1 of 3 routes diverges too often
 
         epoch 7, build 2026.11.3, for 2 d 4 h, with a control leg
+          covers 2026-01-01 00:00:00 to 2026-01-03 04:00:00 UTC, since build 2026.11.3 came, under rules r1
           requests   1,018,457
           mirrored   1,018,157  100.0 %  not: 300 method
           compared   1,018,148  100.0 %  1,016,882 matched, 10 excused, 1,256 divergent
@@ -164,6 +168,8 @@ mod tests {
           criteria hold
 
         epoch 7, build 2026.11.3, for 2 d 4 h, with a control leg
+          covers 2026-01-01 00:00:00 to 2026-01-03 04:00:00 UTC,
+          since build 2026.11.3 came, under rules r1
           requests   1,018,457
           mirrored   1,018,157  100.0 %  not: 300 method
           compared   1,018,148  100.0 %  1,016,882 matched, 10 ex...
@@ -182,6 +188,69 @@ mod tests {
 
         next  http://127.0.0.1:9900/
         "##);
+    }
+
+    #[test]
+    fn how_the_bounds_closed_in() {
+        let lines = |report: &Report, style| {
+            let text = text(report, style);
+            let after = text.split_once("\nHISTORY").unwrap_or_else(|| panic!("{text}")).1;
+            format!("HISTORY{}", after.split_once("\n\n").unwrap().0)
+        };
+        let mut report = samples::report_with_history(Verdict::Fail);
+        insta::assert_snapshot!(lines(&report, Style::default()), @r##"
+        HISTORY, bounds after                                       60 s   15 min   30 min   60 min    limit
+        ✖ divergence GET /orders/{id}                   lower    0.034 %  0.068 %  0.135 %   0.27 %    0.1 %
+        ◌ divergence GET /invoices/{id}                 upper    2.704 %  1.352 %  0.676 %  0.338 %    0.1 %
+        ✔ divergence GET /users/{id}                    upper    2.704 %  1.352 %  0.676 %  0.338 %    0.1 %
+          verdicts  inconclusive after 1 min, fail after 1 h
+        "##);
+        report.history.changes_left_out = 3;
+        insta::assert_snapshot!(lines(&report, Style { width: 60, unicode: false, ..Style::default() }), @r##"
+        HISTORY, bounds after               30 min   60 min    limit
+        FAIL divergenc...ers/{id} lower    0.135 %   0.27 %    0.1 %
+        ??   divergenc...ces/{id} upper    0.676 %  0.338 %    0.1 %
+        ok   divergenc...ers/{id} upper    0.676 %  0.338 %    0.1 %
+          verdicts  3 earlier changes, inconclusive after 1 min,
+                    fail after 1 h
+        "##);
+        report.history.series.clear();
+        insta::assert_snapshot!(lines(&report, Style::default()), @r##"
+        HISTORY  3 earlier changes, inconclusive after 1 min, fail after 1 h
+        "##);
+        // One point shows nothing closing in.
+        report.history.points.truncate(1);
+        assert!(!text(&report, Style::default()).contains("HISTORY"));
+    }
+
+    #[test]
+    fn what_the_evidence_covers_is_said_in_words() {
+        let mut report = samples::report_with_history(Verdict::Pass);
+        let covers = |report: &Report| {
+            let text = text(report, Style { width: 100, ..Style::default() });
+            text.lines()
+                .skip_while(|l| !l.starts_with("  covers"))
+                .take_while(|l| !l.starts_with("  requests"))
+                .map(|l| l.trim().to_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(
+            covers(&report),
+            "covers 2026-01-01 00:00:00 to 2026-01-03 04:00:00 UTC, since build 2026.11.3 came after 2026.11.2, under rules r1"
+        );
+        (report.epoch.reason, report.epoch.resets) = (crate::evidence::EpochReason::Manual, 2);
+        report.epoch.rules = "0123456789abcdef".into();
+        for route in &mut report.routes[1..] {
+            route.restarts = 1;
+        }
+        report.routes[1].since = report.generated_at;
+        let said = covers(&report);
+        assert!(
+            said.contains("since it was begun by hand, the 2nd time that evidence of this build was given up, under"),
+            "{said}"
+        );
+        assert!(said.ends_with("under rules 01234567; 2 routes began afresh within it because the rules changed: GET /orders/{id} 0 s ago, GET /users/{id} 2 d ago"), "{said}");
     }
 
     #[test]

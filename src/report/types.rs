@@ -1,5 +1,6 @@
 //! The report's JSON, as types. It is an outward interface: fields are added, never renamed or given another meaning.
 
+use super::{EpochReport, HistoryReport};
 use crate::diff::Tier;
 use crate::evidence::{Counts, EpochInfo, Example, StatusCounts};
 use crate::gate::{CriterionResult, Verdict};
@@ -23,6 +24,12 @@ pub struct Report {
     pub gate: GateSummary,
     #[serde(default)]
     pub proxy: ProxyInfo,
+    /// How the bounds of this epoch closed in.
+    #[serde(default)]
+    pub history: HistoryReport,
+    /// Older epochs, the newest first.
+    #[serde(default)]
+    pub epochs: Vec<EpochReport>,
 }
 
 /// What a report says of one route.
@@ -31,6 +38,9 @@ pub struct RouteReport {
     pub route: Arc<str>,
     /// When this route's evidence began.
     pub since: Timestamp,
+    /// How often it was started afresh within the epoch, because its rules changed.
+    #[serde(default)]
+    pub restarts: u64,
     #[serde(flatten)]
     pub counts: Counts,
     pub divergence: DivergenceShares,

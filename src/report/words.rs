@@ -1,7 +1,8 @@
 //! What a report says in sentences, shared by every format for people.
 
 use super::format::{share, thousands};
-use super::{DivergenceReport, Report, RouteReport, duration};
+use super::{DivergenceReport, Report, RouteReport, age, chart, duration};
+use crate::evidence::EpochReason;
 use crate::gate::{Criterion, CriterionResult, Verdict};
 use crate::model::{Bucket, Incomparable};
 use std::collections::{HashMap, HashSet};
@@ -44,7 +45,7 @@ pub(super) fn headline(report: &Report) -> String {
                         "{candidate} does not behave like the primary: {routes} of {all} {noun} {verb} too often{also}"
                     )
                 }
-                Some(c) if failed.len() == 1 => format!("{candidate} must not replace the primary: {}", reason(c)),
+                Some(c) if failed.len() == 1 => format!("{candidate} must not replace the primary: {}", c.sentence()),
                 _ => format!("{candidate} must not replace the primary: {others} failed"),
             }
         }
@@ -82,14 +83,6 @@ fn inconclusive(report: &Report, open: usize, all: usize) -> String {
     }
 }
 
-/// A criterion's name, route and reason in one line.
-pub(super) fn reason(c: &CriterionResult) -> String {
-    match &c.route {
-        Some(route) => format!("{} {route}: {}", c.criterion.as_str(), c.reason),
-        None => format!("{}: {}", c.criterion.as_str(), c.reason),
-    }
-}
-
 /// `epoch 7, build 2026.11.3, for 2 d 4 h, with a control leg`.
 pub(super) fn epoch_line(report: &Report) -> String {
     let age = duration(report.generated_at.since(report.epoch.started_at));
@@ -99,6 +92,63 @@ pub(super) fn epoch_line(report: &Report) -> String {
     };
     let control = if report.proxy.control { ", with a control leg" } else { "" };
     format!("epoch {}, {build}, for {age}{control}", report.epoch.id)
+}
+
+/// What the evidence speaks of: from when to when, why it began then, under which rules, and what of it began later.
+pub(super) fn covers(report: &Report) -> String {
+    let epoch = &report.epoch;
+    let rules = match epoch.rules.get(..8) {
+        Some(short) => format!("rules {short}"),
+        None if epoch.rules.is_empty() => "no rules known".to_owned(),
+        None => format!("rules {}", epoch.rules),
+    };
+    let mut text = format!(
+        "covers {} to {} UTC, {}, under {rules}",
+        chart::clock(epoch.started_at),
+        chart::clock(report.generated_at),
+        began(report)
+    );
+    let mut afresh: Vec<_> = report.routes.iter().filter(|r| r.restarts > 0).collect();
+    afresh.sort_by_key(|r| std::cmp::Reverse(r.since));
+    if !afresh.is_empty() {
+        let noun =
+            if afresh.len() == 1 { "1 route".to_owned() } else { format!("{} routes", thousands(afresh.len() as u64)) };
+        let named = afresh.iter().take(3).map(|r| format!("{} {}", r.route, age(report.generated_at, r.since)));
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = if afresh.len() > 3 { ", ..." } else { "" };
+        text.push_str(&format!("; {noun} began afresh within it because the rules changed: {named}{more}"));
+    }
+    text
+}
+
+/// Why the epoch began.
+fn began(report: &Report) -> String {
+    let epoch = &report.epoch;
+    let before = report.epochs.first().and_then(|e| e.epoch.candidate_build.as_deref());
+    match (epoch.reason, epoch.resets) {
+        (EpochReason::Start, _) => "since the first evidence that was kept".to_owned(),
+        (EpochReason::Build, _) => match before {
+            Some(before) => format!("since build {} came after {before}", build_name(report)),
+            None => format!("since build {} came", build_name(report)),
+        },
+        (EpochReason::Rules, _) => "since the rules of all routes changed".to_owned(),
+        (EpochReason::Manual, 0) => "since it was begun by hand".to_owned(),
+        (EpochReason::Manual, n) => {
+            format!("since it was begun by hand, the {} time that evidence of this build was given up", ordinal(n))
+        }
+    }
+}
+
+/// `1st`, `2nd`, `11th`.
+fn ordinal(n: u64) -> String {
+    let ending = match (n % 100, n % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{}{ending}", thousands(n))
 }
 
 /// `88,120 method, 41 shed`: the buckets that are not empty, largest first.

@@ -3,7 +3,7 @@
 use super::rows::*;
 use super::{FILE, Store, StoreError, StoreSettings, find_proxy};
 use crate::evidence::{Epoch, Evidence, PastEpoch};
-use crate::gate::Policy;
+use crate::gate::{Histories, History, Point, Policy};
 use crate::model::Timestamp;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableError, TableHandle};
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +31,8 @@ pub struct Stored {
     pub epochs: Vec<Epoch>,
     /// Older epochs' totals, those with evidence included.
     pub history: Vec<PastEpoch>,
+    /// What the gate said of them over time.
+    pub histories: Histories,
     pub next_epoch: u64,
     pub last_commit: Option<Timestamp>,
 }
@@ -56,7 +58,7 @@ pub fn open(settings: &StoreSettings) -> Result<(Store, Stored), StoreError> {
         None => {
             let meta = fresh_meta(&file)?;
             initialise(&db, &meta).map_err(|detail| StoreError::Write { path: file.clone(), detail })?;
-            let stored = stored(&meta, BTreeMap::new(), Vec::new());
+            let stored = stored(&meta, BTreeMap::new(), Vec::new(), Histories::new());
             (meta, Stored { last_commit: None, ..stored }, Index::default())
         }
     };
@@ -96,6 +98,7 @@ pub(super) struct Index {
     /// Key: where it belongs and its size.
     pub examples: BTreeMap<u64, ExampleEntry>,
     pub routes: HashMap<(u64, Arc<str>), RouteIndex>,
+    pub histories: Histories,
     pub example_bytes: u64,
 }
 
@@ -220,8 +223,9 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         }
     }
     // Not there in files of versions that kept none.
-    let places = if names.iter().any(|name| name == VOLATILITY.name()) { rows(VOLATILITY)? } else { Vec::new() };
-    for (key, value) in places {
+    let rows_of_later =
+        |table: Table| if names.iter().any(|name| name == table.name()) { rows(table) } else { Ok(Vec::new()) };
+    for (key, value) in rows_of_later(VOLATILITY)? {
         let (epoch, name) = split_divergence_key(&key).ok_or_else(|| bad(&"the key of a volatile place"))?;
         let VolatilityRow { location, kind, seen } = decode(&value).map_err(|e| bad(&e))?;
         if let Some(route) = epochs.get_mut(&epoch).and_then(|(_, routes)| routes.get_mut(&name)) {
@@ -230,6 +234,14 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
             route.volatility.insert(place, seen);
         }
     }
+
+    let mut points: BTreeMap<u64, Vec<Point>> = BTreeMap::new();
+    for (key, value) in rows_of_later(HISTORY)? {
+        let (epoch, _) = key.split_first_chunk::<8>().ok_or_else(|| bad(&"the key of a point of history"))?;
+        points.entry(u64::from_be_bytes(*epoch)).or_default().push(decode(&value).map_err(|e| bad(&e))?);
+    }
+    let restored = points.into_iter().map(|(epoch, points)| (epoch, Arc::new(History::restore(points))));
+    index.histories = restored.collect();
 
     let mut history = Vec::new();
     let mut read = BTreeMap::new();
@@ -243,11 +255,11 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         let evidence = Evidence { epoch: row.info, routes, rule_hits: row.rule_hits, kinds: row.kinds };
         read.insert(number, Epoch::kept(number, evidence, row.ended_at));
     }
-    let stored = stored(&meta, read, history);
+    let stored = stored(&meta, read, history, index.histories.clone());
     Ok(Some((meta, stored, index)))
 }
 
-fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>) -> Stored {
+fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>, histories: Histories) -> Stored {
     Stored {
         store_id: meta.store_id.clone(),
         redact_key: meta.redact_key,
@@ -255,6 +267,7 @@ fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>) ->
         policy: meta.policy.clone(),
         epochs: epochs.into_values().collect(),
         history,
+        histories,
         next_epoch: meta.next_epoch,
         last_commit: Some(meta.last_commit),
     }
@@ -286,7 +299,7 @@ pub(super) fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
         let mut table = txn.open_table(META).map_err(|e| text(&e))?;
         table.insert(FORMAT_KEY, &FORMAT.to_be_bytes()[..]).map_err(|e| text(&e))?;
         table.insert(META_KEY, &*encode(meta)?).map_err(|e| text(&e))?;
-        for table in [EPOCHS, ROUTES, DIVERGENCES, VOLATILITY, EXAMPLES] {
+        for table in [EPOCHS, ROUTES, DIVERGENCES, VOLATILITY, HISTORY, EXAMPLES] {
             txn.open_table(table).map_err(|e| text(&e))?;
         }
     }

@@ -2,9 +2,10 @@
 
 use super::Store;
 use super::open::{builder, fresh_meta, initialise, load, memory_copy};
-use super::tests::{exchange, resume, settings, stored_of};
+use super::tests::{exchange, point, resume, settings, stored_of};
 use crate::evidence::Evidence;
 use crate::flow::Batch;
+use crate::gate::Histories;
 use redb::StorageBackend;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,11 +98,19 @@ fn a_power_cut_leaves_a_state_that_once_was() {
         let mut book = resume(stored_of(&disk.0.lock().unwrap().now));
         // Cuts so far came before the first commit. From here on: state `i` is durable once commit `i` returned.
         let mut states: Vec<Option<Evidence>> = vec![None];
+        let mut histories = Histories::new();
         let mut checked = disk.0.lock().unwrap().cuts.len();
         for i in 0..30 {
             exchange(&mut book, i, None);
+            Arc::make_mut(histories.entry(1).or_default()).push(point(i, i + 1));
             store
-                .commit(Batch { book: &book, mirroring: true, policy: None, now: crate::evidence::testing::at(i) })
+                .commit(Batch {
+                    book: &book,
+                    histories: &histories,
+                    mirroring: true,
+                    policy: None,
+                    now: crate::evidence::testing::at(i),
+                })
                 .unwrap();
             book.kept();
             states.push(Some(book.newest().evidence.clone()));
@@ -116,6 +125,9 @@ fn a_power_cut_leaves_a_state_that_once_was() {
                 // While a commit runs it is the state before or after; once it has returned, after.
                 let allowed = if n == last { &states[states.len() - 1..] } else { &states[states.len() - 2..] };
                 assert!(allowed.contains(&found), "seed {seed}, commit {i}, cut {n}");
+                // What was said is of what was counted, in the same state.
+                let said = stored.histories.get(&1).and_then(|h| h.points().last()).map(|p| p.compared);
+                assert_eq!(said, found.as_ref().map(|e| e.totals().compared), "seed {seed}, commit {i}, cut {n}");
                 assert!(found.is_none_or(|e| e.law().is_ok()));
             }
         }
@@ -133,7 +145,13 @@ fn a_database_that_panics_is_a_store_that_fails() {
     let mut store = Store::new(db, file.clone(), 1 << 30, meta, Default::default());
     let mut book = resume(stored_of(&disk.0.lock().unwrap().now));
     exchange(&mut book, 0, None);
-    let batch = Batch { book: &book, mirroring: true, policy: None, now: crate::evidence::testing::at(0) };
+    let batch = Batch {
+        book: &book,
+        histories: &Histories::new(),
+        mirroring: true,
+        policy: None,
+        now: crate::evidence::testing::at(0),
+    };
     disk.0.lock().unwrap().panics = true;
     let error = store.commit(batch).unwrap_err().to_string();
     assert!(error.contains("the database gave up"), "{error}");

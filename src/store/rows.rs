@@ -28,6 +28,8 @@ pub(super) const DIVERGENCES: Table = TableDefinition::new("divergences");
 /// By epoch number, route name, a zero byte and a digest of location and kind. Not part of the route's row, which is
 /// written once a second while there is traffic.
 pub(super) const VOLATILITY: Table = TableDefinition::new("volatility");
+/// By epoch number and time, big endian: what the gate said then.
+pub(super) const HISTORY: Table = TableDefinition::new("history");
 /// By a number that grows, big endian: the lowest is the oldest.
 pub(super) const EXAMPLES: Table = TableDefinition::new("examples");
 
@@ -65,6 +67,8 @@ pub(super) struct EpochRow {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RouteRow {
     since: Timestamp,
+    #[serde(default)]
+    restarts: u64,
     rules: String,
     counts: Counts,
     paired: Cells,
@@ -130,6 +134,10 @@ pub(super) fn route_key(epoch: u64, route: &str) -> Vec<u8> {
     [&epoch.to_be_bytes()[..], route.as_bytes()].concat()
 }
 
+pub(super) fn history_key(epoch: u64, at: Timestamp) -> Vec<u8> {
+    [epoch.to_be_bytes(), at.as_micros().to_be_bytes()].concat()
+}
+
 /// What every key of the route's divergences, and of what is volatile there, begins with.
 pub(super) fn divergence_prefix(epoch: u64, route: &str) -> Vec<u8> {
     [&epoch.to_be_bytes()[..], route.as_bytes(), &[0]].concat()
@@ -162,6 +170,7 @@ impl RouteRow {
         }
         Ok(Self {
             since: route.since,
+            restarts: route.restarts,
             rules: route.rules.clone(),
             counts: route.counts.settled(),
             paired: route.paired,
@@ -185,6 +194,7 @@ impl RouteRow {
     /// Without its divergences, and without what is volatile.
     pub(super) fn read(self) -> Result<RouteEvidence, String> {
         let mut route = RouteEvidence::new(self.since, self.rules, Default::default());
+        route.restarts = self.restarts;
         route.counts = self.counts;
         route.counts.law()?;
         route.paired = self.paired;
@@ -319,6 +329,7 @@ mod tests {
     fn what_is_known_of_noise_survives_and_older_rows_have_none() {
         let mut route = RouteEvidence::new(Timestamp::from_micros(1), "r".into(), Default::default());
         route.control.unpaired_noise = 7;
+        route.restarts = 2;
         let known = route.noise.entry(("json:$.id".into(), "json.value".into())).or_default();
         known.shapes.insert("uuid".into());
         known.pairs = NoisePairs { candidate: 20, control: 1, both: 3, above: true };
@@ -332,7 +343,7 @@ mod tests {
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
-        for since in ["noise_pairs", "rule_hits"] {
+        for since in ["noise_pairs", "rule_hits", "restarts"] {
             fields.as_object_mut().unwrap().remove(since);
         }
         // As it was kept before kinds that chance picks among were one.
@@ -349,7 +360,7 @@ mod tests {
         assert_eq!((old.control.unpaired_noise, old.noise.len(), old.counts.asked_again), (0, 2, 0));
         assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
         assert!(old.noise.values().any(|known| known.shapes.len() == 2));
-        assert!(old.rule_hits.is_empty());
+        assert!(old.rule_hits.is_empty() && old.restarts == 0);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::diff::Tier;
 use crate::evidence::testing::{at, compared, finding};
 use crate::evidence::{Book, Evidence, Rules};
 use crate::flow::Batch;
+use crate::gate::{Criterion, Histories, Point, Row, Verdict};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub(super) fn stored_of(bytes: &[u8]) -> Stored {
 }
 
 fn commit(store: &mut Store, book: &mut Book) {
-    store.commit(Batch { book, mirroring: true, policy: None, now: at(100) }).unwrap();
+    store.commit(Batch { book, histories: &Histories::new(), mirroring: true, policy: None, now: at(100) }).unwrap();
     book.kept();
 }
 
@@ -138,7 +139,15 @@ fn the_switch_the_key_and_the_policy_survive() {
     assert!(stored.mirroring && stored.policy.is_none() && stored.last_commit.is_none());
     let book = resume(stored);
     let policy = crate::gate::Policy { default: Default::default(), routes: vec![] };
-    store.commit(Batch { book: &book, mirroring: false, policy: Some(&policy), now: at(3) }).unwrap();
+    store
+        .commit(Batch {
+            book: &book,
+            histories: &Histories::new(),
+            mirroring: false,
+            policy: Some(&policy),
+            now: at(3),
+        })
+        .unwrap();
     drop(store);
     let read = open_read(dir.path()).unwrap();
     assert!(!read.mirroring);
@@ -197,7 +206,9 @@ fn forgotten_epochs_go_and_examples_are_bounded() {
     for i in 0..60 {
         exchange(&mut book, i, Some(if i < 30 { "1" } else { "2" }));
     }
-    let kept = store.commit(Batch { book: &book, mirroring: true, policy: None, now: at(1) }).unwrap();
+    let kept = store
+        .commit(Batch { book: &book, histories: &Histories::new(), mirroring: true, policy: None, now: at(1) })
+        .unwrap();
     assert!(!kept.evicted.is_empty());
     book.kept();
     for (epoch, route, id) in &kept.evicted {
@@ -340,7 +351,9 @@ fn a_file_that_was_removed_is_not_called_durable() {
     exchange(&mut book, 60, Some("2"));
     assert!(store.in_place().is_err());
     for _ in 0..2 {
-        let error = store.commit(Batch { book: &book, mirroring: true, policy: None, now: at(100) }).unwrap_err();
+        let error = store
+            .commit(Batch { book: &book, histories: &Histories::new(), mirroring: true, policy: None, now: at(100) })
+            .unwrap_err();
         assert_eq!(error.to_string(), format!("the file {} is gone", file.display()));
     }
     // With the folder back everything is written again.
@@ -359,10 +372,97 @@ fn a_file_that_was_replaced_is_left_to_its_owner() {
     drop(open(&settings(theirs.path())).unwrap());
     std::fs::rename(theirs.path().join(FILE), ours.path().join(FILE)).unwrap();
     for expect in ["is gone", "was replaced by another store"] {
-        let error = store.commit(Batch { book: &book, mirroring: true, policy: None, now: at(100) }).unwrap_err();
+        let error = store
+            .commit(Batch { book: &book, histories: &Histories::new(), mirroring: true, policy: None, now: at(100) })
+            .unwrap_err();
         assert!(error.to_string().contains(expect), "{error}");
     }
     drop(store);
     let left = open_read(ours.path()).unwrap();
     assert!(left.epochs.is_empty());
+}
+
+/// Said after so many seconds, of so many comparisons.
+pub(super) fn point(second: u64, compared: u64) -> Point {
+    let row = |route: Option<&str>| Row {
+        criterion: Criterion::Errors,
+        route: route.map(Into::into),
+        measure: None,
+        required: true,
+        verdict: Verdict::Inconclusive,
+        observed: Some(0.1),
+        lower: None,
+        upper: Some(1.0 / compared as f64),
+        limit: Some(0.001),
+        samples: compared,
+    };
+    let verdict = if compared < 30 { Verdict::Inconclusive } else { Verdict::Pass };
+    let rows = vec![row(None), row(Some("GET /0"))];
+    Point { at: at(second), verdict, change: None, compared, divergent: 0, why: "too few".into(), rows }
+}
+
+fn noted(histories: &mut Histories, epoch: u64, point: Point) {
+    Arc::make_mut(histories.entry(epoch).or_default()).push(point);
+}
+
+#[test]
+fn what_was_said_comes_back_and_what_was_thinned_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    assert!(stored.histories.is_empty());
+    let (mut book, mut histories) = (resume(stored), Histories::new());
+    for i in 0..300 {
+        exchange(&mut book, i, Some("1"));
+        noted(&mut histories, 1, point(i * 7, i + 1));
+        if i % 10 == 9 {
+            store
+                .commit(Batch { book: &book, histories: &histories, mirroring: true, policy: None, now: at(i) })
+                .unwrap();
+            book.kept();
+            let read = stored_of(&std::fs::read(store.file()).unwrap());
+            assert_eq!(read.histories, histories, "after {i}");
+        }
+    }
+    drop(store);
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    assert_eq!(stored.histories, histories);
+    // The epoch ends: routes go, on disk too. Then it is forgotten.
+    exchange(&mut book, 301, Some("2"));
+    Arc::make_mut(histories.get_mut(&1).unwrap()).retire();
+    noted(&mut histories, 2, point(9_000, 1));
+    let keep = |store: &mut Store, book: &mut Book, histories: &Histories| {
+        store.commit(Batch { book, histories, mirroring: true, policy: None, now: at(9_000) }).unwrap();
+        book.kept();
+        stored_of(&std::fs::read(store.file()).unwrap()).histories
+    };
+    let read = keep(&mut store, &mut book, &histories);
+    assert_eq!(read, histories);
+    assert!(read[&1].points().iter().all(|p| p.rows.len() == 1));
+    book.forget(Duration::from_secs(1), false, at(90_000));
+    histories.remove(&1);
+    assert_eq!(keep(&mut store, &mut book, &histories), histories);
+    // A file that vanished gets all of it again.
+    store.lose_for_test();
+    std::fs::remove_file(store.file()).unwrap();
+    assert_eq!(keep(&mut store, &mut book, &histories), histories);
+}
+
+#[test]
+fn a_file_of_a_version_without_history_is_read_and_gets_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, book) = filled(dir.path(), |_| ());
+    let file = store.file().to_owned();
+    drop(store);
+    let db = redb::Database::open(&file).unwrap();
+    let txn = db.begin_write().unwrap();
+    assert!(txn.delete_table(rows::HISTORY).unwrap());
+    txn.commit().unwrap();
+    drop(db);
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    assert_eq!((newest(&stored), stored.histories.len()), (book.newest().evidence.clone(), 0));
+    let (book, mut histories) = (resume(stored), Histories::new());
+    noted(&mut histories, 2, point(5, 20));
+    store.commit(Batch { book: &book, histories: &histories, mirroring: true, policy: None, now: at(5) }).unwrap();
+    drop(store);
+    assert_eq!(open_read(dir.path()).unwrap().histories[&2].points()[0].compared, 20);
 }

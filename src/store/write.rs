@@ -5,8 +5,9 @@ use super::open::{ExampleEntry, Index, RouteIndex, guarded, initialise, load, op
 use super::rows::*;
 use crate::evidence::{Dirt, Epoch, Example, RouteEvidence};
 use crate::flow::{Batch, Keeper, Kept};
+use crate::gate::History;
 use redb::{Database, Durability, WriteTransaction};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,6 +139,9 @@ impl Store {
                 writer.epoch(epoch, epoch.dirt())?;
             }
         }
+        for (number, history) in batch.histories {
+            writer.history(*number, history)?;
+        }
         let evicted = writer.evict(self.example_cap)?;
         let meta = Meta {
             mirroring: batch.mirroring,
@@ -244,6 +248,25 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Points that came, went or changed since it was last written.
+    fn history(&mut self, epoch: u64, history: &Arc<History>) -> Result<(), String> {
+        let written = self.index.histories.insert(epoch, history.clone());
+        if written.as_ref().is_some_and(|written| Arc::ptr_eq(written, history)) {
+            return Ok(());
+        }
+        let written: BTreeMap<_, _> = written.iter().flat_map(|h| h.points()).map(|p| (p.at, p)).collect();
+        let now: BTreeMap<_, _> = history.points().iter().map(|p| (p.at, p)).collect();
+        for at in written.keys().filter(|at| !now.contains_key(at)) {
+            self.remove(HISTORY, &history_key(epoch, *at))?;
+        }
+        for (at, point) in now {
+            if !written.get(&at).is_some_and(|same| Arc::ptr_eq(same, point)) {
+                self.insert(HISTORY, &history_key(epoch, at), &encode(&**point)?)?;
+            }
+        }
+        Ok(())
+    }
+
     fn example(&mut self, at: &(u64, Arc<str>), example: &Arc<Example>) -> Result<(), String> {
         if self.index.routes.get(at).is_some_and(|r: &RouteIndex| r.examples.contains_key(&example.id)) {
             return Ok(());
@@ -300,6 +323,9 @@ impl Writer<'_> {
             self.index.routes.keys().filter(|(e, _)| *e == epoch).map(|(_, name)| name.clone()).collect();
         for name in names {
             self.clear_route(epoch, &name)?;
+        }
+        for point in self.index.histories.remove(&epoch).iter().flat_map(|history| history.points()) {
+            self.remove(HISTORY, &history_key(epoch, point.at))?;
         }
         self.remove(EPOCHS, &epoch_key(epoch))
     }

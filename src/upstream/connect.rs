@@ -4,6 +4,7 @@ use super::failure::{self, Trouble};
 use super::io::{Io, Open, Stream};
 use super::lookup::Lookup;
 use super::{LegSettings, Scheme, UpstreamOptions};
+use crate::model::Latencies;
 use crate::tls::{self, ALPN_H2, ALPN_HTTP1, TlsError};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -35,6 +36,8 @@ pub(super) struct Connector {
     lookup: Lookup,
     options: UpstreamOptions,
     open: Arc<AtomicUsize>,
+    /// What it took to get the connections that came about: name, TCP and TLS.
+    took: Latencies,
     h1: http1::Builder,
     h2: http2::Builder<TokioExecutor>,
 }
@@ -93,7 +96,16 @@ impl Connector {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         let lookup = Lookup::new(&settings.host, settings.port);
-        Ok(Self { settings, tls, lookup, options: options.clone(), open: Arc::default(), h1, h2 })
+        Ok(Self {
+            settings,
+            tls,
+            lookup,
+            options: options.clone(),
+            open: Arc::default(),
+            took: Latencies::default(),
+            h1,
+            h2,
+        })
     }
 
     pub(super) fn h1(&self) -> &http1::Builder {
@@ -109,17 +121,27 @@ impl Connector {
         self.open.load(Ordering::Relaxed)
     }
 
+    pub(super) fn took(&self) -> &Latencies {
+        &self.took
+    }
+
     /// No more may be opened.
     pub(super) fn full(&self) -> bool {
         self.options.max_connections.is_some_and(|max| self.open() >= max)
     }
 
     pub(super) async fn connect(&self, offer: Offer) -> Result<Connected, Trouble> {
+        let started = Instant::now();
+        let connected = self.connect_by(offer, started + self.settings.connect_timeout).await?;
+        self.took.record(started.elapsed());
+        Ok(connected)
+    }
+
+    async fn connect_by(&self, offer: Offer, deadline: Instant) -> Result<Connected, Trouble> {
         let Some(open) = Open::enter(&self.open, self.options.max_connections) else {
             let max = self.options.max_connections.unwrap_or_default();
             return Err(Trouble::proxy(&format!("all {max} connections that this leg may have are in use")));
         };
-        let deadline = Instant::now() + self.settings.connect_timeout;
         let tcp = self.tcp(deadline).await?;
         let Some(tls) = &self.tls else {
             let io = Io::new(Stream::Tcp(tcp), open, &self.options);

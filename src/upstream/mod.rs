@@ -22,7 +22,7 @@ pub use failure::Fault;
 pub use hop::strip_hop_by_hop;
 pub use settings::{LegSettings, Scheme};
 
-use crate::model::{Failure, FailureKind, Leg};
+use crate::model::{Failure, FailureKind, Latencies, Leg};
 use crate::tls::TlsError;
 use body::{Line, Upload};
 use connect::{Connected, Connector, Offer};
@@ -193,6 +193,11 @@ impl Upstream {
 
     pub fn connections(&self) -> Connections {
         Connections { open: self.shared.connector.open(), idle: self.shared.idle.len() }
+    }
+
+    /// What it took to get the connections that came about.
+    pub fn connect_times(&self) -> &Latencies {
+        self.shared.connector.took()
     }
 
     /// One TCP connection, closed at once: whether anybody listens there.

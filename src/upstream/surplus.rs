@@ -26,7 +26,7 @@ enum At {
     /// In a body, or between two answers.
     Elsewhere,
     /// In a head: lines seen of it, and what is there of the line under way.
-    Head { lines: usize, line: Start, interim: bool },
+    Head { lines: usize, line: Start, status: Status },
     /// In a head that is too long: its bytes from the first that is held back.
     Held { lines: usize, interim: bool, bytes: Vec<u8> },
 }
@@ -38,6 +38,13 @@ enum Start {
     /// A carriage return and no more.
     Return,
     Something,
+}
+
+/// How a status line begins, up to its code.
+#[derive(Debug, Clone, Copy, Default)]
+struct Status {
+    bytes: [u8; 12],
+    length: usize,
 }
 
 /// What came of bytes that were read.
@@ -60,20 +67,24 @@ impl Fields {
 
     /// The next byte is the first of an answer.
     pub(super) fn expect_head(&mut self) {
-        self.at = At::Head { lines: 0, line: Start::Nothing, interim: false };
+        self.at = At::Head { lines: 0, line: Start::Nothing, status: Status::default() };
     }
 
     /// What is to be passed on of the bytes that follow those given before.
     pub(super) fn pass(&mut self, read: &[u8]) -> Passed {
         let mut at = 0;
         loop {
-            let At::Head { lines, line, interim } = &mut self.at else { break };
+            let At::Head { lines, line, status } = &mut self.at else { break };
             let rest = &read[at..];
             if *lines > LEFT_IN && *line == Start::Nothing && !matches!(rest.first(), None | Some(b' ' | b'\t')) {
-                self.at = At::Held { lines: *lines, interim: *interim, bytes: Vec::new() };
+                self.at = At::Held { lines: *lines, interim: status.is_interim(), bytes: Vec::new() };
                 break;
             }
-            let Some(end) = memchr(b'\n', rest) else {
+            let end = memchr(b'\n', rest);
+            if *lines == 0 {
+                status.push(&rest[..end.unwrap_or(rest.len())]);
+            }
+            let Some(end) = end else {
                 *line = match (*line, rest) {
                     (before, []) => before,
                     (Start::Nothing, [b'\r']) => Start::Return,
@@ -82,13 +93,10 @@ impl Fields {
                 break;
             };
             let blank = matches!((*line, &rest[..end]), (Start::Nothing, [] | [b'\r']) | (Start::Return, []));
-            if *lines == 0 && *line == Start::Nothing {
-                *interim = is_interim(&rest[..end]);
-            }
             at += end + 1;
             match blank {
-                true if *lines == 0 => {}
-                true if *interim => self.expect_head(),
+                true if *lines == 0 => self.expect_head(),
+                true if status.is_interim() => self.expect_head(),
                 true => self.at = At::Elsewhere,
                 false => (*lines, *line) = (*lines + 1, Start::Nothing),
             }
@@ -145,9 +153,20 @@ impl Fields {
     }
 }
 
-/// 1xx, but not the one that ends HTTP.
-fn is_interim(status_line: &[u8]) -> bool {
-    matches!(status_line, [b'H', b'T', b'T', b'P', b'/', _, _, _, b' ', b'1', rest @ ..] if !rest.starts_with(b"01"))
+// === impl Status ===
+
+impl Status {
+    fn push(&mut self, line: &[u8]) {
+        for (to, from) in self.bytes.iter_mut().skip(self.length).zip(line) {
+            *to = *from;
+        }
+        self.length = (self.length + line.len()).min(self.bytes.len());
+    }
+
+    /// 1xx, but not the one that ends HTTP.
+    fn is_interim(&self) -> bool {
+        matches!(self.bytes, [b'H', b'T', b'T', b'P', b'/', _, _, _, b' ', b'1', x, y] if (x, y) != (b'0', b'1'))
+    }
 }
 
 /// Whether hyper has to see it, to know how the answer is framed and what becomes of the connection.

@@ -157,7 +157,7 @@ fn a_slow_upload_is_not_held_against_the_candidate() {
     let primary = Upstream::json("{}");
     let candidate = Upstream::json("{}");
     let proxy = Proxy::between(&primary.url(), &candidate.url())
-        .config("[mirror]\nmethods = [\"POST\"]\ntimeout = \"600ms\"\n")
+        .config("[mirror]\nmethods = [\"POST\"]\ntimeout = \"1500ms\"\n")
         .start();
     let upload = |pause: u64| {
         let mut client = proxy.connect();
@@ -169,10 +169,10 @@ fn a_slow_upload_is_not_held_against_the_candidate() {
         assert_eq!(client.read_reply().status, 200);
     };
     // Within the time a request has, though the candidate's own time would have been over with it.
-    upload(120);
+    upload(150);
     assert_eq!(proxy.settled(1)["totals"]["matched"], 1);
     // Longer than that: not judged, and nothing that came after it waits for it.
-    upload(400);
+    upload(700);
     let report = proxy.settled(2);
     assert_eq!(report["totals"]["incomparable_reasons"]["capture_lost"], 1, "{:#}", report["totals"]);
     assert_eq!(report["totals"]["divergent"], 0);

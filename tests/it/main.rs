@@ -5,11 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod harness;
+mod history;
 
 mod accounting;
+mod action;
 mod commands;
 mod comparing;
 mod confirm;
+mod contrib;
+mod docs;
 mod durability;
 mod forwarding;
 mod gate;

@@ -71,6 +71,23 @@ async fn what_cannot_be_sent_twice_uses_connections_that_are_warm() {
     assert!(sending.await.unwrap().unwrap().reused);
 }
 
+#[tokio::test]
+async fn every_new_connection_is_timed_and_no_other() {
+    let (up, _listener, mut peer) = warm().await;
+    let timed = || up.connect_times().read().0.iter().sum::<u64>();
+    assert_eq!(timed(), 1);
+    let sending = spawn_send(&up, get("/"), GET);
+    peer.answer("again").await;
+    assert!(sending.await.unwrap().unwrap().reused);
+    assert_eq!(timed(), 1);
+
+    let (listener, address) = listen().await;
+    drop(listener);
+    let refused = upstream(Scheme::Http, address);
+    assert!(refused.send(get("/"), GET).await.is_err());
+    assert_eq!(refused.connect_times().read().0.iter().sum::<u64>(), 0);
+}
+
 fn narrow(scheme: Scheme, address: SocketAddr, max: usize) -> Arc<Upstream> {
     let options = UpstreamOptions { max_connections: Some(max), ..UpstreamOptions::default() };
     Upstream::new(Leg::Candidate, settings(scheme, address), options).unwrap()
