@@ -126,7 +126,7 @@ def syscalls(rig, options):
 def memory(rig, options):
     """Resident memory at rest, and with many connections that have asked once and keep silent."""
     wanted = _descriptors(options.connections)
-    measured = _rounds(options, rig.proxies(), lambda kind: _connections(rig, kind, wanted))
+    measured = _rounds(options, rig.proxies(), lambda kind: _connections(rig, kind, wanted, GET_1K))
     table = Table(f"memory at rest, and with {wanted} idle connections", ["", "at rest MiB", "connected", "with them MiB"], measured)
     for name, rounds in measured.items():
         table.row(name, median(rounds, "idle"), min(r["connected"] for r in rounds), median(rounds, "with"))
@@ -241,7 +241,7 @@ def _descriptors(wanted):
     return wanted
 
 
-def _connections(rig, kind, wanted):
+def _connections(rig, kind, wanted, scenario):
     proxy = kind(rig, "http", rig.candidate.port).start()
     kept = []
     try:
@@ -249,7 +249,7 @@ def _connections(rig, kind, wanted):
         idle = proxy.usage().resident
         answered = 0
         for _ in range(0, wanted, 200):
-            answered += _ask_once(proxy.port, min(200, wanted - len(kept)), kept)
+            answered += _ask_once(proxy.port, scenario, min(200, wanted - len(kept)), kept)
         time.sleep(2)
         return {"idle": idle, "with": proxy.usage().resident, "connected": answered}
     finally:
@@ -258,12 +258,12 @@ def _connections(rig, kind, wanted):
         proxy.stop()
 
 
-def _ask_once(port, number, kept):
+def _ask_once(port, scenario, number, kept):
     """Opens connections, asks on each, and leaves them open: how many were served."""
     served, waiting = 0, selectors.DefaultSelector()
     for _ in range(number):
         connection = socket.create_connection(("127.0.0.1", port), 5)
-        connection.sendall(b"GET /requests HTTP/1.1\r\nhost: rig\r\n\r\n")
+        connection.sendall(f"GET {scenario.path} HTTP/1.1\r\nhost: rig\r\n\r\n".encode())
         waiting.register(connection, selectors.EVENT_READ)
         kept.append(connection)
     end = time.monotonic() + 10
