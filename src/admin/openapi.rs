@@ -235,7 +235,8 @@ fn schemas() -> Value {
         }))] },
         "Gate": object(json!({
             "schema": { "const": 1 }, "verdict": verdict, "epoch": of("Epoch"), "criteria": list("Criterion"),
-            "eta_seconds": { "type": ["integer", "null"] }, "notices": list("Notice"),
+            "eta_seconds": { "type": ["integer", "null"] }, "alpha_pass": { "type": ["number", "null"] },
+            "notices": list("Notice"),
         })),
         "Epoch": object(json!({
             "id": text, "candidate_build": { "type": ["string", "null"] }, "rules": text, "started_at": time,

@@ -4,6 +4,7 @@ use super::Shared;
 use crate::config::Checked;
 use crate::diff::{CONFIRMATIONS, InferredKey};
 use crate::evidence::Counts;
+use crate::gate::{because, unmirrored};
 use crate::model::{Bucket, Leg, Notice, Severity, Timestamp};
 use crate::pipeline::Snapshot;
 use crate::report::{duration, thousands};
@@ -117,32 +118,20 @@ fn explain(totals: &Counts, settings: &Checked, listen: &str) -> Option<String> 
     if totals.requests == 0 {
         return Some(format!("no request has arrived yet: send one with `curl -i {listen}/`"));
     }
-    if totals.mirrored > 0 {
-        return None;
-    }
-    let (bucket, count) = Bucket::ALL.into_iter().map(|b| (b, totals.not_mirrored.get(b))).max_by_key(|(_, n)| *n)?;
+    let (bucket, count) = unmirrored(totals)?;
+    let (why, remedy) = because(bucket);
+    // Here it is known what is set.
     let why = match bucket {
         Bucket::Method => {
             let allowed: Vec<&str> = settings.mirror.methods.iter().map(http::Method::as_str).collect();
-            format!(
-                "their methods are not among {}, which `mirror.methods` allows. help: name the methods on a route, if the candidate is isolated",
-                allowed.join(", ")
-            )
+            format!("use methods that are not among {}, which `mirror.methods` allows", allowed.join(", "))
         }
-        Bucket::SampledOut => format!(
-            "they fell outside the sample, `mirror.sample` is {}. help: raise it, or mirror by another key",
-            settings.mirror.sample
-        ),
-        Bucket::Disabled => "mirroring is switched off. help: POST /api/v1/mirror {\"enabled\": true}".to_owned(),
-        Bucket::BreakerOpen => {
-            format!("the candidate {} could not be reached, its breaker is open. help: check that it runs", settings.candidate)
-        }
-        Bucket::Shed => "there were too many in flight. help: raise `mirror.max_in_flight`, or speed up the candidate".to_owned(),
-        Bucket::RateLimited => "they were over `mirror.max_rate`. help: raise it".to_owned(),
-        Bucket::Upgrade => "they were upgrades (WebSocket, CONNECT), which are tunnelled and never mirrored".to_owned(),
-        Bucket::Loop => "they carried the header x-parallax-leg: what arrives here has been mirrored before. help: point the candidate's URL at the candidate, not at this proxy".to_owned(),
+        Bucket::SampledOut => format!("{why}, `mirror.sample` is {}", settings.mirror.sample),
+        Bucket::BreakerOpen => format!("{why}: {} could not be reached", settings.candidate),
+        _ => why.to_owned(),
     };
-    Some(format!("{} requests, none mirrored: {} of them because {why}", thousands(totals.requests), thousands(count)))
+    let (requests, count) = (thousands(totals.requests), thousands(count));
+    Some(format!("{requests} requests, none mirrored: {count} {why}. help: {remedy}"))
 }
 
 #[cfg(test)]
@@ -164,7 +153,7 @@ mod tests {
         let mut totals = Counts { requests: 412, ..Counts::default() };
         totals.not_mirrored.method = 412;
         let line = silence.explain(&totals, &settings, "http://127.0.0.1:8080").unwrap();
-        assert!(line.starts_with("412 requests, none mirrored: 412 of them because their methods"), "{line}");
+        assert!(line.starts_with("412 requests, none mirrored: 412 use methods that are not among GET"), "{line}");
         assert!(line.contains("GET, HEAD, OPTIONS"), "{line}");
         totals.mirrored = 1;
         assert_eq!(silence.explain(&totals, &settings, ""), None);

@@ -56,6 +56,10 @@ impl Offline {
         self.view(now).judgement(expected_build)
     }
 
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     pub fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
         self.view(Timestamp::default()).divergence(fingerprint)
     }

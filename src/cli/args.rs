@@ -46,6 +46,16 @@ pub enum Command {
     /// Ask for the verdict: exit code 0 pass, 1 fail, 3 inconclusive, 2 could not ask.
     #[command(after_help = "Example:  parallax gate --wait 30m --candidate-build \"$GIT_SHA\"")]
     Gate(GateArgs),
+    /// Say before a run how many comparisons and how long a pass takes, and what can't be shown at this traffic: exit
+    /// code 0 whatever it says, 2 could not.
+    ///
+    /// Traffic is what you say (--rate, --route), what an access log says (--traffic), or what a running proxy or its
+    /// folder has counted (--admin, --data). Limits come from --config, else from the folder, else they are the
+    /// defaults.
+    #[command(
+        after_help = "Example:  parallax forecast --rate 120 --route \"GET /orders/{id}=35%\" --route \"GET /search=65%\"\n          parallax forecast --config parallax.toml --traffic access.log --divergence 0.0001\n          parallax forecast --data parallax-data --divergence \"GET /orders/{id}=0.05%\""
+    )]
+    Forecast(ForecastArgs),
     /// Compare two stored answers with the rules that `serve` would use: exit code 0 alike, 1 divergent, 2 could not.
     ///
     /// On a terminal the values stand side by side. What does not count (representation, covered by a rule, follows from
@@ -174,6 +184,47 @@ pub enum GateFormat {
     Markdown,
     Junit,
     Github,
+}
+
+#[derive(Debug, Args)]
+pub struct ForecastArgs {
+    /// Gate settings, routes and what of them is mirrored.
+    #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// All requests together: 120 a second, or 120/s, 10/min, 5000/h, 1000000/d. Shares in a log or of a proxy are
+    /// scaled to it.
+    #[arg(long, value_name = "RATE", value_parser = super::forecast::rate)]
+    pub rate: Option<f64>,
+    /// A route and its share of --rate, or a rate of its own: "GET /orders/{id}=35%", "orders=12/s". Repeatable; what
+    /// is left of --rate is taken for one more route.
+    #[arg(long = "route", value_name = "ROUTE=SHARE", value_parser = super::forecast::route, conflicts_with = "traffic")]
+    pub routes: Vec<super::forecast::GivenRoute>,
+    /// An access log in common or combined format, or lines of "METHOD path"; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub traffic: Option<PathBuf>,
+    /// How long --traffic covers, where its lines carry no times, e.g. 1d.
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "traffic")]
+    pub span: Option<Duration>,
+    #[command(flatten)]
+    pub source: Source,
+    /// Share of comparisons that will diverge; "ROUTE=SHARE" for one route. [default: 0]
+    #[arg(long, value_name = "SHARE", value_parser = super::forecast::expected)]
+    pub divergence: Vec<super::forecast::GivenShare>,
+    /// Share in which a control will differ from the primary by what no rule takes out, likewise. [default: 0]
+    #[arg(long, value_name = "SHARE", value_parser = super::forecast::expected)]
+    pub noise: Vec<super::forecast::GivenShare>,
+    /// Share that will fail on the candidate only (and so diverge), likewise. [default: 0]
+    #[arg(long, value_name = "SHARE", value_parser = super::forecast::expected)]
+    pub errors: Vec<super::forecast::GivenShare>,
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ForecastFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ForecastFormat {
+    Text,
+    Json,
+    Markdown,
 }
 
 #[derive(Debug, Args)]

@@ -48,6 +48,14 @@ impl Asked {
         }
     }
 
+    /// What the store was judged by; a proxy keeps that to itself.
+    pub fn policy(&self) -> Option<&Policy> {
+        match self {
+            Asked::Proxy(_) => None,
+            Asked::Store(store) => Some(store.policy()),
+        }
+    }
+
     /// Proposed rules as TOML.
     pub async fn proposals(&self) -> Result<String, Failure> {
         #[derive(serde::Deserialize)]

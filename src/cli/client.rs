@@ -73,7 +73,8 @@ pub async fn find(source: &Source) -> Result<Found, Failure> {
                 "no proxy at {DEFAULT_ADMIN} ({}) and no store in ./{DEFAULT_DATA}",
                 unreachable.detail
             ))
-            .help("name one with `--admin URL` or `--data DIR`"))
+            .help("name one with `--admin URL` or `--data DIR`")
+            .passing())
         }
     }
 }
@@ -81,7 +82,8 @@ pub async fn find(source: &Source) -> Result<Found, Failure> {
 async fn at_folder(folder: &Path) -> Result<Found, Failure> {
     if !folder.is_dir() {
         return Err(Failure::new(format!("there is no folder {}", folder.display()))
-            .help("name the folder that `serve --data` was given; reading never creates one"));
+            .help("name the folder that `serve --data` was given; reading never creates one")
+            .passing());
     }
     if let Some(proxy) = crate::store::find_proxy(folder) {
         let client = AdminClient::new(&proxy.admin)?;
@@ -177,5 +179,6 @@ impl From<Unreachable> for Failure {
     fn from(unreachable: Unreachable) -> Self {
         Failure::new(format!("no proxy answers at {} ({})", unreachable.url, unreachable.detail))
             .help("name the admin interface with `--admin URL`, or read the evidence with `--data DIR`")
+            .passing()
     }
 }

@@ -43,16 +43,23 @@ pub struct Failure {
     pub help: Option<String>,
     pub tried: Vec<String>,
     pub drawn: bool,
+    /// Whether it may be over when tried again: nobody was there yet.
+    pub passing: bool,
 }
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, tried: Vec::new(), drawn: false }
+        Self { message: message.into(), help: None, tried: Vec::new(), drawn: false, passing: false }
     }
 
     /// An error that is drawn already, config errors with their lines.
     pub fn drawn(text: impl Into<String>) -> Self {
         Self { drawn: true, ..Self::new(text) }
+    }
+
+    /// One that may be over when tried again.
+    pub fn passing(self) -> Self {
+        Self { passing: true, ..self }
     }
 
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -94,13 +101,20 @@ macro_rules! failure_from {
 }
 
 failure_from!(
-    crate::store::StoreError,
     crate::telemetry::TelemetryError,
     crate::tls::TlsError,
     serde_json::Error,
     std::io::Error,
     tokio::task::JoinError,
 );
+
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Self {
+        use crate::store::StoreError::{Held, Missing};
+        let passing = matches!(error, Held { .. } | Missing { .. });
+        Self { passing, ..Self::new(chain(&error)) }
+    }
+}
 
 impl From<crate::app::AppError> for Failure {
     fn from(error: crate::app::AppError) -> Self {

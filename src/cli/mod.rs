@@ -9,7 +9,9 @@ mod client;
 mod demo;
 mod diff;
 mod exit;
+mod forecast;
 mod gate;
+mod named;
 mod report;
 mod rules;
 mod serve;
@@ -18,7 +20,8 @@ mod terminal;
 
 pub use exit::{Exit, Failure};
 
-use args::{Cli, Command};
+use crate::config::{self, Checked, Flags};
+use args::{Cli, ColorWhen, Command};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 use std::io::Write;
@@ -40,6 +43,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Check(args) => check::run(args, color),
         Command::Report(args) => report::run(args, color),
         Command::Gate(args) => gate::run(args, color, quiet),
+        Command::Forecast(args) => forecast::run(args, color, quiet),
         Command::Diff(args) => diff::run(args, color),
         Command::Rules { command } => rules::run(command, color),
         Command::Demo(args) => demo::run(args, color),
@@ -86,6 +90,12 @@ fn block_on_threads<T>(future: impl Future<Output = Result<T, Failure>>) -> Resu
         .build()
         .map_err(|e| Failure::new(format!("could not start: {e}")))?;
     runtime.block_on(future)
+}
+
+/// A configuration for a command that contacts no leg.
+fn offline_config(file: &std::path::Path, color: ColorWhen) -> Result<Checked, Failure> {
+    let flags = Flags { offline: true, ..Flags::default() };
+    config::load(Some(file), &flags).map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))
 }
 
 fn now() -> crate::model::Timestamp {

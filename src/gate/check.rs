@@ -22,6 +22,14 @@ pub(super) struct Sample {
     pub paired: bool,
 }
 
+/// How often something is expected, of one comparison; paired as in [`Sample`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rates {
+    pub plus: f64,
+    pub minus: f64,
+    pub paired: bool,
+}
+
 /// What came of it. `passes` is the same as `upper < limit`, `crosses` the same as `lower > limit`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tested {
@@ -65,9 +73,11 @@ impl Sample {
 
     /// Samples a pass takes in all at the present rate; `None` when it is out of reach.
     pub(super) fn needed(self, limits: &Limits) -> Option<u64> {
-        let more = stats::samples_to_pass(self.effective(limits), limits.limit, limits.alpha_pass)?;
-        let more = more as f64 * limits.design_effect.max(1.0);
-        Some(self.n.saturating_add(more.ceil() as u64))
+        let sums = self.effective(limits);
+        let (plus, minus) = (stats::assumed_rate(sums.n, sums.plus), stats::assumed_rate(sums.n, sums.minus));
+        let each = Rates { plus, minus, paired: self.paired }.each(limits);
+        let more = stats::samples_to_pass_by(sums, each, limits.limit, limits.alpha_pass)?;
+        Some(self.n.saturating_add(more))
     }
 
     pub(super) fn test(self, limits: &Limits) -> Tested {
@@ -96,6 +106,25 @@ impl Sample {
             0 => format!("none of {} {noun} {what}", thousands(self.n)),
             plus => format!("{} of {} {noun} {what}", thousands(plus), thousands(self.n)),
         }
+    }
+}
+
+// === impl Rates ===
+
+impl Rates {
+    /// Comparisons a pass takes in all if these rates hold; `None` when it is out of reach.
+    pub(super) fn needed(self, limits: &Limits) -> Option<u64> {
+        stats::samples_to_pass_by(Sums::default(), self.each(limits), limits.limit, limits.alpha_pass)
+    }
+
+    /// Comparisons after which they are beyond the limit.
+    pub(super) fn crossing(self, limits: &Limits) -> Option<u64> {
+        stats::samples_to_fail_by(self.each(limits), limits.limit, limits.alpha_fail, self.paired)
+    }
+
+    /// What one comparison adds to the sums.
+    fn each(self, limits: &Limits) -> Sums {
+        Sums { n: 1.0, plus: self.plus, minus: self.minus }.deflated(limits.design_effect)
     }
 }
 

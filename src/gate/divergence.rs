@@ -1,12 +1,12 @@
 //! The share of exchanges that diverge, route by route: in excess of the control's own share where there is one.
 
-use super::check::{Limits, Sample, Tested};
+use super::check::{Limits, Rates, Sample, Tested};
 use super::judge::View;
-use super::legs::Legs;
+use super::legs::{Legs, PAIRED};
 use super::pool::TAIL;
 use super::weights::Weights;
 use super::words::{percent, thousands};
-use super::{Criterion, CriterionResult, GateSettings, Policy, Verdict};
+use super::{Criterion, CriterionResult, ExpectedRates, GateSettings, Policy, Verdict};
 use crate::evidence::{Evidence, RouteEvidence};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -100,6 +100,36 @@ fn unseen_critical(view: &View<'_>) -> Vec<CriterionResult> {
     describe.collect()
 }
 
+/// Comparisons a pass takes where exchanges diverge as expected; `None` where they never get there.
+pub(super) fn expected(rates: &ExpectedRates, limits: &Limits, settings: &GateSettings) -> Option<u64> {
+    let ExpectedRates { noise, control, .. } = *rates;
+    let diverging = (rates.diverging() + noise).min(1.0);
+    let all = Rates { plus: diverging, minus: noise * control, paired: control > 0.0 };
+    let needed = all.needed(limits)?;
+    if control <= 0.0 {
+        return Some(needed);
+    }
+    // Only some comparisons may come with a control answer.
+    let pairs = Rates { plus: noise, minus: 0.0, paired: false }.needed(&Noise::limits(settings))?;
+    let needed = needed.max((pairs as f64 / control).ceil() as u64);
+    // The others are not to be beyond the limit by themselves by then, or they hold it up for ever.
+    let rest = Rates { plus: diverging, minus: 0.0, paired: false }.crossing(limits).filter(|_| control < 1.0);
+    (!rest.is_some_and(|rest| (1.0 - control) * needed as f64 >= rest as f64)).then_some(needed)
+}
+
+/// Comparisons after which a candidate that diverges in `rate` of them, in excess of the control, fails.
+pub(super) fn failing(rate: f64, rates: &ExpectedRates, limits: &Limits, settings: &GateSettings) -> Option<u64> {
+    let ExpectedRates { noise, control, .. } = *rates;
+    let plus = (rate + noise).min(1.0);
+    let least = |n: u64| n.max(settings.min_comparisons);
+    if control <= 0.0 {
+        return Rates { plus, minus: 0.0, paired: false }.crossing(limits).map(least);
+    }
+    let share = Limits { alpha_fail: limits.alpha_fail * PAIRED, ..*limits };
+    let pairs = Rates { plus, minus: noise, paired: true }.crossing(&share).map(least)?;
+    Some((pairs as f64 / control).ceil() as u64)
+}
+
 struct Decided {
     sample: Sample,
     tested: Tested,
@@ -115,7 +145,7 @@ fn decide(legs: &Legs, limits: &Limits, settings: &GateSettings) -> Decided {
     Decided { sample: said.sample, tested, verdict, reason }
 }
 
-fn limits(settings: &GateSettings, critical: bool, weight: f64) -> Limits {
+pub(super) fn limits(settings: &GateSettings, critical: bool, weight: f64) -> Limits {
     Limits {
         limit: if critical { settings.critical_tolerance } else { settings.tolerance },
         alpha_pass: settings.alpha_pass,
@@ -138,20 +168,23 @@ impl Noise {
         if n == 0 {
             return Noise::None;
         }
-        let cap = settings.noise_cap;
-        let limits = Limits {
-            limit: cap,
-            alpha_pass: settings.alpha_pass,
-            alpha_fail: settings.alpha_pass,
-            design_effect: settings.design_effect,
-        };
+        let limits = Noise::limits(settings);
         let sample = Sample { n, plus: differed, minus: 0, paired: false };
         if sample.passes(&limits) {
             Noise::Low
-        } else if differed as f64 >= cap * n as f64 {
+        } else if differed as f64 >= limits.limit * n as f64 {
             Noise::High { differed, n }
         } else {
             Noise::Unknown { differed, n, needed: sample.needed(&limits) }
+        }
+    }
+
+    fn limits(settings: &GateSettings) -> Limits {
+        Limits {
+            limit: settings.noise_cap,
+            alpha_pass: settings.alpha_pass,
+            alpha_fail: settings.alpha_pass,
+            design_effect: settings.design_effect,
         }
     }
 

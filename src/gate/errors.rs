@@ -1,7 +1,7 @@
 //! Answers that fail (5xx, transport), in excess of the primary's own: all routes together, and any route by itself
 //! that has clearly too many.
 
-use super::check::{Limits, Sample, Tested};
+use super::check::{Limits, Rates, Sample, Tested};
 use super::judge::View;
 use super::words::{percent, thousands};
 use super::{Criterion, CriterionResult, GateSettings, Verdict};
@@ -49,7 +49,7 @@ fn result(
     let tested = sample.test(&limits);
     // Errors the candidate no longer makes may offset new ones in the mean: new ones have a limit of their own.
     let new = Sample { minus: 0, paired: false, ..*sample };
-    let new_limits = Limits { limit: (2.0 * settings.errors).min(1.0), ..limits };
+    let new_limits = new_limits(&limits);
     let new_passes = new.passes(&new_limits);
     let needed = tested.needed.zip(new.needed(&new_limits)).map(|(a, b)| a.max(b));
     let (verdict, reason) = say(sample, &tested, new_passes, needed, settings);
@@ -69,6 +69,19 @@ fn result(
         eta_seconds: more.zip(rate).map(|(more, rate)| (more as f64 / rate).ceil() as u64),
         reason,
     }
+}
+
+/// Comparisons a pass takes where `rate` of them fail on the candidate only; `None` where they never get there.
+pub(super) fn expected(rate: f64, settings: &GateSettings) -> Option<u64> {
+    let limits = limits(settings, 1.0);
+    let all = Rates { plus: rate, minus: 0.0, paired: true }.needed(&limits);
+    let new = Rates { plus: rate, minus: 0.0, paired: false }.needed(&new_limits(&limits));
+    all.zip(new).map(|(a, b)| a.max(b))
+}
+
+/// What new errors alone are held against.
+fn new_limits(limits: &Limits) -> Limits {
+    Limits { limit: (2.0 * limits.limit).min(1.0), ..*limits }
 }
 
 fn limits(settings: &GateSettings, weight: f64) -> Limits {

@@ -4,8 +4,8 @@ use super::pool::Pool;
 use super::weights::Weights;
 use super::words::{duration, probability, thousands};
 use super::{
-    Criterion, CriterionResult, Judgement, Policy, Verdict, coverage, divergence, errors, latency, minimum, unjudged,
-    unseen,
+    Criterion, CriterionResult, Judgement, Policy, Verdict, because, coverage, divergence, errors, latency, minimum,
+    unjudged, unmirrored, unseen,
 };
 use crate::evidence::{Evidence, RouteEvidence};
 use crate::model::{Notice, Severity, Timestamp};
@@ -63,7 +63,9 @@ pub fn judge(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Judgeme
     let mut notices = notices(policy, evidence, facts);
     notices.extend(spent(configured, policy, evidence));
     notices.extend(futile);
-    Judgement { schema: 1, verdict, epoch: evidence.epoch.clone(), criteria, eta_seconds, notices }
+    let alpha_pass = policy.routes.iter().map(|r| r.settings.alpha_pass).fold(policy.default.alpha_pass, f64::max);
+    let epoch = evidence.epoch.clone();
+    Judgement { schema: 1, verdict, epoch, criteria, eta_seconds, alpha_pass: Some(alpha_pass), notices }
 }
 
 fn decide(view: &View<'_>) -> Vec<CriterionResult> {
@@ -188,15 +190,14 @@ fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notic
             "POST /api/v1/mirror {\"enabled\": true} switches it on",
         );
     }
-    let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(count).sum::<u64>();
-    let requests = sum(|r| r.counts.requests);
-    if facts.mirroring && requests > 0 && sum(|r| r.counts.mirrored) == 0 {
-        warn(
-            "nothing_mirrored",
-            Severity::Warning,
-            format!("{} requests in this epoch, none mirrored", thousands(requests)),
-            "totals.not_mirrored in the report says why; see mirror.methods and mirror.sample",
-        );
+    let totals = evidence.totals();
+    if facts.mirroring
+        && let Some((bucket, n)) = unmirrored(&totals)
+    {
+        let (why, remedy) = because(bucket);
+        let (requests, n) = (thousands(totals.requests), thousands(n));
+        let message = format!("{requests} requests in this epoch, none mirrored: {n} {why}");
+        warn("nothing_mirrored", Severity::Warning, message, remedy);
     }
     notices
 }

@@ -7,7 +7,7 @@ use super::quantiles::{self, Quantile};
 use super::words::{duration, percent, thousands};
 use super::{Criterion, CriterionResult, GateSettings, Quantiles, Verdict};
 use crate::evidence::{Blocks, LatencyTerms, RouteEvidence, SLOW_SHARE};
-use crate::stats::threshold;
+use crate::stats::{BlockBets, threshold};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,6 +165,20 @@ fn median(
     }
 }
 
+/// Blocks a pass takes where the candidate is never too slow, and the seconds until they are there on a route of so
+/// many comparisons a second that begins with the epoch.
+pub(super) fn expected(rate: f64, settings: &GateSettings) -> (u64, f64) {
+    let bets = BlockBets::new(SLOW_SHARE).blocks_to_pass(settings.alpha_pass).unwrap_or(0);
+    let blocks = bets.max(settings.latency.min_blocks);
+    let warm = settings.warm_up.as_secs_f64().max(settings.warm_up_pairs as f64 / rate);
+    (blocks, warm + blocks as f64 * apart(settings.latency.block, rate))
+}
+
+/// Seconds from one block that holds something to the next.
+fn apart(block: Duration, rate: f64) -> f64 {
+    block.as_secs_f64().max(1.0 / rate)
+}
+
 /// Blocks it takes when none was slow.
 fn at_best(blocks: &Blocks, settings: &GateSettings) -> u64 {
     let needed = blocks.bets.blocks_to_pass(settings.alpha_pass).unwrap_or(0);
@@ -229,16 +243,17 @@ fn eta(
     state: &State,
     settings: &GateSettings,
 ) -> Option<u64> {
-    let (n, block) = (blocks.bets.blocks(), route.pace.counts.terms.block.as_secs_f64());
+    let (n, block) = (blocks.bets.blocks(), route.pace.counts.terms.block);
     let since = route.pace.counts.began.map_or(0.0, |began| view.facts.now.since(began).as_secs_f64());
-    let apart = if n > 0 { block.max(since / n as f64) } else { block };
+    let rate = view.rate(name, route, route.counts.compared);
+    let apart = if n > 0 { block.as_secs_f64().max(since / n as f64) } else { apart(block, rate.unwrap_or(1.0)) };
     let missing_blocks = |needed: u64| needed.saturating_sub(n) as f64 * apart;
     let seconds = match state {
         State::Open { needed: Some(needed) } => missing_blocks(*needed),
         State::Waiting => missing_blocks(at_best(blocks, settings)),
         State::WarmingUp { pairs, of, left } => {
             let missing = of.saturating_sub(*pairs);
-            let rate = if missing > 0 { view.rate(name, route, route.counts.compared)? } else { 1.0 };
+            let rate = if missing > 0 { rate? } else { 1.0 };
             left.as_secs_f64().max(missing as f64 / rate) + missing_blocks(at_best(blocks, settings))
         }
         _ => return None,

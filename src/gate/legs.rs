@@ -14,7 +14,7 @@ use crate::evidence::RouteEvidence;
 use crate::stats::{self, Sums};
 
 /// Shares of `alpha_fail` where there is a control: the pairs, the others, the noise the others may hold.
-const PAIRED: f64 = 0.75;
+pub(super) const PAIRED: f64 = 0.75;
 const REST: f64 = 0.125;
 const NOISE: f64 = 0.125;
 

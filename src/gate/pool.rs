@@ -2,7 +2,6 @@
 
 use super::Policy;
 use crate::evidence::Evidence;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the pooled rare routes are called where a route is named.
@@ -18,24 +17,27 @@ pub(super) struct Pool {
 // === impl Pool ===
 
 impl Pool {
-    /// Configured routes are judged by themselves, and so are the largest others until together they hold the share
-    /// `coverage` of all comparisons. Chosen by size, never by what was found.
+    /// Of what was compared.
     pub(super) fn new(policy: &Policy, evidence: &Evidence) -> Self {
-        let mut order: Vec<_> = evidence.routes.iter().filter(|(_, r)| r.counts.compared > 0).collect();
-        order.sort_by_key(|(name, route)| (std::cmp::Reverse(route.counts.compared), (*name).clone()));
+        Self::of(policy, evidence.routes.iter().map(|(name, route)| (name, route.counts.compared as f64)))
+    }
+
+    /// Of routes with their comparisons, counted or expected: configured ones are judged by themselves, and so are
+    /// the largest others until together they hold the share `coverage` of all comparisons. Chosen by size, never by
+    /// what was found.
+    pub(super) fn of<'a>(policy: &Policy, routes: impl Iterator<Item = (&'a Arc<str>, f64)>) -> Self {
+        let mut order: Vec<_> = routes.filter(|(_, compared)| *compared > 0.0).collect();
+        order.sort_by(|(a, more), (b, less)| less.total_cmp(more).then_with(|| a.cmp(b)));
         let configured = |name: &str| policy.routes.iter().any(|r| policy.is(r, name));
-        let total: u64 = order.iter().map(|(_, route)| route.counts.compared).sum();
-        let wanted = policy.default.coverage * total as f64;
-        let first: BTreeSet<Arc<str>> =
-            order.iter().filter(|(name, _)| configured(name)).map(|(name, _)| (*name).clone()).collect();
-        let mut covered: u64 =
-            order.iter().filter(|(name, _)| first.contains(*name)).map(|(_, route)| route.counts.compared).sum();
+        let sum = |of: &dyn Fn(&str) -> bool| order.iter().filter(|(name, _)| of(name)).map(|(_, n)| n).sum::<f64>();
+        let wanted = policy.default.coverage * sum(&|_| true);
+        let mut covered = sum(&configured);
         let mut pool = Pool { individual: Vec::new(), tail: Vec::new() };
-        for (name, route) in order {
-            if first.contains(name) {
+        for (name, compared) in order {
+            if configured(name) {
                 pool.individual.push(name.clone());
-            } else if (covered as f64) < wanted {
-                covered += route.counts.compared;
+            } else if covered < wanted {
+                covered += compared;
                 pool.individual.push(name.clone());
             } else {
                 pool.tail.push(name.clone());

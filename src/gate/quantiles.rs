@@ -2,7 +2,7 @@
 
 use super::check::Limits;
 use super::words::{duration, thousands};
-use super::{LatencySettings, Verdict};
+use super::{GateSettings, LatencySettings, Verdict};
 use crate::evidence::Pace;
 use crate::stats::{self, Interval, Sums};
 use std::time::Duration;
@@ -27,6 +27,15 @@ pub(super) struct Quantile {
 pub(super) fn of(pace: &Pace, settings: &LatencySettings, limits: &Limits) -> [Quantile; 2] {
     [("p95", 0.95, settings.p95_ratio), ("p99", 0.99, settings.p99_ratio)]
         .map(|(name, quantile, limit)| Quantile::new(name, quantile, limit, pace, settings, limits))
+}
+
+/// Pairs, a second apart, before there can be a bound on either that a pass may rest on.
+pub(super) fn expected(settings: &GateSettings) -> u64 {
+    least(0.99, settings.alpha_pass)
+}
+
+fn least(quantile: f64, alpha: f64) -> u64 {
+    stats::samples_to_pass(Sums::default(), 1.0 - quantile, alpha / 2.0).unwrap_or(0)
 }
 
 // === impl Quantile ===
@@ -85,8 +94,7 @@ impl Quantile {
 
     /// Pairs that are missing before there can be a bound to pass by.
     pub(super) fn missing(&self) -> u64 {
-        let least = stats::samples_to_pass(Sums::default(), 1.0 - self.quantile, self.alpha / 2.0);
-        least.unwrap_or(0).saturating_sub(self.pairs)
+        least(self.quantile, self.alpha).saturating_sub(self.pairs)
     }
 
     /// The sentence of a criterion of its own.

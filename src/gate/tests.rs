@@ -11,7 +11,7 @@ use std::time::Duration;
 mod history;
 mod pace;
 
-fn started() -> Timestamp {
+pub(super) fn started() -> Timestamp {
     Timestamp::from_micros(1_767_225_600_000_000)
 }
 
@@ -21,12 +21,12 @@ fn after(seconds: u64) -> Facts<'static> {
 }
 
 /// A policy that decides by the criteria named and asks for no duration.
-fn policy(criteria: &[Criterion]) -> Policy {
+pub(super) fn policy(criteria: &[Criterion]) -> Policy {
     let default = GateSettings { criteria: criteria.to_vec(), min_duration: Duration::ZERO, ..GateSettings::default() };
     Policy { default, routes: Vec::new() }
 }
 
-fn configured(policy: &mut Policy, name: &str, critical: bool) {
+pub(super) fn configured(policy: &mut Policy, name: &str, critical: bool) {
     policy.routes.push(RoutePolicy {
         name: name.into(),
         critical,
@@ -36,7 +36,7 @@ fn configured(policy: &mut Policy, name: &str, critical: bool) {
 }
 
 /// Routes of so many comparisons, so many of them divergent.
-fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
+pub(super) fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
     let mut evidence = Evidence {
         epoch: EpochInfo {
             id: "1".into(),
@@ -63,7 +63,7 @@ fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
     evidence
 }
 
-fn route_mut<'a>(evidence: &'a mut Evidence, name: &str) -> &'a mut RouteEvidence {
+pub(super) fn route_mut<'a>(evidence: &'a mut Evidence, name: &str) -> &'a mut RouteEvidence {
     evidence.routes.get_mut(name).unwrap()
 }
 
@@ -89,12 +89,14 @@ fn no_evidence_is_inconclusive_whatever_is_asked() {
         assert_eq!(of(&judgement, Criterion::Divergence, None).reason, "no request has arrived yet");
     }
     let mut posts = evidence(&[("POST /orders", 0, 0)]);
-    route_mut(&mut posts, "POST /orders").counts.requests = 12;
+    let counts = &mut route_mut(&mut posts, "POST /orders").counts;
+    (counts.requests, counts.not_mirrored.method) = (12, 12);
     let judgement = judge(&policy(&[Criterion::Minimum]), &posts, &after(9));
     assert_eq!(judgement.verdict, Verdict::Inconclusive);
     let said = &of(&judgement, Criterion::Divergence, None).reason;
     assert_eq!(said, "12 requests have arrived and none was mirrored");
-    assert!(judgement.notices.iter().any(|n| n.code == "nothing_mirrored"));
+    let notice = judgement.notices.iter().find(|n| n.code == "nothing_mirrored").unwrap();
+    assert!(notice.message.ends_with("none mirrored: 12 use methods that `mirror.methods` does not name"));
 }
 
 #[test]

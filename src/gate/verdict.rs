@@ -74,5 +74,8 @@ pub struct Judgement {
     pub epoch: EpochInfo,
     pub criteria: Vec<CriterionResult>,
     pub eta_seconds: Option<u64>,
+    /// The tolerated probability of ever passing a candidate beyond the limits, the largest of any route.
+    #[serde(default)]
+    pub alpha_pass: Option<f64>,
     pub notices: Vec<crate::model::Notice>,
 }

@@ -21,17 +21,22 @@ pub(super) struct Weights {
 // === impl Weights ===
 
 impl Weights {
-    /// Half for the configured routes, evenly; half for those that turn up, the j-th of them `6 / (pi j)^2` of it.
-    /// One configured route may turn up under several methods and operations, and shares its part in the same way.
+    /// By the order in which the routes of the evidence were first seen.
     pub(super) fn new(policy: &Policy, evidence: &Evidence) -> Self {
         let mut order: Vec<_> = evidence.routes.iter().map(|(name, route)| (route.since, name)).collect();
         order.sort();
+        Self::of(policy, order.into_iter().map(|(_, name)| name))
+    }
+
+    /// Half for the configured routes, evenly; half for those that turn up, the j-th of them `6 / (pi j)^2` of it.
+    /// One configured route may turn up under several methods and operations, and shares its part in the same way.
+    pub(super) fn of<'a>(policy: &Policy, order: impl Iterator<Item = &'a Arc<str>>) -> Self {
         let (configured, late) = match policy.routes.len() {
             0 => (0.0, 1.0),
             n => (0.5 / n as f64, 0.5),
         };
         let mut seen: BTreeMap<Option<&str>, u64> = BTreeMap::new();
-        let routes = order.into_iter().map(|(_, name)| {
+        let routes = order.map(|name| {
             let route = policy.routes.iter().find(|r| policy.is(r, name)).map(|r| r.name.as_str());
             let j = seen.entry(route).or_insert(0);
             *j += 1;

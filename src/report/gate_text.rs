@@ -10,7 +10,11 @@ use std::time::Duration;
 
 const MAX_OPEN: usize = 12;
 const MAX_FAILED: usize = 6;
-/// Criteria in the block that is redrawn while waiting.
+/// Columns of a route in the block that is redrawn while waiting, so that the time that is left still fits.
+const ROUTE: usize = 21;
+/// And of what is waited for there.
+const MISSING: usize = 22;
+/// Criteria in that block.
 const MAX_WAITING: usize = 14;
 
 /// What is known beside the judgement. All of it may be missing.
@@ -18,10 +22,10 @@ const MAX_WAITING: usize = 14;
 pub struct GateContext<'a> {
     /// For the counts, and for what lies behind a failed route.
     pub report: Option<&'a Report>,
-    /// How long `--wait` waited, when it is over.
-    pub waited: Option<Duration>,
-    /// `gate.alpha_pass`, for the sentence that says what a pass means.
-    pub alpha_pass: Option<f64>,
+    /// Why nobody waits any longer, where somebody did: `--wait is over after 30 min`.
+    pub ended: Option<&'a str>,
+    /// Why nothing was compared lately, where nothing was.
+    pub silence: Option<&'a str>,
 }
 
 /// The final text of `parallax gate`. Ends in a newline.
@@ -32,6 +36,9 @@ pub fn gate_text(judgement: &Judgement, context: &GateContext<'_>, style: Style)
         Verdict::Fail => fail(&mut out, judgement, context, style),
         Verdict::Inconclusive => inconclusive(&mut out, judgement, context, style),
     };
+    if let Some(line) = context.silence {
+        let _ = writeln!(out, "! {}", style.wrap(line, 2));
+    }
     for notice in &judgement.notices {
         let hint = notice.hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
         let _ = writeln!(out, "! {}", style.wrap(&format!("{}{hint}", notice.message), 2));
@@ -39,8 +46,8 @@ pub fn gate_text(judgement: &Judgement, context: &GateContext<'_>, style: Style)
     out
 }
 
-/// One line for a log while waiting: `06:31:00Z inconclusive 4/8 next: …, eta 5m`.
-pub fn progress_line(judgement: &Judgement, now: Timestamp) -> String {
+/// One line for a log while waiting: `06:31:00Z inconclusive 4/8 next: …, eta 5m`, and why nothing moves.
+pub fn progress_line(judgement: &Judgement, now: Timestamp, silence: Option<&str>) -> String {
     let time: String = now.to_string().chars().skip(11).take(8).collect();
     let required: Vec<_> = judgement.criteria.iter().filter(|c| c.required).collect();
     let holding = required.iter().filter(|c| c.verdict == Verdict::Pass).count();
@@ -50,12 +57,10 @@ pub fn progress_line(judgement: &Judgement, now: Timestamp) -> String {
     if let Some(next) = open.min_by_key(|c| rank(c)) {
         let place = next.route.as_deref().unwrap_or(next.criterion.as_str());
         let progress = match next.samples_needed {
-            Some(needed) if needed > next.samples && next.criterion == Criterion::Divergence => {
-                format!("{} comparisons", words::progress(next, needed))
-            }
             Some(needed) if needed > next.samples && next.criterion == Criterion::Latency => {
                 words::progress(next, needed)
             }
+            Some(needed) if needed > next.samples => format!("{} comparisons", words::progress(next, needed)),
             _ => next.reason.clone(),
         };
         let _ = write!(line, " next: {} {}", super::escape::line(place), super::escape::line(&progress));
@@ -65,11 +70,21 @@ pub fn progress_line(judgement: &Judgement, now: Timestamp) -> String {
     if let Some(eta) = judgement.eta_seconds {
         let _ = write!(line, ", eta {}", short(eta));
     }
+    if let Some(silence) = silence {
+        let _ = write!(line, "; {}", super::escape::line(silence));
+    }
     line
 }
 
-/// The block that is redrawn on a terminal while waiting. Every line fits the width; ends without a newline.
-pub fn progress_block(judgement: &Judgement, now: Timestamp, left: Duration, style: Style) -> String {
+/// The block that is redrawn on a terminal while waiting, with why nothing moves where nothing does. Every line fits
+/// the width; ends without a newline.
+pub fn progress_block(
+    judgement: &Judgement,
+    now: Timestamp,
+    left: Duration,
+    silence: Option<&str>,
+    style: Style,
+) -> String {
     let required: Vec<_> = judgement.criteria.iter().filter(|c| c.required).collect();
     let count = |v| required.iter().filter(|c| c.verdict == v).count();
     let age = duration(now.since(judgement.epoch.started_at));
@@ -102,6 +117,10 @@ pub fn progress_block(judgement: &Judgement, now: Timestamp, left: Duration, sty
     if required.len() > MAX_WAITING {
         lines.push(format!("  and {} more", required.len() - MAX_WAITING));
     }
+    if let Some(silence) = silence {
+        lines
+            .extend(format!("\n! {}", style.wrap(silence, 2)).split('\n').map(|line| style.end(line, style.columns())));
+    }
     lines.join("\n")
 }
 
@@ -113,7 +132,9 @@ fn waiting_row(c: &CriterionResult, style: Style) -> String {
         None => String::new(),
     };
     let numbers = !matches!(c.criterion, Criterion::Minimum) && (c.observed.is_some() || c.upper.is_some());
-    let place = style.middle(c.route.as_deref().unwrap_or(if numbers { "all routes" } else { "" }), 24);
+    // Errors alone are summed up over routes that have rows of their own elsewhere.
+    let all = if c.criterion == Criterion::Errors { "all routes" } else { "" };
+    let place = style.middle(c.route.as_deref().unwrap_or(all), ROUTE);
     let eta = c.eta_seconds.map(|s| duration(Duration::from_secs(s))).unwrap_or_default();
     let symbol = style.symbol(c.verdict);
     let indent = if style.unicode { 4 } else { 7 };
@@ -121,19 +142,25 @@ fn waiting_row(c: &CriterionResult, style: Style) -> String {
     let text = if numbers {
         let progress = match c.samples_needed {
             Some(needed) if needed > c.samples => words::progress(c, needed),
+            _ if c.criterion == Criterion::Coverage => style.middle(missing(c).unwrap_or_default(), MISSING),
             _ if c.verdict == Verdict::Pass && c.samples > 0 => format!("{}, enough", thousands(c.samples)),
             _ if c.samples > 0 => thousands(c.samples),
             _ => String::new(),
         };
         let (observed, limit) = (value(c.observed, ""), value(c.limit, "limit "));
         let bound = if c.verdict == Verdict::Fail { value(c.lower, "lower ") } else { value(c.upper, "upper ") };
-        format!("{name} {} {observed:<8} {bound:<13} {limit:<12} {progress:<15} {eta}", pad(&place, 24))
+        format!("{name} {} {observed:<8} {bound:<13} {limit:<12} {progress:<15} {eta}", pad(&place, ROUTE))
     } else {
         let room = style.columns().saturating_sub(indent + 12 + eta.chars().count() + 1);
         let reason = style.end(&c.reason, room);
         format!("{name} {} {eta}", pad(&reason, room))
     };
     format!("  {symbol} {}", style.end(text.trim_end(), style.columns() - indent))
+}
+
+/// `waits for GET /orders/{id}`, of coverage.
+fn missing(c: &CriterionResult) -> Option<&str> {
+    c.reason.split("; ").find(|part| part.starts_with("waits for "))
 }
 
 fn build(judgement: &Judgement) -> String {
@@ -157,7 +184,7 @@ fn pass(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style
         );
         writeln!(out, "        {}", style.wrap(&line, 8))?;
     }
-    let odds = match context.alpha_pass.filter(|a| *a > 0.0 && *a <= 1.0) {
+    let odds = match j.alpha_pass.filter(|a| *a > 0.0 && *a <= 1.0) {
         Some(alpha) => format!("at most 1 in {:.0}", (1.0 / alpha).floor()),
         None => "at most the share `gate.alpha_pass`".to_owned(),
     };
@@ -174,7 +201,7 @@ fn fail(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style
     let line = format!("{}: {} {noun} failed", build(j), failed.len());
     writeln!(out, "{}", style.headline(j.verdict, &line, 8))?;
     for c in failed.iter().take(MAX_FAILED) {
-        row(out, c, &measured(c), style)?;
+        row(out, c, critical(c, context), &measured(c), style)?;
         writeln!(out, "        {}", style.wrap(&c.reason, 8))?;
         behind(out, c, context, style)?;
     }
@@ -209,7 +236,7 @@ fn behind(out: &mut String, c: &CriterionResult, context: &GateContext<'_>, styl
 fn inconclusive(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style) -> std::fmt::Result {
     let required = j.criteria.iter().filter(|c| c.required).count();
     let open: Vec<_> = j.criteria.iter().filter(|c| c.required && c.verdict == Verdict::Inconclusive).collect();
-    let over = context.waited.map(|d| format!("--wait is over after {}: ", duration(d))).unwrap_or_default();
+    let over = context.ended.map(|ended| format!("{ended}: ")).unwrap_or_default();
     let line = if required == 0 {
         format!("{over}there is nothing to judge yet. This is not a pass.")
     } else {
@@ -218,24 +245,52 @@ fn inconclusive(out: &mut String, j: &Judgement, context: &GateContext<'_>, styl
     };
     writeln!(out, "{}", style.headline(j.verdict, &line, 8))?;
     for c in open.iter().take(MAX_OPEN) {
-        row(out, c, &c.reason, style)?;
+        // The present rate has been said to be too little for a futile one.
+        let eta = c.eta_seconds.filter(|_| !c.reason.starts_with("futile"));
+        let more = eta.map(|s| format!(", about {} more", duration(Duration::from_secs(s)))).unwrap_or_default();
+        row(out, c, critical(c, context), &format!("{}{more}", c.reason), style)?;
     }
     if open.len() > MAX_OPEN {
         writeln!(out, "  and {} more", open.len() - MAX_OPEN)?;
     }
-    if let Some(eta) = j.eta_seconds {
+    // It would be at the rate there was before.
+    if let Some(eta) = j.eta_seconds.filter(|_| open.len() > 1 && context.silence.is_none()) {
         writeln!(out, "        decided in about {} at this rate of traffic", duration(Duration::from_secs(eta)))?;
     }
-    let hint = if open.iter().any(|c| c.criterion == Criterion::Minimum) {
-        "keep the traffic coming, or set gate.min_duration and gate.min_comparisons"
-    } else {
-        "keep the traffic coming, or ask with --wait 30m"
-    };
-    writeln!(out, "        next  {}", style.wrap(hint, 14))
+    writeln!(out, "        next  {}", style.wrap(&next(&open, context), 14))
 }
 
-fn row(out: &mut String, c: &CriterionResult, detail: &str, style: Style) -> std::fmt::Result {
-    let route = c.route.as_deref().map(|r| style.middle(r, 32)).unwrap_or_default();
+/// ` (critical)`, where the route is.
+fn critical(c: &CriterionResult, context: &GateContext<'_>) -> &'static str {
+    let of = |report: &Report| report.routes.iter().any(|r| r.critical && c.route.as_ref() == Some(&r.route));
+    if c.criterion == Criterion::Divergence && context.report.is_some_and(of) { " (critical)" } else { "" }
+}
+
+/// What to do about what is open.
+fn next(open: &[&CriterionResult], context: &GateContext<'_>) -> String {
+    let totals = context.report.map(|report| &report.totals);
+    if totals.is_some_and(|t| t.requests == 0) {
+        let listen = context.report.and_then(|report| report.proxy.listen.as_deref());
+        return listen.map_or_else(|| "send requests through the proxy".to_owned(), |url| format!("curl -i {url}/"));
+    }
+    if totals.is_some_and(|t| t.compared == 0) || context.silence.is_some() {
+        return "see to what is said below; `parallax report` has the counts".to_owned();
+    }
+    if open.iter().any(|c| c.criterion == Criterion::Unjudged) {
+        return "see to what was not judged: more traffic alone does not make up for it".to_owned();
+    }
+    let mut next = match open.iter().any(|c| c.criterion == Criterion::Minimum && c.eta_seconds.is_some()) {
+        true => "keep the traffic coming, or set gate.min_duration".to_owned(),
+        false => "keep the traffic coming, or ask with --wait 30m".to_owned(),
+    };
+    if open.iter().any(|c| !critical(c, context).is_empty()) {
+        next.push_str("; `critical = true` asks for more evidence than an ordinary route does");
+    }
+    next
+}
+
+fn row(out: &mut String, c: &CriterionResult, mark: &str, detail: &str, style: Style) -> std::fmt::Result {
+    let route = c.route.as_deref().map(|r| format!("{}{mark}", style.middle(r, 32))).unwrap_or_default();
     let gap = if route.is_empty() { "" } else { "   " };
     let name = pad(c.criterion.as_str(), 10);
     let indent = if style.unicode { 16 } else { 19 };
@@ -262,7 +317,7 @@ mod tests {
     #[test]
     fn pass_says_what_it_means() {
         let (report, judgement) = (samples::report(Verdict::Pass), samples::judgement(Verdict::Pass));
-        let context = GateContext { report: Some(&report), alpha_pass: Some(0.01), ..GateContext::default() };
+        let context = GateContext { report: Some(&report), ..GateContext::default() };
         insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @r##"
         ✔ PASS  build 2026.11.3 may replace the primary: 3 of 3 criteria hold
                 2 d 4 h, 1,018,148 compared, 1,256 divergent, 0.00 % of the mirrored exchanges not judged
@@ -287,34 +342,55 @@ mod tests {
     #[test]
     fn inconclusive_is_not_a_pass() {
         let judgement = samples::judgement(Verdict::Inconclusive);
-        let context = GateContext { waited: Some(Duration::from_secs(1800)), ..GateContext::default() };
+        let report = samples::report(Verdict::Inconclusive);
+        let ended = Some("--wait is over after 30 min");
+        let context = GateContext { report: Some(&report), ended, ..GateContext::default() };
         insta::assert_snapshot!(gate_text(&judgement, &context, Style::default()), @r##"
         ◌ INCONCLUSIVE  --wait is over after 30 min: 1 of 3 criteria is not decided. This is not a pass.
-          ◌ divergence  GET /invoices/{id}   4,810 of 56,154 comparisons, about 5 h more
-                decided in about 5 h at this rate of traffic
-                next  keep the traffic coming, or ask with --wait 30m
+          ◌ divergence  GET /invoices/{id} (critical)   4,810 of 56,154 comparisons, none diverged, about 5
+                        h more
+                next  keep the traffic coming, or ask with --wait 30m; `critical = true` asks for more
+                      evidence than an ordinary route does
         "##);
         let nothing = Judgement { criteria: Vec::new(), ..judgement };
         assert!(gate_text(&nothing, &context, Style::default()).contains("nothing to judge yet. This is not a pass."));
     }
 
     #[test]
+    fn silence_is_told_wherever_somebody_waits() {
+        let judgement = samples::judgement(Verdict::Inconclusive);
+        let silence = Some("no request has arrived for 20 s: send traffic through the proxy");
+        let line = progress_line(&judgement, samples::now(), silence);
+        assert!(line.ends_with(", eta 5h; no request has arrived for 20 s: send traffic through the proxy"), "{line}");
+        let left = Duration::from_secs(60);
+        let block = progress_block(&judgement, samples::now(), left, silence, Style::default());
+        assert!(block.ends_with("\n\n! no request has arrived for 20 s: send traffic through the proxy"), "{block}");
+        let context = GateContext { silence, ..GateContext::default() };
+        let text = gate_text(&judgement, &context, Style::default());
+        assert!(text.ends_with("\n! no request has arrived for 20 s: send traffic through the proxy\n"), "{text}");
+        let empty = samples::empty();
+        let context = GateContext { report: Some(&empty), ..GateContext::default() };
+        let text = gate_text(&judgement, &context, Style::default());
+        assert!(text.contains("next  curl -i http://127.0.0.1:8080/"), "{text}");
+    }
+
+    #[test]
     fn progress_for_logs() {
         let now = samples::now();
-        insta::assert_snapshot!(progress_line(&samples::judgement(Verdict::Inconclusive), now), @r##"04:00:00Z inconclusive 2/3 next: GET /invoices/{id} 4,810 of 56,154 comparisons, eta 5h"##);
+        insta::assert_snapshot!(progress_line(&samples::judgement(Verdict::Inconclusive), now, None), @r##"04:00:00Z inconclusive 2/3 next: GET /invoices/{id} 4,810 of 56,154 comparisons, eta 5h"##);
     }
 
     #[test]
     fn the_block_on_a_terminal() {
         let judgement = samples::judgement(Verdict::Inconclusive);
-        let block = |style| progress_block(&judgement, samples::now(), Duration::from_secs(1440), style);
+        let block = |style| progress_block(&judgement, samples::now(), Duration::from_secs(1440), None, style);
         insta::assert_snapshot!(block(Style::default()), @r##"
         ◌ waiting for a verdict on build 2026.11.3, epoch 7, 2 d 4 h old (24 min of --wait left)
           2 of 3 criteria hold, none has failed, decided in about 5 h
 
-          ✔ divergence  GET /orders/{id}         0.303 %  upper 0.338 % limit 0.1 %  4,810, enough
-          ◌ divergence  GET /invoices/{id}       0.303 %  upper 0.338 % limit 0.1 %  4,810 of 56,154 5 h
-          ✔ divergence  GET /users/{id}          0.303 %  upper 0.338 % limit 0.1 %  4,810, enough
+          ✔ divergence  GET /orders/{id}      0.303 %  upper 0.338 % limit 0.1 %  4,810, enough
+          ◌ divergence  GET /invoices/{id}    0.303 %  upper 0.338 % limit 0.1 %  4,810 of 56,154 5 h
+          ✔ divergence  GET /users/{id}       0.303 %  upper 0.338 % limit 0.1 %  4,810, enough
         "##);
         for line in block(Style { width: 60, unicode: false, ..Style::default() }).lines() {
             assert!(line.chars().count() <= 60, "{line}");

@@ -53,7 +53,7 @@ mod tests {
     fn one_line_each() {
         insta::assert_snapshot!(github(&samples::judgement(Verdict::Fail)), @r##"
         ::error title=FAIL divergence GET /orders/{id}::the rate is above the limit: 0.303 %25 [0.27 %25, 0.338 %25], limit 0.1 %25, of 4,810
-        ::warning title=INCONCLUSIVE divergence GET /invoices/{id}::4,810 of 56,154 comparisons, about 5 h more: 0.303 %25 [0.27 %25, 0.338 %25], limit 0.1 %25, 4,810 of 56,154
+        ::warning title=INCONCLUSIVE divergence GET /invoices/{id}::4,810 of 56,154 comparisons, none diverged: 0.303 %25 [0.27 %25, 0.338 %25], limit 0.1 %25, 4,810 of 56,154
         "##);
         insta::assert_snapshot!(github(&samples::judgement(Verdict::Pass)), @r##"::notice title=PASS::build 2026.11.3 may replace the primary: 3 of 3 criteria hold"##);
     }

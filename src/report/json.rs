@@ -13,7 +13,7 @@ pub fn gate_json(judgement: &Judgement) -> String {
 
 /// These types have string keys only and no failing serializer, so there is no error to report; should one come up
 /// all the same, the output stays one JSON document and says so.
-fn document<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn document<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_string_pretty(value) {
         Ok(text) => text + "\n",
         Err(error) => serde_json::json!({ "schema": 1, "error": error.to_string() }).to_string() + "\n",

@@ -8,6 +8,7 @@ mod build;
 pub mod chart;
 mod diff_text;
 pub mod escape;
+mod forecast;
 mod format;
 pub mod fragments;
 mod gate_markdown;
@@ -29,6 +30,7 @@ mod words;
 
 pub use build::{Bounds, ReportFacts, build, find};
 pub use diff_text::{diff_outcome, diff_text};
+pub use forecast::{forecast_json, forecast_markdown, forecast_text};
 pub use format::{Style, age, duration, share, thousands};
 pub use gate_markdown::gate_markdown;
 pub use gate_text::{GateContext, gate_text, progress_block, progress_line};

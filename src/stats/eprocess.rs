@@ -166,6 +166,12 @@ impl Sums {
         Self { n: self.n / d, plus: self.plus / d, minus: self.minus / d }
     }
 
+    /// The sums after `k` more observations that add `each`.
+    pub fn after(self, k: u64, each: Sums) -> Self {
+        let k = k as f64;
+        Self { n: self.n + each.n * k, plus: self.plus + each.plus * k, minus: self.minus + each.minus * k }
+    }
+
     /// The mean; `None` without observations.
     pub fn mean(self) -> Option<f64> {
         (self.n > 0.0).then(|| (self.plus - self.minus) / self.n)

@@ -21,7 +21,7 @@ pub use bounds::{lower, lower_paired, upper, upper_paired};
 pub use eprocess::{
     GRID_FAIL, GRID_PASS, Sums, Test, anytime_p, ln_e_fail_binary, ln_e_fail_paired, ln_e_pass, threshold,
 };
-pub use eta::{assumed_rate, samples_to_pass};
+pub use eta::{assumed_rate, samples_to_fail_by, samples_to_pass, samples_to_pass_by};
 pub use fixed::{clopper_pearson, clopper_pearson_upper, rule_of_three, wilson, zero_failures};
 pub use multiplicity::{e_bh, fails_weighted, late_weight, log_average_e, spend};
 pub use quantile::{Interval, Ranks, at_ranks, interval, ranks};

@@ -2,10 +2,8 @@
 
 use super::bounds::{Range, rising};
 use super::eprocess::{Sums, Test, ln_sum_exp, threshold};
+use super::eta::least;
 use serde::{Deserialize, Serialize};
-
-/// No forecast reaches further than this many observations.
-const NEVER: u64 = 1 << 53;
 
 /// The first start after the beginning; the others are twice the one before.
 const FIRST_START: u64 = 128;
@@ -85,16 +83,7 @@ impl Unseen {
         if reached(0) {
             return Some(0);
         }
-        let mut high = 1u64;
-        while !reached(high) {
-            high = high.checked_mul(2).filter(|k| *k <= NEVER)?;
-        }
-        let mut low = high / 2;
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if reached(middle) { high = middle } else { low = middle }
-        }
-        Some(high)
+        least(reached)
     }
 
     /// Whether the numbers fit each other; what was kept may not.

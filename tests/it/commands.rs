@@ -213,7 +213,8 @@ fn completions_and_manual() {
         assert!(text(&parallax(&["completions", shell]).stdout).contains("parallax"));
     }
     assert!(text(&parallax(&["manpage"]).stdout).contains("parallax"));
-    for command in ["serve", "check", "report", "gate", "diff", "demo", "status", "completions", "manpage"] {
+    for command in ["serve", "check", "report", "gate", "forecast", "diff", "demo", "status", "completions", "manpage"]
+    {
         let help = parallax(&[command, "--help"]);
         assert_eq!(help.status.code(), Some(0));
         assert!(text(&help.stdout).contains("Example"), "{command}: {}", text(&help.stdout));

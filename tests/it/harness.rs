@@ -427,7 +427,8 @@ impl Serve {
     }
 }
 
-fn command() -> Command {
+/// The binary, without what the environment may say to it.
+pub fn command() -> Command {
     clean(env!("CARGO_BIN_EXE_parallax"))
 }
 

@@ -4,15 +4,14 @@ mod message;
 
 use super::args::{ColorWhen, DiffArgs, TextOrJson};
 use super::exit::{Exit, Failure};
+use super::named::Named;
 use super::terminal::Look;
-use super::{now, print};
-use crate::config::{self, Checked, Flags};
+use super::{now, offline_config, print};
 use crate::diff::{self, Context, Finding, Limits, RuleSet};
 use crate::model::{Answer, BodyEnd, Leg, Outcome, PerLeg, RequestHead};
 use crate::report::{self, Style};
-use crate::routes::RouteTable;
 use http::header::HeaderName;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -25,24 +24,24 @@ const SIDE_BY_SIDE: usize = 80;
 
 pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
     let checked = match &args.config {
-        Some(file) => {
-            let flags = Flags { offline: true, ..Flags::default() };
-            Some(config::load(Some(file), &flags).map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?)
-        }
+        Some(file) => Some(offline_config(file, color)?),
         None => None,
     };
     let rules = checked.as_ref().map_or(&[][..], |c| &c.rules);
     let set = RuleSet::compile(rules)
         .map_err(|errors| Failure::new(errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; ")))?
         .with_schema(checked.as_ref().and_then(|c| c.schema.clone()));
-    let asked = Asked::read(args.route.as_deref(), checked.as_ref())?;
+    let specs = checked.as_ref().map(|c| c.routes.iter().map(|r| r.spec.clone()).collect::<Vec<_>>());
+    let asked = Named::read(args.route.as_deref().unwrap_or("GET /"), specs.as_deref())?;
     let rules = set.for_route(&asked.route, &now().to_string()[..10]);
+    let request =
+        RequestHead { method: asked.method, uri: asked.uri, host: None, scheme: "http", headers: HeaderMap::new() };
 
     if is_stdin(&args.primary) && is_stdin(&args.candidate) {
         return Err(Failure::new("both answers are to be read from standard input")
             .help("`-` can stand for one of them; store the other in a file"));
     }
-    let head_only = asked.request.method == Method::HEAD;
+    let head_only = request.method == Method::HEAD;
     let read = |path: &Path| message::read(path, args.content_type.as_deref(), head_only);
     let (primary, candidate) = (read(&args.primary)?, read(&args.candidate)?);
     if let BodyEnd::Broken(failure) = &primary.end {
@@ -58,7 +57,7 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
     });
     let started = Instant::now();
     let context = Context {
-        request: &asked.request,
+        request: &request,
         rules: &rules,
         origins: &origins,
         other: Leg::Candidate,
@@ -112,60 +111,4 @@ fn broken(path: &Path, answer: &Answer, detail: &str) -> Failure {
     } else {
         "there is nothing to hold the candidate against; store a whole answer"
     })
-}
-
-/// What was asked for when the two answers were stored, as far as `--route` tells.
-struct Asked {
-    /// The name that rules go by.
-    route: String,
-    request: RequestHead,
-}
-
-// === impl Asked ===
-
-impl Asked {
-    /// `GET /orders/42`, `/orders/42`, `GET orders` or `orders`.
-    fn read(given: Option<&str>, checked: Option<&Checked>) -> Result<Asked, Failure> {
-        let given = given.unwrap_or("GET /").trim();
-        let (method, place) = match given.split_once(' ') {
-            Some((method, place)) => {
-                let method = method.parse().map_err(|_| Failure::new(format!("`{method}` is no method")))?;
-                (method, place.trim())
-            }
-            None => (Method::GET, given),
-        };
-        let is_path = place.starts_with('/');
-        let specs = checked.map(|c| c.routes.iter().map(|r| r.spec.clone()).collect::<Vec<_>>()).unwrap_or_default();
-        // An operation follows the name of its route.
-        let bare = place.split(' ').next().unwrap_or_default();
-        let known = specs.iter().find(|spec| spec.name == bare);
-        if !is_path && known.is_none() && checked.is_some() {
-            return Err(unknown(place, specs.iter().map(|spec| spec.name.as_str())));
-        }
-        let path = if is_path { place } else { known.map_or("/", |spec| &spec.path) };
-        // A template is as good as any path that fits it.
-        let uri: Uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
-        let headers = HeaderMap::new();
-        let route = match (is_path, RouteTable::new(&specs)) {
-            (true, Ok(table)) => {
-                let found = table.resolve(&method, None, uri.path(), uri.query(), &headers);
-                // Rules may name a route by its template, which resolving would take for a path.
-                if found.configured.is_some() { found.name.to_string() } else { format!("{method} {place}") }
-            }
-            _ => format!("{method} {place}"),
-        };
-        Ok(Asked { route, request: RequestHead { method, uri, host: None, scheme: "http", headers } })
-    }
-}
-
-fn unknown<'a>(place: &str, names: impl Iterator<Item = &'a str>) -> Failure {
-    let names: Vec<_> = names.collect();
-    let failure = Failure::new(format!("no route is named `{place}`"));
-    if names.is_empty() {
-        return failure.help("the configuration names none; give a path, e.g. --route \"GET /users/{id}\"");
-    }
-    failure.help(format!(
-        "the configuration names {}; or give a path, e.g. --route \"GET /users/{{id}}\"",
-        names.join(", ")
-    ))
 }

@@ -7,9 +7,8 @@ use super::args::{ColorWhen, RulesCommand, RulesTestArgs, Source, TextOrJson};
 use super::asked::Asked;
 use super::exit::{Exit, Failure};
 use super::terminal::Look;
-use super::{block_on, now, print};
+use super::{block_on, now, offline_config, print};
 use crate::app;
-use crate::config::{self, Flags};
 use crate::diff::{self, Context, Limits};
 use crate::model::{Leg, Outcome, Timestamp};
 use replay::{Rebuilt, rebuild};
@@ -33,9 +32,7 @@ fn suggest(source: &Source) -> Result<Exit, Failure> {
 }
 
 fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
-    let flags = Flags { offline: true, ..Flags::default() };
-    let settings =
-        config::load(Some(&args.config), &flags).map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
+    let settings = offline_config(&args.config, color)?;
     let rules = app::rules(&settings)?;
     let (report, stored) = block_on(async {
         let asked = Asked::find(&args.source, None).await?;

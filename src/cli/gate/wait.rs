@@ -1,0 +1,135 @@
+//! Asking again until it is decided, the time is up, or somebody has had enough. Ends the same way with and without a
+//! terminal.
+
+use super::super::args::{ColorWhen, GateArgs};
+use super::super::asked::Asked;
+use super::super::exit::Failure;
+use super::super::say;
+use super::super::terminal::Look;
+use super::progress::Progress;
+use super::silence::Silence;
+use crate::gate::{Judgement, Policy, Verdict};
+use crate::report::duration;
+use crate::shutdown::Signals;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Between two questions while waiting.
+const PACE: Duration = Duration::from_secs(1);
+/// A proxy that stops answering while we wait may be restarting.
+const FORGIVEN: u32 = 10;
+
+/// The last that was heard, and why nobody asks any more.
+#[derive(Debug)]
+pub struct Waited {
+    pub judgement: Judgement,
+    pub ended: Ended,
+    /// Why nothing was compared lately, where nothing was.
+    pub silence: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Asked,
+    Decided,
+    TimeUp(Duration),
+    Interrupted(Duration),
+}
+
+pub async fn wait(
+    args: &GateArgs,
+    policy: Option<&Policy>,
+    limit: Duration,
+    color: ColorWhen,
+    quiet: bool,
+) -> Result<(Asked, Waited), Failure> {
+    let started = Instant::now();
+    let deadline = started + limit;
+    let (mut asked, mut judgement) = reach(args, policy, deadline, quiet).await?;
+    let mut progress = Progress::new(Look::stderr(color), quiet);
+    let mut silence = Silence::new(started);
+    // Before anything is shown: whoever sees that we wait may interrupt.
+    let mut signals = Signals::install()?;
+    let mut missed = 0;
+    loop {
+        silence.heard(&judgement);
+        if judgement.verdict != Verdict::Inconclusive {
+            return Ok((asked, Waited { judgement, ended: Ended::Decided, silence: None }));
+        }
+        let told = silence.explain(&asked, &judgement, missed > 0).await;
+        progress.show(&judgement, deadline, told.as_deref());
+        let ended = if Instant::now() >= deadline {
+            Some(Ended::TimeUp(limit))
+        } else {
+            tokio::select! {
+                answer = again(&mut asked, args, policy, deadline) => {
+                    match answer {
+                        Ok(heard) => (judgement, missed) = (heard, 0),
+                        Err(failure) if !failure.passing || missed >= FORGIVEN => return Err(failure),
+                        Err(_) => missed += 1,
+                    }
+                    None
+                }
+                _ = signals.next() => Some(Ended::Interrupted(started.elapsed())),
+            }
+        };
+        if let Some(ended) = ended {
+            let silence = told.filter(|_| silence.is_news(&judgement));
+            return Ok((asked, Waited { judgement, ended, silence }));
+        }
+    }
+}
+
+/// The first answer. Whoever waits may have started before the proxy has.
+async fn reach(
+    args: &GateArgs,
+    policy: Option<&Policy>,
+    deadline: Instant,
+    quiet: bool,
+) -> Result<(Asked, Judgement), Failure> {
+    let mut missed = 0;
+    loop {
+        let answer = async {
+            let asked = Asked::find(&args.source, policy.cloned()).await?;
+            let judgement = asked.judgement(args.candidate_build.as_deref()).await?;
+            Ok((asked, judgement))
+        };
+        match answer.await {
+            Err(Failure { passing: true, message, .. }) if missed < FORGIVEN && Instant::now() < deadline => {
+                if missed == 0 && !quiet {
+                    say(&format!("{message}: asked again every second\n"));
+                }
+                missed += 1;
+                sleep_until((Instant::now() + PACE).min(deadline)).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Asks again after a moment; a folder without a proxy may have got one meanwhile.
+async fn again(
+    asked: &mut Asked,
+    args: &GateArgs,
+    policy: Option<&Policy>,
+    deadline: Instant,
+) -> Result<Judgement, Failure> {
+    sleep_until((Instant::now() + PACE).min(deadline)).await;
+    if let Asked::Store(_) = asked {
+        *asked = Asked::find(&args.source, policy.cloned()).await?;
+    }
+    asked.judgement(args.candidate_build.as_deref()).await
+}
+
+// === impl Ended ===
+
+impl Ended {
+    /// `--wait is over after 30 min`, where nothing else ended it.
+    pub fn told(self) -> Option<String> {
+        match self {
+            Ended::Asked | Ended::Decided => None,
+            Ended::TimeUp(waited) => Some(format!("--wait is over after {}", duration(waited))),
+            Ended::Interrupted(waited) => Some(format!("interrupted after {}", duration(waited))),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! A route as people name it on the command line.
+
+use super::exit::Failure;
+use crate::routes::{RouteSpec, RouteTable};
+use http::{HeaderMap, Method, Uri};
+
+/// What a `--route` means.
+#[derive(Debug)]
+pub struct Named {
+    pub method: Method,
+    /// Where it is asked for; `/` where that can't be told.
+    pub uri: Uri,
+    /// The name that rules and reports go by.
+    pub route: String,
+    /// The index of the `[[route]]` that takes it.
+    pub configured: Option<usize>,
+}
+
+// === impl Named ===
+
+impl Named {
+    /// `GET /orders/42`, `/orders/42`, `GET orders` or `orders`. Where it is known which routes are configured, a name
+    /// has to be one of theirs.
+    pub fn read(given: &str, specs: Option<&[RouteSpec]>) -> Result<Named, Failure> {
+        let given = given.trim();
+        let (method, place) = match given.split_once(' ') {
+            Some((method, place)) => {
+                let method = method.parse().map_err(|_| Failure::new(format!("`{method}` is no method")))?;
+                (method, place.trim())
+            }
+            None => (Method::GET, given),
+        };
+        let is_path = place.starts_with('/');
+        let known_specs = specs.unwrap_or_default();
+        // An operation follows the name of its route.
+        let bare = place.split(' ').next().unwrap_or_default();
+        let known = known_specs.iter().position(|spec| spec.name == bare);
+        if !is_path && known.is_none() && specs.is_some() {
+            return Err(unknown(place, known_specs.iter().map(|spec| spec.name.as_str())));
+        }
+        let path =
+            if is_path { place } else { known.and_then(|at| known_specs.get(at)).map_or("/", |spec| &spec.path) };
+        // A template is as good as any path that fits it.
+        let uri: Uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
+        let (route, configured) = match (is_path, RouteTable::new(known_specs)) {
+            (true, Ok(table)) => {
+                let found = table.resolve(&method, None, uri.path(), uri.query(), &HeaderMap::new());
+                // Rules may name a route by its template, which resolving would take for a path.
+                let route = found.configured.map(|_| found.name.to_string());
+                (route.unwrap_or_else(|| format!("{method} {place}")), found.configured)
+            }
+            _ => (format!("{method} {place}"), known),
+        };
+        Ok(Named { method, uri, route, configured })
+    }
+}
+
+fn unknown<'a>(place: &str, names: impl Iterator<Item = &'a str>) -> Failure {
+    let names: Vec<_> = names.collect();
+    let failure = Failure::new(format!("no route is named `{place}`"));
+    if names.is_empty() {
+        return failure.help("the configuration names none; give a path, e.g. --route \"GET /users/{id}\"");
+    }
+    failure.help(format!(
+        "the configuration names {}; or give a path, e.g. --route \"GET /users/{{id}}\"",
+        names.join(", ")
+    ))
+}
