@@ -104,12 +104,16 @@ class Rig:
         expected = self._ask(self.url(self.primary.port, scenario), scenario, "http")
         end = time.monotonic() + 3
         while True:
-            got = self._ask(url, scenario, entrance)
-            if scenarios.without_id(expected) == scenarios.without_id(got) and len(expected) == scenario.size:
-                return
-            # There are those that listen before they know their routes.
+            try:
+                got = self._ask(url, scenario, entrance)
+                if scenarios.without_id(expected) == scenarios.without_id(got) and len(expected) == scenario.size:
+                    return
+                wrong = f"{len(got)} bytes which are not the backend's {len(expected)}: {got[:200]!r}"
+            except (OSError, subprocess.SubprocessError) as error:
+                wrong = str(error)
+            # There are those that listen before they know their routes or their certificate.
             if time.monotonic() > end:
-                raise RuntimeError(f"{url}: {len(got)} bytes which are not the backend's {len(expected)}: {got[:200]!r}")
+                raise RuntimeError(f"{url}: {wrong}")
             time.sleep(0.1)
 
     def _ask(self, url, scenario, entrance):

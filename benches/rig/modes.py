@@ -6,6 +6,7 @@ import resource
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def tls(rig, options):
 
 def bodies(rig, options):
     """What comparing costs when no answer is like another, against answers that are equal."""
-    for equal in options.chosen(GET_1K, GET_64K):
+    for equal in (s for s in options.chosen(GET_1K, GET_64K) if s.method == "GET" and not s.differs):
         loads_of = {"saturation": lambda s, url, seconds, folder: loads.saturate(s, url, seconds or options.seconds, folder)}
         if tools.path("oha"):
             rps = min(options.rates)
@@ -81,8 +82,8 @@ def bodies(rig, options):
             measured = _rounds(options, cases, lambda case: rig.run(*case, load))
             title = f"every answer another one, {equal.name}, {load_name}"
             table = Table(title, ["", "CPU us/request", "more than equal", "mirrored %", "requests/s", "p50 us", "p99 us", "of equal", "failed"], measured)
-            for case, (_, scenario) in cases.items():
-                rounds, same = measured[case], measured[case.replace(scenario.name, equal.name)]
+            for case, rounds in measured.items():
+                same = measured.get(case.removesuffix("-differs"), [])
                 table.row(
                     case, median(rounds, "cpu"), _more(rounds, same, "cpu"), median(rounds, "mirrored"), median(rounds, "rps"),
                     median(rounds, "p50"), median(rounds, "p99"), ratio(rounds, same, "p99"), sum(r["failed"] for r in rounds),
@@ -100,7 +101,7 @@ def faults(rig, options):
             heads = ["", "answered %", "p50 us", "p99 us", "of off", "failed", "CPU us/request", "memory growth MiB", "descriptors"]
             table = Table(f"candidate {fault}, {scenario.name}, {rps} requests/s", heads, measured)
             for name, rounds in measured.items():
-                off = measured[f"{name}-off" if name in rig.parallaxes else next(iter(rig.off))]
+                off = measured.get(f"{name}-off" if name in rig.parallaxes else next(iter(rig.off)))
                 answered = 100 * sum(r["requests"] for r in rounds) / (rps * options.seconds * len(rounds))
                 table.row(
                     name, answered, median(rounds, "p50"), median(rounds, "p99"), ratio(rounds, off, "p99"), sum(r["failed"] for r in rounds),
@@ -170,13 +171,17 @@ MODES = {
 
 
 def _rounds(options, cases, measure):
-    """The measurements of each case, one for each round."""
+    """The measurements of each case, one for each round. A case that cannot be measured is named and left out."""
     found = {name: [] for name in cases}
     for number in range(options.rounds):
-        order = list(cases) if number % 2 == 0 else list(reversed(cases))
-        for name in order:
-            found[name].append(measure(cases[name]))
-            _progress()
+        order = [name for name in cases if name in found]
+        for name in order if number % 2 == 0 else reversed(order):
+            try:
+                found[name].append(measure(cases[name]))
+                _progress()
+            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+                print(f"\n{name} is left out: {error}\n")
+                del found[name]
     return found
 
 
@@ -196,7 +201,7 @@ def _beside(rig, options, scenario, load, title, entrance="http", direct_p50=Fal
         cells += [ratio(rounds, measured.get(peer), "cpu") for peer in PEERS_OF_RATIOS]
         cells += [median(rounds, "mirrored"), median(rounds, "rps"), median(rounds, "p50"), median(rounds, "p99"), median(rounds, "peak"), sum(r["failed"] for r in rounds)]
         if direct_p50:
-            cells.insert(9, None if name == "direct" else _more(rounds, measured["direct"], "p50"))
+            cells.insert(9, None if name == "direct" else _more(rounds, measured.get("direct", []), "p50"))
         table.row(*cells)
     return table
 
