@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use parallax::diff::{Finding, Findings, Tier};
 use parallax::evidence::{Book, Compared, Rules, Settled, Settlement};
 use parallax::flow::Inbox;
 use parallax::gate::{self, Facts, GateSettings, Policy};
@@ -15,6 +16,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const BATCH: u64 = 10_000;
+
+/// What the exchanges of a benchmark are like.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Alike.
+    Matched,
+    /// One in a hundred diverges, each at one of a few places.
+    Divergent,
+    /// With a control that differs now and then, as the candidate does; one in a thousand diverges by itself.
+    Controlled,
+}
 
 fn core() -> Core {
     let rules = Rules { generation: 1, digest: "r".into(), route: Arc::new(|_| "r".into()) };
@@ -43,25 +55,64 @@ fn at(second: u64) -> Moment {
 }
 
 /// One of fifty a second, so that blocks of time fill and close.
-fn settled(route: &Arc<str>, i: u64) -> Settled {
+fn settled(kind: Kind, route: &Arc<str>, i: u64) -> Settled {
     let timing = Timing { first_byte: Some(Duration::from_micros(500 + i % 997)), ..Timing::default() };
     let record = Some(LegRecord { class: StatusClass::Success, timing });
+    let control = record.filter(|_| matches!(kind, Kind::Controlled));
     Settled {
         id: "x".into(),
         route: route.clone(),
         generation: 1,
         build: None,
         arrived: Timestamp::from_micros(1_000_000 + i * 20_000),
-        legs: PerLeg { primary: record, candidate: record, control: None },
-        result: Settlement::Compared(Compared::default()),
+        legs: PerLeg { primary: record, candidate: record, control },
+        result: Settlement::Compared(compared(kind, i)),
     }
 }
 
-fn fill(inbox: &Arc<Inbox>, routes: &[Arc<str>], exchanges: u64) {
+fn compared(kind: Kind, i: u64) -> Compared {
+    let mix = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let differs = |one_in: u64, place: &str| {
+        let list = if mix.is_multiple_of(one_in) { vec![finding(place)] } else { vec![] };
+        Findings { list, ..Findings::default() }
+    };
+    match kind {
+        Kind::Matched => Compared::default(),
+        Kind::Divergent => {
+            Compared { candidate: differs(100, ["$.a", "$.b", "$.c"][i as usize % 3]), ..Compared::default() }
+        }
+        Kind::Controlled => {
+            let noise = if i.is_multiple_of(3) { "$.noise" } else { "$.b" };
+            let control = differs(97, noise);
+            let candidate = if mix.is_multiple_of(1_000) { differs(1_000, "$.own") } else { differs(89, noise) };
+            Compared { candidate, control: Some(control), example: None }
+        }
+    }
+}
+
+fn finding(place: &str) -> Finding {
+    let location: Arc<str> = format!("json:{place}").into();
+    Finding {
+        kind: "json.value".into(),
+        tier: Tier::Value,
+        exact: location.clone(),
+        location,
+        primary_class: "string".into(),
+        candidate_class: "string".into(),
+        primary_shape: None,
+        candidate_shape: None,
+        primary: Some("old".into()),
+        candidate: Some("new".into()),
+        cover: None,
+        secondary: false,
+    }
+}
+
+fn fill(inbox: &Arc<Inbox>, routes: &[Arc<str>], exchanges: u64, kind: Kind) {
     for i in 0..exchanges {
         let route = &routes[i as usize % routes.len()];
         let ticket = inbox.mirrored("x".into(), route.clone(), Timestamp::from_micros(1_000_000));
-        ticket.settle(settled(route, i));
+        ticket.settle(settled(kind, route, i));
     }
 }
 
@@ -70,27 +121,37 @@ fn routes(n: usize) -> Vec<Arc<str>> {
 }
 
 fn ledger(c: &mut Criterion) {
-    let (inbox, routes) = (Inbox::new(4), routes(20));
-    let mut core = core();
     let mut group = c.benchmark_group("ledger");
     group.throughput(Throughput::Elements(BATCH));
-    group.bench_function("matched exchanges", |bench| {
-        bench.iter_batched(|| fill(&inbox, &routes, BATCH), |()| core.drain(&inbox, at(2)), BatchSize::PerIteration);
-    });
+    let kinds = [
+        ("matched", Kind::Matched),
+        ("one in a hundred divergent", Kind::Divergent),
+        ("with a control", Kind::Controlled),
+    ];
+    for (name, kind) in kinds {
+        let (inbox, routes, mut core) = (Inbox::new(4), routes(20), core());
+        group.bench_function(name, |bench| {
+            let fill = || fill(&inbox, &routes, BATCH, kind);
+            bench.iter_batched(fill, |()| core.drain(&inbox, at(2)), BatchSize::PerIteration);
+        });
+    }
     group.finish();
 }
 
 fn judging(c: &mut Criterion) {
-    let (inbox, routes) = (Inbox::new(4), routes(2_000));
-    let mut core = core();
-    fill(&inbox, &routes, 200_000);
-    core.drain(&inbox, at(2));
-    let snapshot = core.snapshot(Timestamp::from_micros(2_000_000));
-    let policy = policy();
-    let facts = Facts::at(Timestamp::from_micros(5_000_000_000));
-    c.bench_function("a verdict over 2,000 routes", |bench| {
-        bench.iter(|| black_box(gate::judge(&policy, &snapshot.evidence, &facts)));
-    });
+    let mut group = c.benchmark_group("a verdict over 2,000 routes");
+    for (name, kind) in [("without a control", Kind::Divergent), ("with a control", Kind::Controlled)] {
+        let (inbox, routes, mut core) = (Inbox::new(4), routes(2_000), core());
+        fill(&inbox, &routes, 400_000, kind);
+        core.drain(&inbox, at(2));
+        let snapshot = core.snapshot(Timestamp::from_micros(2_000_000));
+        let policy = policy();
+        let facts = Facts::at(Timestamp::from_micros(9_000_000_000));
+        group.bench_function(name, |bench| {
+            bench.iter(|| black_box(gate::judge(&policy, &snapshot.evidence, &facts)));
+        });
+    }
+    group.finish();
 }
 
 criterion_group!(benches, ledger, judging);

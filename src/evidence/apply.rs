@@ -74,7 +74,7 @@ impl Evidence {
 
     /// Takes a pending exchange out again, from `requests` on: it belongs to another epoch or route, or nowhere.
     pub fn retract(&mut self, route: &str) {
-        let Some(evidence) = self.routes.get_mut(route) else { return };
+        let Some(evidence) = self.route_mut(route) else { return };
         let counts = &mut evidence.counts;
         if counts.pending > 0 {
             counts.requests -= 1;
@@ -130,7 +130,7 @@ impl Evidence {
 
     /// Adds what a divergent exchange showed when it was asked again; lost where it is no part of this any more.
     pub fn asked_again(&mut self, diverged: &Diverged, compared: &Compared) {
-        if let Some(route) = self.routes.get_mut(&diverged.route).filter(|route| route.since == diverged.since) {
+        if let Some(route) = self.route_mut(&diverged.route).filter(|route| route.since == diverged.since) {
             route.asked_again(&diverged.rows, compared);
         }
     }
@@ -138,6 +138,7 @@ impl Evidence {
     /// Starts a route's evidence afresh under other rules. What is in flight stays pending in it.
     pub fn restart_route(&mut self, route: &str, rules: String, now: Timestamp) {
         if let Some(evidence) = self.routes.get_mut(route) {
+            let evidence = Arc::make_mut(evidence);
             for (rule, gone) in &evidence.rule_hits {
                 if let Some(hits) = self.rule_hits.get_mut(rule) {
                     *hits = hits.saturating_sub(*gone);
@@ -156,10 +157,15 @@ impl Evidence {
     fn route(&mut self, name: &Arc<str>, keep: Keep<'_>) -> &mut RouteEvidence {
         if !self.routes.contains_key(name) {
             let route = RouteEvidence::new(keep.now, (keep.rules)(name), (keep.latency)(name));
-            self.routes.insert(name.clone(), route);
+            self.routes.insert(name.clone(), Arc::new(route));
         }
-        let nothing = || RouteEvidence::new(keep.now, String::new(), LatencyTerms::default());
-        self.routes.entry(name.clone()).or_insert_with(nothing)
+        let nothing = || Arc::new(RouteEvidence::new(keep.now, String::new(), LatencyTerms::default()));
+        Arc::make_mut(self.routes.entry(name.clone()).or_insert_with(nothing))
+    }
+
+    /// A route, to be changed.
+    pub fn route_mut(&mut self, name: &str) -> Option<&mut RouteEvidence> {
+        self.routes.get_mut(name).map(Arc::make_mut)
     }
 }
 
@@ -187,6 +193,7 @@ impl RouteEvidence {
             paired: Default::default(),
             control: Default::default(),
             errors: Default::default(),
+            bursts: Default::default(),
             status: Default::default(),
             latency: crate::model::PerLeg { primary: histogram(), candidate: histogram(), control: histogram() },
             pace: Pace::new(terms),
@@ -229,6 +236,7 @@ impl RouteEvidence {
             }
         }
         self.counts.compared += 1;
+        self.bursts.add(judged.decision == Decision::Divergent);
         if let Some(control) = judged.control {
             self.paired.record(judged.decision == Decision::Divergent, control.counts);
             self.control.compared += 1;

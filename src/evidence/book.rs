@@ -270,7 +270,7 @@ impl Book {
     /// Lets go of one exchange's example that the store had no room for.
     pub fn drop_example(&mut self, number: u64, route: &str, id: &str) {
         for epoch in self.older.iter_mut().chain([&mut self.newest]).filter(|e| e.number == number) {
-            if let Some(evidence) = epoch.evidence.routes.get_mut(route) {
+            if let Some(evidence) = epoch.evidence.route_mut(route) {
                 for row in evidence.divergences.values_mut() {
                     row.examples.retain(|e| e.id != id);
                 }
@@ -402,7 +402,8 @@ impl Book {
     pub fn set_latency(&mut self, terms: Arc<dyn Fn(&str) -> LatencyTerms + Send + Sync>) {
         let mut changed = Vec::new();
         for (name, route) in &mut self.newest.evidence.routes {
-            if route.pace.adopt(terms(name)) {
+            let terms = terms(name);
+            if route.pace.counts.terms != terms && Arc::make_mut(route).pace.adopt(terms) {
                 changed.push(name.clone());
             }
         }
@@ -462,7 +463,7 @@ impl Book {
         old.ended_at = Some(now);
         // Examples are for the newest only: they are what is large.
         let lightened: Vec<Arc<str>> = old.evidence.routes.keys().cloned().collect();
-        for route in old.evidence.routes.values_mut() {
+        for route in old.evidence.routes.values_mut().map(Arc::make_mut) {
             route.divergences.values_mut().for_each(|row| row.examples.clear());
         }
         old.dirt.routes.extend(lightened);

@@ -65,6 +65,7 @@ impl RouteEvidence {
         self.counts.merge(&other.counts);
         self.paired.merge(&other.paired);
         self.errors.merge(&other.errors);
+        self.bursts.merge(&other.bursts);
         self.control.merge(&other.control);
         for leg in Leg::ALL {
             self.status.get_mut(leg).merge(*other.status.get(leg));
@@ -91,7 +92,7 @@ impl Evidence {
     pub fn merge(&mut self, other: &Evidence, keep_examples: usize) {
         for (name, route) in &other.routes {
             match self.routes.entry(name.clone()) {
-                Entry::Occupied(mut mine) => mine.get_mut().merge(route, keep_examples),
+                Entry::Occupied(mut mine) => Arc::make_mut(mine.get_mut()).merge(route, keep_examples),
                 Entry::Vacant(free) => {
                     free.insert(route.clone());
                 }
@@ -122,11 +123,11 @@ impl Evidence {
         let mut out = Evidence { routes: Default::default(), ..self.clone() };
         for (name, route) in &self.routes {
             let (name, route) = match names(name) {
-                Some(new) if new != *name => (new.clone(), renamed(route, &new, keep_examples)),
+                Some(new) if new != *name => (new.clone(), Arc::new(renamed(route, &new, keep_examples))),
                 _ => (name.clone(), route.clone()),
             };
             match out.routes.entry(name) {
-                Entry::Occupied(mut mine) => mine.get_mut().merge(&route, keep_examples),
+                Entry::Occupied(mut mine) => Arc::make_mut(mine.get_mut()).merge(&route, keep_examples),
                 Entry::Vacant(free) => {
                     free.insert(route);
                 }

@@ -3,6 +3,7 @@
 use super::{Example, Kinds, Pace, Volatilities};
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
+use crate::stats::Bursts;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     pub epoch: EpochInfo,
-    pub routes: BTreeMap<Arc<str>, RouteEvidence>,
+    /// Shared with the snapshots that show them: one that changes is copied first.
+    pub routes: BTreeMap<Arc<str>, Arc<RouteEvidence>>,
     /// Hits per rule id: exchanges in which the rule covered something.
     pub rule_hits: BTreeMap<Arc<str>, u64>,
     /// Whether divergences never seen before still turn up.
@@ -280,6 +282,8 @@ pub struct RouteEvidence {
     pub control: ControlCounts,
     /// Errors (5xx or transport): candidate against primary, over compared exchanges.
     pub errors: Cells,
+    /// How divergences come, in order of arrival.
+    pub bursts: Bursts,
     pub status: PerLeg<StatusCounts>,
     /// Request start to answer head.
     pub latency: PerLeg<Histogram>,

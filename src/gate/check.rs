@@ -64,11 +64,32 @@ impl Sample {
     /// Whether they are beyond the limit, the same way.
     pub(super) fn crosses(self, limits: &Limits) -> bool {
         let sums = self.effective(limits);
-        let ln_e = match self.paired {
+        let ln_e = || match self.paired {
             true => sums.ln_e_fail_paired(limits.limit),
             false => sums.ln_e_fail_binary(limits.limit),
         };
-        self.n > 0 && ln_e >= threshold(limits.alpha_fail)
+        self.plus > 0 && ln_e() >= threshold(limits.alpha_fail)
+    }
+
+    /// The bound below; `crosses` is what the test said.
+    pub(super) fn lower(self, limits: &Limits, crosses: bool) -> f64 {
+        let sums = self.effective(limits);
+        let lower = match self.paired {
+            true => stats::lower_paired(sums, limits.alpha_fail),
+            false => stats::lower(sums, limits.alpha_fail),
+        };
+        // A search ends a little beside the root: where that matters the test itself is right.
+        if crosses { lower.max(limits.limit.next_up()) } else { lower.min(limits.limit) }
+    }
+
+    /// The bound above; `passes` is what the test said.
+    pub(super) fn upper(self, limits: &Limits, passes: bool) -> f64 {
+        let sums = self.effective(limits);
+        let upper = match self.paired {
+            true => stats::upper_paired(sums, limits.alpha_pass),
+            false => stats::upper(sums, limits.alpha_pass),
+        };
+        if passes { upper.min(limits.limit.next_down()) } else { upper.max(limits.limit) }
     }
 
     /// Samples a pass takes in all at the present rate; `None` when it is out of reach.
@@ -81,20 +102,19 @@ impl Sample {
     }
 
     pub(super) fn test(self, limits: &Limits) -> Tested {
-        let effective = self.effective(limits);
-        let Limits { limit, alpha_pass, alpha_fail, .. } = *limits;
-        let (passes, crosses) = (self.passes(limits), self.crosses(limits));
-        let (lower, upper) = match self.paired {
-            true => (stats::lower_paired(effective, alpha_fail), stats::upper_paired(effective, alpha_pass)),
-            false => (stats::lower(effective, alpha_fail), stats::upper(effective, alpha_pass)),
-        };
+        let crosses = self.crosses(limits);
+        Tested { crosses, lower: self.lower(limits, crosses), ..self.test_above(limits) }
+    }
+
+    /// What is above alone: it does not cross, and its lower bound is not looked for.
+    pub(super) fn test_above(self, limits: &Limits) -> Tested {
+        let passes = self.passes(limits);
         Tested {
             observed: Sums::paired(self.n, self.plus, self.minus).mean(),
-            // A bisection ends a little beside the root: where that matters the test itself is right.
-            lower: if crosses { lower.max(limit.next_up()) } else { lower.min(limit) },
-            upper: if passes { upper.min(limit.next_down()) } else { upper.max(limit) },
+            lower: if self.paired { -1.0 } else { 0.0 },
+            upper: self.upper(limits, passes),
             passes,
-            crosses,
+            crosses: false,
             needed: if passes { Some(self.n) } else { self.needed(limits) },
         }
     }

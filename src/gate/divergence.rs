@@ -23,7 +23,7 @@ pub fn bounds(settings: &GateSettings, critical: bool, route: &RouteEvidence) ->
 pub fn route_bounds(policy: &Policy, evidence: &Evidence) -> BTreeMap<Arc<str>, (f64, f64)> {
     let policy = &*policy.after_resets(evidence.epoch.resets);
     let weights = Weights::new(policy, evidence);
-    let of = |(name, route): (&Arc<str>, &RouteEvidence)| {
+    let of = |(name, route): (&Arc<str>, &Arc<RouteEvidence>)| {
         let (settings, critical) = policy.for_route(name);
         let tested = Legs::of(route).test(&limits(settings, critical, weights.route(name))).tested;
         (name.clone(), (tested.lower, tested.upper))

@@ -115,7 +115,7 @@ fn other_build(evidence: &Evidence, facts: &Facts<'_>) -> Option<CriterionResult
 }
 
 fn nothing_compared(evidence: &Evidence) -> Option<CriterionResult> {
-    let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(count).sum::<u64>();
+    let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(|route| count(route)).sum::<u64>();
     if sum(|r| r.counts.compared) > 0 {
         return None;
     }
@@ -129,7 +129,8 @@ fn nothing_compared(evidence: &Evidence) -> Option<CriterionResult> {
     Some(open(Criterion::Divergence, reason))
 }
 
-/// Marks what is not decided and will not be before `max_duration`; the notice that says so.
+/// Marks what is not decided and will not be before `max_duration`, by the age of the epoch and the forecast of each
+/// criterion; the notice that says so. It changes no verdict: that something can't be shown is no evidence of harm.
 fn futility(
     policy: &Policy,
     evidence: &Evidence,
@@ -199,7 +200,31 @@ fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notic
         let message = format!("{requests} requests in this epoch, none mirrored: {n} {why}");
         warn("nothing_mirrored", Severity::Warning, message, remedy);
     }
+    notices.extend(bursts(policy, evidence));
     notices
+}
+
+/// Where divergences come in clusters fewer of them are independent than were counted; the route that is worst.
+fn bursts(policy: &Policy, evidence: &Evidence) -> Option<Notice> {
+    let of = |(name, route): (&Arc<str>, &Arc<RouteEvidence>)| {
+        let settings = policy.for_route(name).0;
+        let factor = route.bursts.beyond(settings.design_effect.max(1.0))?;
+        Some((factor, name.clone()))
+    };
+    let (factor, name) = evidence.routes.iter().filter_map(of).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    Some(Notice {
+        code: "bursts".into(),
+        severity: Severity::Warning,
+        message: format!(
+            "divergences of {name} come in bursts: their number in a hundred exchanges varies {factor:.1} times as much as \
+             if each came by itself (Fano factor), so the long run may be worse than the bounds say"
+        ),
+        hint: Some(format!(
+            "set gate.design_effect to about {:.0}; a lower mirror.sample for longer tells more than all of it for short",
+            factor.ceil()
+        )),
+        since: None,
+    })
 }
 
 /// What trying again costs.

@@ -85,36 +85,47 @@ impl Legs {
         }
         let share = |share: f64| Limits { alpha_fail: limits.alpha_fail * share, ..*limits };
         let paired = self.paired.test(&share(PAIRED));
-        let rest = self.beyond_noise(limits);
-        // The larger one speaks: it is the one that may have enough comparisons to fail.
-        let parts = [(self.paired, paired), (self.rest, rest)];
-        if let Some((sample, tested)) = parts.into_iter().filter(|(_, t)| t.crosses).max_by_key(|(s, _)| s.n) {
-            return Said { sample, tested, gap: None };
+        if self.rest.n == 0 {
+            return Said { sample, tested: paired, gap: None };
         }
-        let mut tested = sample.test(limits);
+        let (rest_crosses, rest_lower) = self.beyond_noise(limits);
+        // The larger one speaks: it is the one that may have enough comparisons to fail.
+        if rest_crosses && (!paired.crosses || self.rest.n >= self.paired.n) {
+            let tested = Tested { crosses: true, lower: rest_lower, ..self.rest.test_above(limits) };
+            return Said { sample: self.rest, tested, gap: None };
+        }
+        if paired.crosses {
+            return Said { sample: self.paired, tested: paired, gap: None };
+        }
+        let mut tested = sample.test_above(limits);
         let observed = tested.observed.unwrap_or(0.0);
-        tested.crosses = false;
-        tested.lower = paired.lower.max(rest.lower).min(limits.limit).min(observed);
+        tested.lower = paired.lower.max(rest_lower).min(limits.limit).min(observed);
         let alone = self.rest.crosses(limits) || self.stands_out(limits);
         if alone {
             tested.passes = false;
-            tested.upper = tested.upper.max(self.rest.test(limits).upper).max(limits.limit);
+            tested.upper = tested.upper.max(self.rest.upper(limits, false)).max(limits.limit);
             tested.needed = None;
         }
         let gap = (!tested.passes && (alone || paired.passes)).then(|| self.gap());
         Said { sample, tested, gap }
     }
 
-    /// The rest, its lower bound lessened by all the noise it may hold.
-    fn beyond_noise(&self, limits: &Limits) -> Tested {
-        let tested = self.rest.test(&Limits { alpha_fail: limits.alpha_fail * REST, ..*limits });
+    /// Whether the rest is beyond the limit, and its lower bound, lessened by all the noise it may hold.
+    fn beyond_noise(&self, limits: &Limits) -> (bool, f64) {
+        let share = Limits { alpha_fail: limits.alpha_fail * REST, ..*limits };
+        let crosses = self.rest.crosses(&share);
         let noise = upper(self.control_differed, self.paired.n, limits.alpha_fail * NOISE, limits.design_effect);
-        let lower = tested.lower - noise;
-        Tested { crosses: tested.crosses && lower > limits.limit, lower, ..tested }
+        let lower = self.rest.lower(&share, crosses) - noise;
+        (crosses && lower > limits.limit, lower)
     }
 
     /// Whether the rest, known noise put back, differs beyond the limit more often than the control did.
     fn stands_out(&self, limits: &Limits) -> bool {
+        let share = |of: u64, n: u64| of as f64 / n.max(1) as f64;
+        // No bound is nearer to the limit than the rates themselves.
+        if share(self.noisy_rest, self.rest.n) - share(self.noisy_pairs, self.paired.n) <= limits.limit {
+            return false;
+        }
         let alpha = limits.alpha_fail / 2.0;
         let deflated = Sums::binary(self.rest.n, self.noisy_rest).deflated(limits.design_effect);
         let noise = upper(self.noisy_pairs, self.paired.n, alpha, limits.design_effect);

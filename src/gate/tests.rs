@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod counterexamples;
 mod history;
+mod laws;
 mod pace;
 
 pub(super) fn started() -> Timestamp {
@@ -54,7 +56,8 @@ pub(super) fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
         let route = evidence
             .routes
             .entry(Arc::from(name))
-            .or_insert_with(|| RouteEvidence::new(started(), String::new(), Default::default()));
+            .or_insert_with(|| Arc::new(RouteEvidence::new(started(), String::new(), Default::default())));
+        let route = Arc::make_mut(route);
         let counts = &mut route.counts;
         (counts.requests, counts.mirrored, counts.compared) = (compared, compared, compared);
         (counts.divergent, counts.matched) = (divergent, compared - divergent);
@@ -64,7 +67,7 @@ pub(super) fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
 }
 
 pub(super) fn route_mut<'a>(evidence: &'a mut Evidence, name: &str) -> &'a mut RouteEvidence {
-    evidence.routes.get_mut(name).unwrap()
+    evidence.route_mut(name).unwrap()
 }
 
 fn of<'a>(judgement: &'a Judgement, criterion: Criterion, route: Option<&str>) -> &'a CriterionResult {
@@ -459,6 +462,55 @@ fn named(routes: &[(u64, u64)]) -> Evidence {
     evidence(&routes.iter().zip(names).map(|(&(n, d), name)| (name, n, d)).collect::<Vec<_>>())
 }
 
+#[test]
+fn divergences_that_come_in_bursts_are_told() {
+    let mut policy = policy(ONLY);
+    let with = |policy: &Policy, every: u64, size: u64| {
+        let mut evidence = evidence(&[("GET /a", 20_000, 20_000 / every * size), ("GET /b", 900, 2)]);
+        let bursts = &mut route_mut(&mut evidence, "GET /a").bursts;
+        (0..20_000).for_each(|i| bursts.add(i % every < size));
+        let notices = judge(policy, &evidence, &after(100)).notices;
+        notices.into_iter().find(|n| n.code == "bursts")
+    };
+    let told = with(&policy, 1_000, 20).unwrap();
+    let message = "divergences of GET /a come in bursts: their number in a hundred exchanges varies 18.1 times as much";
+    assert!(told.message.starts_with(message), "{}", told.message);
+    assert!(told.hint.unwrap().starts_with("set gate.design_effect to about 19;"));
+    assert_eq!(with(&policy, 50, 1), None);
+    policy.default.design_effect = 19.0;
+    assert_eq!(with(&policy, 1_000, 20), None, "it is accounted for");
+}
+
+#[test]
+fn a_design_effect_takes_as_many_times_more() {
+    let mut policy = policy(ONLY);
+    policy.default.design_effect = 4.0;
+    let say = |n, d| say(&policy, &evidence(&[("GET /a", n, d)]), "GET /a");
+    assert_eq!(say(4 * 5_613 - 4, 0), (Verdict::Inconclusive, "22,448 of 22,451 comparisons, none diverged".into()));
+    assert_eq!(say(4 * 5_613, 0).0, Verdict::Pass);
+    // What fails by itself may be two clusters.
+    assert_eq!(say(1_000, 8).0, Verdict::Inconclusive);
+    assert_eq!(say(1_000, 32).0, Verdict::Fail);
+}
+
+#[test]
+fn new_errors_are_bounded_by_themselves() {
+    // 10 in 100,000 new ones and as many gone: the excess is clear, and so are the new ones beneath twice the limit.
+    let policy = policy(&[Criterion::Errors]);
+    let with = |n: u64, n10, n01| {
+        let mut evidence = evidence(&[("GET /a", n, 0)]);
+        let errors = &mut route_mut(&mut evidence, "GET /a").errors;
+        (errors.n00, errors.n10, errors.n01) = (n - n10 - n01, n10, n01);
+        let judged = judge(&policy, &evidence, &after(10));
+        of(&judged, Criterion::Errors, None).clone()
+    };
+    assert_eq!(with(100_000, 10, 10).verdict, Verdict::Pass);
+    // The excess alone would do; 250 new ones in 100,000 are more than twice 0.1 %.
+    let offset = with(100_000, 250, 900);
+    assert_eq!((offset.verdict, offset.upper < offset.limit), (Verdict::Inconclusive, true), "{}", offset.reason);
+    assert_eq!(with(1_000_000, 1_700, 9_000).verdict, Verdict::Pass);
+}
+
 proptest! {
     #[test]
     fn more_divergence_never_turns_fail_into_pass(
@@ -482,7 +534,7 @@ proptest! {
         configured(&mut policy, "orders", true);
         let mut evidence = named(&routes);
         if paired {
-            for route in evidence.routes.values_mut() {
+            for route in evidence.routes.values_mut().map(Arc::make_mut) {
                 let (n, d) = (route.counts.compared, route.counts.divergent);
                 let part = |count: u64| count - (count as f64 * silent) as u64;
                 (route.paired.n00, route.paired.n10) = (part(n - d), part(d));

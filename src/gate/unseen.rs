@@ -4,7 +4,9 @@
 use super::judge::View;
 use super::words::{percent, percent_beside, thousands};
 use super::{Criterion, CriterionResult, Verdict};
+use crate::evidence::RouteEvidence;
 use crate::stats;
+use std::sync::Arc;
 
 pub(super) fn result(view: &View<'_>) -> CriterionResult {
     let settings = &view.policy.default;
@@ -60,7 +62,7 @@ pub(super) fn result(view: &View<'_>) -> CriterionResult {
 /// Divergences that counted once; those that found no place in the table are taken for such.
 fn singletons(view: &View<'_>) -> u64 {
     let routes = view.evidence.routes.values();
-    let of = |r: &crate::evidence::RouteEvidence| {
+    let of = |r: &Arc<RouteEvidence>| {
         r.divergences.values().filter(|row| row.counted == 1).count() as u64 + r.divergences_overflow
     };
     routes.map(of).sum()

@@ -161,7 +161,7 @@ mod tests {
         let mut evidence = samples::evidence("129.90");
         for (id, hits) in [("broad", 400_000), ("narrow", 10)] {
             evidence.rule_hits.insert(id.into(), hits);
-            evidence.routes.get_mut("GET /users/{id}").unwrap().rule_hits.insert(id.into(), hits);
+            evidence.route_mut("GET /users/{id}").unwrap().rule_hits.insert(id.into(), hits);
         }
         let rules = [
             rule("narrow", "*", "json:$.a"),

@@ -84,7 +84,7 @@ fn divergence(fingerprint: &str, count: u64, counted: u64, example_text: &str) -
     }
 }
 
-fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEvidence {
+fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> Arc<RouteEvidence> {
     let histogram = |us: u64| {
         let mut h = Histogram::new_with_bounds(1, 3_600_000_000, 2).unwrap();
         if compared > 0 {
@@ -110,7 +110,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
     }
     counts.not_mirrored.method = 100;
     counts.incomparable_reasons.client_aborted = 2;
-    RouteEvidence {
+    Arc::new(RouteEvidence {
         since: start(),
         restarts: 0,
         rules: "r1".into(),
@@ -118,6 +118,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
         paired: Cells { n00: 90, n10: 0, n01: 10, n11: 0 },
         control: ControlCounts { compared: 100, differed: 10, unpaired_noise: 0 },
         errors: Cells::default(),
+        bursts: Default::default(),
         status: PerLeg::default(),
         latency: PerLeg { primary: histogram(1000), candidate: histogram(1200), control: histogram(1000) },
         pace: crate::evidence::Pace::new(Default::default()),
@@ -126,7 +127,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> RouteEv
         noise: BTreeMap::new(),
         volatility: BTreeMap::new(),
         rule_hits: BTreeMap::new(),
-    }
+    })
 }
 
 pub(crate) fn evidence(text: &str) -> Evidence {
@@ -280,7 +281,7 @@ pub(crate) fn report_with_history(verdict: Verdict) -> Report {
 pub(crate) fn report(verdict: Verdict) -> Report {
     let mut evidence = evidence("129.90");
     if verdict == Verdict::Pass {
-        for route in evidence.routes.values_mut() {
+        for route in evidence.routes.values_mut().map(Arc::make_mut) {
             route.divergences.clear();
         }
     }
@@ -293,7 +294,7 @@ pub(crate) fn hostile_report() -> Report {
     evidence.epoch.candidate_build = Some(HOSTILE.into());
     let name: Arc<str> = format!("GET /{HOSTILE}").into();
     let mut route = evidence.routes.remove("GET /orders/{id}").unwrap();
-    for d in route.divergences.values_mut() {
+    for d in Arc::make_mut(&mut route).divergences.values_mut() {
         d.location = format!("json:$.{HOSTILE}").into();
     }
     evidence.routes.insert(name.clone(), route);
@@ -356,7 +357,7 @@ mod tests {
     #[test]
     fn no_sample_is_no_ratio() {
         let mut evidence = evidence("");
-        evidence.routes.insert("GET /new".into(), RouteEvidence { ..route(0, 0, Vec::new()) });
+        evidence.routes.insert("GET /new".into(), route(0, 0, Vec::new()));
         let report = build_report(&evidence, &judgement(Verdict::Fail));
         let new = report.routes.iter().find(|r| &*r.route == "GET /new").unwrap();
         assert_eq!((new.latency.ratio.p50, new.latency.primary.count, new.divergence.rate), (None, 0, 0.0));

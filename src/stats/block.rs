@@ -8,6 +8,10 @@ const NEVER: f64 = 1e9;
 
 /// The wealth of every bet of both grids after some blocks. Blocks may be of any length. Those of several series merge
 /// by [`BlockBets::merge`] when they are disjoint in time, by [`BlockBets::blend`] when they are of the same time.
+///
+/// With `x_b` the share of hits in block b, bet `phi` has won `sum_b ln(1 + phi (m - x_b) / (1 - m))` against "mean >= m"
+/// and `sum_b ln(1 + phi (x_b - m) / m)` against "mean <= m" (Waudby-Smith and Ramdas, arXiv 2010.09686, for means that
+/// are bounded).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BlockBets {
     m: f64,
@@ -65,7 +69,10 @@ impl BlockBets {
     }
 
     /// How many blocks it takes in all until `ln E_pass` reaches `ln(1 / alpha)`, if those to come are like those that
-    /// were, or like the best there can be where there were none. `None` when it never does.
+    /// were, or like the best there can be where there were none: the least `n` for which every bet's logarithm times
+    /// `n / blocks` is enough. `None` when it never does.
+    ///
+    /// A forecast, which promises nothing.
     pub fn blocks_to_pass(&self, alpha: f64) -> Option<u64> {
         if self.blocks == 0 {
             let mut best = self.clone();
@@ -106,12 +113,18 @@ impl BlockBets {
         self.blocks
     }
 
-    /// ln E against "mean >= m".
+    /// ln E against "mean >= m": of the weighted average of the wealth over [`super::GRID_PASS`].
+    ///
+    /// While the mean that each block has, given those before, is at least `m` on average, it ever reaches
+    /// `ln(1 / alpha)` with probability `alpha` at most.
     pub fn ln_e_pass(&self) -> f64 {
         ln_sum_exp(self.pass.iter().zip(ln_grid_pass()).map(|(wealth, bet)| wealth + bet.ln_w))
     }
 
-    /// ln E against "mean <= m".
+    /// ln E against "mean <= m": of the weighted average of the wealth over [`super::GRID_FAIL`].
+    ///
+    /// While the mean that each block has, given those before, is at most `m` on average, it ever reaches
+    /// `ln(1 / alpha)` with probability `alpha` at most.
     pub fn ln_e_fail(&self) -> f64 {
         ln_sum_exp(self.fail.iter().zip(ln_grid_fail()).map(|(wealth, bet)| wealth + bet.ln_w))
     }

@@ -16,27 +16,38 @@ pub(super) struct Range {
     pub off: f64,
 }
 
-/// The least mean in [0, 1] that binary data refute from above at `alpha`: the root in m of `ln E_pass = ln(1/alpha)`.
-/// 1 when there is none. At the value returned the e-process has crossed, so a limit above it passes.
+/// The least mean in [0, 1] that binary data refute from above at `alpha`: the root in m of `ln E_pass = ln(1/alpha)`,
+/// 1 when there is none (a confidence sequence: Howard et al., arXiv 1810.08240). At the value returned the e-process
+/// has crossed, so a limit above it passes.
+///
+/// It is ever at or below the mean so far with probability `alpha` at most, however often it is read.
 pub fn upper(sums: Sums, alpha: f64) -> f64 {
     let level = threshold(alpha);
     rising(Range::beside(sums, 0.0, level, 1.0), level, |m| sums.ln_e_pass(m))
 }
 
-/// As [`upper`] for observations in {-1, 0, 1}; in [-1, 1].
+/// As [`upper`] for observations in {-1, 0, 1}, in [-1, 1]: the root in m of `ln E_pass = ln(1/alpha)`, 1 when there is
+/// none (Howard et al., arXiv 1810.08240).
+///
+/// It is ever at or below the mean so far with probability `alpha` at most, however often it is read.
 pub fn upper_paired(sums: Sums, alpha: f64) -> f64 {
     let level = threshold(alpha);
     rising(Range::beside(sums, -1.0, level, 1.0), level, |m| sums.ln_e_pass(m))
 }
 
 /// The greatest mean in [0, 1] that binary data refute from below at `alpha`: the root in m of
-/// `ln E_fail = ln(1/alpha)`. 0 when there is none. A limit below it fails.
+/// `ln E_fail = ln(1/alpha)`, 0 when there is none (Howard et al., arXiv 1810.08240). A limit below it fails.
+///
+/// It is ever at or above the mean so far with probability `alpha` at most, however often it is read.
 pub fn lower(sums: Sums, alpha: f64) -> f64 {
     let level = threshold(alpha);
     falling(Range::beside(sums, 0.0, level, -1.0), level, |m| sums.ln_e_fail_binary(m))
 }
 
-/// As [`lower`] for observations in {-1, 0, 1}; in [-1, 1].
+/// As [`lower`] for observations in {-1, 0, 1}, in [-1, 1]: the root in m of the paired `ln E_fail = ln(1/alpha)`, -1
+/// when there is none (Howard et al., arXiv 1810.08240).
+///
+/// It is ever at or above the mean so far with probability `alpha` at most, however often it is read.
 pub fn lower_paired(sums: Sums, alpha: f64) -> f64 {
     let level = threshold(alpha);
     falling(Range::beside(sums, -1.0, level, -1.0), level, |m| sums.ln_e_fail_paired(m))

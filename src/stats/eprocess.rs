@@ -4,6 +4,11 @@
 //! `1 + lambda (m - x)` against "mean >= m" and by `1 + lambda (x - m)` against "mean <= m", with `lambda` the
 //! share `phi` of the largest stake that cannot go bankrupt. The e-process is the average wealth over the grid
 //! (Waudby-Smith and Ramdas, arXiv 2010.09686; Howard et al., arXiv 1810.08240). All logarithms are natural.
+//!
+//! What all of it guarantees: while the average of the conditional means so far is within the hypothesis, no bet gains in
+//! expectation, so the average wealth is a supermartingale that starts at 1, and the probability that it ever reaches
+//! `1 / alpha` is at most `alpha`, at all polls together (Ville 1939). Nothing is assumed of independence or of a rate
+//! that stays the same.
 
 use std::sync::LazyLock;
 
@@ -43,33 +48,59 @@ const NEGLIGIBLE: f64 = 40.0;
 #[derive(Debug, Clone, Copy)]
 pub struct Test<const BETS: usize>([[f64; 4]; BETS]);
 
-/// ln E against "mean >= m" after `n` observations of which `a` were +1 and `b` were -1 (`b = 0` for binary data).
+/// ln E against "mean >= m" after `n` observations of which `a` were +1 and `b` were -1 (`b = 0` for binary data):
+/// with `z = n - a - b`, over the bets of [`GRID_PASS`],
 ///
-/// `m` in (-1, 1), for binary data in [0, 1]. Increasing in `m`; 0 when `n = 0`.
+/// ```text
+/// ln sum_k w_k (1 - phi_k)^a (1 + phi_k m / (1 - m))^z (1 + phi_k (1 + m) / (1 - m))^b
+/// ```
+///
+/// (Waudby-Smith and Ramdas, arXiv 2010.09686). `m` in (-1, 1), for binary data in [0, 1]. Increasing in `m`; 0 when
+/// `n = 0`.
+///
+/// While the mean so far is at least `m`, it ever reaches `ln(1 / alpha)` with probability `alpha` at most.
 pub fn ln_e_pass(n: u64, a: u64, b: u64, m: f64) -> f64 {
     Sums::paired(n, a, b).ln_e_pass(m)
 }
 
-/// ln E against "mean <= m" for binary data: `n` observations of which `a` were 1.
+/// ln E against "mean <= m" for binary data, `n` observations of which `a` were 1: over the bets of [`GRID_FAIL`],
 ///
-/// `m` in [0, 1]; decreasing in `m`; infinite for `m = 0` once `a >= 1`.
+/// ```text
+/// ln sum_k w_k (1 + phi_k (1 - m) / m)^a (1 - phi_k)^(n - a)
+/// ```
+///
+/// (Waudby-Smith and Ramdas, arXiv 2010.09686). `m` in [0, 1]; decreasing in `m`; infinite for `m = 0` once `a >= 1`.
+///
+/// While the mean so far is at most `m`, it ever reaches `ln(1 / alpha)` with probability `alpha` at most.
 pub fn ln_e_fail_binary(n: u64, a: u64, m: f64) -> f64 {
     Sums::binary(n, a).ln_e_fail_binary(m)
 }
 
-/// ln E against "mean <= m" for observations in {-1, 0, 1}: `a` of `n` were +1, `b` were -1.
+/// ln E against "mean <= m" for observations in {-1, 0, 1}, `a` of `n` were +1, `b` were -1: with `z = n - a - b`, over
+/// the bets of [`GRID_PASS`],
 ///
-/// `m` in [-1, 1]; decreasing in `m`. At `m = 0` it is the anytime-valid form of McNemar's test.
+/// ```text
+/// ln sum_k w_k (1 + phi_k (1 - m) / (1 + m))^a (1 - phi_k m / (1 + m))^z (1 - phi_k)^b
+/// ```
+///
+/// (Waudby-Smith and Ramdas, arXiv 2010.09686). `m` in [-1, 1]; decreasing in `m`. At `m = 0` it is the anytime-valid
+/// form of McNemar's test (1947).
+///
+/// While the mean so far is at most `m`, it ever reaches `ln(1 / alpha)` with probability `alpha` at most.
 pub fn ln_e_fail_paired(n: u64, a: u64, b: u64, m: f64) -> f64 {
     Sums::paired(n, a, b).ln_e_fail_paired(m)
 }
 
-/// A p-value valid at every poll together: `min(1, 1 / E)`.
+/// A p-value valid at every poll together: `min(1, 1 / E)` (Ramdas, Grünwald, Vovk and Shafer, arXiv 2210.01948).
+///
+/// Under the hypothesis it is ever at most `p` with probability `p` at most, however often it is read.
 pub fn anytime_p(ln_e: f64) -> f64 {
     (-ln_e).exp().min(1.0)
 }
 
-/// ln E at which a test of level `alpha` rejects: `ln(1 / alpha)`. `alpha` in (0, 1]; 0 gives infinity.
+/// ln E at which a test of level `alpha` rejects: `ln(1 / alpha)` (Ville 1939). `alpha` in (0, 1]; 0 gives infinity.
+///
+/// A test that rejects from there on is wrong in a share `alpha` of all unending runs at most.
 pub fn threshold(alpha: f64) -> f64 {
     -alpha.ln()
 }
@@ -106,8 +137,16 @@ impl Bet {
 impl Test<17> {
     /// Against "mean >= m"; see [`ln_e_pass`].
     pub fn pass(m: f64) -> Self {
-        let (zero, up) = (m / (1.0 - m), (1.0 + m) / (1.0 - m));
-        Self(ln_grid_pass().map(|Bet { phi, ln_w, ln_lost }| [ln_w, ln_lost, (phi * zero).ln_1p(), (phi * up).ln_1p()]))
+        let up = (1.0 + m) / (1.0 - m);
+        let mut test = Self::pass_binary(m);
+        test.0.iter_mut().zip(ln_grid_pass()).for_each(|(bet, Bet { phi, .. })| bet[3] = (phi * up).ln_1p());
+        test
+    }
+
+    /// The same for sums without -1.
+    pub(super) fn pass_binary(m: f64) -> Self {
+        let zero = m / (1.0 - m);
+        Self(ln_grid_pass().map(|Bet { phi, ln_w, ln_lost }| [ln_w, ln_lost, (phi * zero).ln_1p(), 0.0]))
     }
 
     /// Against "mean <= m", for pairs; see [`ln_e_fail_paired`].
@@ -160,7 +199,11 @@ impl Sums {
         Self { n: n as f64, plus: a as f64, minus: b as f64 }
     }
 
-    /// The sums divided by a design effect: what as many independent observations would have told. Below 1: unchanged.
+    /// The sums divided by a design effect `1 + (c - 1) r`, for clusters of `c` observations correlated by `r` (Kish 1965):
+    /// what as many independent observations would have told. Below 1: unchanged.
+    ///
+    /// Where the design effect is at least the true one, statements about the long run hold about as they do for
+    /// independent observations; that is a measure and no theorem.
     pub fn deflated(self, design_effect: f64) -> Self {
         let d = design_effect.max(1.0);
         Self { n: self.n / d, plus: self.plus / d, minus: self.minus / d }
@@ -179,7 +222,8 @@ impl Sums {
 
     /// As [`ln_e_pass`].
     pub fn ln_e_pass(self, m: f64) -> f64 {
-        Test::pass(m).ln_e(self)
+        let test = if self.minus > 0.0 { Test::pass(m) } else { Test::pass_binary(m) };
+        test.ln_e(self)
     }
 
     /// As [`ln_e_fail_binary`]; `minus` is not looked at.

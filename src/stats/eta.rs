@@ -5,13 +5,19 @@ use super::eprocess::{Sums, Test, threshold};
 /// No forecast reaches further than this many observations.
 const NEVER: u64 = 1 << 53;
 
-/// The rate a forecast assumes after `hits` in `n`: 0 when there was none, else `(hits + 1/2) / (n + 1)`.
+/// The rate a forecast assumes after `hits` in `n`: 0 when there was none, else `(hits + 1/2) / (n + 1)` (Krichevsky and
+/// Trofimov 1981).
+///
+/// An estimate, which promises nothing.
 pub fn assumed_rate(n: f64, hits: f64) -> f64 {
     if hits > 0.0 { (hits + 0.5) / (n + 1.0) } else { 0.0 }
 }
 
 /// The least number of further observations after which `ln E_pass` at `m` reaches `ln(1 / alpha)`, if +1 and -1 go
-/// on at their assumed rates. `None` when it never does.
+/// on at their assumed rates (the formula of [`super::ln_e_pass`] at counts that need not be whole). `None` when it never
+/// does.
+///
+/// A forecast, which promises nothing; the test itself is what decides when the time has come.
 pub fn samples_to_pass(sums: Sums, m: f64, alpha: f64) -> Option<u64> {
     let (plus, minus) = (assumed_rate(sums.n, sums.plus), assumed_rate(sums.n, sums.minus));
     samples_to_pass_by(sums, Sums { n: 1.0, plus, minus }, m, alpha)

@@ -1,90 +1,120 @@
 //! Intervals for a sample size fixed in advance. For display, labelled as such; never for the gate: read again and
 //! again they are wrong far more often than they say.
+//!
+//! Both tails of a distribution are computed as themselves, never as one less the other: an alpha of 1e-12 is beyond
+//! what a number near 1 can tell.
 
 use std::f64::consts::{PI, TAU};
 
-/// The exact two-sided interval for `hits` in `n` (Clopper and Pearson), each side at `alpha / 2`.
+/// The exact two-sided interval for `hits` in `n`, each side at `alpha / 2`: the rates at which that many hits or more,
+/// and that many or fewer, have the probability `alpha / 2` (Clopper and Pearson 1934).
+///
+/// Looked at once, at an `n` fixed beforehand, it misses the true rate with probability `alpha` at most.
 pub fn clopper_pearson(n: u64, hits: u64, alpha: f64) -> (f64, f64) {
     if n == 0 {
         return (0.0, 1.0);
     }
     let (k, rest) = (hits as f64, n.saturating_sub(hits) as f64);
-    let low = if hits == 0 { 0.0 } else { beta_quantile(alpha / 2.0, k, rest + 1.0) };
+    let low = if hits == 0 { 0.0 } else { beta_point(k, rest + 1.0, |(below, _)| below >= alpha / 2.0) };
     (low, clopper_pearson_upper(n, hits, alpha / 2.0))
 }
 
-/// The exact one-sided upper bound at `alpha`.
+/// The exact one-sided upper bound at `alpha`: the rate at which `hits` or fewer in `n` have the probability `alpha`
+/// (Clopper and Pearson 1934).
+///
+/// Looked at once, at an `n` fixed beforehand, it is below the true rate with probability `alpha` at most.
 pub fn clopper_pearson_upper(n: u64, hits: u64, alpha: f64) -> f64 {
-    if hits >= n { 1.0 } else { beta_quantile(1.0 - alpha, hits as f64 + 1.0, (n - hits) as f64) }
+    if hits >= n { 1.0 } else { beta_point(hits as f64 + 1.0, (n - hits) as f64, |(_, above)| above <= alpha) }
 }
 
-/// Wilson's score interval, two-sided at `alpha`.
+/// The score interval, two-sided at `alpha`: the rates `p` with `|hits/n - p| <= z sqrt(p (1-p) / n)`, `z` the
+/// normal quantile (Wilson 1927).
+///
+/// Looked at once, at an `n` fixed beforehand, it misses the true rate with a probability of about `alpha`.
 pub fn wilson(n: u64, hits: u64, alpha: f64) -> (f64, f64) {
     if n == 0 {
         return (0.0, 1.0);
     }
-    let (n, p, z) = (n as f64, hits as f64 / n as f64, normal_quantile(1.0 - alpha / 2.0));
+    let (n, p, z) = (n as f64, hits as f64 / n as f64, normal_upper_quantile(alpha / 2.0));
     let scale = 1.0 + z * z / n;
     let centre = (p + z * z / (2.0 * n)) / scale;
     let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt() / scale;
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
-/// Clean samples after which a fixed-n test would accept that the rate is below `tolerance`.
+/// Clean samples after which a test that looks once is satisfied: the least `n` with `(1 - tolerance)^n <= alpha`.
+///
+/// A candidate that diverges at `tolerance` shows so many clean samples in a row with probability `alpha` at most.
 pub fn zero_failures(tolerance: f64, alpha: f64) -> u64 {
     (alpha.ln() / (-tolerance).ln_1p()).ceil() as u64
 }
 
-/// The 95 % rule of thumb: `3 / tolerance` clean samples.
+/// The rule of three (Hanley and Lippman-Hand 1983): [`zero_failures`] at `alpha = 0.05` is about `3 / tolerance`.
+///
+/// A thumb's width beside [`zero_failures`], with the same promise at 95 %.
 pub fn rule_of_three(tolerance: f64) -> f64 {
     3.0 / tolerance
 }
 
-/// The `p` quantile of the standard normal distribution, p in (0, 1), by bisection.
-fn normal_quantile(p: f64) -> f64 {
-    let (mut low, mut high) = (-8.0, 8.0);
+/// The value that a standard normal number exceeds with probability `p`, p in (0, 1), by bisection.
+fn normal_upper_quantile(p: f64) -> f64 {
+    let (mut low, mut high) = (-40.0, 40.0);
     for _ in 0..80 {
         let z = (low + high) / 2.0;
-        if normal_cdf(z) < p { low = z } else { high = z }
+        if normal_above(z) > p { low = z } else { high = z }
     }
     (low + high) / 2.0
 }
 
-/// The normal distribution function by its series around 0: exact to rounding for |z| < 8.
-fn normal_cdf(z: f64) -> f64 {
+/// The probability that a standard normal number is above `z`: by its series around 0, and where that would cancel by
+/// the continued fraction of Laplace.
+fn normal_above(z: f64) -> f64 {
+    const NEAR: f64 = 2.5;
+    let density = (-z * z / 2.0).exp() / TAU.sqrt();
+    if z.abs() > NEAR {
+        let far = z.abs();
+        let tail = density / (1..=200).rev().fold(far, |fraction, k| far + f64::from(k) / fraction);
+        return if z > 0.0 { tail } else { 1.0 - tail };
+    }
     let (mut term, mut sum, mut odd) = (z, z, 1.0);
     while term.abs() > 1e-18 * sum.abs() {
         odd += 2.0;
         term *= z * z / odd;
         sum += term;
     }
-    0.5 + sum * (-z * z / 2.0).exp() / TAU.sqrt()
+    0.5 - sum * density
 }
 
-/// The `p` quantile of Beta(a, b), both at least 1, by bisection.
-fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
+/// The least x at which the tails of Beta(a, b), both at least 1, are as wanted, by bisection.
+fn beta_point(a: f64, b: f64, reached: impl Fn((f64, f64)) -> bool) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     while high - low > 1e-13 * high {
         let x = low + (high - low) / 2.0;
         if x <= low || x >= high {
             break;
         }
-        if incomplete_beta(x, a, b) < p { low = x } else { high = x }
+        if reached(beta_tails(x, a, b)) { high = x } else { low = x }
     }
     low + (high - low) / 2.0
 }
 
-/// The regularised incomplete beta function I_x(a, b), a and b at least 1: continued fraction (modified Lentz) times
-/// the density in Loader's saddle-point form, which does not cancel for large shapes.
-fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
-    if x <= 0.0 || x >= 1.0 {
-        return if x <= 0.0 { 0.0 } else { 1.0 };
-    }
+/// The probabilities of Beta(a, b), both at least 1, below and above x in (0, 1): the regularised incomplete beta
+/// function, of the smaller tail.
+fn beta_tails(x: f64, a: f64, b: f64) -> (f64, f64) {
     if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - incomplete_beta(1.0 - x, b, a).min(1.0);
+        let above = lesser_tail(1.0 - x, b, a);
+        (1.0 - above, above)
+    } else {
+        let below = lesser_tail(x, a, b);
+        (below, 1.0 - below)
     }
+}
+
+/// I_x(a, b) for x not beyond the mean: continued fraction (modified Lentz) times the density in Loader's saddle-point
+/// form, which does not cancel for large shapes.
+fn lesser_tail(x: f64, a: f64, b: f64) -> f64 {
     let ln_front = (a + b - 1.0).ln() + ln_binomial(a - 1.0, b - 1.0, x) + x.ln() + (-x).ln_1p();
-    ln_front.exp() * fraction(x, a, b) / a
+    (ln_front.exp() * fraction(x, a, b) / a).min(1.0)
 }
 
 /// The continued fraction of I_x(a, b) without its factor in front.

@@ -8,6 +8,7 @@
 
 mod block;
 mod bounds;
+mod bursts;
 mod eprocess;
 mod eta;
 mod fixed;
@@ -18,6 +19,7 @@ mod unseen;
 
 pub use block::BlockBets;
 pub use bounds::{lower, lower_paired, upper, upper_paired};
+pub use bursts::Bursts;
 pub use eprocess::{
     GRID_FAIL, GRID_PASS, Sums, Test, anytime_p, ln_e_fail_binary, ln_e_fail_paired, ln_e_pass, threshold,
 };

@@ -51,8 +51,10 @@ impl Serial {
         (self.n > 0).then(|| self.sum / self.n as f64)
     }
 
-    /// The usual estimate `sum (x_t - m)(x_(t-1) - m) / sum (x_t - m)^2`, scaled up where neighbours are missing; 0
-    /// where nothing varies or nothing has a neighbour.
+    /// The usual estimate `sum (x_t - m)(x_(t-1) - m) / sum (x_t - m)^2` (Box and Jenkins 1970), scaled up where
+    /// neighbours are missing; 0 where nothing varies or nothing has a neighbour.
+    ///
+    /// An estimate, off by about `1 / sqrt(n)`.
     pub fn lag_one(&self) -> f64 {
         let Some(mean) = self.mean().filter(|_| self.neighbours > 0) else { return 0.0 };
         let spread = self.spread();
@@ -64,8 +66,10 @@ impl Serial {
         (together / spread * (self.n - 1) as f64 / k).clamp(-1.0, 1.0)
     }
 
-    /// The standard error of the mean when neighbours resemble each other and those further apart accordingly less
-    /// (a first-order autoregression).
+    /// The standard error of the mean when neighbours resemble each other by `r` and those further apart accordingly less
+    /// (a first-order autoregression): `s / sqrt(n) sqrt((1 + r) / (1 - r))` (Bartlett 1946).
+    ///
+    /// An estimate, which decides only whether blocks are too short.
     pub fn standard_error(&self) -> f64 {
         if self.n == 0 {
             return f64::INFINITY;

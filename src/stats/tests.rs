@@ -37,34 +37,64 @@ fn a_deflated_sum_needs_as_many_times_more() {
     assert_eq!(Sums::binary(9, 3).deflated(0.5), Sums::binary(9, 3));
 }
 
-#[test]
-fn the_share_that_ever_passes_or_fails_at_the_limit_is_at_most_alpha() {
-    // 600 runs of 6,000 observations, looked at after every one. alpha 0.05: 30 expected at most; 47 is three
-    // standard deviations above.
-    let (runs, length, m, alpha) = (600, 6_000, 0.02, 0.05);
-    let mut random = 0x9e37_79b9_7f4a_7c15u64;
-    let mut uniform = move || {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        (random >> 11) as f64 / (1u64 << 53) as f64
-    };
-    let (mut passed, mut failed) = (0, 0);
-    for _ in 0..runs {
-        let (mut a, mut pass, mut fail) = (0, false, false);
-        for n in 1..=length {
-            a += u64::from(uniform() < m);
-            // Poll every 20th: a superset of what any rarer polling sees.
-            if n % 20 == 0 {
-                pass |= ln_e_pass(n, a, 0, m) >= threshold(alpha);
-                fail |= ln_e_fail_binary(n, a, m) >= threshold(alpha);
+/// Seeded chance in (0, 1].
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        ((self.0 >> 11) + 1) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Observations before the next that is not 0, where each is not with probability `p`.
+    fn gap(&mut self, p: f64) -> u64 {
+        (self.next().ln() / (-p).ln_1p()) as u64
+    }
+}
+
+/// How many of 1,000 runs of `length` observations ever reach `ln(1 / alpha)` for each of these alphas, read after every
+/// observation: +1 with probability `up`, -1 with `down`. A test against "too much" rises until the next +1 and one
+/// against "not too much" only by it, so to look before and after each +1 is to look always.
+fn ever<const BETS: usize>(test: Test<BETS>, up: f64, down: f64, length: u64, alphas: [f64; 2]) -> [usize; 2] {
+    let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
+    let levels = alphas.map(threshold);
+    let mut reached = [0; 2];
+    for _ in 0..1_000 {
+        let (mut n, mut plus, mut minus, mut best) = (0, 0, 0, [false; 2]);
+        while n < length && !best[0] {
+            n = (n + chance.gap(up + down)).min(length);
+            let mut look = |n, plus, minus| {
+                let sums = Sums::paired(n, plus, minus);
+                (0..2).for_each(|i| best[i] |= test.reaches(sums, levels[i]));
+            };
+            if chance.next() * (up + down) <= up {
+                look(n, plus, minus);
+                (n, plus) = (n + 1, plus + 1);
+                look(n, plus, minus);
+            } else {
+                (n, minus) = (n + 1, minus + 1);
             }
         }
-        passed += u64::from(pass);
-        failed += u64::from(fail);
+        (0..2).for_each(|i| reached[i] += usize::from(best[i]));
     }
-    assert!(passed <= 47 && failed <= 47, "{passed} passed, {failed} failed of {runs}");
-    assert!(passed > 0, "a test so timid would prove nothing");
+    reached
+}
+
+#[test]
+fn at_the_limit_at_most_alpha_ever_cross_and_more_would_show() {
+    // Half of the bets of the binary test for a fail are so small that they never move, so it is the more timid one.
+    for (what, inflated, [told, more]) in [
+        ("pass", 0.1, ever(Test::pass(0.02), 0.02, 0.0, 10_000, [0.05, 0.1])),
+        ("fail", 0.4, ever(Test::fail_binary(0.5), 0.5, 0.0, 400, [0.05, 0.4])),
+        ("pass, paired", 0.2, ever(Test::pass(0.02), 0.06, 0.04, 4_000, [0.05, 0.2])),
+        ("fail, paired", 0.2, ever(Test::fail_paired(0.02), 0.06, 0.04, 4_000, [0.05, 0.2])),
+    ] {
+        assert!(told <= 50, "{what}: {told} of 1,000 ever crossed at alpha 0.05");
+        // Were alpha inflated, the line above would fail.
+        assert!(more > 50, "{what}: {more} of 1,000 at alpha {inflated}: too timid to prove anything");
+    }
 }
 
 #[test]
@@ -134,6 +164,20 @@ proptest! {
         let sums = Sums::paired(n, a, b);
         prop_assert!(upper_paired(sums, alpha * more) <= upper_paired(sums, alpha) + 1e-12);
         prop_assert!(lower_paired(sums, alpha * more) + 1e-12 >= lower_paired(sums, alpha));
+    }
+
+    #[test]
+    fn bounds_follow_what_is_seen((n, a, b) in counts(), more in 1u64..500, alpha in 0.0001f64..0.4) {
+        let close = |x: f64, y: f64| x <= y + 1e-9 * y.abs();
+        let (was, clean, hit) = (Sums::binary(n, a), Sums::binary(n + more, a), Sums::binary(n + more, a + more));
+        prop_assert!(close(upper(clean, alpha), upper(was, alpha)) && close(lower(clean, alpha), lower(was, alpha)));
+        prop_assert!(close(upper(was, alpha), upper(hit, alpha)) && close(lower(was, alpha), lower(hit, alpha)));
+        let (was, hit) = (Sums::paired(n, a, b), Sums::paired(n + more, a + more, b));
+        prop_assert!(close(upper_paired(was, alpha), upper_paired(hit, alpha)));
+        prop_assert!(close(lower_paired(was, alpha), lower_paired(hit, alpha)));
+        let gone = Sums::paired(n + more, a, b + more);
+        prop_assert!(close(upper_paired(gone, alpha), upper_paired(was, alpha)));
+        prop_assert!(close(lower_paired(gone, alpha), lower_paired(was, alpha)));
     }
 
     #[test]

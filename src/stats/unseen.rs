@@ -25,8 +25,10 @@ pub struct Window {
     pub new: u64,
 }
 
-/// The share of observations whose kind was seen exactly once: the usual point estimate of the unseen mass (Good).
-/// Without observations everything is unseen.
+/// The share of observations whose kind was seen exactly once, `f1 / n`: the usual point estimate of the unseen mass
+/// (Good 1953). Without observations everything is unseen.
+///
+/// On average it is about the unseen mass; it bounds nothing.
 pub fn good_turing(singletons: u64, n: u64) -> f64 {
     if n == 0 { 1.0 } else { singletons as f64 / n as f64 }
 }
@@ -60,8 +62,11 @@ impl Unseen {
         self.new
     }
 
-    /// The upper bound on the unseen mass, in [0, 1], valid at every poll together while traffic is stationary: the
-    /// root of `sum_j E_j / ((j+1)(j+2)) = 1 / alpha` over the windows.
+    /// The upper bound on the unseen mass, in [0, 1]: the root in m of `sum_j E_j(m) / ((j+1)(j+2)) = 1 / alpha`, with
+    /// `E_j` the binary e-process against "mean >= m" of window j, in which a hit is a new kind (Good's estimate made
+    /// valid at all times; the mass that is left only falls, so a bound on its average bounds what it is now).
+    ///
+    /// While traffic stays alike it is ever below the unseen mass with probability `alpha` at most.
     pub fn upper(&self, alpha: f64) -> f64 {
         let windows = self.windows();
         // The latest window is long enough to tell, nearly always.
@@ -71,7 +76,7 @@ impl Unseen {
         rising(Range { min: 0.0, max: 1.0, guess, off: guess / 2.0 }, level, |m| ln_e(&windows, m))
     }
 
-    /// Whether the upper bound is below `limit`.
+    /// Whether the upper bound is below `limit`, by the test itself.
     pub fn passes(&self, limit: f64, alpha: f64) -> bool {
         ln_e(&self.windows(), limit) >= threshold(alpha)
     }
@@ -106,7 +111,7 @@ impl Unseen {
 
 /// ln of the average E against "the unseen mass is at least m", over the windows.
 fn ln_e(windows: &[Window], m: f64) -> f64 {
-    let test = Test::pass(m);
+    let test = Test::pass_binary(m);
     let each = windows.iter().enumerate().map(move |(j, w)| {
         let weight = ((j + 1) * (j + 2)) as f64;
         test.ln_e(Sums::binary(w.n, w.new)) - weight.ln()

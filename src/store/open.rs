@@ -2,7 +2,7 @@
 
 use super::rows::*;
 use super::{FILE, Store, StoreError, StoreSettings, find_proxy};
-use crate::evidence::{Epoch, Evidence, PastEpoch};
+use crate::evidence::{Epoch, Evidence, PastEpoch, RouteEvidence};
 use crate::gate::{Histories, History, Point, Policy};
 use crate::model::Timestamp;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableError, TableHandle};
@@ -194,7 +194,8 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
     let mut epochs = BTreeMap::new();
     for (key, value) in rows(EPOCHS)? {
         let number = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| bad(&"an epoch's key"))?);
-        epochs.insert(number, (decode::<EpochRow>(&value).map_err(|e| bad(&e))?, BTreeMap::new()));
+        let row = decode::<EpochRow>(&value).map_err(|e| bad(&e))?;
+        epochs.insert(number, (row, BTreeMap::<Arc<str>, RouteEvidence>::new()));
     }
     for (key, value) in rows(ROUTES)? {
         let (epoch, name) = split_route_key(&key).ok_or_else(|| bad(&"a route's key"))?;
@@ -252,6 +253,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         if !row.kinds.is_sound() {
             return Err(bad(&"a count of new divergences that makes no sense"));
         }
+        let routes = routes.into_iter().map(|(name, route)| (name, Arc::new(route))).collect();
         let evidence = Evidence { epoch: row.info, routes, rule_hits: row.rule_hits, kinds: row.kinds };
         read.insert(number, Epoch::kept(number, evidence, row.ended_at));
     }

@@ -9,6 +9,7 @@ use crate::evidence::{
 };
 use crate::gate::Policy;
 use crate::model::{Leg, PerLeg, Timestamp};
+use crate::stats::Bursts;
 use hdrhistogram::serialization::{Deserializer, Serializer as _, V2Serializer};
 use redb::TableDefinition;
 use serde::de::{DeserializeOwned, SeqAccess, Visitor};
@@ -80,6 +81,8 @@ pub(super) struct RouteRow {
     noise: Vec<NoiseRow>,
     #[serde(default)]
     noise_pairs: Vec<(Arc<str>, Arc<str>, NoisePairs)>,
+    #[serde(default)]
+    bursts: Bursts,
     #[serde(default)]
     pace: Option<PaceRow>,
     #[serde(default)]
@@ -186,6 +189,7 @@ impl RouteRow {
                 .filter(|(_, known)| known.pairs != NoisePairs::default())
                 .map(|((l, k), known)| (l.clone(), k.clone(), known.pairs))
                 .collect(),
+            bursts: route.bursts,
             pace: Some(PaceRow::of(&route.pace)?),
             rule_hits: route.rule_hits.clone(),
         })
@@ -200,6 +204,10 @@ impl RouteRow {
         route.paired = self.paired;
         route.control = self.control;
         route.errors = self.errors;
+        if !self.bursts.is_sound() {
+            return Err("bursts of divergences that make no sense".into());
+        }
+        route.bursts = self.bursts;
         route.status = self.status;
         for leg in Leg::ALL {
             *route.latency.get_mut(leg) = unpack(&self.latency.get(leg).0)?;
@@ -343,7 +351,7 @@ mod tests {
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
-        for since in ["noise_pairs", "rule_hits", "restarts"] {
+        for since in ["noise_pairs", "rule_hits", "restarts", "bursts"] {
             fields.as_object_mut().unwrap().remove(since);
         }
         // As it was kept before kinds that chance picks among were one.
@@ -373,7 +381,7 @@ mod tests {
             evidence.begin(&settled.route, keep);
             evidence.apply(&settled, keep);
         }
-        let route = &evidence.routes["GET /a"];
+        let route = &*evidence.routes["GET /a"];
         assert_eq!((route.pace.pairs(), route.pace.primary.len()), (240, 240), "a minute is the warm-up");
         let row = RouteRow::of(route).unwrap();
         assert_eq!(decode::<RouteRow>(&encode(&row).unwrap()).and_then(RouteRow::read).unwrap(), *route);

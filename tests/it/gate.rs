@@ -18,7 +18,7 @@ latency = { slack = "25ms", block = "100ms", min_blocks = 12 }
 "#;
 
 /// Sends requests until the gate decides, at most so long.
-fn decided(proxy: &Proxy) -> Value {
+pub(crate) fn decided(proxy: &Proxy) -> Value {
     let started = Instant::now();
     let mut client = proxy.connect();
     loop {
@@ -33,7 +33,7 @@ fn decided(proxy: &Proxy) -> Value {
     }
 }
 
-fn rows<'a>(gate: &'a Value, criterion: &str) -> Vec<&'a Value> {
+pub(crate) fn rows<'a>(gate: &'a Value, criterion: &str) -> Vec<&'a Value> {
     gate["criteria"].as_array().unwrap().iter().filter(|c| c["criterion"] == criterion).collect()
 }
 

@@ -27,4 +27,5 @@ mod protocols;
 mod rules;
 mod stopping;
 mod streams;
+mod verdicts;
 mod waiting;

@@ -7,7 +7,7 @@ use crate::evidence::{Keep, LatencyTerms, Settled};
 use crate::model::{LegRecord, StatusClass, Timing};
 
 /// Blocks of a second, ten of them enough, no warm-up.
-fn quick(criteria: &[Criterion]) -> Policy {
+pub(super) fn quick(criteria: &[Criterion]) -> Policy {
     let mut policy = policy(criteria);
     policy.default.latency.block = Duration::from_secs(1);
     policy.default.latency.min_blocks = 10;
@@ -15,26 +15,26 @@ fn quick(criteria: &[Criterion]) -> Policy {
     policy
 }
 
-fn took(micros: u64) -> Option<LegRecord> {
+pub(super) fn took(micros: u64) -> Option<LegRecord> {
     let took = Duration::from_micros(micros);
     let timing = Timing { first_byte: Some(took), last_byte: took, ..Timing::default() };
     Some(LegRecord { class: StatusClass::Success, timing })
 }
 
-fn failed() -> Option<LegRecord> {
+pub(super) fn failed() -> Option<LegRecord> {
     let timing = Timing { last_byte: Duration::from_secs(10), ..Timing::default() };
     Some(LegRecord { class: StatusClass::Failed, timing })
 }
 
 /// An exchange that arrived so many milliseconds after the start.
-fn pair(millis: u64, primary: u64, candidate: Option<LegRecord>) -> Settled {
+pub(super) fn pair(millis: u64, primary: u64, candidate: Option<LegRecord>) -> Settled {
     let mut settled = compared("x", "GET /a", 0, vec![]);
     settled.arrived = started() + Duration::from_millis(millis);
     (settled.legs.primary, settled.legs.candidate) = (took(primary), candidate);
     settled
 }
 
-fn apply(policy: &Policy, evidence: &mut Evidence, settled: &Settled) {
+pub(super) fn apply(policy: &Policy, evidence: &mut Evidence, settled: &Settled) {
     let terms = |route: &str| policy.latency_terms(route);
     let keep = Keep { rules: &|_| String::new(), latency: &terms, examples: 0, now: started() };
     evidence.begin(&settled.route, keep);
@@ -49,7 +49,7 @@ fn chance(i: u64, salt: u64) -> f64 {
 
 /// 20 pairs a second for so long; the primary takes about 20 ms, the candidate as `candidate` makes of second and
 /// primary.
-fn run(policy: &Policy, seconds: u64, candidate: impl Fn(u64, u64, f64) -> Option<LegRecord>) -> Evidence {
+pub(super) fn run(policy: &Policy, seconds: u64, candidate: impl Fn(u64, u64, f64) -> Option<LegRecord>) -> Evidence {
     let mut evidence = evidence(&[]);
     for i in 0..seconds * 20 {
         let primary = 15_000 + (chance(i, 1) * 10_000.0) as u64;
@@ -212,7 +212,7 @@ fn rare_slow_routes_are_named_and_rare_unknown_ones_are_not() {
     };
     rare("GET /once", 1, 20_000);
     rare("GET /slow", 400, 90_000);
-    let busy = &mut all.routes.get_mut("GET /a").unwrap().counts;
+    let busy = &mut all.route_mut("GET /a").unwrap().counts;
     (busy.requests, busy.mirrored, busy.compared, busy.matched) = (100_000, 100_000, 100_000, 100_000);
     let judged = judge(&policy, &all, &after(400));
     let named: Vec<_> = judged
