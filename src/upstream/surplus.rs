@@ -73,8 +73,7 @@ impl Fields {
     /// What is to be passed on of the bytes that follow those given before.
     pub(super) fn pass(&mut self, read: &[u8]) -> Passed {
         let mut at = 0;
-        loop {
-            let At::Head { lines, line, status } = &mut self.at else { break };
+        while let At::Head { lines, line, status } = &mut self.at {
             let rest = &read[at..];
             if *lines > LEFT_IN && *line == Start::Nothing && !matches!(rest.first(), None | Some(b' ' | b'\t')) {
                 self.at = At::Held { lines: *lines, interim: status.is_interim(), bytes: Vec::new() };
