@@ -27,7 +27,7 @@ use crate::flow::Inbox;
 use crate::mirror::{Mirrors, Plan};
 use crate::model::{Limit, Timestamp};
 use crate::pipeline::{self, CompareConfig, Comparer, LedgerHandle, LedgerOptions};
-use crate::proxy::{Counters, ExchangeIds, Gateway, ListenSettings, Server, Tunnels};
+use crate::proxy::{Counters, ExchangeIds, Gateway, ListenSettings, Server, Tunnels, Workers};
 use crate::shutdown::Shutdown;
 use crate::{store, tls};
 use arc_swap::ArcSwap;
@@ -50,6 +50,7 @@ pub struct App {
     /// Where the admin interface listens.
     pub admin: SocketAddr,
     server: Server,
+    workers: Workers,
     admin_listener: TcpListener,
     admin_tls: Option<tokio_rustls::TlsAcceptor>,
     interface: Arc<Admin>,
@@ -149,6 +150,7 @@ impl App {
         let admin = sockets.admin.local_addr().map_err(AppError::Socket)?;
         let served = ListenSettings { max_connections: live::shares(&settings).clients, ..settings.listen.clone() };
         let server = Server::new(sockets.listen, acceptor, &served, gateway.clone());
+        let workers = Workers::start().map_err(AppError::Thread)?;
         let admin_tls = settings.admin.tls.as_ref().map(tls::acceptor).transpose()?;
         let options = AdminOptions {
             address: admin,
@@ -176,13 +178,23 @@ impl App {
         });
         let announcement = announce(folder, shared.admin_url());
         let interface = Admin::new(Arc::new(source::Proxy::new(shared.clone())), &options, random()?);
-        Ok(Self { listen, admin, server, admin_listener: sockets.admin, admin_tls, interface, shared, announcement })
+        Ok(Self {
+            listen,
+            admin,
+            server,
+            workers,
+            admin_listener: sockets.admin,
+            admin_tls,
+            interface,
+            shared,
+            announcement,
+        })
     }
 
     /// Serves until `shutdown`, then drains: no new connections, clients in flight are served, mirrored exchanges get
     /// two seconds more, and the evidence is made durable. `origin` says what to watch for changes.
     pub async fn run(self, origin: Option<Origin>, shutdown: Shutdown) {
-        let Self { server, admin_listener, admin_tls, interface, shared, announcement, .. } = self;
+        let Self { server, workers, admin_listener, admin_tls, interface, shared, announcement, .. } = self;
         let background = tokio::spawn(live::watch_over(shared.clone()));
         let reloading = origin.map(|origin| tokio::spawn(reload::watch(shared.clone(), origin)));
         let admin_shutdown = Shutdown::new();
@@ -198,7 +210,7 @@ impl App {
             })
         };
 
-        let clean = server.run(shutdown).await;
+        let clean = server.run(&workers, shutdown).await;
         if !clean {
             tracing::warn!("some clients were still being served when drain_timeout was over");
         }
@@ -216,6 +228,8 @@ impl App {
         // The interface has a time-out of its own.
         let _ = admin.await;
         drop(announcement);
+        // Waits for threads, which a task should not.
+        let _ = tokio::task::spawn_blocking(move || drop(workers)).await;
     }
 
     /// One attempt to reach each leg, so that a typing error is told now and not by the first request. Serving does not

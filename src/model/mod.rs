@@ -11,6 +11,7 @@ mod notice;
 mod reasons;
 mod stream;
 mod time;
+pub mod worker;
 
 pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, RequestHead, StatusClass, Timing};
 pub use captured::Captured;

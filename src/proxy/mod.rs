@@ -12,9 +12,11 @@ mod server;
 mod service;
 mod settings;
 mod tunnel;
+mod workers;
 
 pub use counters::Counters;
 pub use server::Server;
 pub use service::{ExchangeIds, Gateway, Live};
 pub use settings::ListenSettings;
 pub use tunnel::Tunnels;
+pub use workers::Workers;

@@ -6,6 +6,7 @@ use super::connection::{self, Wire};
 use super::counters::Counters;
 use super::guard::{GuardSettings, Limits, OnRefusal};
 use super::service::Gateway;
+use super::workers::Workers;
 use crate::model::Limit;
 use crate::shutdown::Shutdown;
 use std::sync::Arc;
@@ -70,14 +71,14 @@ impl Server {
     }
 
     /// Accepts until `shutdown`, then lets the clients in flight finish. Returns whether all of them did in time.
-    pub async fn run(self, shutdown: Shutdown) -> bool {
+    pub async fn run(self, workers: &Workers, shutdown: Shutdown) -> bool {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.triggered() => break,
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => self.take(stream, &mut tasks, &shutdown),
+                    Ok((stream, _)) => self.take(stream, workers, &mut tasks, &shutdown),
                     Err(e) => {
                         // Out of descriptors or memory: what is open must be allowed to end first.
                         tracing::warn!(error = %e, "could not accept a connection");
@@ -97,7 +98,7 @@ impl Server {
         all
     }
 
-    fn take(&self, stream: TcpStream, tasks: &mut JoinSet<()>, shutdown: &Shutdown) {
+    fn take(&self, stream: TcpStream, workers: &Workers, tasks: &mut JoinSet<()>, shutdown: &Shutdown) {
         let counters = self.gateway.counters.clone();
         counters.accepted.fetch_add(1, Ordering::Relaxed);
         let Ok(peer) = stream.peer_addr() else { return };
@@ -111,8 +112,14 @@ impl Server {
         let (wire, gateway, tls, shutdown) =
             (self.wire.clone(), self.gateway.clone(), self.tls.clone(), shutdown.clone());
         let open = Open::new(counters);
-        tasks.spawn(async move {
+        // From here on it belongs to one of the workers, whose events it is to be among.
+        let (Some(worker), Ok(stream)) = (workers.next(), stream.into_std()) else { return };
+        let serve = async move {
             let _held = (permit, open);
+            let stream = match TcpStream::from_std(stream) {
+                Ok(stream) => stream,
+                Err(e) => return tracing::warn!(%peer, error = %e, "could not take a connection"),
+            };
             match tls {
                 None => connection::serve(stream, peer, "http", false, wire, gateway, shutdown).await,
                 Some(Tls(acceptor)) => match timeout(wire.header_timeout, acceptor.accept(stream)).await {
@@ -124,7 +131,8 @@ impl Server {
                     Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
                 },
             }
-        });
+        };
+        tasks.spawn_on(serve, worker);
     }
 }
 

@@ -22,7 +22,7 @@ pub use failure::Fault;
 pub use hop::strip_hop_by_hop;
 pub use settings::{LegSettings, Scheme};
 
-use crate::model::{Failure, FailureKind, Latencies, Leg};
+use crate::model::{Failure, FailureKind, Latencies, Leg, worker};
 use crate::tls::TlsError;
 use body::{Line, Upload};
 use connect::{Connected, Connector, Offer};
@@ -111,10 +111,17 @@ pub struct Upstream {
 struct Shared {
     connector: Connector,
     form: Form,
-    idle: Arc<IdleStack>,
-    multiplexed: Multiplexed,
+    /// One for each serving thread, so that a request finds connections whose events its own thread waits for.
+    pools: Box<[Pool]>,
     /// The last TLS handshake agreed on HTTP/1.1, so connections are opened one for each request.
     speaks_http1: AtomicBool,
+}
+
+/// The connections of one serving thread.
+#[derive(Debug)]
+struct Pool {
+    idle: Arc<IdleStack>,
+    multiplexed: Multiplexed,
 }
 
 /// A connection to send one request on.
@@ -172,8 +179,12 @@ impl Upstream {
         let shared = Shared {
             connector: Connector::new(settings, &options)?,
             form,
-            idle: IdleStack::new(options.idle_timeout, options.max_idle),
-            multiplexed: Multiplexed::new(options.idle_timeout),
+            pools: (0..worker::count())
+                .map(|_| Pool {
+                    idle: IdleStack::new(options.idle_timeout, options.max_idle.div_ceil(worker::count())),
+                    multiplexed: Multiplexed::new(options.idle_timeout),
+                })
+                .collect(),
             speaks_http1,
         };
         Ok(Arc::new(Self { leg, options, shared: Arc::new(shared) }))
@@ -192,7 +203,10 @@ impl Upstream {
     }
 
     pub fn connections(&self) -> Connections {
-        Connections { open: self.shared.connector.open(), idle: self.shared.idle.len() }
+        Connections {
+            open: self.shared.connector.open(),
+            idle: self.shared.pools.iter().map(|pool| pool.idle.len()).sum(),
+        }
     }
 
     /// What it took to get the connections that came about.
@@ -281,15 +295,29 @@ impl Shared {
     /// A connection that is there already.
     async fn pooled(&self, asked: &Asked) -> Option<Lease> {
         if !self.wants_http1(asked) {
-            let (line, load) = self.multiplexed.vacant()?;
+            let (line, load) = self.pool().multiplexed.vacant()?;
             return Some(Lease::pooled(LeasedLine::H2(line, load)));
         }
-        // Where no other may be opened, any is better than none.
-        let line = match asked.harmless || self.connector.full() {
-            true => self.idle.take().await,
-            false => self.idle.take_warm().await,
+        let full = self.connector.full();
+        let mut line = match asked.harmless || full {
+            true => self.pool().idle.take().await,
+            false => self.pool().idle.take_warm().await,
         };
+        if line.is_none() && full {
+            // Where no other may be opened, any is better than none.
+            for pool in &self.pools {
+                line = pool.idle.take().await;
+                if line.is_some() {
+                    break;
+                }
+            }
+        }
         line.map(|line| Lease::pooled(LeasedLine::H1(line)))
+    }
+
+    /// That of the thread this runs on.
+    fn pool(&self) -> &Pool {
+        &self.pools[worker::index() % self.pools.len()]
     }
 
     fn wants_http1(&self, asked: &Asked) -> bool {
@@ -311,7 +339,7 @@ impl Shared {
         }
         let mut waited = false;
         for _ in 0..OPENINGS {
-            let opening = match self.multiplexed.step() {
+            let opening = match self.pool().multiplexed.step() {
                 Step::Use(line, load) if !waited => return Ok(Lease::pooled(LeasedLine::H2(line, load))),
                 Step::Use(line, load) => {
                     let line = LeasedLine::H2(line, load);
@@ -323,7 +351,7 @@ impl Shared {
                     let shared = self.clone();
                     tokio::spawn(async move {
                         let outcome = shared.open_shared().await;
-                        shared.multiplexed.opened(&report, outcome);
+                        shared.pool().multiplexed.opened(&report, outcome);
                     });
                     opening
                 }
@@ -337,13 +365,13 @@ impl Shared {
             match outcome {
                 Some(Opened::H2) => {}
                 Some(Opened::H1) => {
-                    let line = match self.idle.take().await {
+                    let line = match self.pool().idle.take().await {
                         Some(line) => LeasedLine::H1(line),
                         None => self.open_one(Offer::Any).await.map_err(failed)?,
                     };
                     return Ok(Lease { line, connect: started.elapsed(), reused: false });
                 }
-                Some(Opened::Failed(trouble)) => match self.multiplexed.crowd() {
+                Some(Opened::Failed(trouble)) => match self.pool().multiplexed.crowd() {
                     Some((line, load)) => {
                         let line = LeasedLine::H2(line, load);
                         return Ok(Lease { line, connect: started.elapsed(), reused: true });
@@ -364,7 +392,7 @@ impl Shared {
                 self.start_h2(io).await?;
                 self.speaks_http1.store(false, Ordering::Relaxed);
                 let (line, load) =
-                    self.multiplexed.crowd().ok_or_else(|| Trouble::proxy("the connection was gone at once"))?;
+                    self.pool().multiplexed.crowd().ok_or_else(|| Trouble::proxy("the connection was gone at once"))?;
                 Ok(LeasedLine::H2(line, load))
             }
         }
@@ -375,7 +403,7 @@ impl Shared {
             Ok(Connected::H2(io)) => self.start_h2(io).await.map(|()| Opened::H2),
             Ok(Connected::H1(io)) => self.start_h1(io).await.map(|line| {
                 self.speaks_http1.store(true, Ordering::Relaxed);
-                self.idle.put(line);
+                self.pool().idle.put(line);
                 Opened::H1
             }),
             Err(trouble) => Err(trouble),
@@ -400,7 +428,7 @@ impl Shared {
         let (sender, connection) =
             self.connector.h2().handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e, false))?;
         let max_streams = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
-        self.multiplexed.add(sender, max_streams.clone());
+        self.pool().multiplexed.add(sender, max_streams.clone());
         let leg = self.connector.settings.to_string();
         tokio::spawn(async move {
             let mut connection = std::pin::pin!(connection);
@@ -439,7 +467,7 @@ impl Shared {
                     })?;
                 }
                 let tunnel = asked.takes_over(&response)?;
-                let line = (!tunnel).then(|| Line::H1(Return { line, stack: self.idle.clone(), sent_whole }));
+                let line = (!tunnel).then(|| Line::H1(Return { line, stack: self.pool().idle.clone(), sent_whole }));
                 Ok(asked.wrap(response, line))
             }
             LeasedLine::H2(mut line, load) => {
@@ -448,7 +476,7 @@ impl Shared {
                 let response = answer.map_err(|missed| {
                     let missed = missed.into_missed(upload, false);
                     if missed.trouble.unanswered || missed.unsent.is_some() {
-                        self.multiplexed.forget(line.id);
+                        self.pool().multiplexed.forget(line.id);
                     }
                     missed
                 })?;

@@ -63,7 +63,7 @@ async fn what_cannot_be_sent_twice_uses_connections_that_are_warm() {
         text(sent).await;
     }
     // Too long ago for this one, good enough for the other.
-    up.shared.idle.age(Duration::from_secs(2));
+    up.shared.pool().idle.age(Duration::from_secs(2));
     let fresh = on_the_next(&up, &listener, post(LegBody::Empty)).await;
     assert!(!fresh.reused);
     let sending = spawn_send(&up, get("/"), GET);
@@ -122,7 +122,7 @@ async fn a_silent_leg_has_no_more_connections_than_it_may() {
     let mut peer = Peer::accept(&listener).await;
     peer.answer("x").await;
     text(sending.await.unwrap().unwrap()).await;
-    up.shared.idle.age(Duration::from_secs(2));
+    up.shared.pool().idle.age(Duration::from_secs(2));
     let sending = spawn_send(&up, post(LegBody::Empty), GET);
     peer.answer("x").await;
     assert!(sending.await.unwrap().unwrap().reused);
