@@ -8,6 +8,10 @@ use std::io;
 /// Kept back for listeners, the store, the admin interface and whatever the runtime opens.
 const RESERVED: usize = 64;
 
+/// Connections to the primary that clients who only keep theirs open do not take from those who ask: more requests at
+/// once than this are rare, and each client that is silent needs no connection but its own.
+const FOR_PRIMARY: usize = 4096;
+
 /// Connections at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
@@ -34,14 +38,15 @@ pub fn descriptors() -> u64 {
     soft
 }
 
-/// Divides `descriptors` among `max_connections` clients, as many connections to the primary, and `legs` mirrored
-/// legs, which share a quarter: enough to be asked in bursts, too little to take the rest from those who are served.
+/// Divides `descriptors` among `max_connections` clients, connections to the primary (as many, or [`FOR_PRIMARY`] at
+/// least), and `legs` mirrored legs, which share a quarter: enough to be asked in bursts, too little to take the rest
+/// from those who are served.
 pub fn share(descriptors: u64, max_connections: usize, legs: usize) -> Shares {
     let usable = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(RESERVED);
     let legs = legs.max(1);
     let mirror_each = (usable / 4 / legs).max(1);
     let served = usable.saturating_sub(mirror_each.saturating_mul(legs));
-    let clients = (served / 2).min(max_connections).max(1);
+    let clients = served.saturating_sub(FOR_PRIMARY.min(served / 2)).min(max_connections).max(1);
     Shares { clients, primary: served.saturating_sub(clients).max(1), mirror_each }
 }
 
@@ -51,10 +56,11 @@ pub fn warning(descriptors: u64, max_connections: usize, legs: usize) -> Option<
     if shares.clients >= max_connections {
         return None;
     }
-    let needed = max_connections.saturating_mul(8).div_ceil(3).saturating_add(RESERVED + legs.max(1));
+    let served = max_connections.saturating_add(max_connections.min(FOR_PRIMARY));
+    let needed = served.saturating_mul(4).div_ceil(3).saturating_add(RESERVED + legs.max(1));
     Some(format!(
         "`listen.max_connections` is {max_connections}, and {descriptors} file descriptors are enough for {} clients \
-         (one for each, one for its connection to the primary, the mirrored legs' and our own): more are turned away. \
+         (one for each, others for connections to the primary, the mirrored legs' and our own): more are turned away. \
          help: raise the hard limit (`ulimit -Hn {needed}`, `LimitNOFILE={needed}`) or lower `listen.max_connections`",
         shares.clients
     ))
@@ -69,6 +75,7 @@ mod tests {
     fn mirrored_legs_share_a_quarter_and_no_more() {
         assert_eq!(share(100_064, 10_000, 1), Shares { clients: 10_000, primary: 65_000, mirror_each: 25_000 });
         assert_eq!(share(100_064, 10_000, 2), Shares { clients: 10_000, primary: 65_000, mirror_each: 12_500 });
+        assert_eq!(share(20_000, 10_000, 1), Shares { clients: 10_000, primary: 4952, mirror_each: 4984 });
         assert_eq!(share(1024, 10_000, 1), Shares { clients: 360, primary: 360, mirror_each: 240 });
         assert_eq!(share(1024, 10_000, 2), Shares { clients: 360, primary: 360, mirror_each: 120 });
     }
@@ -77,8 +84,8 @@ mod tests {
     fn a_warning_names_what_fits_and_what_would_be_needed() {
         let told = warning(4096, 10_000, 1).unwrap();
         assert!(told.contains("4096 file descriptors are enough for 1512 clients"), "{told}");
-        assert!(told.contains("LimitNOFILE=26732"), "{told}");
-        assert_eq!(warning(26_732, 10_000, 1), None);
+        assert!(told.contains("LimitNOFILE=18860"), "{told}");
+        assert_eq!(warning(18_860, 10_000, 1), None);
     }
 
     #[test]
@@ -97,7 +104,7 @@ mod tests {
             let mirrors = shares.mirror_each * legs;
             let all = usize::try_from(descriptors).unwrap();
             prop_assert!(shares.clients + shares.primary + mirrors <= all, "{shares:?}");
-            prop_assert!(mirrors <= all / 4 && shares.clients <= clients && shares.primary >= shares.clients, "{shares:?}");
+            prop_assert!(mirrors <= all / 4 && shares.clients <= clients && shares.primary >= shares.clients.min(FOR_PRIMARY), "{shares:?}");
         }
     }
 }

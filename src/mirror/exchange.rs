@@ -234,10 +234,10 @@ pub(super) fn is_open(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Open)
 }
 
-/// Whether an outcome is one that opens a breaker: the leg could not be talked to.
+/// Whether an outcome is one that opens a breaker: the leg could not be talked to, or broke off in the middle.
 pub fn is_transport_failure(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Failed(failure) => failure.kind != FailureKind::IdleRace,
-        Outcome::Answer(_) => false,
+        Outcome::Answer(answer) => matches!(answer.end, BodyEnd::Broken(_)),
     }
 }

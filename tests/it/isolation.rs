@@ -97,6 +97,18 @@ fn every_way_to_break_an_answer_has_its_kind() {
 }
 
 #[test]
+fn a_candidate_that_breaks_off_every_answer_is_left_alone_after_a_while() {
+    let candidate = Upstream::raw(|_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{\"a\"");
+        false
+    });
+    let (_proxy, report) = against(&candidate.url(), 100, "");
+    let open = report["totals"]["not_mirrored"]["breaker_open"].as_u64().unwrap();
+    assert!(open >= 50, "{:#}", report["totals"]);
+    assert_eq!(kinds(&report), [("transport.truncated".to_owned(), 100 - open)]);
+}
+
+#[test]
 fn a_candidate_that_never_ends_its_answer_is_cut() {
     let candidate = Upstream::raw(|_, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");

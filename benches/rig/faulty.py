@@ -1,0 +1,128 @@
+"""A candidate that misbehaves: `faulty.py FAULT PORT-FILE SECONDS`. Takes a free port, writes its number to the file,
+and ends by itself."""
+
+import asyncio
+import os
+import random
+import resource
+import socket
+import struct
+import sys
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+SIZED = HEAD + b"content-length: 1024\r\n\r\n"
+LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+async def stalled(reader, writer):
+    """Takes the request and says nothing."""
+    while await reader.read(65536):
+        pass
+
+
+async def reset(reader, writer):
+    """Answers a tenth of what it promised, then resets the connection."""
+    await request(reader)
+    writer.write(SIZED + b"x" * 100)
+    await writer.drain()
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+    writer.transport.abort()
+
+
+async def trickle(reader, writer):
+    """Answers one byte a second."""
+    await request(reader)
+    writer.write(SIZED)
+    for _ in range(1024):
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(1)
+
+
+async def endless(reader, writer):
+    """Answers without end, as fast as it is read."""
+    await request(reader)
+    writer.write(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    while True:
+        writer.write(chunk)
+        await writer.drain()
+
+
+async def garbage(reader, writer):
+    """Answers with what is no HTTP."""
+    await request(reader)
+    writer.write(random.randbytes(4096))
+    await writer.drain()
+
+
+async def closed(reader, writer):
+    """Closes each connection once it is asked something."""
+    await request(reader)
+
+
+async def errors(reader, writer):
+    """Answers 503, quickly."""
+    while True:
+        await request(reader)
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 5\r\n\r\nsorry")
+        await writer.drain()
+
+
+async def huge_head(reader, writer):
+    """Answers with a head without end."""
+    await request(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"x-filler: " + b"x" * 8000 + b"\r\n")
+        await writer.drain()
+
+
+async def request(reader):
+    """Reads the head of a request."""
+    await reader.readuntil(b"\r\n\r\n")
+
+
+# Those that nothing is accepted for: a port that refuses, and one whose queue of connections is full.
+SILENT = {"refused": None, "unaccepted": 0}
+FAULTS = {f.__name__.replace("_", "-"): f for f in (stalled, reset, trickle, endless, garbage, closed, errors, huge_head)}
+
+
+async def main(fault, port_file, seconds):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    if fault in SILENT:
+        if (backlog := SILENT[fault]) is not None:
+            listener.listen(backlog)
+        tell(port_file, listener)
+        await asyncio.sleep(seconds)
+        return
+
+    async def serve(reader, writer):
+        try:
+            await FAULTS[fault](reader, writer)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # the other side has gone
+        finally:
+            writer.close()
+
+    await asyncio.start_server(serve, sock=listener, backlog=4096)
+    tell(port_file, listener)
+    await asyncio.sleep(seconds)
+
+
+def tell(port_file, listener):
+    with open(f"{port_file}.new", "w", encoding="ascii") as out:
+        out.write(str(listener.getsockname()[1]))
+    os.rename(f"{port_file}.new", port_file)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4 or sys.argv[1] not in {**FAULTS, **SILENT}:
+        sys.exit(f"{__doc__}\nFAULT: {', '.join(sorted({**FAULTS, **SILENT}))}")
+    try:
+        asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))
+    except KeyboardInterrupt:
+        pass
