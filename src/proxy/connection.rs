@@ -108,8 +108,9 @@ pub async fn serve<IO>(
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    // Boxed, each by itself: a connection takes the room of the protocol that it speaks.
     if http2 {
-        return serve_http2(io, Vec::new(), peer, scheme, &wire, gateway, shutdown).await;
+        return Box::pin(serve_http2(io, Vec::new(), peer, scheme, &wire, gateway, shutdown)).await;
     }
     let mut io = io;
     let sniffed = tokio::select! {
@@ -117,8 +118,8 @@ pub async fn serve<IO>(
         () = shutdown.triggered() => return,
     };
     match sniffed {
-        Ok((true, read)) => serve_http2(io, read, peer, scheme, &wire, gateway, shutdown).await,
-        Ok((false, read)) => serve_http1(io, &read, peer, scheme, &wire, gateway, shutdown).await,
+        Ok((true, read)) => Box::pin(serve_http2(io, read, peer, scheme, &wire, gateway, shutdown)).await,
+        Ok((false, read)) => Box::pin(serve_http1(io, &read, peer, scheme, &wire, gateway, shutdown)).await,
         Err(_) => {}
     }
 }

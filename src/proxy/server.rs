@@ -125,7 +125,7 @@ impl Server {
                 Some(Tls(acceptor)) => match timeout(wire.header_timeout, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                        connection::serve(stream, peer, "https", http2, wire, gateway, shutdown).await;
+                        Box::pin(connection::serve(stream, peer, "https", http2, wire, gateway, shutdown)).await;
                     }
                     Ok(Err(e)) => tracing::debug!(%peer, error = %e, "a TLS handshake failed"),
                     Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
