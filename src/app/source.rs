@@ -53,6 +53,7 @@ impl Proxy {
             },
             past: &snapshot.history,
             histories: &snapshot.histories,
+            rates: Some(view::collapsed_rates(&snapshot.evidence, &snapshot.rates)),
         };
         look(&view)
     }

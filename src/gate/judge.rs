@@ -5,7 +5,7 @@ use super::weights::Weights;
 use super::words::{duration, probability, thousands};
 use super::{
     Criterion, CriterionResult, Judgement, Policy, Verdict, because, coverage, divergence, errors, latency, minimum,
-    unjudged, unmirrored, unseen,
+    nothing_arrived, unjudged, unmirrored, unseen,
 };
 use crate::evidence::{Evidence, RouteEvidence};
 use crate::model::{Notice, Severity, Timestamp};
@@ -79,7 +79,7 @@ fn decide(view: &View<'_>) -> Vec<CriterionResult> {
     results.push(coverage);
     results.push(unseen::result(view));
     results.extend(unjudged::results(view));
-    results.push(minimum::result(view));
+    results.extend(minimum::results(view));
     if let Some(why) = &view.facts.not_durable {
         results.push(open(Criterion::Minimum, format!("the evidence is not durable: {why}")));
     }
@@ -121,7 +121,7 @@ fn nothing_compared(evidence: &Evidence) -> Option<CriterionResult> {
     }
     let (requests, mirrored) = (sum(|r| r.counts.requests), sum(|r| r.counts.mirrored));
     let reason = match (requests, mirrored) {
-        (0, _) => "no request has arrived yet".to_owned(),
+        (0, _) => nothing_arrived(&evidence.epoch),
         (1, 0) => "1 request has arrived and was not mirrored".to_owned(),
         (_, 0) => format!("{} requests have arrived and none was mirrored", thousands(requests)),
         _ => format!("{} mirrored, and nothing has been compared yet", thousands(mirrored)),

@@ -5,6 +5,7 @@
 //! or has had its time, so that an early reader cannot see only the quick and clean ones.
 
 use super::examples;
+use super::rates::{PerSecond, Rates};
 use super::verdicts::{Judged, Verdicts};
 use crate::evidence::{Begun, Book, Diverged, EpochReason, Evidence, PastEpoch, Rules, Settled, Settlement};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
@@ -62,6 +63,8 @@ pub struct Snapshot {
     pub history: Vec<PastEpoch>,
     /// What the gate said of them all over time.
     pub histories: Arc<Histories>,
+    /// Comparisons a second at present, of the newest epoch.
+    pub rates: Arc<PerSecond>,
     pub store: StoreStatus,
     /// What commits took that succeeded, since the process started.
     pub commits: Arc<Latencies>,
@@ -100,6 +103,7 @@ struct Open {
 pub struct Core {
     book: Book,
     verdicts: Verdicts,
+    rates: Rates,
     keeper: Option<Box<dyn Keeper>>,
     mirroring: bool,
     policy: Option<Policy>,
@@ -150,6 +154,7 @@ impl Core {
         Self {
             book,
             verdicts,
+            rates: Rates::default(),
             keeper,
             mirroring,
             policy,
@@ -220,6 +225,7 @@ impl Core {
                     evidence: self.book.newest().evidence.clone(),
                     history: self.book.history(),
                     histories: self.verdicts.histories().clone(),
+                    rates: self.rates.present().clone(),
                     store: self.status.clone(),
                     commits: self.commits.clone(),
                     mirroring: self.mirroring,
@@ -243,6 +249,13 @@ impl Core {
         let judged = Judged::of(&self.book, self.policy.as_ref(), &self.status, self.mirroring);
         if self.verdicts.judge(&judged, now, clock) {
             (self.dirty, self.cached) = (true, None);
+        }
+    }
+
+    /// Looks at how often routes are compared, where it is time to.
+    pub fn measure(&mut self, now: Moment) {
+        if self.rates.look(self.book.newest(), now.steady) {
+            self.cached = None;
         }
     }
 
