@@ -140,6 +140,15 @@ impl Access {
         Some(format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict{secure}", self.session))
     }
 
+    /// How whoever sends these headers was let in.
+    pub(super) fn who(&self, headers: &HeaderMap) -> &'static str {
+        match self.token {
+            None => "no token is set",
+            Some(token) if bearer(headers).is_some_and(|t| blake3::hash(t.as_bytes()) == token) => "token",
+            Some(_) => "browser session",
+        }
+    }
+
     pub(super) fn wants_token(&self) -> bool {
         self.token.is_some()
     }

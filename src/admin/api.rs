@@ -26,9 +26,14 @@ pub(super) const PATHS: &[(&str, &[&str])] = &[
     ("/divergences", &["GET"]),
     ("/divergences/{fingerprint}", &["GET"]),
     ("/routes", &["GET"]),
+    ("/rules", &["GET"]),
+    ("/history", &["GET"]),
+    ("/settings", &["GET"]),
+    ("/events", &["GET"]),
     ("/login", &["GET", "POST"]),
     ("/assets/app.css", &["GET"]),
     ("/assets/app.js", &["GET"]),
+    ("/assets/icon.svg", &["GET"]),
     ("/healthz", &["GET"]),
     ("/readyz", &["GET"]),
     ("/metrics", &["GET"]),
@@ -48,16 +53,21 @@ type Shared = State<Arc<Admin>>;
 
 pub(super) fn router(admin: Arc<Admin>) -> Router {
     Router::new()
-        .route("/", get(pages::dashboard))
+        .route("/", get(pages::overview))
         .route("/divergences", get(pages::divergences))
         .route("/divergences/{fingerprint}", get(pages::divergence))
         .route("/routes", get(pages::routes))
+        .route("/rules", get(pages::rules))
+        .route("/history", get(pages::history))
+        .route("/settings", get(pages::settings))
+        .route("/events", get(pages::live))
         .route("/login", get(pages::login_form).post(pages::login))
-        .route("/assets/app.css", get(|| async { content("text/css; charset=utf-8", crate::report::fragments::STYLE) }))
+        .route("/assets/app.css", get(|| async { content("text/css; charset=utf-8", crate::report::pages::STYLE) }))
         .route(
             "/assets/app.js",
             get(|| async { content("text/javascript; charset=utf-8", include_str!("assets/app.js")) }),
         )
+        .route("/assets/icon.svg", get(|| async { content("image/svg+xml", crate::report::pages::ICON) }))
         .route("/healthz", get(|| async { content("text/plain; charset=utf-8", "ok\n") }))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
@@ -78,13 +88,11 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
 /// The answer to a request that was not let through; browsers get the sign-in form.
 pub(super) fn refused(parts: &Parts, problem: Problem) -> Answer {
     let reading = parts.method == Method::GET || parts.method == Method::HEAD;
-    let wants_html =
-        parts.headers.get(header::ACCEPT).is_some_and(|a| a.to_str().is_ok_and(|a| a.contains("text/html")));
     let path = parts.uri.path();
-    let page = ["/divergences", "/routes", "/login"].iter().any(|p| path.starts_with(p));
-    if problem.status == StatusCode::UNAUTHORIZED && reading && (path == "/" || (page && wants_html)) {
+    let page = path == "/" || (pages::is_page(path) && pages::wants_html(&parts.headers));
+    if problem.status == StatusCode::UNAUTHORIZED && reading && page {
         let mut response = problem.clone().into_response();
-        let form = pages::form(path, None);
+        let form = pages::form(parts.uri.path_and_query().map_or(path, |whole| whole.as_str()), None);
         *response.body_mut() = Body::from(form);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         return response;
@@ -261,11 +269,15 @@ async fn set_mirror(State(admin): Shared, request: Request<Body>) -> Answer {
 }
 
 async fn switch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Problem> {
+    let who = admin.access.who(request.headers());
     let body = body(request).await?;
     let Switch { enabled } = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!("the body must be {{\"enabled\": true}} or {{\"enabled\": false}}: {error}"))
     })?;
-    admin.source.set_mirroring(enabled).await.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
+    let done = admin.source.set_mirroring(enabled).await;
+    let what = if enabled { "mirroring started" } else { "mirroring stopped" };
+    admin.did(what.to_owned(), who, Some(enabled));
+    done.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
     Ok(json_text(mirror_state(admin)))
 }
 
@@ -280,6 +292,7 @@ async fn new_epoch(State(admin): Shared, request: Request<Body>) -> Answer {
 }
 
 async fn start_epoch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Problem> {
+    let who = admin.access.who(request.headers());
     let body = body(request).await?;
     let NewEpoch { candidate_build } = if body.is_empty() {
         NewEpoch::default()
@@ -291,11 +304,13 @@ async fn start_epoch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answe
     if candidate_build.as_ref().is_some_and(|b| b.is_empty() || b.len() > 256 || b.chars().any(char::is_control)) {
         return Err(Problem::bad_request("`candidate_build` must be 1 to 256 characters without control characters"));
     }
-    admin
-        .source
-        .new_epoch(candidate_build)
-        .await
-        .map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
+    let what = match &candidate_build {
+        Some(build) => format!("new epoch started for build {build}"),
+        None => "new epoch started for the same build".to_owned(),
+    };
+    let done = admin.source.new_epoch(candidate_build).await;
+    admin.did(what, who, None);
+    done.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
     let epoch = compute(admin, |s| document(&serde_json::json!({ "epoch": s.report().epoch }))).await?;
     Ok(json_text(epoch))
 }

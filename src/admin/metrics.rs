@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 pub(super) const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -69,6 +70,20 @@ impl Buckets {
         for value in histogram.iter_recorded() {
             self.add(value.value_iterated_to() as f64 / 1e6, value.count_at_value().into());
         }
+    }
+
+    /// The bound below which that share of the values lies. `Err` is the largest one, where they lie beyond it; `None`
+    /// when there is no value.
+    pub fn quantile(&self, share: f64) -> Option<Result<Duration, Duration>> {
+        let all: u64 = self.counts.iter().sum();
+        let mut below = 0;
+        let at = self.counts.iter().position(|n| {
+            below += n;
+            all > 0 && below as f64 >= share * all as f64
+        })?;
+        let last = BOUNDS.len() - 1;
+        let bound = |at: usize| BOUNDS.get(at).map(|s| Duration::from_secs_f64(*s));
+        Some(bound(at).ok_or(bound(last).unwrap_or_default()))
     }
 
     fn add(&mut self, seconds: f64, count: u64) {

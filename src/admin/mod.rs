@@ -5,10 +5,12 @@
 
 mod access;
 mod api;
+mod events;
 mod metrics;
 mod openapi;
 mod pages;
 mod problem;
+mod recent;
 mod server;
 mod settings;
 mod source;

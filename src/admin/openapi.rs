@@ -43,7 +43,17 @@ fn operation(path: &str, method: &str) -> Value {
         ("/", _) => ("The dashboard; the sign-in form where a token is set and there is no session", page()),
         ("/divergences", _) => ("The divergences, as a page", page()),
         ("/divergences/{fingerprint}", _) => ("One divergence with both answers side by side", page_or_404()),
-        ("/routes", _) => ("The routes, as a page", page()),
+        ("/routes", _) => ("The routes, as a page; one where it is named", page_or_404()),
+        ("/rules", _) => ("What rules did, and what is proposed, as a page", page()),
+        ("/history", _) => ("How the bounds closed in, and the epochs, as a page", page()),
+        ("/settings", _) => ("What is in force, and the controls, as a page", page()),
+        ("/events", _) => (
+            "Server-sent events `look`: there is something new to see",
+            json!({
+                "200": { "description": "a stream", "content": { "text/event-stream": { "schema": { "type": "string" } } } },
+                "503": problem("as many streams as there may be are open"),
+            }),
+        ),
         ("/login", "GET") => ("The sign-in form", page()),
         ("/login", _) => (
             "Signs a browser in with the form field `token`",
@@ -53,6 +63,7 @@ fn operation(path: &str, method: &str) -> Value {
             }),
         ),
         ("/assets/app.css", _) => ("The style sheet", plain("text/css")),
+        ("/assets/icon.svg", _) => ("The mark", plain("image/svg+xml")),
         ("/assets/app.js", _) => ("The script", plain("text/javascript")),
         ("/healthz", _) => ("Alive", plain("text/plain")),
         ("/readyz", _) => (
@@ -144,9 +155,13 @@ fn extra(path: &str, method: &str) -> Option<(&'static str, Value)> {
         ("/divergences", _) => Some((
             "parameters",
             json!([
-                { "name": "show", "in": "query", "schema": { "enum": ["counted", "excused", "all"] } },
-                { "name": "route", "in": "query", "schema": { "type": "string" } },
+                { "name": "show", "in": "query", "schema": { "enum": ["counted", "new", "excused", "all"] } },
+                { "name": "route", "in": "query", "schema": { "type": "string" }, "description": "a part of its name" },
                 { "name": "kind", "in": "query", "schema": { "type": "string" } },
+                { "name": "tier", "in": "query", "schema": { "type": "string" } },
+                { "name": "sort", "in": "query",
+                  "schema": { "enum": ["exchanges", "share", "last_seen", "first_seen"] } },
+                { "name": "page", "in": "query", "schema": { "type": "integer" } },
             ]),
         )),
         ("/api/v1/mirror", "POST") => Some(("requestBody", request("application/json", "Mirror", true))),

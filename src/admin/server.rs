@@ -1,17 +1,20 @@
 //! Connections: accepted up to a cap, served with time limits, drained when told to stop.
 
 use super::access::Access;
-use super::{Source, api};
+use super::recent::Recent;
+use super::{Source, api, events};
+use crate::report::pages::Deed;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::collections::VecDeque;
 use std::fmt::{self, Debug, Formatter};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -22,6 +25,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// For requests under way when the interface is told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Of what people did that many are told.
+const MAX_DEEDS: usize = 100;
 const MAX_HEAD: usize = 32 * 1024;
 
 /// What the interface needs to know of its own place.
@@ -42,6 +47,13 @@ pub struct AdminOptions {
 pub struct Admin {
     pub(super) source: Arc<dyn Source>,
     pub(super) access: Access,
+    pub(super) recent: Arc<Recent>,
+    /// Room for live pages.
+    pub(super) streams: Arc<Semaphore>,
+    /// Becomes true when the interface is told to stop.
+    pub(super) stopping: watch::Sender<bool>,
+    /// What people did, oldest first.
+    deeds: Mutex<VecDeque<Deed>>,
 }
 
 impl Debug for Admin {
@@ -53,7 +65,30 @@ impl Debug for Admin {
 impl Admin {
     /// `key` must be random and secret: sessions are made with it.
     pub fn new(source: Arc<dyn Source>, options: &AdminOptions, key: [u8; 32]) -> Arc<Self> {
-        Arc::new(Self { source, access: Access::new(options, key) })
+        Arc::new(Self {
+            source,
+            access: Access::new(options, key),
+            recent: Arc::default(),
+            streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
+            stopping: watch::Sender::new(false),
+            deeds: Mutex::default(),
+        })
+    }
+
+    /// Notes what somebody did, for the log and for the pages.
+    pub(super) fn did(&self, what: String, who: &'static str, mirroring: Option<bool>) {
+        tracing::info!(target: "parallax::audit", who, "{what}");
+        let mut deeds = self.deeds.lock().unwrap_or_else(PoisonError::into_inner);
+        if deeds.len() >= MAX_DEEDS {
+            deeds.pop_front();
+        }
+        deeds.push_back(Deed { at: SystemTime::now().into(), what, who, mirroring });
+        drop(deeds);
+        self.recent.forget();
+    }
+
+    pub(super) fn deeds(&self) -> Vec<Deed> {
+        self.deeds.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 }
 
@@ -66,7 +101,6 @@ pub async fn serve(
 ) {
     let router = api::router(admin.clone());
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let (stop, stopped) = watch::channel(false);
     tokio::pin!(shutdown);
     loop {
         let place = tokio::select! {
@@ -87,14 +121,14 @@ pub async fn serve(
                 }
             },
         };
-        let (tls, admin, router, stopped) = (tls.clone(), admin.clone(), router.clone(), stopped.clone());
+        let (tls, admin, router, stopped) = (tls.clone(), admin.clone(), router.clone(), admin.stopping.subscribe());
         tokio::spawn(async move {
             connection(stream, tls, admin, router, stopped).await;
             drop(place);
         });
     }
     drop(listener);
-    let _ = stop.send(true);
+    admin.stopping.send_replace(true);
     // Every connection gives its place back when it ends.
     let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(DRAIN, places.acquire_many(all)).await;

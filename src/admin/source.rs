@@ -3,6 +3,7 @@
 use super::MetricsView;
 use crate::evidence::Proposals;
 use crate::gate::Judgement;
+use crate::report::pages::Look;
 use crate::report::{DivergenceDetail, HistoryDocument, Report};
 use std::pin::Pin;
 
@@ -14,6 +15,12 @@ pub type Change<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + '
 pub trait Source: Send + Sync + 'static {
     /// The newest epoch's report.
     fn report(&self) -> Report;
+
+    /// The same moment with all that the pages show.
+    fn look(&self) -> Look;
+
+    /// The configuration in force, without secrets, as `parallax check` prints it.
+    fn settings(&self) -> String;
 
     /// The verdict; inconclusive while `expected_build` is given and the newest epoch is of another build.
     fn judgement(&self, expected_build: Option<&str>) -> Judgement;

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::diff::{RuleSpec, Shape};
-use crate::evidence::{Proposal, Proposals, Support};
+use crate::evidence::{Evidence, Proposal, Proposals, Support};
 use crate::gate::{Judgement, Verdict};
+use crate::report::pages::{Health, Look};
 use crate::report::{DivergenceDetail, HistoryDocument, Report, find, samples};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +12,14 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+#[path = "page_tests.rs"]
+mod pages;
+
 struct Fake {
     verdict: Verdict,
     hostile: bool,
+    /// That many routes, and more divergences than anybody reads.
+    many: usize,
     empty: bool,
     mirroring: AtomicBool,
     ready: AtomicBool,
@@ -22,11 +28,26 @@ struct Fake {
 
 impl Source for Fake {
     fn report(&self) -> Report {
+        if self.many > 0 {
+            return samples::report_of(&self.evidence());
+        }
         match (self.empty, self.hostile) {
             (true, _) => samples::empty(),
             (_, true) => samples::hostile_report(),
             _ => samples::report(self.verdict),
         }
+    }
+
+    fn look(&self) -> Look {
+        let evidence = if self.empty { samples::evidence_of_nothing() } else { self.evidence() };
+        let mut report = self.report();
+        report.proxy.mirroring = Some(self.mirroring());
+        let health = Health { captured: Some((0, 1 << 28)), ..Health::default() };
+        Look { report, evidence, history: samples::history(self.verdict), known: Arc::default(), health }
+    }
+
+    fn settings(&self) -> String {
+        "[mirror]\nsample = 1.0\n".into()
     }
 
     fn judgement(&self, expected_build: Option<&str>) -> Judgement {
@@ -35,7 +56,7 @@ impl Source for Fake {
     }
 
     fn divergence(&self, fingerprint: &str) -> Option<DivergenceDetail> {
-        find(&samples::evidence(if self.hostile { samples::HOSTILE } else { "129.90" }), fingerprint)
+        find(&self.evidence(), fingerprint)
     }
 
     fn history(&self, epoch: Option<&str>, route: Option<&str>) -> Option<HistoryDocument> {
@@ -83,6 +104,15 @@ impl Source for Fake {
     }
 }
 
+impl Fake {
+    fn evidence(&self) -> Evidence {
+        if self.many > 0 {
+            return samples::evidence_of_many(self.many);
+        }
+        if self.hostile { samples::hostile_evidence() } else { samples::evidence("129.90") }
+    }
+}
+
 struct House {
     address: SocketAddr,
     fake: Arc<Fake>,
@@ -106,6 +136,7 @@ fn fake(verdict: Verdict) -> Fake {
     Fake {
         verdict,
         hostile: false,
+        many: 0,
         empty: false,
         mirroring: AtomicBool::new(true),
         ready: AtomicBool::new(true),
@@ -192,6 +223,11 @@ async fn every_route_answers_with_and_without_a_slash() {
         ("/divergences/kq3v7x2mha/", "text/html; charset=utf-8"),
         ("/routes", "text/html; charset=utf-8"),
         ("/routes/", "text/html; charset=utf-8"),
+        ("/routes?name=GET%20%2Forders%2F%7Bid%7D&epoch=7", "text/html; charset=utf-8"),
+        ("/rules", "text/html; charset=utf-8"),
+        ("/history", "text/html; charset=utf-8"),
+        ("/settings", "text/html; charset=utf-8"),
+        ("/assets/icon.svg", "image/svg+xml"),
         ("/assets/app.css", "text/css; charset=utf-8"),
         ("/assets/app.js", "text/javascript; charset=utf-8"),
         ("/healthz", "text/plain; charset=utf-8"),
@@ -257,7 +293,11 @@ async fn switching_and_starting_epochs() {
     let got = house.post("/api/v1/mirror", &[], "{\"enabled\": false}").await;
     assert_eq!((got.status, got.body.as_str()), (200, "{\"enabled\":false}\n"));
     assert!(!house.fake.mirroring());
-    assert!(house.get("/").await.body.contains("Mirroring is stopped."));
+    for page in ["/", "/routes"] {
+        assert!(house.get(page).await.body.contains("✖ Mirroring is stopped</h2>"), "{page}");
+    }
+    let told = house.get("/settings").await.body;
+    assert!(told.contains("<th scope=\"row\">mirroring stopped</th><td>no token is set</td>"), "{told}");
     problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": \"no\"}").await, 400, "{\"enabled\": true}");
     problem(&house.post("/api/v1/mirror", &[], "").await, 400, "{\"enabled\": true}");
 
@@ -437,29 +477,6 @@ fn the_cookie_is_secure_under_tls() {
 }
 
 #[tokio::test]
-async fn pages_escape_everything() {
-    let house = House::new(Fake { hostile: true, ..fake(Verdict::Fail) }, None, &[]).await;
-    for path in ["/", "/divergences?show=all&route=%3Cscript%3E%22", "/divergences/kq3v7x2mha", "/routes"] {
-        let page = house.get(path).await.body;
-        assert!(page.contains("&lt;script&gt;"), "{path} shows it");
-        assert_eq!(page.matches("<script").count(), 1, "{path}: our own script and no other");
-        assert!(!page.contains('\u{1b}') && !page.contains(" onload='") && !page.contains(" style="), "{path}");
-    }
-    problem(&house.get("/%1b%5b31m%3Cscript%3E").await, 404, "nothing at");
-}
-
-#[tokio::test]
-async fn the_empty_state_says_what_to_do() {
-    let house = House::new(Fake { empty: true, ..fake(Verdict::Inconclusive) }, None, &[]).await;
-    let page = house.get("/").await.body;
-    for part in ["◌ INCONCLUSIVE", "no request has arrived yet", "http://127.0.0.1:8080", "◌ request seen: waiting, 0"]
-    {
-        assert!(page.contains(part), "{part} is not in {page}");
-    }
-    assert!(!page.contains("<svg") && !page.contains("0 %"), "no data is not a bar and not 0 %");
-}
-
-#[tokio::test]
 async fn the_description_names_every_route_and_every_reference_resolves() {
     let house = House::open().await;
     let text = house.get("/api/v1/openapi.json").await.body;
@@ -468,6 +485,10 @@ async fn the_description_names_every_route_and_every_reference_resolves() {
         for method in *methods {
             assert!(document["paths"][path][method.to_lowercase()]["responses"].is_object(), "{method} {path}");
             let real = path.replace("{fingerprint}", "kq3v7x2mha");
+            // It does not end by itself.
+            if real == "/events" {
+                continue;
+            }
             let got = house.ask(&format!("{method} {real}"), &["content-type: application/json"], "").await;
             assert!(!matches!(got.status, 404 | 405), "{method} {real} answers {}", got.status);
         }

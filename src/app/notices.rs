@@ -18,13 +18,14 @@ const MAX_KEYS: usize = 10;
 
 /// The notices of a running proxy.
 pub fn of(shared: &Shared, snapshot: &Snapshot, settings: &Checked, now: Timestamp) -> Vec<Notice> {
-    let mut notices = Vec::new();
-    let mut add = |code: &str, severity, message: String, hint: Option<&str>| {
+    let add = |notices: &mut Vec<Notice>, code: &str, severity, message: String, hint: Option<&str>| {
         notices.push(Notice { code: code.into(), severity, message, hint: hint.map(str::to_owned), since: None });
     };
+    let mut notices = Vec::new();
     let totals = snapshot.evidence.totals();
     if !snapshot.mirroring {
         add(
+            &mut notices,
             "mirroring_off",
             Severity::Warning,
             "mirroring is switched off: users are served, nothing is compared".into(),
@@ -33,7 +34,7 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, settings: &Checked, now: Timesta
     } else if let Some(line) = explain(&totals, settings, &shared.listen_url())
         && now.since(shared.started) >= QUIET
     {
-        add("nothing_mirrored", Severity::Warning, line, None);
+        add(&mut notices, "nothing_mirrored", Severity::Warning, line, None);
     }
     let plan = shared.plan.load_full();
     let legs = plan.legs();
@@ -44,19 +45,23 @@ pub fn of(shared: &Shared, snapshot: &Snapshot, settings: &Checked, now: Timesta
                 Leg::Candidate if skipped > 0 => format!(": {} requests were not mirrored", thousands(skipped)),
                 _ => String::new(),
             };
-            add(
-                "breaker_open",
-                Severity::Warning,
-                format!("the {leg}'s breaker has been open for {}{skipped}", duration(open)),
-                Some("it closes by itself once the leg answers again; what it skips is not held against the candidate"),
-            );
+            let hint =
+                "it closes by itself once the leg answers again; what it skips is not held against the candidate";
+            notices.push(Notice {
+                code: "breaker_open".into(),
+                severity: Severity::Warning,
+                message: format!("the {leg}'s breaker has been open for {}{skipped}", duration(open)),
+                hint: Some(hint.into()),
+                since: Some(Timestamp::from_micros(now.as_micros().saturating_sub(open.as_micros() as u64))),
+            });
         }
     }
     for line in inferred_keys(&shared.judging.examination().rules().inferred_keys()) {
-        add("inferred_key", Severity::Info, line, Some("write align = { key = [...] } in the rule to settle it"));
+        let hint = Some("write align = { key = [...] } in the rule to settle it");
+        add(&mut notices, "inferred_key", Severity::Info, line, hint);
     }
     for warning in &settings.warnings {
-        add("configuration", Severity::Info, warning.clone(), None);
+        add(&mut notices, "configuration", Severity::Info, warning.clone(), None);
     }
     notices
 }

@@ -7,6 +7,7 @@ use crate::model::{Notice, Severity, Timestamp};
 use crate::report::{DivergenceDetail, ProxyInfo, Report};
 use crate::store::{self, StoreError};
 use std::path::Path;
+use std::sync::Arc;
 
 const KEEP_EXAMPLES: usize = 5;
 
@@ -83,11 +84,13 @@ impl Offline {
             evidence: self.evidence.clone(),
             policy: &self.policy,
             durable: Ok(()),
+            failing_since: None,
             mirroring: self.mirroring,
             rules: Vec::new(),
             notices: vec![self.notice()],
             proxy: ProxyInfo { control, ..ProxyInfo::default() },
             past: &self.past,
+            known: Arc::default(),
             histories: &self.histories,
             rates: None,
         }

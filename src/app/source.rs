@@ -7,6 +7,7 @@ use crate::evidence::{Evidence, Proposals};
 use crate::gate::Judgement;
 use crate::model::Leg;
 use crate::pipeline::Snapshot;
+use crate::report::pages::{Health, Look};
 use crate::report::{DivergenceDetail, HistoryDocument, ProxyInfo, Report, RuleInfo};
 use crate::telemetry;
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ impl Proxy {
         Self { shared, runtime: Handle::current() }
     }
 
-    fn with_view<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {
+    fn with_view<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
         let snapshot = self.snapshot();
         let settings = self.shared.settings.load_full();
         let evidence: Evidence = view::collapsed(&snapshot.evidence, settings.store.keep_examples);
@@ -41,6 +42,7 @@ impl Proxy {
             evidence,
             policy: &settings.gate,
             durable: view::durable(&snapshot.store),
+            failing_since: snapshot.store.failing_since,
             mirroring: snapshot.mirroring,
             rules,
             proxy: ProxyInfo {
@@ -52,10 +54,45 @@ impl Proxy {
                 mirroring: Some(snapshot.mirroring),
             },
             past: &snapshot.history,
+            known: snapshot.known.clone(),
             histories: &snapshot.histories,
             rates: Some(view::collapsed_rates(&snapshot.evidence, &snapshot.rates)),
         };
-        look(&view)
+        look(view)
+    }
+
+    /// Read from counters: costs nothing, however much evidence there is.
+    fn health(&self) -> Health {
+        let shared = &self.shared;
+        let plan = shared.plan.load_full();
+        let legs = plan.legs();
+        let live = shared.gateway.live.load();
+        let counters = &shared.gateway.counters;
+        let upstreams = [Some(&live.primary), Some(&legs.candidate), legs.control.as_ref()];
+        let upstreams = || upstreams.into_iter().flatten();
+        let mut connections = vec![("client", counters.connections.load(Ordering::Relaxed))];
+        connections.extend(upstreams().map(|u| (u.leg().as_str(), u.connections().open as u64)));
+        let mirrored = upstreams().map(|u| u.leg()).filter(|leg| *leg != Leg::Primary);
+        let breakers = mirrored.map(|leg| (leg, legs.breaker_open_for(leg).is_some())).collect();
+        let in_flight = shared.mirrors.in_flight();
+        Health {
+            started: shared.started,
+            turned_away: counters.turned_away.load(Ordering::Relaxed),
+            refused: counters.refusals().values().sum(),
+            added_p99: Buckets::of(&counters.added).quantile(0.99),
+            captured: Some((shared.capture_budget.used() as u64, shared.capture_budget.max() as u64)),
+            in_flight: Some((in_flight.used() as u64, in_flight.max() as u64)),
+            breakers,
+            connections,
+            store_bytes: Some(shared.ledger.latest().store.bytes),
+        }
+    }
+
+    /// The report for whoever asks.
+    fn told(&self, view: &View<'_>) -> (Report, Judgement) {
+        let judgement = view.judgement(None);
+        self.tell(view, &judgement);
+        (view.reported(&judgement), judgement)
     }
 
     /// Whoever asks is told this verdict: where it is news, it becomes part of the history.
@@ -107,11 +144,19 @@ fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
 
 impl Source for Proxy {
     fn report(&self) -> Report {
+        self.with_view(|view| self.told(&view).0)
+    }
+
+    fn look(&self) -> Look {
         self.with_view(|view| {
-            let judgement = view.judgement(None);
-            self.tell(view, &judgement);
-            view.reported(&judgement)
+            let (report, judgement) = self.told(&view);
+            let history = view.until_now(&judgement);
+            Look { report, history, known: view.known.clone(), health: self.health(), evidence: view.evidence }
         })
+    }
+
+    fn settings(&self) -> String {
+        crate::config::effective(&self.shared.settings.load())
     }
 
     fn judgement(&self, expected_build: Option<&str>) -> Judgement {
@@ -120,7 +165,7 @@ impl Source for Proxy {
             let newest = judgement.epoch.candidate_build.as_deref();
             // What is said while another build is waited for is no verdict on this one.
             if expected_build.is_none_or(|build| Some(build) == newest) {
-                self.tell(view, &judgement);
+                self.tell(&view, &judgement);
             }
             judgement
         })
@@ -172,26 +217,21 @@ impl Source for Proxy {
     fn metrics(&self) -> MetricsView {
         let shared = &self.shared;
         let snapshot = self.snapshot();
-        let plan = shared.plan.load_full();
-        let legs = plan.legs();
-        let live = shared.gateway.live.load();
         let counters = &shared.gateway.counters;
+        let (plan, live) = (shared.plan.load_full(), shared.gateway.live.load());
+        let legs = plan.legs();
         let upstreams = [Some(&live.primary), Some(&legs.candidate), legs.control.as_ref()];
-        let upstreams = || upstreams.into_iter().flatten();
-        let mut connections = vec![("client", counters.connections.load(Ordering::Relaxed))];
-        connections.extend(upstreams().map(|u| (u.leg().as_str(), u.connections().open as u64)));
-        let connect = upstreams().map(|u| (u.leg(), Buckets::of(u.connect_times()))).collect();
-        let mirrored = upstreams().map(|u| u.leg()).filter(|leg| *leg != Leg::Primary);
-        let breaker_open = mirrored.map(|leg| (leg, legs.breaker_open_for(leg).is_some())).collect();
+        let connect = upstreams.into_iter().flatten().map(|u| (u.leg(), Buckets::of(u.connect_times()))).collect();
+        let health = self.health();
         MetricsView {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("PARALLAX_COMMIT").unwrap_or("unknown"),
-            connections,
-            mirror_in_flight: vec![(Leg::Candidate, shared.mirrors.in_flight().used() as u64)],
-            mirror_in_flight_limit: Some(shared.mirrors.in_flight().max() as u64),
-            breaker_open,
-            capture_bytes: Some(shared.capture_budget.used() as u64),
-            capture_limit_bytes: Some(shared.capture_budget.max() as u64),
+            connections: health.connections,
+            mirror_in_flight: health.in_flight.map(|(used, _)| (Leg::Candidate, used)).into_iter().collect(),
+            mirror_in_flight_limit: health.in_flight.map(|(_, limit)| limit),
+            breaker_open: health.breakers,
+            capture_bytes: health.captured.map(|(used, _)| used),
+            capture_limit_bytes: health.captured.map(|(_, limit)| limit),
             comparison_queue_length: Some(shared.comparer.stats().queued() as u64),
             first_byte: first_byte(&snapshot.evidence),
             connect,

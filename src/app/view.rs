@@ -8,6 +8,7 @@ use crate::pipeline::{PerSecond, StoreStatus};
 use crate::report::{
     self, DivergenceDetail, EpochReport, HistoryDocument, HistoryReport, ProxyInfo, Report, ReportFacts, RuleInfo,
 };
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,14 @@ pub struct View<'a> {
     pub policy: &'a Policy,
     /// Why what was counted may be lost, if it may.
     pub durable: Result<(), String>,
+    /// Since when the store has been failing, where it is.
+    pub failing_since: Option<Timestamp>,
     pub mirroring: bool,
     pub rules: Vec<RuleInfo>,
     pub notices: Vec<Notice>,
     pub proxy: ProxyInfo,
+    /// Fingerprints that older epochs have shown.
+    pub known: Arc<HashSet<Arc<str>>>,
     /// Older epochs, oldest first.
     pub past: &'a [PastEpoch],
     /// What the gate said of them all.
@@ -92,7 +97,7 @@ impl View<'_> {
                 hint: Some(
                     "serving goes on, and what can be mended is tried again every second; the log says more".into(),
                 ),
-                since: None,
+                since: self.failing_since,
             });
         }
         notices.extend(super::hints::of(&self.evidence));
@@ -133,7 +138,7 @@ impl View<'_> {
     }
 
     /// The history of the newest epoch with what is said of it now at its end.
-    fn until_now(&self, judgement: &Judgement) -> History {
+    pub fn until_now(&self, judgement: &Judgement) -> History {
         let number = self.evidence.epoch.id.parse().ok();
         let kept = number.and_then(|number: u64| self.histories.get(&number));
         let mut history = kept.map(|h| History::clone(h)).unwrap_or_default();

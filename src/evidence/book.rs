@@ -11,7 +11,7 @@
 use super::{Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, pace::Terms};
 use crate::model::{Bucket, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -242,6 +242,12 @@ impl Book {
     /// Whether an epoch is still told of, be it by its totals only.
     pub fn is_told(&self, number: u64) -> bool {
         self.epochs().any(|e| e.number == number) || self.history.iter().any(|past| past.number == number)
+    }
+
+    /// Fingerprints of what older epochs have shown, as far as their evidence is kept.
+    pub fn known(&self) -> HashSet<Arc<str>> {
+        let routes = self.older.iter().flat_map(|epoch| epoch.evidence.routes.values());
+        routes.flat_map(|route| route.divergences.keys().cloned()).collect()
     }
 
     /// The number the next epoch will have.

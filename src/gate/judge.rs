@@ -201,7 +201,24 @@ fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notic
         warn("nothing_mirrored", Severity::Warning, message, remedy);
     }
     notices.extend(bursts(policy, evidence));
+    notices.extend(covered(evidence));
     notices
+}
+
+/// The rules at work, those that cover most first: a verdict is one on what they leave.
+fn covered(evidence: &Evidence) -> Option<Notice> {
+    const NAMED: usize = 5;
+    let mut hits: Vec<_> = evidence.rule_hits.iter().filter(|(_, hits)| **hits > 0).collect();
+    hits.sort_by_key(|(id, hits)| (std::cmp::Reverse(**hits), *id));
+    let named: Vec<_> = hits.iter().take(NAMED).map(|(id, hits)| format!("\"{id}\" {}", thousands(**hits))).collect();
+    let more = if hits.len() > NAMED { format!(", and {} more", hits.len() - NAMED) } else { String::new() };
+    (!hits.is_empty()).then(|| Notice {
+        code: "rules".into(),
+        severity: Severity::Info,
+        message: format!("exchanges in which a rule covered something: {}{more}", named.join(", ")),
+        hint: Some("what a rule covers counts for nothing here; `parallax report` lists them all".into()),
+        since: None,
+    })
 }
 
 /// Where divergences come in clusters fewer of them are independent than were counted; the route that is worst.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod beside;
 mod counterexamples;
 mod history;
 mod laws;
@@ -331,24 +332,6 @@ fn duration_is_a_criterion_and_its_absence_is_told() {
     assert_eq!(reason, "evidence spans 26 min, min_duration is 30 min");
     assert!(judged.notices.is_empty());
     assert_eq!(judge(&policy, &clean, &after(1_800)).verdict, Verdict::Pass);
-}
-
-#[test]
-fn a_route_may_ask_for_a_longer_span_than_all_together() {
-    let mut policy = policy(&[Criterion::Divergence, Criterion::Minimum]);
-    configured(&mut policy, "orders", false);
-    policy.routes[0].settings.min_duration = Duration::from_secs(3_600);
-    let clean = evidence(&[("GET orders", 10_000, 0), ("GET /a", 10_000, 0)]);
-    let judged = judge(&policy, &clean, &after(1_800));
-    assert_eq!((judged.verdict, judged.eta_seconds), (Verdict::Inconclusive, Some(1_800)));
-    let row = of(&judged, Criterion::Minimum, Some("GET orders"));
-    assert_eq!((row.required, row.reason.as_str()), (true, "evidence spans 30 min, min_duration is 1 h"));
-    assert_eq!(of(&judged, Criterion::Minimum, None).verdict, Verdict::Pass);
-    assert_eq!(judge(&policy, &clean, &after(3_600)).verdict, Verdict::Pass);
-    // Of a shorter one nothing comes: all together have to span theirs.
-    policy.default.min_duration = Duration::from_secs(7_200);
-    let judged = judge(&policy, &clean, &after(3_600));
-    assert_eq!((judged.verdict, judged.eta_seconds), (Verdict::Inconclusive, Some(3_600)));
 }
 
 #[test]

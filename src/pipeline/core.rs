@@ -11,7 +11,7 @@ use crate::evidence::{Begun, Book, Diverged, EpochReason, Evidence, PastEpoch, R
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::{Histories, Point, Policy};
 use crate::model::{Incomparable, Latencies, PerLeg, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub evidence: Evidence,
     /// Older epochs with their totals, oldest first.
     pub history: Vec<PastEpoch>,
+    /// Fingerprints that older epochs have shown, as far as their evidence is kept.
+    pub known: Arc<HashSet<Arc<str>>>,
     /// What the gate said of them all over time.
     pub histories: Arc<Histories>,
     /// Comparisons a second at present, of the newest epoch.
@@ -224,6 +226,7 @@ impl Core {
                     taken_at: now,
                     evidence: self.book.newest().evidence.clone(),
                     history: self.book.history(),
+                    known: Arc::new(self.book.known()),
                     histories: self.verdicts.histories().clone(),
                     rates: self.rates.present().clone(),
                     store: self.status.clone(),

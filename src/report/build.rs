@@ -7,7 +7,7 @@ use super::{
 };
 use crate::evidence::{Counts, Divergence, Evidence, Histogram, RouteEvidence};
 use crate::gate::{History, Judgement};
-use crate::model::{Notice, Timestamp};
+use crate::model::{Leg, Notice, PerLeg, Timestamp};
 use std::fmt::{self, Debug, Formatter};
 
 /// Bounds on a route's divergence, the same that the verdict uses: name and evidence in, lower and upper out.
@@ -64,7 +64,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
                 candidate: route.status.candidate,
                 control: facts.proxy.control.then_some(route.status.control),
             },
-            latency: latency(route, facts.proxy.control),
+            latency: latency(&route.latency, facts.proxy.control),
             divergences_overflow: route.divergences_overflow,
             critical: (facts.critical)(name),
             min_comparisons: (facts.min_comparisons)(name),
@@ -92,6 +92,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
             criteria: judgement.criteria.clone(),
             eta_seconds: judgement.eta_seconds,
         },
+        latency: overall(evidence).map(|legs| latency(&legs, facts.proxy.control)).unwrap_or_default(),
         proxy: facts.proxy.clone(),
         history: HistoryReport::brief(facts.history),
         epochs: facts.epochs.clone(),
@@ -131,8 +132,8 @@ fn describe<E>(d: &Divergence, route: &std::sync::Arc<str>, compared: u64, examp
     }
 }
 
-fn latency(route: &RouteEvidence, control: bool) -> Latency {
-    let (primary, candidate) = (summary(&route.latency.primary), summary(&route.latency.candidate));
+fn latency(legs: &PerLeg<Histogram>, control: bool) -> Latency {
+    let (primary, candidate) = (summary(&legs.primary), summary(&legs.candidate));
     let over =
         |a: u64, b: u64| (primary.count > 0 && candidate.count > 0 && b > 0).then(|| rounded(a as f64 / b as f64));
     Latency {
@@ -142,22 +143,47 @@ fn latency(route: &RouteEvidence, control: bool) -> Latency {
         },
         primary,
         candidate,
-        control: control.then(|| summary(&route.latency.control)),
+        control: control.then(|| summary(&legs.control)),
     }
 }
 
+/// Over all routes; `None` where nothing was measured.
+fn overall(evidence: &Evidence) -> Option<PerLeg<Histogram>> {
+    let mut routes = evidence.routes.values().map(|route| &route.latency);
+    let mut sum = routes.next()?.clone();
+    for latency in routes {
+        for leg in Leg::ALL {
+            // All have the same bounds, so that nothing can be beyond them.
+            let _ = sum.get_mut(leg).add(latency.get(leg));
+        }
+    }
+    Some(sum)
+}
+
 fn summary(h: &Histogram) -> LatencySummary {
-    if h.is_empty() {
-        return LatencySummary::default();
+    let [p10_us, p25_us, p50_us, p75_us, p90_us, p95_us, p99_us, p999_us] =
+        quantiles(h, [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999]);
+    let max_us = if h.is_empty() { 0 } else { h.max() };
+    LatencySummary { count: h.len(), p10_us, p25_us, p50_us, p75_us, p90_us, p95_us, p99_us, p999_us, max_us }
+}
+
+/// Several quantiles in one pass, as the histogram gives each by itself; zeros of an empty one.
+fn quantiles<const N: usize>(h: &Histogram, wanted: [f64; N]) -> [u64; N] {
+    let mut found = [0; N];
+    let mut seen = 0;
+    let mut next = 0;
+    for step in h.iter_recorded() {
+        seen += u64::from(step.count_at_value());
+        while let (Some(q), Some(slot)) = (wanted.get(next), found.get_mut(next)) {
+            let rank = ((q * h.len() as f64).ceil() as u64).max(1);
+            if seen < rank {
+                break;
+            }
+            *slot = step.value_iterated_to();
+            next += 1;
+        }
     }
-    LatencySummary {
-        count: h.len(),
-        p50_us: h.value_at_quantile(0.5),
-        p90_us: h.value_at_quantile(0.9),
-        p99_us: h.value_at_quantile(0.99),
-        p999_us: h.value_at_quantile(0.999),
-        max_us: h.max(),
-    }
+    found
 }
 
 /// The gate's notices, then those it does not know of, each code and message once. A state that the whole proxy is in
@@ -181,4 +207,20 @@ fn ratio(part: u64, whole: u64) -> f64 {
 /// To twelve decimals: short in JSON, and read back as the same number by any parser.
 fn rounded(x: f64) -> f64 {
     (x * 1e12).round() / 1e12
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_in_one_pass_are_those_of_the_histogram() {
+        let mut h = Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap();
+        assert_eq!(quantiles(&h, [0.5, 0.99]), [0, 0]);
+        for n in 1..2_000_u64 {
+            h.record(n * n % 7_919 + 1).unwrap();
+            let wanted = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
+            assert_eq!(quantiles(&h, wanted), wanted.map(|q| h.value_at_quantile(q)));
+        }
+    }
 }

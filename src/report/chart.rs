@@ -3,6 +3,7 @@
 
 use super::escape::Html;
 use super::history::{BoundPoint, BoundSeries, VerdictChange};
+use super::plots::Markup;
 use super::thousands;
 use crate::model::Timestamp;
 use std::fmt::Write;
@@ -28,7 +29,14 @@ struct Plane {
 }
 
 /// The series as a figure with its numbers below; nothing while there are fewer than two points.
-pub fn bounds(out: &mut String, series: &BoundSeries, changes: &[VerdictChange]) -> Written {
+pub fn bounds(series: &BoundSeries, changes: &[VerdictChange]) -> Markup {
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = figure(&mut out, series, changes);
+    Markup::new(out)
+}
+
+fn figure(out: &mut String, series: &BoundSeries, changes: &[VerdictChange]) -> Written {
     let (Some(first), Some(last)) = (series.points.first(), series.points.last()) else { return Ok(()) };
     if last.at <= first.at {
         return Ok(());
@@ -264,9 +272,7 @@ mod tests {
     }
 
     fn drawn(series: &BoundSeries, changes: &[VerdictChange]) -> String {
-        let mut out = String::new();
-        bounds(&mut out, series, changes).unwrap();
-        out
+        bounds(series, changes).to_string()
     }
 
     #[test]

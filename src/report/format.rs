@@ -268,6 +268,15 @@ pub(super) fn micros(us: u64) -> String {
     }
 }
 
+/// Bytes in a readable unit.
+pub(super) fn bytes(n: u64) -> String {
+    match n {
+        0..1024 => format!("{n} B"),
+        1024..1_048_576 => format!("{:.0} KiB", n as f64 / 1024.0),
+        _ => format!("{:.0} MiB", n as f64 / 1_048_576.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,125 +1,163 @@
-//! The report as one file: styles inside, nothing fetched, opens from `file://`, needs no script.
+//! The report as one file: styles inside, nothing fetched, opens from `file://`, needs no script. It is made of the
+//! same parts as the dashboard's pages.
 
-use super::escape::Html;
-use super::{Examples, Report, fragments, thousands, words};
-use std::fmt::Write;
+use super::compare::{Block, State};
+use super::pages::{self, CriterionRow, DivergenceRow, Part, Reasons, RouteRow, RuleRow, Shown, Why, filters, shown};
+use super::plots::{Markup, bar, quantiles};
+use super::{DivergenceReport, EpochReport, Examples, LatencySummary, Report, chart, words};
+use crate::gate::Verdict;
+use crate::model::Timestamp;
+use askama::Template;
 
 /// The file is not larger than this; examples are left out before numbers are.
 pub const MAX_HTML_BYTES: usize = 5 * 1024 * 1024;
 
 /// Divergences written out in full.
 const MAX_DETAILS: usize = 500;
+const MAX_ROUTES: usize = 1_000;
+const MAX_RULES: usize = 200;
+
+#[derive(Template)]
+#[template(path = "file.html")]
+struct File<'a> {
+    report: &'a Report,
+    frame: Links,
+    style: &'static str,
+    build: &'a str,
+    headline: String,
+    epoch: String,
+    why: (Vec<Why<'a>>, usize),
+    criteria: Vec<CriterionRow>,
+    parts: Vec<Part>,
+    bar: Markup,
+    latency: Markup,
+    legs: Vec<(&'static str, LatencySummary)>,
+    routes: Vec<RouteRow<'a>>,
+    routes_left: usize,
+    idle: Vec<String>,
+    charts: Vec<Markup>,
+    past: Vec<(&'a EpochReport, String)>,
+    rules: Vec<RuleRow<'a>>,
+    counted: Vec<DivergenceRow<'a>>,
+    counted_caption: String,
+    excused: Vec<DivergenceRow<'a>>,
+    excused_caption: String,
+    details: Markup,
+    full: bool,
+    meaning: (&'static str, &'static str),
+}
+
+#[derive(Template)]
+#[template(path = "file_detail.html")]
+struct Detail<'a> {
+    d: &'a DivergenceReport,
+    confirmed: String,
+    kept: String,
+    examples: Markup,
+}
+
+#[derive(Template)]
+#[template(path = "file_example.html")]
+struct One<'a> {
+    e: &'a Shown<'a>,
+    at: Markup,
+}
+
+/// Where links of the pages lead within the file.
+struct Links {
+    now: Timestamp,
+}
+
+impl Links {
+    fn route_link(&self, _: &str) -> &'static str {
+        "#routes"
+    }
+
+    fn divergence_link(&self, fingerprint: &str) -> String {
+        format!("#{fingerprint}")
+    }
+
+    fn time(&self, then: &Timestamp) -> Markup {
+        pages::time(self.now, *then)
+    }
+}
 
 /// The report; `examples` are shown side by side as far as they fit.
 pub fn html(report: &Report, examples: &Examples) -> String {
-    let mut out = String::new();
-    // Writing into a String cannot fail.
-    let _ = write(&mut out, report, examples);
-    out
-}
-
-fn write(out: &mut String, report: &Report, examples: &Examples) -> std::fmt::Result {
-    writeln!(
-        out,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"content-security-policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{} {}: Parallax report</title>\n<style>\n{}</style></head>\n<body>\n<h1>Parallax report</h1>\n<main>",
-        super::format::word(report.gate.verdict),
-        Html(words::build_name(report)),
-        fragments::STYLE,
-    )?;
-    fragments::verdict(out, report)?;
-    writeln!(out, "<p class=\"epoch\">Made at {}</p>", report.generated_at)?;
-    if report.totals.requests == 0
-        && let Some(url) = &report.proxy.listen
-    {
-        writeln!(out, "<p class=\"nodata\">Send one: <code>curl -i {}/</code></p>", Html(url))?;
-    }
-    fragments::why(out, report)?;
-    fragments::notices(out, report)?;
-    fragments::accounting(out, report)?;
-    fragments::routes(out, report, 1_000)?;
-    fragments::history(out, report)?;
-    fragments::rules(out, report, 200)?;
-
     let (counted, excused): (Vec<_>, Vec<_>) = report.divergences.iter().partition(|d| d.counted > 0);
-    out.push_str("<h2>Divergences</h2>\n");
-    if counted.is_empty() {
-        out.push_str(if report.totals.compared == 0 {
-            "<p class=\"nodata\">Nothing has been compared yet.</p>\n"
-        } else {
-            "<p>No divergence counts.</p>\n"
-        });
-    } else {
-        let shown: Vec<_> = counted.iter().copied().take(MAX_DETAILS).collect();
-        let caption = format!("{} of {} that count", shown.len(), counted.len());
-        fragments::divergences(out, report, &caption, &shown, "#")?;
-    }
-    if !excused.is_empty() {
-        let shown: Vec<_> = excused.iter().copied().take(MAX_DETAILS).collect();
-        let caption = format!("{} of {} excused", shown.len(), excused.len());
-        fragments::divergences(out, report, &caption, &shown, "#")?;
-    }
+    let routes = words::rows(report);
+    let routes_left = routes.len().saturating_sub(MAX_ROUTES);
+    let routes = pages::route_rows(report, routes.into_iter().take(MAX_ROUTES));
+    let parts = pages::accounting(report);
+    let shares: Vec<(&str, u64)> = parts.iter().map(|p| (p.class, p.count)).collect();
+    let legs = pages::legs(&report.latency);
+    let mut page = File {
+        report,
+        frame: Links { now: report.generated_at },
+        style: pages::STYLE,
+        build: words::build_name(report),
+        headline: words::headline(report),
+        epoch: match report.totals.requests {
+            0 => words::epoch_line(report),
+            _ => format!("{}; {}", words::epoch_line(report), words::covers(report)),
+        },
+        why: pages::why(report, 5),
+        criteria: pages::criteria(report),
+        bar: bar(&shares),
+        parts,
+        latency: quantiles(&legs),
+        legs,
+        routes,
+        routes_left,
+        idle: words::uncompared(report, 100),
+        charts: report.history.series.iter().map(|series| chart::bounds(series, &report.history.changes)).collect(),
+        past: pages::past(report),
+        rules: pages::rule_rows(report).into_iter().take(MAX_RULES).collect(),
+        counted: counted.iter().take(MAX_DETAILS).map(|d| DivergenceRow::from(*d)).collect(),
+        counted_caption: format!("{} of {} that count", counted.len().min(MAX_DETAILS), counted.len()),
+        excused: excused.iter().take(MAX_DETAILS).map(|d| DivergenceRow::from(*d)).collect(),
+        excused_caption: format!("{} of {} excused", excused.len().min(MAX_DETAILS), excused.len()),
+        details: Markup::default(),
+        full: false,
+        meaning: (words::MEANING, words::MEANING_READ),
+    };
+    let frame = pages::rendered(&page).len();
+    let mut details = String::new();
     for d in counted.iter().chain(&excused).take(MAX_DETAILS) {
-        let mut section = String::new();
-        detail(&mut section, report, d, examples, out.len())?;
-        if out.len() + section.len() > MAX_HTML_BYTES - 2_048 {
-            out.push_str("<p>The file is full: what is missing here is in the report as JSON.</p>\n");
+        let section = detail(report, d, examples, frame + details.len());
+        if frame + details.len() + section.len() > MAX_HTML_BYTES - 2_048 {
+            page.full = true;
             break;
         }
-        out.push_str(&section);
+        details.push_str(&section);
     }
-    fragments::epochs(out, report)?;
-    if report.totals.compared > 0 {
-        let (guarantee, read) = (Html(words::MEANING), Html(words::MEANING_READ));
-        writeln!(out, "<h2>What the verdict means</h2>\n<blockquote>{guarantee}</blockquote>\n<p>{read}</p>")?;
-    }
-    out.push_str("</main>\n</body></html>\n");
-    Ok(())
+    page.details = Markup::new(details);
+    pages::rendered(&page) + "\n"
 }
 
-fn detail(
-    out: &mut String,
-    report: &Report,
-    d: &super::DivergenceReport,
-    examples: &Examples,
-    used: usize,
-) -> std::fmt::Result {
-    writeln!(
-        out,
-        "<section id=\"{}\"><h2><code>{}</code> {} <code>{}</code> {}</h2>\n<p>{}</p>",
-        Html(&d.fingerprint),
-        Html(&d.fingerprint),
-        Html(&d.route),
-        Html(&d.location),
-        Html(&d.kind),
-        Html(&d.summary),
-    )?;
+/// A divergence with what is kept of it; `used` is how large the file is already.
+fn detail(report: &Report, d: &DivergenceReport, examples: &Examples, used: usize) -> String {
     let list = examples.get(&d.fingerprint).map(Vec::as_slice).unwrap_or_default();
+    let reasons = Reasons::of(report, &d.route);
     let mut body = String::new();
-    let mut shown = 0;
+    let mut written = 0;
     for example in list {
-        let mut one = String::new();
-        fragments::example(&mut one, report.generated_at, example)?;
+        let e = &shown(example, &reasons, None, &d.route);
+        let one = pages::rendered(&One { e, at: pages::time(report.generated_at, example.at) });
         // A quarter of the file is left for the divergences still to come.
         if used + body.len() + one.len() > MAX_HTML_BYTES / 4 * 3 {
             break;
         }
         body.push_str(&one);
-        shown += 1;
+        written += 1;
     }
     let kept = d.samples_kept.max(list.len() as u64);
-    let cut = if shown < kept { format!(", {shown} of {kept} kept shown") } else { format!(", {kept} kept") };
-    writeln!(
-        out,
-        "<p class=\"epoch\">{} exchanges showed it, {} counted{}{cut}</p>",
-        thousands(d.count),
-        thousands(d.counted),
-        words::confirmed(d.asked_again, d.transient),
-    )?;
-    out.push_str(&body);
-    out.push_str("</section>\n");
-    Ok(())
+    pages::rendered(&Detail {
+        d,
+        confirmed: words::confirmed(d.asked_again, d.transient),
+        kept: if written < kept { format!(", {written} of {kept} kept shown") } else { format!(", {kept} kept") },
+        examples: Markup::new(body),
+    })
 }
 
 #[cfg(test)]
@@ -137,10 +175,11 @@ mod tests {
     fn one_file_that_says_it_all() {
         let page = html(&samples::report(Verdict::Fail), &examples("129.90"));
         for part in [
-            "<strong>✖ FAIL</strong> <span>candidate 2026.11.3 does not behave like the primary: 1 of 3 routes diverges too often</span>",
-            "<a href=\"#kq3v7x2mha\">",
-            "<section id=\"kq3v7x2mha\">",
-            "<td class=\"del\">-   &quot;total&quot;: 129.9</td><td class=\"ins\">+   &quot;total&quot;: &quot;129.90&quot;</td>",
+            "<strong class=\"chip fail\">✖ FAIL</strong> <span>candidate 2026.11.3 does not behave like the primary: 1 of 3 routes diverges too often</span>",
+            "<a class=\"id\" href=\"#kq3v7x2mha\">",
+            "<section class=\"panel detail\" id=\"kq3v7x2mha\"",
+            "  &quot;total&quot;: <mark>129.9</mark></td>",
+            "  &quot;total&quot;: <mark>&quot;129.90&quot;</mark></td>",
             "1,204 exchanges showed it, 1,200 counted, 1 kept",
         ] {
             assert!(page.contains(part), "{part} is not in {page}");
@@ -153,9 +192,9 @@ mod tests {
         let mut report = samples::report_with_history(Verdict::Fail);
         let page = html(&report, &Examples::new());
         for part in [
-            "<h2>How the bounds closed in</h2>",
-            "<strong>✖ FAIL</strong></td><td class=\"t\"><time datetime=\"2026-01-01T01:00:00.000Z\">",
-            "<h2>Earlier epochs</h2>",
+            "<h2 id=\"h-history\">How the bounds closed in</h2>",
+            "✖ FAIL</strong></td><td><time datetime=\"2026-01-01T01:00:00.000Z\">",
+            "<h2 id=\"h-epochs\">Earlier epochs</h2>",
             "<td class=\"long\">2026.11.2</td><td>build</td>",
         ] {
             assert!(page.contains(part), "{part} is not in {page}");
@@ -195,7 +234,10 @@ mod tests {
             RuleReport { state: RuleState::Expired, ..active("old") },
         ];
         let page = html(&report, &Examples::new());
-        assert!(page.contains("<td>12 asked again, 3 of them transient: alike when asked again</td>"), "{page}");
+        assert!(
+            page.contains("<td class=\"dim\">12 asked again, 3 of them transient: alike when asked again</td>"),
+            "{page}"
+        );
         assert!(page.contains("1,200 counted, asked again 12 times and alike in 3, "));
         let at = [
             "over-broad</strong></td><th scope=\"row\">wide",

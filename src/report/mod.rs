@@ -5,21 +5,22 @@
 //! age is always the age at [`Report::generated_at`].
 
 mod build;
-pub mod chart;
+mod chart;
+mod compare;
 mod diff_text;
 pub mod escape;
 mod forecast;
 mod format;
-pub mod fragments;
 mod gate_markdown;
 mod gate_text;
 mod github;
 mod history;
 mod html;
-mod html_history;
 mod json;
 mod junit;
 mod markdown;
+pub mod pages;
+mod plots;
 mod proposals;
 mod rules;
 mod text;

@@ -288,8 +288,48 @@ pub(crate) fn report(verdict: Verdict) -> Report {
     build_report(&evidence, &judgement(verdict))
 }
 
+/// Many routes, and five divergences on every other one; the first has an example as large as they come.
+pub(crate) fn evidence_of_many(routes: usize) -> Evidence {
+    let mut evidence = evidence("129.90");
+    let like = evidence.routes.remove("GET /orders/{id}").unwrap();
+    evidence.routes.clear();
+    for n in 0..routes {
+        let mut route = route(1_000 + n as u64, if n % 2 == 0 { 20 } else { 0 }, Vec::new());
+        for at in (0..5).filter(|_| n % 2 == 0) {
+            let mut d = like.divergences["kq3v7x2mha"].clone();
+            d.fingerprint = format!("d{n:05}{at:05}").into();
+            d.location = format!("json:$.a{at}").into();
+            if (n, at) == (0, 0) {
+                let mut large = (*d.examples[0]).clone();
+                let lines: String = (0..1_500).map(|i| format!("line {i} of it\n")).collect();
+                large.primary.body = format!("{lines}{}", "x".repeat(1_500));
+                large.candidate.body = format!("{}{}", lines.replace('7', "8"), "y".repeat(1_500));
+                (large.primary.body_bytes, large.candidate.body_bytes) = (9 << 20, 9 << 20);
+                d.examples = vec![Arc::new(large)];
+            }
+            Arc::make_mut(&mut route).divergences.insert(d.fingerprint.clone(), d);
+        }
+        evidence.routes.insert(format!("GET /r{n:04}/{{id}}").into(), route);
+    }
+    evidence
+}
+
+/// A report of that evidence, judged as [`report`] is.
+pub(crate) fn report_of(evidence: &Evidence) -> Report {
+    let mut judgement = judgement(Verdict::Fail);
+    let first = judgement.criteria[0].clone();
+    let each = evidence.routes.keys().map(|name| CriterionResult { route: Some(name.clone()), ..first.clone() });
+    judgement.criteria = each.collect();
+    build_report(evidence, &judgement)
+}
+
+/// An epoch that has just begun.
+pub(crate) fn evidence_of_nothing() -> Evidence {
+    Evidence::new(epoch())
+}
+
 /// Everything that others can choose is hostile.
-pub(crate) fn hostile_report() -> Report {
+pub(crate) fn hostile_evidence() -> Evidence {
     let mut evidence = evidence(HOSTILE);
     evidence.epoch.candidate_build = Some(HOSTILE.into());
     let name: Arc<str> = format!("GET /{HOSTILE}").into();
@@ -297,7 +337,13 @@ pub(crate) fn hostile_report() -> Report {
     for d in Arc::make_mut(&mut route).divergences.values_mut() {
         d.location = format!("json:$.{HOSTILE}").into();
     }
-    evidence.routes.insert(name.clone(), route);
+    evidence.routes.insert(name, route);
+    evidence
+}
+
+pub(crate) fn hostile_report() -> Report {
+    let evidence = hostile_evidence();
+    let name: Arc<str> = format!("GET /{HOSTILE}").into();
     let mut judgement = judgement(Verdict::Fail);
     judgement.criteria[0].route = Some(name);
     judgement.criteria[0].reason = HOSTILE.into();

@@ -22,6 +22,9 @@ pub struct Report {
     pub rules: Vec<RuleReport>,
     pub notices: Vec<Notice>,
     pub gate: GateSummary,
+    /// Over all routes.
+    #[serde(default)]
+    pub latency: Latency,
     #[serde(default)]
     pub proxy: ProxyInfo,
     /// How the bounds of this epoch closed in.
@@ -82,7 +85,7 @@ pub struct DivergenceShares {
 }
 
 /// Request start to answer head, by leg.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     pub primary: LatencySummary,
     pub candidate: LatencySummary,
@@ -95,8 +98,16 @@ pub struct Latency {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencySummary {
     pub count: u64,
+    #[serde(default)]
+    pub p10_us: u64,
+    #[serde(default)]
+    pub p25_us: u64,
     pub p50_us: u64,
+    #[serde(default)]
+    pub p75_us: u64,
     pub p90_us: u64,
+    #[serde(default)]
+    pub p95_us: u64,
     pub p99_us: u64,
     pub p999_us: u64,
     pub max_us: u64,

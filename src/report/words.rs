@@ -156,11 +156,15 @@ pub(super) fn not_mirrored(report: &Report) -> String {
     listed(Bucket::ALL.map(|b| (b.as_str(), report.totals.not_mirrored.get(b))))
 }
 
-/// The same for what was mirrored and not compared, with what is pending.
+/// The same for what could not be judged.
+pub(super) fn incomparable(report: &Report) -> String {
+    listed(Incomparable::ALL.map(|r| (r.as_str(), report.totals.incomparable_reasons.get(r))))
+}
+
+/// The same with what is pending: all that was mirrored and not compared.
 pub(super) fn rest(report: &Report) -> String {
     let t = &report.totals;
-    let reasons = Incomparable::ALL.map(|r| (r.as_str(), t.incomparable_reasons.get(r)));
-    let mut text = listed(reasons);
+    let mut text = incomparable(report);
     if t.pending > 0 {
         let comma = if text.is_empty() { "" } else { ", " };
         text.push_str(&format!("{comma}{} pending", thousands(t.pending)));
@@ -242,11 +246,15 @@ pub(super) struct Row<'a> {
 pub(super) fn rows(report: &Report) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     let mut pooled = Vec::new();
-    let known = |name: &str| report.routes.iter().any(|r| &*r.route == name);
+    let known: HashSet<&str> = report.routes.iter().map(|r| &*r.route).collect();
     let divergence = || report.gate.criteria.iter().filter(|c| c.criterion == Criterion::Divergence);
-    let pool = divergence().find(|c| c.route.as_deref().is_some_and(|r| !known(r)));
+    let pool = divergence().find(|c| c.route.as_deref().is_some_and(|r| !known.contains(r)));
+    let mut by_route: HashMap<&str, Vec<&CriterionResult>> = HashMap::new();
+    for c in &report.gate.criteria {
+        by_route.entry(c.route.as_deref().unwrap_or_default()).or_default().push(c);
+    }
     for route in report.routes.iter().filter(|r| r.counts.compared > 0) {
-        let own: Vec<_> = report.gate.criteria.iter().filter(|c| c.route.as_deref() == Some(&*route.route)).collect();
+        let own = by_route.get(&*route.route).map(Vec::as_slice).unwrap_or_default();
         let judged = own.iter().find(|c| c.criterion == Criterion::Divergence);
         if judged.is_none() && pool.is_some() {
             pooled.push(route);

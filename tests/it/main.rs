@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod browser;
 mod harness;
 mod history;
 
@@ -13,6 +14,7 @@ mod commands;
 mod comparing;
 mod confirm;
 mod contrib;
+mod dashboard;
 mod docs;
 mod durability;
 mod forecast;
