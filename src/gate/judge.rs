@@ -24,7 +24,7 @@ pub struct Facts<'a> {
     pub expected_build: Option<&'a str>,
     /// Whether the kill switch lets requests be mirrored.
     pub mirroring: bool,
-    /// Present comparisons per second of a route. Where it is missing, the average since the route's evidence began.
+    /// Comparisons a second of a route at present. Where that is not known, the average since its evidence began counts.
     pub rates: BTreeMap<Arc<str>, f64>,
 }
 

@@ -87,7 +87,7 @@ impl Route {
         let new = compared - self.compared;
         self.compared = compared;
         self.counted += new;
-        let (age, passed) = ((now - self.began).as_secs_f64(), (now - before).as_secs_f64());
+        let (age, passed) = (now.saturating_sub(self.began).as_secs_f64(), now.saturating_sub(before).as_secs_f64());
         let average = self.counted as f64 / age;
         let over = if average > 0.0 { OVER.max(EXPECTED / average) } else { OVER };
         // All of it counts alike until there is more than is remembered.
