@@ -54,7 +54,9 @@ impl Offline {
     }
 
     pub fn judgement(&self, now: Timestamp, expected_build: Option<&str>) -> Judgement {
-        self.view(now).judgement(expected_build)
+        let mut judgement = self.view(now).judgement(expected_build);
+        judgement.notices.push(self.notice());
+        judgement
     }
 
     pub fn policy(&self) -> &Policy {
@@ -85,20 +87,25 @@ impl Offline {
             failing_since: None,
             mirroring: self.mirroring,
             rules: Vec::new(),
-            notices: vec![Notice {
-                code: "offline".into(),
-                severity: Severity::Info,
-                message: match self.written {
-                    Some(at) => format!("no proxy is running: this is what was kept until {at}"),
-                    None => "no proxy is running, and nothing was kept yet".into(),
-                },
-                hint: None,
-                since: self.written,
-            }],
+            notices: vec![self.notice()],
             proxy: ProxyInfo { control, ..ProxyInfo::default() },
             past: &self.past,
             known: Arc::default(),
             histories: &self.histories,
+            rates: None,
+        }
+    }
+
+    fn notice(&self) -> Notice {
+        Notice {
+            code: "offline".into(),
+            severity: Severity::Info,
+            message: match self.written {
+                Some(at) => format!("no proxy is running: this is what was kept until {at}"),
+                None => "no proxy is running, and nothing was kept yet".into(),
+            },
+            hint: None,
+            since: self.written,
         }
     }
 }

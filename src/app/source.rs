@@ -56,6 +56,7 @@ impl Proxy {
             past: &snapshot.history,
             known: snapshot.known.clone(),
             histories: &snapshot.histories,
+            rates: Some(view::collapsed_rates(&snapshot.evidence, &snapshot.rates)),
         };
         look(view)
     }

@@ -4,11 +4,11 @@
 use crate::evidence::{self, Evidence, PastEpoch, Proposals};
 use crate::gate::{self, Facts, Histories, History, Judgement, Point, Policy};
 use crate::model::{Notice, Severity, Timestamp};
-use crate::pipeline::StoreStatus;
+use crate::pipeline::{PerSecond, StoreStatus};
 use crate::report::{
     self, DivergenceDetail, EpochReport, HistoryDocument, HistoryReport, ProxyInfo, Report, ReportFacts, RuleInfo,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,11 +32,24 @@ pub struct View<'a> {
     pub past: &'a [PastEpoch],
     /// What the gate said of them all.
     pub histories: &'a Histories,
+    /// Comparisons a second at present by the names that are shown; `None` where nobody adds to the evidence.
+    pub rates: Option<PerSecond>,
 }
 
 /// The evidence by the names that are shown.
 pub fn collapsed(evidence: &Evidence, keep_examples: usize) -> Evidence {
     evidence.by_template(keep_examples).into_owned()
+}
+
+/// Rates by the names that are shown.
+pub fn collapsed_rates(evidence: &Evidence, rates: &PerSecond) -> PerSecond {
+    let renamed = evidence.template_names();
+    let mut shown = PerSecond::new();
+    for (name, rate) in rates {
+        let name = renamed.get(&**name).map_or_else(|| name.clone(), |new| Arc::from(new.as_str()));
+        *shown.entry(name).or_default() += rate;
+    }
+    shown
 }
 
 /// As the gate wants to know it.
@@ -57,9 +70,13 @@ impl View<'_> {
             not_durable: self.durable.clone().err(),
             expected_build,
             mirroring: self.mirroring,
-            rates: BTreeMap::new(),
+            rates: self.rates.clone().unwrap_or_default(),
         };
         let mut judgement = gate::judge(self.policy, &self.evidence, &facts);
+        if self.rates.is_none() {
+            judgement.eta_seconds = None;
+            judgement.criteria.iter_mut().for_each(|criterion| criterion.eta_seconds = None);
+        }
         judgement.notices.extend(report::expiry_notices(&self.rules, self.now));
         judgement
     }

@@ -3,7 +3,7 @@
 use super::judge::View;
 use super::pool::TAIL;
 use super::words::percent;
-use super::{Criterion, CriterionResult, Verdict};
+use super::{Criterion, CriterionResult, Verdict, nothing_arrived};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub(super) fn result(view: &View<'_>, divergence: &[CriterionResult]) -> Criteri
     let passes = share.is_some_and(|share| share >= limit);
     let reachable = total > 0 && (covered + foreseen) as f64 >= limit * total as f64;
     let reason = match (share, missing) {
-        (None, _) => "no request has arrived yet".to_owned(),
+        (None, _) => nothing_arrived(&view.evidence.epoch),
         (Some(share), Some((_, route))) if !passes => {
             format!(
                 "{} of all requests are on routes that pass, of {}; waits for {route}",

@@ -5,7 +5,7 @@ use super::weights::Weights;
 use super::words::{duration, probability, thousands};
 use super::{
     Criterion, CriterionResult, Judgement, Policy, Verdict, because, coverage, divergence, errors, latency, minimum,
-    unjudged, unmirrored, unseen,
+    nothing_arrived, unjudged, unmirrored, unseen,
 };
 use crate::evidence::{Evidence, RouteEvidence};
 use crate::model::{Notice, Severity, Timestamp};
@@ -24,7 +24,7 @@ pub struct Facts<'a> {
     pub expected_build: Option<&'a str>,
     /// Whether the kill switch lets requests be mirrored.
     pub mirroring: bool,
-    /// Present comparisons per second of a route. Where it is missing, the average since the route's evidence began.
+    /// Comparisons a second of a route at present. Where that is not known, the average since its evidence began counts.
     pub rates: BTreeMap<Arc<str>, f64>,
 }
 
@@ -79,7 +79,7 @@ fn decide(view: &View<'_>) -> Vec<CriterionResult> {
     results.push(coverage);
     results.push(unseen::result(view));
     results.extend(unjudged::results(view));
-    results.push(minimum::result(view));
+    results.extend(minimum::results(view));
     if let Some(why) = &view.facts.not_durable {
         results.push(open(Criterion::Minimum, format!("the evidence is not durable: {why}")));
     }
@@ -121,7 +121,7 @@ fn nothing_compared(evidence: &Evidence) -> Option<CriterionResult> {
     }
     let (requests, mirrored) = (sum(|r| r.counts.requests), sum(|r| r.counts.mirrored));
     let reason = match (requests, mirrored) {
-        (0, _) => "no request has arrived yet".to_owned(),
+        (0, _) => nothing_arrived(&evidence.epoch),
         (1, 0) => "1 request has arrived and was not mirrored".to_owned(),
         (_, 0) => format!("{} requests have arrived and none was mirrored", thousands(requests)),
         _ => format!("{} mirrored, and nothing has been compared yet", thousands(mirrored)),
@@ -201,7 +201,24 @@ fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notic
         warn("nothing_mirrored", Severity::Warning, message, remedy);
     }
     notices.extend(bursts(policy, evidence));
+    notices.extend(covered(evidence));
     notices
+}
+
+/// The rules at work, those that cover most first: a verdict is one on what they leave.
+fn covered(evidence: &Evidence) -> Option<Notice> {
+    const NAMED: usize = 5;
+    let mut hits: Vec<_> = evidence.rule_hits.iter().filter(|(_, hits)| **hits > 0).collect();
+    hits.sort_by_key(|(id, hits)| (std::cmp::Reverse(**hits), *id));
+    let named: Vec<_> = hits.iter().take(NAMED).map(|(id, hits)| format!("\"{id}\" {}", thousands(**hits))).collect();
+    let more = if hits.len() > NAMED { format!(", and {} more", hits.len() - NAMED) } else { String::new() };
+    (!hits.is_empty()).then(|| Notice {
+        code: "rules".into(),
+        severity: Severity::Info,
+        message: format!("exchanges in which a rule covered something: {}{more}", named.join(", ")),
+        hint: Some("what a rule covers counts for nothing here; `parallax report` lists them all".into()),
+        since: None,
+    })
 }
 
 /// Where divergences come in clusters fewer of them are independent than were counted; the route that is worst.

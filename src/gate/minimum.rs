@@ -2,27 +2,45 @@
 
 use super::judge::View;
 use super::words::duration;
-use super::{Criterion, CriterionResult, Verdict};
+use super::{Criterion, CriterionResult, GateSettings, Verdict};
+use crate::model::Timestamp;
+use std::sync::Arc;
 
-/// From when the oldest route's evidence began (not before the epoch did) until now. `observed` and `limit` are
-/// seconds.
-pub(super) fn result(view: &View<'_>) -> CriterionResult {
-    let epoch = view.evidence.epoch.started_at;
-    let compared = view.evidence.routes.values().filter(|r| r.counts.compared > 0);
-    let began = compared.map(|r| r.since).min().map(|since| since.max(epoch));
+/// From when the oldest route's evidence began (not before the epoch did) until now; and of every route that asks for
+/// more than all together do, from when its own began.
+pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
+    let default = &view.policy.default;
+    let compared = view.evidence.routes.iter().filter(|(_, route)| route.counts.compared > 0);
+    let mut results = vec![result(view, None, compared.clone().map(|(_, route)| route.since).min(), default)];
+    results.extend(compared.filter_map(|(name, route)| {
+        let own = view.policy.for_route(name).0;
+        let asks_more = own.min_duration > default.min_duration;
+        asks_more.then(|| result(view, Some(name.clone()), Some(route.since), own))
+    }));
+    results
+}
+
+/// `observed` and `limit` are seconds.
+fn result(
+    view: &View<'_>,
+    route: Option<Arc<str>>,
+    began: Option<Timestamp>,
+    settings: &GateSettings,
+) -> CriterionResult {
+    let began = began.map(|since| since.max(view.evidence.epoch.started_at));
     let span = began.map(|began| view.facts.now.since(began)).unwrap_or_default();
-    let min = view.policy.default.min_duration;
+    let min = settings.min_duration;
     let (verdict, reason) = match began {
         None => (Verdict::Inconclusive, "there is no evidence yet".to_owned()),
-        Some(_) if span < min => {
-            (Verdict::Inconclusive, format!("evidence spans {}, min_duration is {}", duration(span), duration(min)))
+        Some(_) => {
+            let verdict = if span < min { Verdict::Inconclusive } else { Verdict::Pass };
+            (verdict, format!("evidence spans {}, min_duration is {}", duration(span), duration(min)))
         }
-        Some(_) => (Verdict::Pass, format!("evidence spans {}, min_duration is {}", duration(span), duration(min))),
     };
     CriterionResult {
         criterion: Criterion::Minimum,
-        required: view.decides(Criterion::Minimum),
-        route: None,
+        required: settings.criteria.contains(&Criterion::Minimum),
+        route,
         verdict,
         observed: Some(span.as_secs_f64()),
         lower: None,

@@ -1,7 +1,7 @@
 //! Why there is nothing to judge, or nothing more: which bucket requests fell into, and what would change that.
 
 use super::words::{duration, thousands};
-use crate::evidence::Counts;
+use crate::evidence::{Counts, EpochInfo, EpochReason};
 use crate::model::{Bucket, Incomparable};
 use std::time::Duration;
 
@@ -29,6 +29,16 @@ pub fn because(bucket: Bucket) -> (&'static str, &'static str) {
             "carried the header x-parallax-leg: what arrives here has been mirrored before",
             "point the candidate's URL at the candidate, not at this proxy",
         ),
+    }
+}
+
+/// That an epoch holds nothing. One that was begun by hand for a build waits for that build: what others answer counts in
+/// theirs.
+pub fn nothing_arrived(epoch: &EpochInfo) -> String {
+    let nothing = "no request has arrived yet";
+    match (&epoch.candidate_build, epoch.reason) {
+        (Some(build), EpochReason::Manual) => format!("{nothing} that build {build} answered"),
+        _ => nothing.to_owned(),
     }
 }
 
@@ -74,6 +84,22 @@ pub fn standstill(before: &Counts, after: &Counts, between: Duration) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_epoch_begun_for_a_build_waits_for_that_build() {
+        let epoch = |build: Option<&str>, reason| EpochInfo {
+            id: "2".into(),
+            candidate_build: build.map(Into::into),
+            rules: String::new(),
+            started_at: Default::default(),
+            reason,
+            resets: 0,
+        };
+        let said = |build, reason| nothing_arrived(&epoch(build, reason));
+        assert_eq!(said(None, EpochReason::Manual), "no request has arrived yet");
+        assert_eq!(said(Some("v3"), EpochReason::Start), "no request has arrived yet");
+        assert_eq!(said(Some("v3"), EpochReason::Manual), "no request has arrived yet that build v3 answered");
+    }
 
     #[test]
     fn a_standstill_names_what_stands_still() {

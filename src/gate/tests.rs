@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod beside;
 mod counterexamples;
 mod history;
 mod laws;

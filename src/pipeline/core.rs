@@ -5,6 +5,7 @@
 //! or has had its time, so that an early reader cannot see only the quick and clean ones.
 
 use super::examples;
+use super::rates::{PerSecond, Rates};
 use super::verdicts::{Judged, Verdicts};
 use crate::evidence::{Begun, Book, Diverged, EpochReason, Evidence, PastEpoch, Rules, Settled, Settlement};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
@@ -64,6 +65,8 @@ pub struct Snapshot {
     pub known: Arc<HashSet<Arc<str>>>,
     /// What the gate said of them all over time.
     pub histories: Arc<Histories>,
+    /// Comparisons a second at present, of the newest epoch.
+    pub rates: Arc<PerSecond>,
     pub store: StoreStatus,
     /// What commits took that succeeded, since the process started.
     pub commits: Arc<Latencies>,
@@ -102,6 +105,7 @@ struct Open {
 pub struct Core {
     book: Book,
     verdicts: Verdicts,
+    rates: Rates,
     keeper: Option<Box<dyn Keeper>>,
     mirroring: bool,
     policy: Option<Policy>,
@@ -152,6 +156,7 @@ impl Core {
         Self {
             book,
             verdicts,
+            rates: Rates::default(),
             keeper,
             mirroring,
             policy,
@@ -223,6 +228,7 @@ impl Core {
                     history: self.book.history(),
                     known: Arc::new(self.book.known()),
                     histories: self.verdicts.histories().clone(),
+                    rates: self.rates.present().clone(),
                     store: self.status.clone(),
                     commits: self.commits.clone(),
                     mirroring: self.mirroring,
@@ -246,6 +252,13 @@ impl Core {
         let judged = Judged::of(&self.book, self.policy.as_ref(), &self.status, self.mirroring);
         if self.verdicts.judge(&judged, now, clock) {
             (self.dirty, self.cached) = (true, None);
+        }
+    }
+
+    /// Looks at how often routes are compared, where it is time to.
+    pub fn measure(&mut self, now: Moment) {
+        if self.rates.look(self.book.newest(), now.steady) {
+            self.cached = None;
         }
     }
 

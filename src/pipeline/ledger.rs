@@ -183,6 +183,7 @@ fn step(
     if stop {
         core.close(wall());
     }
+    core.measure(clock.now());
     core.judge(clock.now(), || clock.0.elapsed());
     if stop || core.is_due(clock.now()) {
         core.commit(clock.now(), || clock.0.elapsed());

@@ -6,8 +6,10 @@ mod compare;
 mod core;
 mod examples;
 mod ledger;
+mod rates;
 mod verdicts;
 
 pub use compare::{CompareConfig, CompareStats, Comparer, Examine};
 pub use core::{Core, LedgerOptions, Moment, Snapshot, StoreStatus};
 pub use ledger::{LedgerHandle, start};
+pub use rates::PerSecond;

@@ -100,7 +100,8 @@ fn rate(per_second: f64) -> String {
         .find(|(n, _)| *n >= 1.0)
         .unwrap_or((per_second * A_DAY, "day"));
     let n = if n < 10.0 && n.fract() > 0.05 { format!("{n:.1}") } else { whole(n) };
-    format!("{n} requests a {unit}")
+    let article = if unit == "hour" { "an" } else { "a" };
+    format!("{n} requests {article} {unit}")
 }
 
 /// `no divergence, noise 1 %, no errors`; where routes differ, the most.

@@ -5,6 +5,7 @@ use super::words::{self, measured};
 use super::{Report, Style, duration, share, thousands};
 use crate::gate::{Criterion, CriterionResult, Judgement, Verdict};
 use crate::model::Timestamp;
+use crate::stats::spend;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -152,7 +153,11 @@ fn waiting_row(c: &CriterionResult, style: Style) -> String {
         format!("{name} {} {observed:<8} {bound:<13} {limit:<12} {progress:<15} {eta}", pad(&place, ROUTE))
     } else {
         let room = style.columns().saturating_sub(indent + 12 + eta.chars().count() + 1);
-        let reason = style.end(&c.reason, room);
+        let reason = match &c.route {
+            Some(route) => format!("{}: {}", style.middle(route, ROUTE), c.reason),
+            None => c.reason.clone(),
+        };
+        let reason = style.end(&reason, room);
         format!("{name} {} {eta}", pad(&reason, room))
     };
     format!("  {symbol} {}", style.end(text.trim_end(), style.columns() - indent))
@@ -192,7 +197,18 @@ fn pass(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style
         "Of candidates beyond these limits {odds} would ever get this verdict, however often one asks. It speaks of \
          the traffic of this epoch, not of traffic that never came."
     );
-    writeln!(out, "        {}", style.wrap(&meaning, 8))
+    writeln!(out, "        {}", style.wrap(&meaning, 8))?;
+    let alpha = j.alpha_pass.unwrap_or(0.0);
+    if j.epoch.resets == 0 || alpha <= 0.0 {
+        return Ok(());
+    }
+    // The first try decided with all of alpha, and those after it share as much again.
+    let all = 2.0 * alpha / spend(1.0, j.epoch.resets);
+    let tries = format!(
+        "It had tries before this one; over all of them, however many, it is at most 1 in {:.0}.",
+        (1.0 / all).floor().max(1.0)
+    );
+    writeln!(out, "        {}", style.wrap(&tries, 8))
 }
 
 fn fail(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style) -> std::fmt::Result {
@@ -257,7 +273,7 @@ fn inconclusive(out: &mut String, j: &Judgement, context: &GateContext<'_>, styl
     if let Some(eta) = j.eta_seconds.filter(|_| open.len() > 1 && context.silence.is_none()) {
         writeln!(out, "        decided in about {} at this rate of traffic", duration(Duration::from_secs(eta)))?;
     }
-    writeln!(out, "        next  {}", style.wrap(&next(&open, context), 14))
+    writeln!(out, "        next  {}", style.wrap(&next(j, &open, context), 14))
 }
 
 /// ` (critical)`, where the route is.
@@ -267,7 +283,13 @@ fn critical(c: &CriterionResult, context: &GateContext<'_>) -> &'static str {
 }
 
 /// What to do about what is open.
-fn next(open: &[&CriterionResult], context: &GateContext<'_>) -> String {
+fn next(j: &Judgement, open: &[&CriterionResult], context: &GateContext<'_>) -> String {
+    if j.notices.iter().any(|notice| notice.code == "offline") {
+        return "start the proxy with this folder: `parallax serve --data DIR`".to_owned();
+    }
+    if open.iter().any(|c| c.reason.starts_with("other build")) {
+        return "deploy that build; `--wait 30m` waits until it has answered and is decided".to_owned();
+    }
     let totals = context.report.map(|report| &report.totals);
     if totals.is_some_and(|t| t.requests == 0) {
         let listen = context.report.and_then(|report| report.proxy.listen.as_deref());
@@ -324,6 +346,35 @@ mod tests {
                 Of candidates beyond these limits at most 1 in 100 would ever get this verdict, however
                 often one asks. It speaks of the traffic of this epoch, not of traffic that never came.
         "##);
+    }
+
+    #[test]
+    fn tries_before_count() {
+        let mut judgement = samples::judgement(Verdict::Pass);
+        (judgement.alpha_pass, judgement.epoch.resets) = (Some(spend(0.01, 2)), 2);
+        let text = gate_text(&judgement, &GateContext::default(), Style::default());
+        assert!(text.contains("at most 1 in 657 would ever"), "{text}");
+        assert!(text.contains("over all of them, however many, it is at most 1 in 50."), "{text}");
+    }
+
+    #[test]
+    fn what_is_to_be_done_depends_on_what_is_missing() {
+        let mut judgement = samples::judgement(Verdict::Inconclusive);
+        let next = |judgement: &Judgement| {
+            let text = gate_text(judgement, &GateContext::default(), Style::default());
+            text.split_once("next  ").unwrap().1.lines().next().unwrap().to_owned()
+        };
+        assert!(next(&judgement).starts_with("keep the traffic coming"));
+        judgement.criteria[1].reason = "other build: the newest epoch is of build 1, not of 2".into();
+        assert!(next(&judgement).starts_with("deploy that build"), "{}", next(&judgement));
+        judgement.notices.push(crate::model::Notice {
+            code: "offline".into(),
+            severity: crate::model::Severity::Info,
+            message: "no proxy is running".into(),
+            hint: None,
+            since: None,
+        });
+        assert!(next(&judgement).contains("parallax serve --data DIR"), "{}", next(&judgement));
     }
 
     #[test]

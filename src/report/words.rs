@@ -3,7 +3,7 @@
 use super::format::{share, thousands};
 use super::{DivergenceReport, Report, RouteReport, age, chart, duration};
 use crate::evidence::EpochReason;
-use crate::gate::{Criterion, CriterionResult, Verdict};
+use crate::gate::{self, Criterion, CriterionResult, Verdict};
 use crate::model::{Bucket, Incomparable};
 use std::collections::{HashMap, HashSet};
 
@@ -71,7 +71,7 @@ fn criteria(all: impl Iterator<Item = Criterion>) -> String {
 fn inconclusive(report: &Report, open: usize, all: usize) -> String {
     let t = &report.totals;
     if t.requests == 0 {
-        "no request has arrived yet".to_owned()
+        gate::nothing_arrived(&report.epoch)
     } else if t.mirrored == 0 {
         format!("{} requests, none mirrored: {}", thousands(t.requests), not_mirrored(report))
     } else if t.compared == 0 {
@@ -406,7 +406,7 @@ pub(super) fn measured(c: &CriterionResult) -> String {
     let ratio = c.criterion == Criterion::Latency;
     let value = |x: f64| match c.criterion {
         _ if ratio => format!("{x:.2}x"),
-        Criterion::Minimum => format!("{x:.0}"),
+        Criterion::Minimum => duration(std::time::Duration::from_secs_f64(x.max(0.0))),
         _ => share(x),
     };
     let mut parts = Vec::new();

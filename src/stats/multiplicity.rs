@@ -47,7 +47,8 @@ pub fn late_weight(j: u64) -> f64 {
 /// The alpha of the j-th epoch that was started by hand for one and the same build, j from 1: `6 alpha / (pi j)^2`
 /// (alpha spending over an unbounded number of tries, by the union bound).
 ///
-/// However often somebody starts anew, a bad build ever passes with probability `alpha` at most over all tries.
+/// However often somebody starts anew, a bad build ever passes with probability `alpha` at most over all tries
+/// that were started so.
 pub fn spend(alpha: f64, epoch: u64) -> f64 {
     alpha * late_weight(epoch)
 }

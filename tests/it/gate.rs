@@ -58,11 +58,13 @@ fn every_default_criterion_can_pass() {
     let data = data.to_str().unwrap();
     let kept = parallax(&["gate", "--data", data]);
     assert_eq!(kept.status.code(), Some(0), "{}{}", text(&kept.stdout), text(&kept.stderr));
+    assert!(text(&kept.stdout).contains("no proxy is running: this is what was kept until"), "{}", text(&kept.stdout));
     let other = proxy.folder.join("other.toml");
     std::fs::write(&other, SMALL.replace("slack = \"25ms\"", "slack = \"1ms\"")).unwrap();
     let other = parallax(&["gate", "--data", data, "--config", other.to_str().unwrap()]);
     assert_eq!(other.status.code(), Some(3), "{}", text(&other.stderr));
     assert!(text(&other.stdout).contains("counted by other settings"), "{}", text(&other.stdout));
+    assert!(!text(&other.stdout).contains("about"), "no time is foreseen where nothing runs: {}", text(&other.stdout));
 }
 
 #[test]

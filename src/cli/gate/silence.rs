@@ -10,8 +10,8 @@ use tokio::time::Instant;
 /// Without a comparison for so long it is looked into, and for so long again before anything is said.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// What the gate itself says of mirroring nothing.
-const SAID: [&str; 2] = ["mirroring_off", "nothing_mirrored"];
+/// What is said beside the verdict anyway.
+const SAID: [&str; 3] = ["mirroring_off", "nothing_mirrored", "offline"];
 
 /// How long nothing has been compared, and what was counted meanwhile.
 #[derive(Debug)]

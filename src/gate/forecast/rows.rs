@@ -232,7 +232,9 @@ impl Plan<'_> {
     }
 
     fn minimum(&self) -> CriterionForecast {
-        let min = self.policy.default.min_duration;
+        let routes = self.policy.routes.iter().map(|r| &r.settings);
+        let asking = routes.filter(|s| s.criteria.contains(&Criterion::Minimum)).map(|s| s.min_duration);
+        let min = asking.fold(self.policy.default.min_duration, Duration::max);
         CriterionForecast {
             required: self.decides(Criterion::Minimum),
             limit: Some(min.as_secs_f64()),
