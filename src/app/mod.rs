@@ -112,12 +112,15 @@ impl App {
         let build = settings.candidate_build.as_deref().map(Arc::from);
         let keep = settings.store.keep_examples;
         let evidence_rules = examination.evidence_rules(started);
-        let book = match stored.epochs.is_empty() {
+        let mut book = match stored.epochs.is_empty() {
             true => Book::new(evidence_rules, build, keep, started),
             false => {
                 Book::resume(stored.epochs, stored.history, stored.next_epoch, evidence_rules, build, keep, started)
             }
         };
+        if let Some(last) = stored.last_commit {
+            book.was_away(last, started);
+        }
         let inbox = Inbox::new(workers * 2);
         let ledger = pipeline::start(
             inbox.clone(),

@@ -43,6 +43,7 @@ impl Offline {
                 started_at: written.unwrap_or_default(),
                 reason: EpochReason::Start,
                 resets: 0,
+                away: Default::default(),
             }),
         };
         let policy = policy.or(stored.policy).unwrap_or_else(|| Policy { default: Default::default(), routes: vec![] });

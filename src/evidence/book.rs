@@ -153,6 +153,7 @@ impl Book {
             started_at: now,
             reason: EpochReason::Start,
             resets: 0,
+            away: Default::default(),
         };
         let mut newest = Epoch::kept(1, Evidence::new(info), None);
         newest.dirt.epoch = true;
@@ -212,6 +213,12 @@ impl Book {
             book.declare(label, now);
         }
         book
+    }
+
+    /// Nothing was watched between the two.
+    pub fn was_away(&mut self, from: Timestamp, to: Timestamp) {
+        self.newest.evidence.epoch.away.add(from, to);
+        self.newest.dirt.epoch = true;
     }
 
     pub fn newest(&self) -> &Epoch {
@@ -451,6 +458,7 @@ impl Book {
             rules: self.rules.digest.clone(),
             started_at: now,
             reason,
+            away: Default::default(),
         };
         let mut fresh = Epoch::kept(number, Evidence::new(info), None);
         fresh.dirt.epoch = true;

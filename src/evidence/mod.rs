@@ -6,6 +6,7 @@
 mod apply;
 mod book;
 mod example;
+mod gaps;
 mod judge;
 mod kinds;
 mod law;
@@ -26,6 +27,7 @@ mod volatility;
 pub use apply::{Keep, histogram};
 pub use book::{Begun, Book, Dirt, Epoch, PastEpoch, Rules};
 pub use example::{Example, ExampleMessage};
+pub use gaps::Gaps;
 pub use kinds::Kinds;
 pub use noise::restore as restore_noise;
 pub use pace::{Blocks, LatencyTerms, Pace, PaceCounts, SLOW_SHARE};

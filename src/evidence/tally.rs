@@ -1,5 +1,6 @@
 //! The state: one epoch's routes, their counters and their divergences.
 
+use super::Gaps;
 use super::{Example, Kinds, Pace, Volatilities};
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
@@ -34,6 +35,9 @@ pub struct EpochInfo {
     /// How often evidence of this build was given up by hand to begin anew: each time it was one more try.
     #[serde(default)]
     pub resets: u64,
+    /// When no proxy ran: nothing was seen of what happened then.
+    #[serde(default)]
+    pub away: Gaps,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,6 +39,7 @@ pub(crate) fn epoch(id: &str, build: Option<&str>) -> EpochInfo {
         started_at: at(0),
         reason: EpochReason::Start,
         resets: 0,
+        away: Default::default(),
     }
 }
 

@@ -6,7 +6,8 @@ use super::{Criterion, CriterionResult, GateSettings, Verdict};
 use crate::model::Timestamp;
 use std::sync::Arc;
 
-/// From when the oldest route's evidence began (not before the epoch did) until now; and of every route that asks for
+/// From when the oldest route's evidence began (not before the epoch did) until now, without the time in which no proxy
+/// ran; and of every route that asks for
 /// more than all together do, from when its own began.
 pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
     let default = &view.policy.default;
@@ -28,7 +29,11 @@ fn result(
     settings: &GateSettings,
 ) -> CriterionResult {
     let began = began.map(|since| since.max(view.evidence.epoch.started_at));
-    let span = began.map(|began| view.facts.now.since(began)).unwrap_or_default();
+    let watched = |began| {
+        let now = view.facts.now;
+        now.since(began).saturating_sub(view.evidence.epoch.away.within(began, now))
+    };
+    let span = began.map(watched).unwrap_or_default();
     let min = settings.min_duration;
     let (verdict, reason) = match began {
         None => (Verdict::Inconclusive, "there is no evidence yet".to_owned()),

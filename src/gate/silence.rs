@@ -94,6 +94,7 @@ mod tests {
             started_at: Default::default(),
             reason,
             resets: 0,
+            away: Default::default(),
         };
         let said = |build, reason| nothing_arrived(&epoch(build, reason));
         assert_eq!(said(None, EpochReason::Manual), "no request has arrived yet");

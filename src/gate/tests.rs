@@ -48,6 +48,7 @@ pub(super) fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
             started_at: started(),
             reason: EpochReason::Start,
             resets: 0,
+            away: Default::default(),
         },
         routes: BTreeMap::new(),
         rule_hits: BTreeMap::new(),
@@ -332,6 +333,18 @@ fn duration_is_a_criterion_and_its_absence_is_told() {
     assert_eq!(reason, "evidence spans 26 min, min_duration is 30 min");
     assert!(judged.notices.is_empty());
     assert_eq!(judge(&policy, &clean, &after(1_800)).verdict, Verdict::Pass);
+}
+
+#[test]
+fn evidence_does_not_span_the_time_in_which_no_proxy_ran() {
+    let policy = policy(&[Criterion::Minimum]);
+    let mut evidence = evidence(&[("GET /a", 10, 0)]);
+    let minutes = |n: u64| Timestamp::from_micros(started().as_micros() + n * 60_000_000);
+    let span =
+        |evidence: &Evidence| of(&judge(&policy, evidence, &after(3600)), Criterion::Minimum, None).observed.unwrap();
+    assert_eq!(span(&evidence), 3600.0);
+    evidence.epoch.away.add(minutes(10), minutes(35));
+    assert_eq!(span(&evidence), 2100.0);
 }
 
 #[test]

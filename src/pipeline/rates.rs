@@ -113,6 +113,7 @@ mod tests {
             started_at: at(0),
             reason: EpochReason::Start,
             resets: 0,
+            away: Default::default(),
         });
         let mut route = RouteEvidence::new(at(0), String::new(), Default::default());
         route.counts.compared = compared;

@@ -30,6 +30,7 @@ fn epoch() -> EpochInfo {
         started_at: start(),
         reason: EpochReason::Build,
         resets: 0,
+        away: Default::default(),
     }
 }
 

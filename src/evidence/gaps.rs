@@ -1,0 +1,60 @@
+//! Times in which nothing was watched: evidence does not span them.
+
+use crate::model::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// More than these become one with the next: what was watched between two counts as unwatched then, never the other way
+/// round.
+const MAX: usize = 64;
+
+/// Spans of time, in order and apart from each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gaps(Vec<(Timestamp, Timestamp)>);
+
+impl Gaps {
+    /// Adds a span that begins after all others have.
+    pub fn add(&mut self, from: Timestamp, to: Timestamp) {
+        if to <= from {
+            return;
+        }
+        self.0.push((from, to));
+        if self.0.len() > MAX {
+            let nearest = (1..self.0.len()).min_by_key(|&i| self.0[i].0.since(self.0[i - 1].1));
+            if let Some(i) = nearest {
+                self.0[i - 1].1 = self.0[i].1.max(self.0[i - 1].1);
+                self.0.remove(i);
+            }
+        }
+    }
+
+    /// How much of the time between `since` and `until` they take.
+    pub fn within(&self, since: Timestamp, until: Timestamp) -> Duration {
+        self.0.iter().map(|(from, to)| (*to).min(until).since((*from).max(since))).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::at;
+
+    #[test]
+    fn only_what_lies_within_counts() {
+        let mut gaps = Gaps::default();
+        gaps.add(at(10), at(20));
+        gaps.add(at(30), at(30));
+        gaps.add(at(40), at(50));
+        for (since, until, expected) in [(0, 100, 20), (15, 45, 10), (20, 40, 0), (60, 70, 0), (12, 14, 2)] {
+            assert_eq!(gaps.within(at(since), at(until)), Duration::from_secs(expected), "{since} {until}");
+        }
+    }
+
+    #[test]
+    fn many_take_more_time_rather_than_less() {
+        let mut gaps = Gaps::default();
+        (0..1_000).for_each(|i| gaps.add(at(10 * i), at(10 * i + 4)));
+        assert_eq!(gaps.0.len(), MAX);
+        assert!(gaps.within(at(0), at(10_000)) >= Duration::from_secs(4_000));
+    }
+}
