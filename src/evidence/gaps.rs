@@ -10,7 +10,13 @@ const MAX: usize = 64;
 
 /// Spans of time, in order and apart from each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gaps(Vec<(Timestamp, Timestamp)>);
+pub struct Gaps(Vec<Gap>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Gap {
+    from: Timestamp,
+    to: Timestamp,
+}
 
 impl Gaps {
     /// Adds a span that begins after all others have.
@@ -18,11 +24,11 @@ impl Gaps {
         if to <= from {
             return;
         }
-        self.0.push((from, to));
+        self.0.push(Gap { from, to });
         if self.0.len() > MAX {
-            let nearest = (1..self.0.len()).min_by_key(|&i| self.0[i].0.since(self.0[i - 1].1));
+            let nearest = (1..self.0.len()).min_by_key(|&i| self.0[i].from.since(self.0[i - 1].to));
             if let Some(i) = nearest {
-                self.0[i - 1].1 = self.0[i].1.max(self.0[i - 1].1);
+                self.0[i - 1].to = self.0[i].to.max(self.0[i - 1].to);
                 self.0.remove(i);
             }
         }
@@ -30,7 +36,7 @@ impl Gaps {
 
     /// How much of the time between `since` and `until` they take.
     pub fn within(&self, since: Timestamp, until: Timestamp) -> Duration {
-        self.0.iter().map(|(from, to)| (*to).min(until).since((*from).max(since))).sum()
+        self.0.iter().map(|gap| gap.to.min(until).since(gap.from.max(since))).sum()
     }
 }
 
