@@ -1,7 +1,7 @@
 //! Who may ask: the token, the session of a browser, and what protects an interface that has neither.
 //!
 //! ```text
-//! token set    /healthz, /readyz                      anyone
+//! token set    /healthz, /readyz, the style sheet     anyone
 //!              GET of a path named in `open`          anyone; POST as well where it is the gate's
 //!              authorization: Bearer TOKEN            everything
 //!              session cookie                         reading; changing with a matching Origin
@@ -19,6 +19,8 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use std::net::IpAddr;
 
 pub(super) const COOKIE: &str = "parallax_session";
+/// The sign-in form is shown to those who have no session yet, and says nothing that is not in the program.
+const STYLE: &str = "/assets/app.css";
 /// The path that is only ever read, by POST too.
 const GATE: &str = "/api/v1/gate";
 
@@ -65,7 +67,10 @@ impl Access {
         let reading = parts.method == Method::GET || parts.method == Method::HEAD;
         // Some tools can only POST, and send no header of ours; asking the gate changes nothing either way.
         let asking = reading || path == GATE;
-        if matches!(path, "/healthz" | "/readyz") || (asking && self.open.iter().any(|p| p == path)) {
+        if matches!(path, "/healthz" | "/readyz")
+            || (reading && path == STYLE)
+            || (asking && self.open.iter().any(|p| p == path))
+        {
             return Ok(());
         }
         // Signing in proves the token itself; another site must not do it in somebody's name.

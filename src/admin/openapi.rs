@@ -204,21 +204,26 @@ fn object(properties: Value) -> Value {
 
 fn schemas() -> Value {
     let count = json!({ "type": "integer", "minimum": 0 });
+    let counts = json!({ "type": "array", "items": count });
     let text = json!({ "type": "string" });
     let time = json!({ "type": "string", "format": "date-time" });
     let verdict = json!({ "enum": ["pass", "fail", "inconclusive"] });
     let number = json!({ "type": ["number", "null"] });
     let list = |name: &str| json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{name}") } });
     let of = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let trend = object(json!({ "from": time, "seconds": count, "count": counts, "compared": counts }));
     let divergence = |examples: Value| {
-        object(json!({
+        let mut told = object(json!({
             "fingerprint": text, "route": text, "kind": text, "location": text,
             "tier": { "enum": ["break", "value", "order", "repr", "info"] }, "count": count, "counted": count,
             "asked_again": count, "transient": count,
             "excused": { "type": "boolean" }, "excused_by": { "type": ["string", "null"] }, "primary_class": text,
             "candidate_class": text, "share": { "type": "number" }, "first_seen": time, "last_seen": time,
             "summary": text, "examples": { "type": "array", "items": examples },
-        }))
+        }));
+        // Not where a store of an older version did not keep it.
+        told["properties"]["trend"] = trend.clone();
+        told
     };
     json!({
         "Report": object(json!({

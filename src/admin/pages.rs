@@ -47,7 +47,7 @@ pub(super) async fn routes(State(admin): Shared, headers: HeaderMap, RawQuery(qu
     };
     let shown = crate::report::escape::line(&name);
     let missing = Problem::not_found(format!("there is no route {shown} in the newest epoch: /routes lists them"));
-    let found = looked(&admin, query.clone(), move |look, deeds, query| pages::route(look, deeds, &name, query));
+    let found = searched(&admin, query.clone(), move |look, deeds, query| pages::route(look, deeds, &name, query));
     one(&admin, found.await, "/routes", &headers, query, missing).await
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn divergence(
 ) -> Answer {
     let Ok(Path(fingerprint)) = path else { return unknown("with that name").into_response() };
     let missing = unknown(&fingerprint);
-    let found = looked(&admin, query.clone(), move |look, deeds, q| pages::divergence(look, deeds, &fingerprint, q));
+    let found = searched(&admin, query.clone(), move |look, deeds, q| pages::divergence(look, deeds, &fingerprint, q));
     one(&admin, found.await, "/divergences", &headers, query, missing).await
 }
 
@@ -145,6 +145,21 @@ async fn looked<T: Send + 'static>(
     .await
 }
 
+/// The same for one thing: what was not there a moment ago may be there now.
+async fn searched(
+    admin: &Arc<Admin>,
+    query: Option<String>,
+    render: impl Fn(&Look, &[Deed], &Query) -> Option<String> + Send + 'static,
+) -> Result<Option<String>, Problem> {
+    let (recent, source, deeds) = (admin.recent.clone(), admin.source.clone(), admin.deeds());
+    compute(admin, move |_| {
+        let query = Query(pairs(query.as_deref().unwrap_or("")));
+        let render = |look: &Look| render(look, &deeds, &query);
+        render(&recent.get(&source)).or_else(|| render(&recent.now(&source)))
+    })
+    .await
+}
+
 fn see_other(to: &str, cookie: Option<HeaderValue>) -> Answer {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -174,7 +189,7 @@ fn local(next: &str) -> &str {
     if ours { next } else { "/" }
 }
 
-/// The sign-in form. It stands alone: style and script want a session.
+/// The sign-in form. It has no script: that wants a session.
 pub(super) fn form(next: &str, error: Option<&str>) -> String {
     pages::sign_in(local(next), error)
 }

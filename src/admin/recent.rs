@@ -58,6 +58,11 @@ impl Recent {
         }
     }
 
+    /// Of this very moment, for who looks for what a little older one does not have yet.
+    pub(super) fn now(&self, source: &Arc<dyn Source>) -> Arc<Look> {
+        self.take(&**source)
+    }
+
     /// Somebody changed something: what is shown next has to show it.
     pub(super) fn forget(&self) {
         let mut state = self.lock();

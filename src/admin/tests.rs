@@ -371,6 +371,7 @@ async fn a_token_guards_everything_but_health() {
     let house = House::new(fake(Verdict::Pass), Some("s3cret\n"), &[]).await;
     assert_eq!(house.get("/healthz").await.status, 200);
     assert_eq!(house.get("/readyz").await.status, 200);
+    assert_eq!(house.get("/assets/app.css").await.status, 200, "the sign-in form wears it");
     let paths = [
         "/metrics",
         "/api/v1/report",

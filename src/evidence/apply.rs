@@ -197,6 +197,7 @@ impl RouteEvidence {
             status: Default::default(),
             latency: crate::model::PerLeg { primary: histogram(), candidate: histogram(), control: histogram() },
             pace: Pace::new(terms),
+            trend: Default::default(),
             divergences: BTreeMap::new(),
             divergences_overflow: 0,
             noise: BTreeMap::new(),
@@ -236,6 +237,7 @@ impl RouteEvidence {
             }
         }
         self.counts.compared += 1;
+        self.trend.add(settled.arrived);
         self.bursts.add(judged.decision == Decision::Divergent);
         if let Some(control) = judged.control {
             self.paired.record(judged.decision == Decision::Divergent, control.counts);
@@ -323,6 +325,7 @@ impl RouteEvidence {
             }
             let Some(row) = self.divergences.get_mut(&print) else { continue };
             row.count += 1;
+            row.trend.add(settled.arrived);
             match excuse {
                 None => {
                     counted.new |= row.counted == 0;
@@ -360,6 +363,7 @@ fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Diverg
         candidate_class: finding.candidate_class.clone(),
         first_seen: arrived,
         last_seen: arrived,
+        trend: Default::default(),
         summary: diff::summary(finding),
         examples: Vec::new(),
     }

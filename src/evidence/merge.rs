@@ -72,6 +72,7 @@ impl RouteEvidence {
             add(self.latency.get_mut(leg), other.latency.get(leg));
         }
         self.pace.merge(&other.pace);
+        self.trend.merge(&other.trend);
         self.divergences_overflow += other.divergences_overflow;
         for row in other.divergences.values() {
             self.merge_divergence(row, keep_examples);

@@ -22,6 +22,7 @@ mod table;
 mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
+mod trend;
 mod volatility;
 
 pub use apply::{Keep, histogram};
@@ -39,4 +40,5 @@ pub use tally::{
     IncomparableReasons, KnownNoise, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, Noise, NoisePairs, NotMirrored,
     RouteEvidence, StatusCounts,
 };
+pub use trend::{Beside, Trend};
 pub use volatility::{Sightings, Volatilities, Volatility};

@@ -59,6 +59,7 @@ impl Divergence {
         self.tier = self.tier.min(other.tier);
         self.first_seen = self.first_seen.min(other.first_seen);
         self.last_seen = self.last_seen.max(other.last_seen);
+        self.trend.merge(&other.trend);
         self.examples.extend(other.examples.iter().cloned());
         trim(&mut self.examples, keep_examples);
     }

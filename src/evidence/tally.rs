@@ -1,7 +1,6 @@
 //! The state: one epoch's routes, their counters and their divergences.
 
-use super::Gaps;
-use super::{Example, Kinds, Pace, Volatilities};
+use super::{Example, Gaps, Kinds, Pace, Trend, Volatilities};
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
 use crate::stats::Bursts;
@@ -293,6 +292,8 @@ pub struct RouteEvidence {
     pub latency: PerLeg<Histogram>,
     /// The candidate's latency beside the primary's, for the gate.
     pub pace: Pace,
+    /// When exchanges were compared.
+    pub trend: Trend,
     /// By fingerprint.
     pub divergences: BTreeMap<Arc<str>, Divergence>,
     /// Sightings (once an exchange and fingerprint) that had no place in the bounded table.
@@ -327,6 +328,9 @@ pub struct Divergence {
     pub candidate_class: Arc<str>,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
+    /// When it was seen; less than `count` where a version that did not keep this saw some of it.
+    #[serde(default)]
+    pub trend: Trend,
     /// One sentence with a concrete old and new value, from the latest example kept.
     pub summary: String,
     pub examples: Vec<Arc<Example>>,

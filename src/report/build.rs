@@ -3,7 +3,7 @@
 use super::types::LegsOf;
 use super::{
     DivergenceDetail, DivergenceReport, DivergenceShares, EpochReport, GateSummary, HistoryReport, Latency,
-    LatencyRatio, LatencySummary, ProxyInfo, Report, RouteReport, RuleInfo, rules,
+    LatencyRatio, LatencySummary, ProxyInfo, Report, RouteReport, RuleInfo, ShareTrend, rules,
 };
 use crate::evidence::{Counts, Divergence, Evidence, Histogram, RouteEvidence};
 use crate::gate::{History, Judgement};
@@ -46,7 +46,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
         totals.merge(&route.counts);
         for divergence in route.divergences.values() {
             let ids = divergence.examples.iter().map(|e| e.id.clone()).collect();
-            divergences.push(describe(divergence, name, route.counts.compared, ids));
+            divergences.push(describe(divergence, name, route, ids));
         }
         let (lower, upper) = (facts.bounds)(name, route);
         routes.push(RouteReport {
@@ -103,15 +103,20 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
 pub fn find(evidence: &Evidence, fingerprint: &str) -> Option<DivergenceDetail> {
     evidence.routes.iter().find_map(|(name, route)| {
         let divergence = route.divergences.get(fingerprint)?;
-        Some(describe(divergence, name, route.counts.compared, divergence.examples.clone()))
+        Some(describe(divergence, name, route, divergence.examples.clone()))
     })
 }
 
-fn describe<E>(d: &Divergence, route: &std::sync::Arc<str>, compared: u64, examples: Vec<E>) -> DivergenceReport<E> {
+fn describe<E>(
+    d: &Divergence,
+    name: &std::sync::Arc<str>,
+    route: &RouteEvidence,
+    examples: Vec<E>,
+) -> DivergenceReport<E> {
     let excused = d.counted == 0;
     DivergenceReport {
         fingerprint: d.fingerprint.clone(),
-        route: route.clone(),
+        route: name.clone(),
         kind: d.kind.clone(),
         location: d.location.clone(),
         tier: d.tier,
@@ -123,9 +128,15 @@ fn describe<E>(d: &Divergence, route: &std::sync::Arc<str>, compared: u64, examp
         excused_by: d.excused_by.clone().filter(|_| excused),
         primary_class: d.primary_class.clone(),
         candidate_class: d.candidate_class.clone(),
-        share: ratio(d.count, compared),
+        share: ratio(d.count, route.counts.compared),
         first_seen: d.first_seen,
         last_seen: d.last_seen,
+        trend: d.trend.beside(&route.trend).map(|t| ShareTrend {
+            from: t.from,
+            seconds: t.seconds,
+            count: t.part,
+            compared: t.whole,
+        }),
         summary: d.summary.clone(),
         samples_kept: d.examples.len() as u64,
         examples,

@@ -18,6 +18,10 @@ const BOTTOM: f64 = 24.0;
 /// Lines of text nearer to each other than this would overlap.
 const LINE: f64 = 13.0;
 
+/// Points drawn and points told at most, evenly apart: a page of many charts stays small.
+const DRAWN: usize = 40;
+const TOLD: usize = 12;
+
 type Written = std::fmt::Result;
 
 /// Where times and values are drawn.
@@ -73,13 +77,14 @@ fn figure(out: &mut String, series: &BoundSeries, changes: &[VerdictChange]) -> 
             change.at,
         )?;
     }
-    for part in unbroken(&series.points) {
+    let drawn = few(&series.points, DRAWN);
+    for part in unbroken(&drawn) {
         area(out, &plane, part)?;
         line(out, &plane, "observed", part, |p| p.observed)?;
         line(out, &plane, "lower", part, |p| p.lower)?;
         line(out, &plane, "upper", part, |p| p.upper)?;
     }
-    line(out, &plane, "limit", &series.points, |p| p.limit)?;
+    line(out, &plane, "limit", &drawn, |p| p.limit)?;
     out.push_str("</svg>\n");
     axes(out, &plane, series, first, last)?;
     out.push_str("</svg>\n");
@@ -97,6 +102,13 @@ fn most(points: &[BoundPoint], last: &BoundPoint) -> f64 {
     // A share of more than all there is would be nonsense.
     let cap = if now <= 1.0 && limit <= 1.0 { 1.0 } else { f64::INFINITY };
     if most > 0.0 { most.min(cap) } else { 1.0 }
+}
+
+/// At most so many of them, the first and the last included.
+fn few(points: &[BoundPoint], most: usize) -> Vec<BoundPoint> {
+    let last = points.len().saturating_sub(1);
+    let n = points.len().min(most);
+    (0..n).filter_map(|i| points.get(i * last / n.saturating_sub(1).max(1)).copied()).collect()
 }
 
 /// The runs within which evidence only grew: where samples fall it began afresh, and no line joins the two.
@@ -175,9 +187,11 @@ fn axes(out: &mut String, plane: &Plane, series: &BoundSeries, first: &BoundPoin
 
 /// What was drawn, as a table that unfolds.
 fn numbers(out: &mut String, series: &BoundSeries) -> Written {
+    let told = few(&series.points, TOLD);
+    let of = if told.len() < series.points.len() { format!("{} of ", told.len()) } else { String::new() };
     writeln!(
         out,
-        "<details><summary>{} points as numbers</summary><div class=\"wide\"><table><caption>{}</caption><thead><tr><th scope=\"col\">at (UTC)</th>",
+        "<details><summary>{of}{} points as numbers</summary><div class=\"wide\"><table><caption>{}</caption><thead><tr><th scope=\"col\">at (UTC)</th>",
         series.points.len(),
         Html(series.name())
     )?;
@@ -185,7 +199,7 @@ fn numbers(out: &mut String, series: &BoundSeries) -> Written {
         write!(out, "<th scope=\"col\" class=\"n\">{title}</th>")?;
     }
     out.push_str("</tr></thead><tbody>\n");
-    for point in &series.points {
+    for point in &told {
         write!(out, "<tr><th scope=\"row\">{}</th>", clock(point.at))?;
         for value in [point.observed, point.lower, point.upper, point.limit] {
             let told = value.map_or_else(|| "-".to_owned(), |v| series.told(v));
@@ -273,6 +287,17 @@ mod tests {
 
     fn drawn(series: &BoundSeries, changes: &[VerdictChange]) -> String {
         bounds(series, changes).to_string()
+    }
+
+    #[test]
+    fn a_chart_of_many_points_stays_small() {
+        let long = series((0..65).map(|i| point(i, Some(0.000_1), 0.000_9, i * 1_000)).collect());
+        let svg = drawn(&long, &[]);
+        assert!(svg.contains("12 of 65 points as numbers") && svg.len() < 7_000, "{} bytes", svg.len());
+        assert!(
+            svg.contains("<th scope=\"row\">2026-01-01 00:00:00")
+                && svg.contains("<th scope=\"row\">2026-01-01 01:04:00")
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub use rules::expiry_notices;
 pub use text::text;
 pub use types::{
     DivergenceDetail, DivergenceReport, DivergenceShares, Examples, GateSummary, Latency, LatencyRatio, LatencySummary,
-    LegsOf, ProxyInfo, Report, RouteReport, RuleInfo, RuleOnRoute, RuleReport, RuleState,
+    LegsOf, ProxyInfo, Report, RouteReport, RuleInfo, RuleOnRoute, RuleReport, RuleState, ShareSpan, ShareTrend,
 };
 pub use words::confirmed;
 

@@ -4,8 +4,9 @@
 
 use super::escape::Html;
 use super::format::micros;
-use super::{BoundPoint, HistoryPoint, LatencySummary, chart, share};
+use super::{BoundPoint, HistoryPoint, LatencySummary, ShareTrend, chart, share};
 use std::fmt::{self, Display, Formatter, Write};
+use std::time::Duration;
 
 /// HTML that is known to be harmless: made here, of numbers and of escaped text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -277,6 +278,84 @@ pub fn sparkline(points: &[BoundPoint]) -> Markup {
     ))
 }
 
+/// The share of one divergence over time, small enough for a row of a table. A span in which nothing was compared has
+/// none, and leaves a gap; nothing is drawn of fewer than two spans.
+pub fn share_sparkline(trend: &ShareTrend) -> Markup {
+    const WIDE: f64 = 96.0;
+    const TALL: f64 = 18.0;
+    let spans = trend.spans();
+    let known = || spans.iter().filter_map(|s| s.share());
+    let (Some(first), Some(last)) = (known().next(), known().next_back()) else { return Markup::default() };
+    if spans.len() < 2 {
+        return Markup::default();
+    }
+    let (most, wide) = (known().fold(0.0, f64::max).max(1e-12), WIDE / spans.len() as f64);
+    let mut out = format!(
+        "<svg class=\"spark\" viewBox=\"0 0 {WIDE} {TALL}\" role=\"img\" aria-label=\"its share over time, from {} to {}, at most {}\">",
+        share(first),
+        share(last),
+        share(most)
+    );
+    // Compared and not seen is a line on the ground; not compared is nothing. One path for each: pages have many.
+    for (class, seen) in [("compared", false), ("divergent", true)] {
+        let _ = write!(out, "<path class=\"{class}\" d=\"");
+        for (i, span) in spans.iter().enumerate().filter(|(_, span)| (span.count > 0) == seen) {
+            let Some(value) = span.share() else { continue };
+            let (x, tall, bar) = (i as f64 * wide, (value / most * TALL).max(0.7), wide - 0.5);
+            let _ = write!(out, "M{x:.1} {TALL}v-{tall:.1}h{bar:.1}v{tall:.1}z");
+        }
+        out.push_str("\"/>");
+    }
+    out.push_str("</svg>");
+    Markup(out)
+}
+
+/// The same, large and with its scale.
+pub fn shares(trend: &ShareTrend) -> Markup {
+    let spans = trend.spans();
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Markup::default() };
+    let most = spans.iter().filter_map(|s| s.share()).fold(0.0, f64::max);
+    if spans.len() < 2 || most <= 0.0 {
+        return Markup::default();
+    }
+    let (width, height, base) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM);
+    let mut out = format!(
+        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"its share over time, at most {}; numbers below\">",
+        share(most)
+    );
+    for part in [0.0, 0.5, 1.0] {
+        let y = base - part * height;
+        let _ = write!(
+            out,
+            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"y\" x=\"{}\" y=\"{:.1}\">{}</text>",
+            WIDTH - RIGHT,
+            LEFT - 6.0,
+            y + 3.5,
+            share(part * most),
+        );
+    }
+    let wide = width / spans.len() as f64;
+    for (i, span) in spans.iter().enumerate() {
+        let Some(value) = span.share() else { continue };
+        let (x, tall) = (LEFT + i as f64 * wide, value / most * height);
+        let _ = write!(
+            out,
+            "<rect class=\"divergent\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\"/>",
+            base - tall,
+            (wide - 1.0).max(0.5),
+        );
+    }
+    let _ = write!(
+        out,
+        "<text x=\"{LEFT}\" y=\"{0}\">{1}</text><text class=\"y\" x=\"{2}\" y=\"{0}\">{3} UTC</text></svg>",
+        HEIGHT - 7.0,
+        chart::clock(first.from),
+        WIDTH - RIGHT,
+        chart::clock(last.from + Duration::from_secs(trend.seconds)),
+    );
+    Markup(out)
+}
+
 /// Round numbers of a logarithmic scale of microseconds: 1, 2 and 5 of each power of ten, or fewer where there are many.
 fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let steps: &[f64] = if high - low > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
@@ -293,6 +372,7 @@ fn round(us: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Timestamp;
 
     fn number(svg: &str, after: &str) -> f64 {
         let rest = svg.split(after).nth(1).unwrap_or_else(|| panic!("{after} is not in {svg}"));
@@ -336,6 +416,25 @@ mod tests {
         let labels: Vec<String> = ticks(2.6, 4.4).into_iter().map(|t| t.1).collect();
         assert_eq!(labels, ["500 µs", "1 ms", "2 ms", "5 ms", "10 ms", "20 ms"]);
         assert!(ticks(0.0, 9.0).len() >= 9);
+    }
+
+    #[test]
+    fn a_share_over_time_has_gaps_where_nothing_was_compared() {
+        let trend = ShareTrend {
+            from: Timestamp::from_micros(1_767_225_600_000_000),
+            seconds: 60,
+            count: vec![0, 0, 1, 4],
+            compared: vec![10, 0, 10, 8],
+        };
+        let spark = share_sparkline(&trend).to_string();
+        assert!(spark.contains("from 0 % to 50 %, at most 50 %"), "{spark}");
+        assert!(spark.contains("class=\"compared\" d=\"M0.0 18v-0.7h23.5v0.7z\""), "{spark}");
+        assert!(spark.contains("class=\"divergent\" d=\"M48.0 18v-3.6h23.5v3.6zM72.0 18v-18.0"), "{spark}");
+        let large = shares(&trend).to_string();
+        assert_eq!(large.matches("<rect").count(), 3, "{large}");
+        assert!(large.contains("2026-01-01 00:00:00") && large.contains("2026-01-01 00:04:00 UTC"), "{large}");
+        let short = ShareTrend { count: vec![1], compared: vec![1], ..trend };
+        assert!(share_sparkline(&short).is_empty() && shares(&short).is_empty());
     }
 
     #[test]

@@ -80,6 +80,7 @@ fn divergence(fingerprint: &str, count: u64, counted: u64, example_text: &str) -
         candidate_class: "string".into(),
         first_seen: start(),
         last_seen: now(),
+        trend: Default::default(),
         summary: format!("primary number 129.9, candidate string \"{example_text}\""),
         examples: vec![example(example_text)],
     }
@@ -123,6 +124,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> Arc<Rou
         status: PerLeg::default(),
         latency: PerLeg { primary: histogram(1000), candidate: histogram(1200), control: histogram(1000) },
         pace: crate::evidence::Pace::new(Default::default()),
+        trend: Default::default(),
         divergences: divergences.into_iter().map(|d| (d.fingerprint.clone(), d)).collect(),
         divergences_overflow: 0,
         noise: BTreeMap::new(),

@@ -8,6 +8,7 @@ use crate::model::{Notice, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything a report says. `schema` is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,10 +148,49 @@ pub struct DivergenceReport<E = String> {
     pub share: f64,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
+    /// Its share over time; `None` where it was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trend: Option<ShareTrend>,
     pub summary: String,
     pub examples: Vec<E>,
     #[serde(default)]
     pub samples_kept: u64,
+}
+
+/// Counts by spans of time of equal length, the oldest first. The last span is not over yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareTrend {
+    pub from: Timestamp,
+    /// Length of a span.
+    pub seconds: u64,
+    /// Exchanges that showed it.
+    pub count: Vec<u64>,
+    /// What its route compared.
+    pub compared: Vec<u64>,
+}
+
+/// One span of a [`ShareTrend`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShareSpan {
+    pub from: Timestamp,
+    pub count: u64,
+    pub compared: u64,
+}
+
+impl ShareTrend {
+    /// The spans, the oldest first.
+    pub fn spans(&self) -> Vec<ShareSpan> {
+        let counts = self.count.iter().zip(&self.compared);
+        let from = |i: usize| self.from + Duration::from_secs(self.seconds.saturating_mul(i as u64));
+        counts.enumerate().map(|(i, (count, all))| ShareSpan { from: from(i), count: *count, compared: *all }).collect()
+    }
+}
+
+impl ShareSpan {
+    /// `None` where nothing was compared.
+    pub fn share(&self) -> Option<f64> {
+        (self.compared > 0).then(|| self.count as f64 / self.compared as f64)
+    }
 }
 
 /// One divergence with its examples whole: what `/api/v1/divergences/{fingerprint}` answers.

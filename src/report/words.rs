@@ -4,7 +4,7 @@ use super::format::{share, thousands};
 use super::{DivergenceReport, Report, RouteReport, age, chart, duration};
 use crate::evidence::EpochReason;
 use crate::gate::{self, Criterion, CriterionResult, Verdict};
-use crate::model::{Bucket, Incomparable};
+use crate::model::{Bucket, Incomparable, Timestamp};
 use std::collections::{HashMap, HashSet};
 
 /// What is guaranteed, word for word; [`MEANING_READ`] says how to read it.
@@ -339,6 +339,9 @@ pub(super) struct Group<'a> {
     pub counted: u64,
     /// counted / what those routes compared.
     pub share: f64,
+    /// On any of them.
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
 }
 
 /// What counts, the most telling first.
@@ -355,7 +358,9 @@ pub(super) fn groups<'a>(report: &'a Report) -> Vec<Group<'a>> {
         let counted = list.iter().map(|d| d.counted).sum::<u64>();
         let counted = if compared == 0 { counted } else { counted.min(compared) };
         let share = if compared == 0 { 0.0 } else { counted as f64 / compared as f64 };
-        Some(Group { worst: list.first()?, routes: routes.len(), counted, share })
+        let first_seen = list.iter().map(|d| d.first_seen).min()?;
+        let last_seen = list.iter().map(|d| d.last_seen).max()?;
+        Some(Group { worst: list.first()?, routes: routes.len(), counted, share, first_seen, last_seen })
     };
     let mut groups: Vec<Group<'a>> = alike.into_values().filter_map(group).collect();
     groups.sort_by(|a, b| {

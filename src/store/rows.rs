@@ -4,8 +4,8 @@
 
 use crate::evidence::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, Kinds, KnownNoise, LATENCY_DIGITS,
-    LATENCY_MAX_US, LATENCY_MIN_US, NoisePairs, Pace, PaceCounts, RouteEvidence, StatusCounts, Volatility, histogram,
-    restore_noise,
+    LATENCY_MAX_US, LATENCY_MIN_US, NoisePairs, Pace, PaceCounts, RouteEvidence, StatusCounts, Trend, Volatility,
+    histogram, restore_noise,
 };
 use crate::gate::Policy;
 use crate::model::{Leg, PerLeg, Timestamp};
@@ -85,6 +85,8 @@ pub(super) struct RouteRow {
     bursts: Bursts,
     #[serde(default)]
     pace: Option<PaceRow>,
+    #[serde(default)]
+    trend: Trend,
     #[serde(default)]
     rule_hits: BTreeMap<Arc<str>, u64>,
 }
@@ -191,6 +193,7 @@ impl RouteRow {
                 .collect(),
             bursts: route.bursts,
             pace: Some(PaceRow::of(&route.pace)?),
+            trend: route.trend.clone(),
             rule_hits: route.rule_hits.clone(),
         })
     }
@@ -216,6 +219,7 @@ impl RouteRow {
         if let Some(pace) = self.pace {
             route.pace = pace.read()?;
         }
+        route.trend = self.trend;
         route.divergences_overflow = self.divergences_overflow;
         let shapes =
             self.noise.into_iter().map(|(l, k, shapes)| ((l, k), KnownNoise { shapes, ..KnownNoise::default() }));
@@ -351,7 +355,7 @@ mod tests {
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
-        for since in ["noise_pairs", "rule_hits", "restarts", "bursts"] {
+        for since in ["noise_pairs", "rule_hits", "restarts", "bursts", "trend"] {
             fields.as_object_mut().unwrap().remove(since);
         }
         // As it was kept before kinds that chance picks among were one.

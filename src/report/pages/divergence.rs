@@ -1,13 +1,15 @@
 //! One divergence: a sentence, what it looks like, and what to do about it.
 
 use super::super::compare::{Block, State, compare, cut, written};
-use super::super::{DivergenceDetail, Report, confirmed, find};
+use super::super::plots::{Markup, share_sparkline, shares};
+use super::super::{DivergenceDetail, Report, ShareSpan, ShareTrend, confirmed, duration, find, share};
 use super::{Deed, Frame, Look, Query, filters, rendered};
 use crate::diff::{Finding, Tier};
 use crate::evidence::{Evidence, Example, ExampleMessage};
 use askama::Template;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Template)]
 #[template(path = "divergence.html")]
@@ -16,6 +18,13 @@ struct Divergence<'a> {
     d: &'a DivergenceDetail,
     compared: u64,
     confirmed: String,
+    spark: Markup,
+    /// Of the latest span that is over.
+    lately: String,
+    shares: Markup,
+    spans: Vec<ShareSpan>,
+    /// How long a span is.
+    span: String,
     /// Which example is shown, from 1; the others are a link away.
     at: usize,
     shown: Option<Shown<'a>>,
@@ -56,12 +65,24 @@ pub fn divergence(look: &Look, deeds: &[Deed], fingerprint: &str, query: &Query)
         frame: Frame::new(look, deeds, "/divergences", &d.fingerprint, query.get("epoch")),
         compared: report.routes.iter().find(|r| r.route == d.route).map_or(0, |r| r.counts.compared),
         confirmed: confirmed(d.asked_again, d.transient),
+        spark: d.trend.as_ref().map(share_sparkline).unwrap_or_default(),
+        lately: d.trend.as_ref().map(lately).unwrap_or_default(),
+        shares: d.trend.as_ref().map(shares).unwrap_or_default(),
+        spans: d.trend.as_ref().map(ShareTrend::spans).unwrap_or_default(),
+        span: d.trend.as_ref().map_or_else(String::new, |t| duration(Duration::from_secs(t.seconds))),
         at,
         shown: d.examples.get(at - 1).map(|e| shown(e, &reasons, report.proxy.listen.as_deref(), &d.route)),
         rule: rule(d),
         trial: trial(&look.evidence, d, &reasons),
         d,
     }))
+}
+
+/// What its share was in the latest span that is over.
+fn lately(trend: &ShareTrend) -> String {
+    let over = trend.spans().into_iter().rev().skip(1).find_map(|span| span.share());
+    let length = duration(Duration::from_secs(trend.seconds));
+    over.map_or_else(String::new, |part| format!("{} lately, over {length}", share(part)))
 }
 
 /// Why findings of one route do not count, beyond what they say themselves.

@@ -1,7 +1,7 @@
 //! Rows that several pages show.
 
 use super::super::format::{digits, part};
-use super::super::plots::{Markup, interval, progress, sparkline};
+use super::super::plots::{Markup, interval, progress, share_sparkline, sparkline};
 use super::super::{
     BoundSeries, DivergenceReport, Latency, LatencyRatio, LatencySummary, Report, RouteReport, share, thousands, words,
 };
@@ -182,6 +182,9 @@ pub struct DivergenceRow<'a> {
     pub summary: &'a str,
     pub exchanges: u64,
     pub share: String,
+    /// Its share over time, where it is of one route.
+    pub trend: Markup,
+    pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     /// What excuses it, where it never counted.
     pub excused: Option<&'a str>,
@@ -198,6 +201,8 @@ impl<'a> From<&'a DivergenceReport> for DivergenceRow<'a> {
             summary: &d.summary,
             exchanges: if d.excused { d.count } else { d.counted },
             share: share(d.share),
+            trend: d.trend.as_ref().map(share_sparkline).unwrap_or_default(),
+            first_seen: d.first_seen,
             last_seen: d.last_seen,
             excused: d.excused.then(|| d.excused_by.as_deref().unwrap_or("nothing of it counts")),
         }
@@ -209,6 +214,12 @@ pub fn divergence_rows(report: &Report, limit: usize) -> (Vec<DivergenceRow<'_>>
     let groups = words::groups(report);
     let all = groups.len();
     let rows = groups.into_iter().take(limit).map(|group| DivergenceRow {
+        trend: match &group.worst.trend {
+            Some(trend) if group.routes == 1 => share_sparkline(trend),
+            _ => Markup::default(),
+        },
+        first_seen: group.first_seen,
+        last_seen: group.last_seen,
         place: match group.routes {
             1 => group.worst.route.to_string(),
             n => format!("on {} routes", thousands(n as u64)),
