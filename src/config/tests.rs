@@ -223,6 +223,14 @@ route orders mirrors POST: the candidate gets writes, it must not share the prim
 }
 
 #[test]
+fn what_holds_for_all_routes_together_is_no_key_of_one() {
+    let text = "[[route]]\npath = \"/a\"\ncoverage = 0.5\nmin_duration = \"48h\"\nmax_duration = \"30d\"\n";
+    let warnings = read_as(text, Notation::Toml, &urls()).unwrap().warnings;
+    let told = |key: &str| format!("{key} of route /a has no effect: it holds for all routes together");
+    assert_eq!(warnings, [told("coverage"), told("max_duration")]);
+}
+
+#[test]
 fn methods_that_only_read_are_no_writes() {
     let text = "[mirror]\nmethods = [\"GET\", \"PROPFIND\", \"REPORT\", \"SEARCH\", \"QUERY\", \"MKCOL\"]\n";
     let warnings = read_as(text, Notation::Toml, &urls()).unwrap().warnings;

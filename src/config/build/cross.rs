@@ -85,6 +85,16 @@ fn warn(sources: &Sources<'_>, checked: &mut Checked) {
         );
     }
     for policy in &checked.gate.routes {
+        let (own, all) = (&policy.settings, &checked.gate.default);
+        let for_all = [
+            ("coverage", own.coverage != all.coverage),
+            ("unseen", own.unseen != all.unseen),
+            ("max_duration", own.max_duration != all.max_duration),
+            ("tail_tolerance", own.tail_tolerance != all.tail_tolerance),
+        ];
+        for (key, _) in for_all.iter().filter(|(_, set)| *set) {
+            warnings.push(format!("{key} of route {} has no effect: it holds for all routes together", policy.name));
+        }
         if policy.settings.min_duration.is_zero() && !checked.gate.default.min_duration.is_zero() {
             warnings.push(format!(
                 "min_duration of route {} is 0s: a verdict may come from minutes of traffic",
