@@ -38,7 +38,7 @@ pub(super) enum Stream {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ear(Arc<Hearing>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Hearing {
     heard: AtomicBool,
     asked: AtomicBool,
@@ -171,6 +171,21 @@ impl AsyncWrite for Io {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+        }
+    }
+}
+
+// === impl Hearing ===
+
+impl Default for Hearing {
+    fn default() -> Self {
+        Self {
+            // Nothing is an answer's head until one is asked for: the bytes of HTTP/2 never are.
+            heard: AtomicBool::new(true),
+            asked: AtomicBool::default(),
+            question: Mutex::default(),
+            surplus: Mutex::default(),
+            has_surplus: AtomicBool::default(),
         }
     }
 }

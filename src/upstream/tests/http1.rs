@@ -392,3 +392,20 @@ async fn what_a_leg_may_say_in_its_head_is_more_than_clients_may() {
         assert!(sent.response.headers().contains_key("x-0"));
     }
 }
+
+#[tokio::test]
+async fn an_answer_with_many_fields_comes_whole() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::Http, address);
+    for _ in 0..2 {
+        let sending = spawn_send(&up, get("/"), GET);
+        let mut peer = Peer::accept(&listener).await;
+        peer.head().await;
+        let fields: String = (0..300).map(|i| format!("X-Field-{i}: {i}\r\n")).collect();
+        peer.say(&format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 2\r\nConnection: close\r\n\r\nhi")).await;
+        let sent = sending.await.unwrap().unwrap();
+        assert_eq!(sent.response.headers()["x-field-299"], "299");
+        assert_eq!(sent.response.headers().len(), 302);
+        assert_eq!(text(sent).await, "hi");
+    }
+}

@@ -106,6 +106,15 @@ async fn bodies_and_trailers_pass_in_both_directions() {
 }
 
 #[tokio::test]
+async fn lines_of_a_body_are_no_fields() {
+    let (listener, address) = listen().await;
+    let lines: &'static str = "a line: of a body\n".repeat(500).leak();
+    let _told = serve(listener, 100, move |_| async move { Response::new(Frames::all(vec![data(lines)])) });
+    let sent = upstream(Scheme::H2c, address).send(get("/"), GET).await.unwrap();
+    assert_eq!(text(sent).await, lines);
+}
+
+#[tokio::test]
 async fn callers_at_once_share_one_connection_and_those_after_them_too() {
     let (listener, address) = listen().await;
     let mut told = serve(listener, 100, hello);
