@@ -1,6 +1,7 @@
 //! HTTP/2 legs, in cleartext.
 
 use super::*;
+use http_body::Body;
 use http::HeaderMap;
 use http_body::Frame;
 use hyper::service::service_fn;
