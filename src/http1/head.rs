@@ -254,15 +254,27 @@ pub fn put_status_line(out: &mut BytesMut, version_11: bool, status: StatusCode,
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends all fields.
-pub fn put_fields(out: &mut BytesMut, headers: &HeaderMap, spelling: &Spelling) {
+/// Appends all fields but those that `without` names.
+pub fn put_fields(out: &mut BytesMut, headers: &HeaderMap, spelling: &Spelling, without: impl Fn(&HeaderName) -> bool) {
+    let mut before = None;
+    let mut nth = 0;
+    // Lines of one name follow each other.
     for (name, value) in headers {
-        put_field(out, name, value.as_bytes(), spelling);
+        nth = if before == Some(name) { nth + 1 } else { 0 };
+        before = Some(name);
+        if !without(name) {
+            put_line(out, name, nth, value.as_bytes(), spelling);
+        }
     }
 }
 
+/// Appends a field that is no other line's.
 pub fn put_field(out: &mut BytesMut, name: &HeaderName, value: &[u8], spelling: &Spelling) {
-    spelling.put(name, out);
+    put_line(out, name, 0, value, spelling);
+}
+
+fn put_line(out: &mut BytesMut, name: &HeaderName, nth: usize, value: &[u8], spelling: &Spelling) {
+    spelling.put(name, nth, out);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

@@ -72,7 +72,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
                     Err(frame) => {
                         let (Framing::Chunked, Ok(trailers)) = (self.framing, frame.into_trailers()) else { continue };
                         self.out.extend_from_slice(b"0\r\n");
-                        put_fields(&mut self.out, &trailers, &Spelling::default());
+                        put_fields(&mut self.out, &trailers, &Spelling::default(), |_| false);
                         self.out.extend_from_slice(b"\r\n");
                         self.body = None;
                     }

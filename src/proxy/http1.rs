@@ -283,14 +283,16 @@ impl Http1<'_> {
     }
 
     async fn write(&self, writer: &mut Writer<AnswerBody>) -> Result<(), ()> {
+        let mut broken = false;
         poll_fn(|cx| {
             loop {
                 // Not while the connection is locked: what is left of the request is sent on in here.
-                if let Err(trouble) = writer.fill(cx) {
+                if !broken && let Err(trouble) = writer.fill(cx) {
+                    // What came before that still goes out.
+                    broken = true;
                     if let BodyTrouble::Broken(failure) = trouble {
                         tracing::debug!(%failure, "an answer broke off");
                     }
-                    return Poll::Ready(Err(()));
                 }
                 let mut link = lock(&self.link);
                 if writer.has_output() {
@@ -299,6 +301,8 @@ impl Http1<'_> {
                         Poll::Ready(Err(_)) => return Poll::Ready(Err(())),
                         Poll::Pending => {}
                     }
+                } else if broken {
+                    return Poll::Ready(Err(()));
                 } else if writer.is_done() {
                     return Poll::Ready(Ok(()));
                 }
@@ -539,7 +543,7 @@ impl Interims {
     pub fn push(&self, status: StatusCode, headers: &HeaderMap) {
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         head::put_status_line(&mut bytes, true, status, None);
-        head::put_fields(&mut bytes, headers, &Spelling::default());
+        head::put_fields(&mut bytes, headers, &Spelling::default(), |_| false);
         bytes.extend_from_slice(b"\r\n");
         self.waiting.store(true, Ordering::Release);
     }
@@ -659,11 +663,9 @@ fn put_head(
     };
     let declared = length.is_some() && parts.headers.get(CONTENT_LENGTH) == length.as_ref();
     let drop_length = !declared && (bodied != Bodied::No || parts.status == StatusCode::NO_CONTENT);
-    for (name, value) in &parts.headers {
-        if *name != TRANSFER_ENCODING && !(drop_length && *name == CONTENT_LENGTH) {
-            head::put_field(out, name, value.as_bytes(), spelling);
-        }
-    }
+    head::put_fields(out, &parts.headers, spelling, |name| {
+        *name == TRANSFER_ENCODING || (drop_length && *name == CONTENT_LENGTH)
+    });
     if bodied == Bodied::Chunked {
         head::put_field(out, &TRANSFER_ENCODING, b"chunked", spelling);
     }

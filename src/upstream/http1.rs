@@ -203,9 +203,7 @@ impl Hearing {
 fn writer(parts: &request::Parts, body: LegBody, spelling: &Spelling) -> Writer<LegBody> {
     let mut out = BytesMut::with_capacity(HEAD);
     head::put_request_line(&mut out, &parts.method, &parts.uri);
-    for (name, value) in parts.headers.iter().filter(|(name, _)| **name != TRANSFER_ENCODING) {
-        head::put_field(&mut out, name, value.as_bytes(), spelling);
-    }
+    head::put_fields(&mut out, &parts.headers, spelling, |name| *name == TRANSFER_ENCODING);
     let framing = if body.is_end_stream() {
         None
     } else if let Some(length) = declared(&parts.headers) {
