@@ -175,15 +175,10 @@ struct Field {
     value: Range<usize>,
 }
 
-fn parse<'b>(
-    buf: &'b [u8],
-    room: &mut [MaybeUninit<httparse::Header<'b>>],
-) -> Result<Option<Parsed>, httparse::Error> {
+fn parse<'b>(buf: &'b [u8], room: &mut [MaybeUninit<httparse::Header<'b>>]) -> Result<Option<Parsed>, httparse::Error> {
     let mut answer = httparse::Response::new(&mut []);
     let mut config = httparse::ParserConfig::default();
-    config
-        .allow_spaces_after_header_name_in_responses(true)
-        .allow_obsolete_multiline_headers_in_responses(true);
+    config.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
     let httparse::Status::Complete(length) = config.parse_response_with_uninit_headers(&mut answer, buf, room)? else {
         return Ok(None);
     };
@@ -192,15 +187,16 @@ fn parse<'b>(
         let at = part.as_ptr() as usize - start;
         at..at + part.len()
     };
-    let fields = answer.headers.iter().map(|field| Field { name: place(field.name.as_bytes()), value: place(field.value) });
+    let fields =
+        answer.headers.iter().map(|field| Field { name: place(field.name.as_bytes()), value: place(field.value) });
     Ok(Some(Parsed {
         length,
         version: answer.version.unwrap_or(1),
         status: answer.code.unwrap_or_default(),
-        reason: answer.reason.filter(|reason| !reason.is_empty()).map_or_else(
-            || reason(&buf[..length]),
-            |reason| place(reason.as_bytes()),
-        ),
+        reason: answer
+            .reason
+            .filter(|reason| !reason.is_empty())
+            .map_or_else(|| reason(&buf[..length]), |reason| place(reason.as_bytes())),
         fields: fields.collect(),
     }))
 }
@@ -289,6 +285,134 @@ impl From<httparse::Error> for HeadError {
             httparse::Error::Status => Self::Status,
             httparse::Error::TooManyHeaders => Self::TooLarge,
             _ => Self::Field,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: HeadLimits = HeadLimits { max_headers: 200, max_bytes: 8192 };
+
+    fn take(text: &[u8]) -> Result<Option<(AnswerHead, Vec<u8>)>, HeadError> {
+        let mut buf = BytesMut::from(text);
+        Ok(AnswerHead::take(&mut buf, LIMITS)?.map(|head| (head, buf.to_vec())))
+    }
+
+    fn whole(text: &str) -> AnswerHead {
+        take(text.as_bytes()).unwrap().unwrap().0
+    }
+
+    #[test]
+    fn a_head_ends_where_its_body_begins() {
+        let (head, left) = take(b"HTTP/1.1 200 OK\r\nA: 1\r\nA: 2\r\n\r\nbody\r\n\r\n").unwrap().unwrap();
+        assert_eq!(left, b"body\r\n\r\n");
+        assert_eq!((head.status, head.version_11, head.reason.as_deref()), (StatusCode::OK, true, None));
+        assert_eq!(head.headers.get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
+        for part in ["", "H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nA: 1\r\n"] {
+            assert!(take(part.as_bytes()).unwrap().is_none(), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_kept_where_they_are_not_the_usual_ones() {
+        let reason = |text: &[u8]| take(text).unwrap().unwrap().0.reason.map(|reason| reason.to_vec());
+        assert_eq!(reason(b"HTTP/1.1 200 Fine today\r\n\r\n"), Some(b"Fine today".to_vec()));
+        assert_eq!(reason(b"HTTP/1.1 200\r\n\r\n"), Some(Vec::new()));
+        assert_eq!(reason(b"HTTP/1.1 200 \r\n\r\n"), Some(Vec::new()));
+        assert_eq!(
+            reason(b"\r\nHTTP/1.1 404 Nicht gef\xfcnden\r\nA: b c d\r\n\r\n"),
+            Some(b"Nicht gef\xfcnden".to_vec())
+        );
+        assert_eq!(reason(b"HTTP/1.0 404 Not Found\n\n"), None);
+    }
+
+    #[test]
+    fn folded_lines_are_joined_by_a_space() {
+        let head = whole("HTTP/1.1 200 OK\r\nA: 1\r\n  2\r\n\t3\r\nB : 4\r\n\r\n");
+        assert_eq!((&head.headers["a"], &head.headers["b"]), (&"1 2 3".parse().unwrap(), &"4".parse().unwrap()));
+    }
+
+    #[test]
+    fn limits_hold() {
+        let fields = |n: usize| (0..n).map(|i| format!("X-{i}: {i}\r\n")).collect::<String>();
+        for n in [99, 100, 101, 200] {
+            let head = whole(&format!("HTTP/1.1 200 OK\r\n{}\r\n", fields(n)));
+            assert_eq!(head.headers.len(), n);
+        }
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", fields(201));
+        let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "y".repeat(9000));
+        let endless = &long[..long.len() - 4];
+        for text in [&many[..], &long, endless] {
+            assert_eq!(take(text.as_bytes()).unwrap_err(), HeadError::TooLarge);
+        }
+    }
+
+    #[test]
+    fn where_a_body_ends_is_never_guessed() {
+        use Framing::{Chunked, Close, Length};
+        for (head, method, framing) in [
+            ("200 OK\r\nContent-Length: 5", Method::GET, Ok(Length(5))),
+            ("200 OK\r\nContent-Length: 5\r\nContent-Length: 5", Method::GET, Ok(Length(5))),
+            ("200 OK\r\nContent-Length: 5, 5", Method::GET, Ok(Length(5))),
+            ("200 OK\r\nContent-Length: 5\r\nContent-Length: 6", Method::GET, Err(HeadError::ContentLength)),
+            ("200 OK\r\nContent-Length: +5", Method::GET, Err(HeadError::ContentLength)),
+            ("200 OK\r\nContent-Length: 99999999999999999999", Method::GET, Err(HeadError::ContentLength)),
+            ("200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5", Method::GET, Ok(Chunked)),
+            ("200 OK\r\nTransfer-Encoding: gzip, Chunked", Method::GET, Ok(Chunked)),
+            ("200 OK\r\nTransfer-Encoding: chunked, gzip", Method::GET, Ok(Close)),
+            ("200 OK\r\nA: b", Method::GET, Ok(Close)),
+            ("200 OK\r\nContent-Length: 5", Method::HEAD, Ok(Length(0))),
+            ("204 No Content\r\nContent-Length: 5", Method::GET, Ok(Length(0))),
+            ("304 Not Modified\r\nContent-Length: 5", Method::GET, Ok(Length(0))),
+        ] {
+            assert_eq!(whole(&format!("HTTP/1.1 {head}\r\n\r\n")).framing(&method), framing, "{head}");
+        }
+        let old = whole("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert_eq!(old.framing(&Method::GET), Err(HeadError::TransferEncoding));
+    }
+
+    #[test]
+    fn who_closes_says_so_or_is_old() {
+        for (head, keeps) in [
+            ("HTTP/1.1 200 OK", true),
+            ("HTTP/1.1 200 OK\r\nConnection: x, Close", false),
+            ("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nConnection: close", false),
+            ("HTTP/1.0 200 OK", false),
+            ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive", true),
+        ] {
+            assert_eq!(whole(&format!("{head}\r\n\r\n")).keeps_alive(), keeps, "{head}");
+        }
+    }
+
+    proptest! {
+        /// What is written is what was read, but for the usual reason and the white space around values.
+        #[test]
+        fn a_head_that_was_read_is_written_as_it_was(
+            fields in proptest::collection::vec(("[A-Za-z-]{1,12}", "[!-~]([ -~]{0,20}[!-~])?"), 0..20),
+            reason in "[A-Za-z][A-Za-z ]{0,10}[A-Za-z]",
+        ) {
+            let mut fields = fields;
+            // Lines of one name stand together once they have been read.
+            fields.sort_by_key(|(name, _)| name.to_lowercase());
+            let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let text = format!("HTTP/1.1 200 {reason}\r\n{lines}\r\n");
+            let head = whole(&text);
+            let mut out = BytesMut::new();
+            put_status_line(&mut out, head.version_11, head.status, head.reason.as_deref());
+            put_fields(&mut out, &head.headers, &head.spelling, |_| false);
+            out.extend_from_slice(b"\r\n");
+            prop_assert_eq!(String::from_utf8(out.to_vec()).unwrap(), text);
+        }
+
+        /// Whatever comes, it is read, refused or waited for.
+        #[test]
+        fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..200), sane: bool) {
+            let mut text = if sane { b"HTTP/1.1 200 ".to_vec() } else { Vec::new() };
+            text.extend(bytes);
+            let _ = take(&text);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A message on its way out: its head is there, its body comes.
 
+use super::Spelling;
 use super::decoder::Framing;
 use super::head::put_fields;
-use super::Spelling;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
 use std::fmt::Write;
@@ -157,5 +157,114 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
     /// Whether the whole message has been gathered and written.
     pub fn is_done(&self) -> bool {
         self.body.is_none() && !self.has_output()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, HeaderValue};
+    use http_body::Frame;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::future::poll_fn;
+
+    /// Frames, between which it is not ready now and then.
+    struct Frames(VecDeque<Option<Frame<Bytes>>>);
+
+    impl Body for Frames {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.0.pop_front() {
+                Some(None) => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                Some(Some(frame)) => Poll::Ready(Some(Ok(frame))),
+                None => Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Takes so many bytes at a time.
+    struct Narrow(usize, Vec<u8>);
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            let n = buf.len().min(self.0);
+            self.1.extend_from_slice(&buf[..n]);
+            Poll::Ready(Ok(n))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn written(
+        parts: &[Option<Vec<u8>>],
+        trailers: bool,
+        framing: Framing,
+        width: usize,
+    ) -> Result<Vec<u8>, WriteTrouble<Infallible>> {
+        let mut frames: VecDeque<_> =
+            parts.iter().map(|part| part.as_ref().map(|part| Frame::data(Bytes::copy_from_slice(part)))).collect();
+        if trailers {
+            let fields = HeaderMap::from_iter([(http::header::ETAG, HeaderValue::from_static("x"))]);
+            frames.push_back(Some(Frame::trailers(fields)));
+        }
+        let mut writer = Writer::new(BytesMut::from(&b"head "[..]), Some(Frames(frames)), framing);
+        let mut io = Narrow(width, Vec::new());
+        poll_fn(|cx| writer.poll(&mut io, cx)).await?;
+        Ok(io.1)
+    }
+
+    #[tokio::test]
+    async fn a_body_keeps_to_its_length() {
+        let two = [Some(b"ab".to_vec()), None, Some(b"c".to_vec())];
+        assert_eq!(written(&two, true, Framing::Length(3), 2).await.unwrap(), b"head abc");
+        for length in [2, 4] {
+            let wrong = written(&two, false, Framing::Length(length), 2).await;
+            assert!(matches!(wrong, Err(WriteTrouble::Body(BodyTrouble::Wrong))), "{length}");
+        }
+    }
+
+    proptest! {
+        /// However it is cut, what arrives is the body, and one reader finds its end.
+        #[test]
+        fn what_is_written_can_be_read(
+            sizes in proptest::collection::vec(proptest::option::of(0usize..40_000), 0..6),
+            trailers: bool,
+            width in 1usize..50_000,
+        ) {
+            let parts: Vec<Option<Vec<u8>>> = sizes.iter().map(|size| size.map(|n| vec![b'0' + (n % 10) as u8; n])).collect();
+            let whole: Vec<u8> = parts.iter().flatten().flatten().copied().collect();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let write = |framing| runtime.block_on(written(&parts, trailers, framing, width.max(100))).unwrap();
+            prop_assert_eq!(&write(Framing::Close)[5..], &whole[..]);
+            let chunked = write(Framing::Chunked);
+            let mut buf = BytesMut::from(&chunked[5..]);
+            let mut decoder = super::super::Decoder::new(Framing::Chunked, 1000);
+            let (mut data, mut fields) = (Vec::new(), 0);
+            loop {
+                match decoder.next(&mut buf).unwrap() {
+                    super::super::Decoded::Data(part) => data.extend_from_slice(&part),
+                    super::super::Decoded::Trailers(trailers) => fields = trailers.len(),
+                    super::super::Decoded::End => break,
+                    super::super::Decoded::More => panic!("no end"),
+                }
+            }
+            prop_assert_eq!((data, fields), (whole, usize::from(trailers)));
+        }
     }
 }

@@ -49,16 +49,27 @@ enum Inner {
     /// All that is to come.
     Whole(Bytes),
     Http1(Box<(Reading, Decoder)>),
-    Http2 { body: Incoming, _load: Load },
+    Http2 {
+        body: Incoming,
+        _load: Load,
+    },
     Tunnel(LegTunnel),
     Over,
 }
 
 /// What the head of an answer was followed by.
 pub(super) enum Answer {
-    Http1 { framing: Framing, reading: Reading, max_trailers: usize },
+    Http1 {
+        framing: Framing,
+        reading: Reading,
+        max_trailers: usize,
+    },
     /// `bodiless` answers (to HEAD, 204, 304) may declare a length they do not have.
-    Http2 { body: Incoming, load: Load, bodiless: bool },
+    Http2 {
+        body: Incoming,
+        load: Load,
+        bodiless: bool,
+    },
     Tunnel(LegTunnel),
 }
 

@@ -31,9 +31,9 @@ use connect::{Connected, Connector, Offer};
 use failure::Trouble;
 use form::Form;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http1::{H1Line, Sending};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use http1::{H1Line, Sending};
 use idle::IdleStack;
 use multiplexed::{H2Line, Load, Multiplexed, Opened, Step};
 use std::future::{Future, poll_fn};
@@ -156,7 +156,10 @@ struct Missed {
 
 impl std::fmt::Debug for SendOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SendOptions").field("upgrade", &self.upgrade).field("again", &self.again.is_some()).finish_non_exhaustive()
+        f.debug_struct("SendOptions")
+            .field("upgrade", &self.upgrade)
+            .field("again", &self.again.is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::super::guard::Limits;
 use super::*;
-use http::header::LINK;
+use bytes::Bytes;
+use http::header::{HeaderValue, LINK};
 use http_body_util::{BodyExt, Full};
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -122,8 +123,7 @@ const BAD: &str = "GET /bad HTTP/1.1\r\n\r\n";
 async fn good_requests_pass_in_any_pieces() {
     for piece in [1, 7, 40, 10_000] {
         let input = format!("{GOOD}\r\n{UPLOAD}{CHUNKED}{LAST}");
-        let bodies: Vec<_> =
-            answers(&talk(&setup(), input.as_bytes(), piece).await).into_iter().map(|a| a.1).collect();
+        let bodies: Vec<_> = answers(&talk(&setup(), input.as_bytes(), piece).await).into_iter().map(|a| a.1).collect();
         assert_eq!(bodies, ["/ok ", "/up hello", "/ch abcde", "/last "], "pieces of {piece}");
     }
 }

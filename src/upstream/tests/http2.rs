@@ -1,8 +1,8 @@
 //! HTTP/2 legs, in cleartext.
 
 use super::*;
-use http_body::Body;
 use http::HeaderMap;
+use http_body::Body;
 use http_body::Frame;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
