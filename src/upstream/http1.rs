@@ -27,7 +27,7 @@ pub(super) struct H1Line {
     /// Read and not looked at.
     pub(super) buf: BytesMut,
     alarm: Alarm,
-    /// Bytes of the last answer's body, where it said so: the next one is read as the same size.
+    /// Bytes of the last answer, where it said how long it is: the next one is read as if it were as large.
     usual: u64,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Sending<'a> {
     pub(super) on_interim: Option<OnInterim<'a>>,
 }
 
-/// Room for a request's head before it has to grow.
+/// Room for a head, before it has to grow.
 const HEAD: usize = 512;
 
 // === impl H1Line ===
@@ -126,7 +126,7 @@ impl H1Line {
             Answer::Tunnel(LegTunnel::Http1(Box::new(read::Prefixed::new(self.buf, self.io))))
         } else {
             let framing = head.framing(method).map_err(failure::of_head)?;
-            self.usual = if let Framing::Length(length) = framing { length } else { 0 };
+            self.usual = if let Framing::Length(length) = framing { length + HEAD as u64 } else { 0 };
             Answer::Http1 {
                 framing,
                 reading: Reading {
