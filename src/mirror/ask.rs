@@ -5,12 +5,12 @@ use crate::mirror::MirrorSettings;
 use crate::model::{
     Answer, BodyEnd, Captured, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Stream, Timing, is_read_only,
 };
-use crate::upstream::{Fault, LegBody, SendOptions, Upstream};
+use crate::upstream::{Ask, Fault, LegBody, SendOptions, Upstream};
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{
     EXPECT, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
 };
-use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -20,6 +20,9 @@ pub const MARK: HeaderName = HeaderName::from_static("x-parallax-leg");
 
 /// Validators hold against the system that gave them out, so mirror legs are not sent them.
 pub const CONDITIONS: [HeaderName; 5] = [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
+
+/// What a mirror leg is not sent: a captured body waits for nobody's word. Conditions come behind it.
+const WITHHELD: [HeaderName; 6] = [EXPECT, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
 
 /// What a leg did, and its record for the evidence.
 #[derive(Debug)]
@@ -97,9 +100,14 @@ async fn collect(
     spoilt: &mut bool,
     begun: &mut Option<Begun>,
 ) -> Outcome {
-    let again = || request(leg, question, settings);
-    let options = SendOptions { again: Some(&again), spelling: Some(&question.spelling), ..SendOptions::default() };
-    let sent = match upstream.send(again(), options).await {
+    let mark = [(MARK, HeaderValue::from_static(leg.as_str()))];
+    let ask = request(leg, question, settings, &mark);
+    let body = match &question.body {
+        RequestBody::Empty => LegBody::Empty,
+        RequestBody::Shared(capture) => LegBody::Boxed(Box::pin(capture.reader().map_err(Into::into))),
+    };
+    let how = SendOptions { again: true, ..SendOptions::default() };
+    let sent = match upstream.send(&ask, body, how).await {
         Ok(sent) => sent,
         Err(error) => {
             *spoilt = error.fault != Fault::Leg;
@@ -149,29 +157,24 @@ fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut 
 }
 
 /// The request as a mirror leg gets it, or the primary that is asked once more.
-fn request(leg: Leg, question: &Question, settings: &MirrorSettings) -> Request<LegBody> {
-    let body = match &question.body {
-        RequestBody::Empty => LegBody::Empty,
-        RequestBody::Shared(capture) => LegBody::Boxed(Box::pin(capture.reader().map_err(Into::into))),
+fn request<'a>(
+    leg: Leg,
+    question: &'a Question,
+    settings: &'a MirrorSettings,
+    mark: &'a [(HeaderName, HeaderValue)],
+) -> Ask<'a> {
+    let (remove, set) = match leg {
+        Leg::Primary => (&[][..], &[][..]),
+        Leg::Candidate | Leg::Control => (&settings.remove_headers[..], &settings.set_headers[..]),
     };
-    let mut request = Request::new(body);
-    *request.method_mut() = question.head.method.clone();
-    *request.uri_mut() = question.head.uri.clone();
-    let mut headers = question.head.headers.clone();
-    headers.remove(EXPECT);
-    // A write keeps its conditions: without them it could do what its sender meant to prevent.
-    if is_read_only(&question.head.method) {
-        CONDITIONS.iter().for_each(|name| drop(headers.remove(name)));
+    Ask {
+        method: &question.head.method,
+        uri: &question.head.uri,
+        headers: &question.head.headers,
+        version: question.version,
+        // A write keeps its conditions: without them it could do what its sender meant to prevent.
+        without: [if is_read_only(&question.head.method) { &WITHHELD } else { &WITHHELD[..1] }, remove],
+        with: [set, mark],
+        spelling: &question.spelling,
     }
-    if leg != Leg::Primary {
-        for name in &settings.remove_headers {
-            headers.remove(name);
-        }
-        for (name, value) in &settings.set_headers {
-            headers.insert(name, value.clone());
-        }
-    }
-    headers.insert(MARK, HeaderValue::from_static(leg.as_str()));
-    *request.headers_mut() = headers;
-    request
 }
