@@ -13,6 +13,7 @@ use http::header::{
 };
 use http_body_util::BodyExt;
 use std::sync::Arc;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The mark: a request that carries it is served, never mirrored again.
@@ -48,12 +49,13 @@ pub async fn ask(
     let mut begun = None;
     let collected = {
         let collect = collect(upstream, leg, question, settings, budget, due, &mut timing, &mut spoilt, &mut begun);
-        let deadline = async {
+        // Kept also where an answer that comes without pause uses up the task's turns.
+        let deadline = unconstrained(async {
             if timeout_at(due + settings.timeout, question.body.end()).await.is_ok() {
                 let start = if matches!(question.body, RequestBody::Empty) { due } else { Instant::now() };
                 sleep_until(start + settings.timeout).await;
             }
-        };
+        });
         tokio::select! {
             biased;
             outcome = collect => Ok(outcome),
