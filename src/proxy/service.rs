@@ -10,8 +10,8 @@ use super::guard::{self, GuardHandle};
 use super::headers;
 use super::tunnel::Tunnels;
 use crate::flow::{
-    Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder, RequestBody,
-    Ticket,
+    Asked, BodyCapture, Exchange, Inbox, Mirror, Passing, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder,
+    RequestBody, Ticket,
 };
 use crate::model::{
     Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Stream, Timestamp, Timing,
@@ -264,7 +264,8 @@ impl Gateway {
         };
         let recorder = Recorder::new(admission.max_body, self.capture_budget.clone());
         let (sender, primary) = oneshot::channel();
-        let primary_head = Arc::new(PrimaryHead::default());
+        let passing = Passing::default();
+        let primary_head = Arc::new(PrimaryHead::new(&passing));
         let question = Arc::new(Question { head, extensions, body, max_body: admission.max_body });
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
         live.mirror.start(Exchange {
@@ -279,7 +280,7 @@ impl Gateway {
             primary_head: primary_head.clone(),
             primary,
         });
-        (question, Some(Promised { sender, head: primary_head, recorder }))
+        (question, Some(Promised { sender, head: primary_head, recorder, passing }))
     }
 
     fn answer(
@@ -312,13 +313,14 @@ impl Gateway {
         let (mut parts, body) = response.into_parts();
         headers::strip_hop_by_hop(&mut parts.headers);
         parts.version = Version::HTTP_11;
-        let watch = promise.map(|Promised { sender, head, mut recorder }| {
+        let watch = promise.map(|Promised { sender, head, mut recorder, passing }| {
             let endless = Stream::of(&parts.headers).is_some();
             if endless {
                 recorder.keep_beginning();
             }
             let promise = Promise {
                 recorder,
+                passing,
                 answer: Answer {
                     status: parts.status,
                     reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
@@ -360,6 +362,7 @@ struct Promised {
     sender: oneshot::Sender<PrimaryOutcome>,
     head: Arc<PrimaryHead>,
     recorder: Recorder,
+    passing: Passing,
 }
 
 /// A request that wants a tunnel.

@@ -67,7 +67,7 @@ impl Redactor {
     fn captured(&self, body: &Captured) -> ExampleMessage {
         let (text, binary) = match body.contiguous() {
             Some(bytes) => self.body(&bytes),
-            None => (format!("[not kept: {} bytes, xxh3 {:032x}]", body.len(), body.xxh3()), false),
+            None => (format!("[not kept: {}]", body.summary()), false),
         };
         ExampleMessage { body: text, body_bytes: body.len(), binary, ..ExampleMessage::default() }
     }
