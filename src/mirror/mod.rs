@@ -174,11 +174,9 @@ impl Mirror for Plan {
         let policy = self.policy(exchange.admission.configured).clone();
         let (legs, shared) = (self.legs.clone(), self.shared.clone());
         // Boxed, because a task is moved several times until it stands where it runs.
-        let f = async move {
+        tokio::spawn(Box::pin(async move {
             shared.skew.record(exchange.due.elapsed());
             exchange::run(shared, legs, policy, exchange).await;
-        };
-        eprintln!("SIZE task {}", size_of_val(&f));
-        tokio::spawn(Box::pin(f));
+        }));
     }
 }

@@ -62,8 +62,8 @@ impl<'a> Reading<'a> {
         Self { beside, may_pause: version != Version::HTTP_2, declared, max_body: max_body as u64, permit: None }
     }
 
-    /// A chunk has come, `length` bytes with those before it, and the last of them where it `ended`. Waits for a primary that is still on its way where the
-    /// body is far ahead of it; `paused` is set then.
+    /// A chunk has come, `length` bytes with those before it, and the last of them where it `ended`. Waits for a primary
+    /// that is still on its way where the body is far ahead of it; `paused` is set then.
     ///
     /// Up to `max_body` a longer body is read whatever the primary's length, as it may still say the same (pretty
     /// printed, or without a content coding); beyond it only length and digest decide, so that reading on would change
@@ -124,7 +124,121 @@ impl<'a> Reading<'a> {
 
 fn overran(length: u64, primary: u64) -> Failure {
     let (length, primary) = (thousands(length), thousands(primary));
-    let detail =
-        format!("gave no end of its answer in {length} bytes where the primary's has {primary}; not read further");
+    let detail = format!("body of over {length} bytes, primary's {primary}; not read on");
     Failure { kind: FailureKind::Timeout, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::{Context, Poll, Waker};
+
+    const BODY: usize = 1 << 20;
+
+    struct Stage {
+        passing: Option<Passing>,
+        primary: Arc<Progress>,
+        overrun: Arc<Limit>,
+    }
+
+    impl Stage {
+        /// A primary of which `passed` bytes have come.
+        fn new(passed: usize) -> Self {
+            let passing = Passing::default();
+            passing.pass(passed);
+            Self { primary: passing.progress().clone(), passing: Some(passing), overrun: Limit::new(together(BODY)) }
+        }
+
+        fn whole(passed: usize) -> Self {
+            let mut stage = Self::new(passed);
+            stage.passing.take().unwrap().whole();
+            stage
+        }
+
+        fn reading(&self, version: Version, declared: Option<u64>) -> Reading<'_> {
+            let beside = Beside::Follows { primary: &self.primary, overrun: &self.overrun };
+            Reading::new(beside, version, declared, BODY)
+        }
+    }
+
+    /// What is decided where nothing is waited for.
+    fn now(reading: &mut Reading<'_>, length: u64) -> Option<Result<(), Stop>> {
+        let (mut paused, mut cx) = (false, Context::from_waker(Waker::noop()));
+        let polled = std::pin::pin!(reading.goes_on(1, length, false, &mut paused)).poll(&mut cx);
+        match polled {
+            Poll::Ready(decided) => Some(decided),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn a_body_is_read_until_it_cannot_be_the_primarys() {
+        for (primary, limit) in [(0, SLACK), (1000, SLACK + 1000), (3 << 20, 6 << 20)] {
+            let stage = Stage::whole(primary);
+            let mut reading = stage.reading(Version::HTTP_11, None);
+            assert!(matches!(now(&mut reading, limit), Some(Ok(()))), "{primary}");
+            let Some(Err(Stop::Overran(failure))) = now(&mut reading, limit + 1) else {
+                panic!("{primary} is read on")
+            };
+            assert_eq!(failure.kind, FailureKind::Timeout);
+            let told = format!("over {} bytes, primary's {};", thousands(limit + 1), thousands(primary as u64));
+            assert!(failure.detail.contains(&told), "{}", failure.detail);
+        }
+    }
+
+    #[test]
+    fn a_length_that_says_so_is_enough() {
+        let stage = Stage::whole(1000);
+        for (declared, longer) in [(SLACK + 1000, false), (SLACK + 1001, true), (1 << 40, true)] {
+            let decided = now(&mut stage.reading(Version::HTTP_11, Some(declared)), 10);
+            assert_eq!(
+                matches!(decided, Some(Err(Stop::Longer(n))) if n == declared),
+                longer,
+                "{declared}: {decided:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn far_ahead_of_a_primary_on_its_way_it_waits() {
+        let stage = Stage::new(100);
+        let far = SLACK + 200;
+        assert!(
+            matches!(now(&mut stage.reading(Version::HTTP_2, None), far), Some(Ok(()))),
+            "others would wait as well"
+        );
+        let mut reading = stage.reading(Version::HTTP_11, None);
+        assert!(now(&mut reading, SLACK).is_some_and(|decided| decided.is_ok()));
+        assert!(now(&mut reading, far).is_none());
+        let (mut paused, passing) = (false, stage.passing.as_ref().unwrap());
+        let (decided, ()) = tokio::join!(reading.goes_on(1, far, false, &mut paused), async { passing.pass(100) });
+        assert!(decided.is_ok() && paused);
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_not_judged() {
+        let stage = Stage::whole(0);
+        let mut first = stage.reading(Version::HTTP_11, None);
+        let mut others: Vec<_> = (0..TOGETHER / BODY).map(|_| stage.reading(Version::HTTP_11, None)).collect();
+        for reading in &mut others {
+            assert!(matches!(now(reading, SLACK), Some(Ok(()))));
+        }
+        assert!(matches!(now(&mut first, FREE), Some(Ok(()))));
+        assert!(matches!(now(&mut first, SLACK), Some(Ok(()))), "each has what is free");
+        assert!(matches!(
+            now(&mut stage.reading(Version::HTTP_11, None), SLACK),
+            Some(Err(Stop::Ours(Incomparable::CaptureLost)))
+        ));
+        drop((first, others));
+        assert_eq!(stage.overrun.used(), 0);
+    }
+
+    #[test]
+    fn beside_a_primary_that_is_lost_nothing_long_is_read() {
+        let mut stage = Stage::new(10);
+        stage.passing = None;
+        let mut reading = stage.reading(Version::HTTP_11, None);
+        assert!(matches!(now(&mut reading, FREE), Some(Ok(()))));
+        assert!(matches!(now(&mut reading, SLACK), Some(Err(Stop::Ours(Incomparable::Budget)))));
+    }
 }
