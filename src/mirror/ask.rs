@@ -17,6 +17,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The mark: a request that carries it is served, never mirrored again.
@@ -24,6 +25,9 @@ pub const MARK: HeaderName = HeaderName::from_static("x-parallax-leg");
 
 /// Validators hold against the system that gave them out, so mirror legs are not sent them.
 pub const CONDITIONS: [HeaderName; 5] = [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
+
+/// A leg that says nothing for so long may go on with that.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// What a leg did, and its record for the evidence.
 #[derive(Debug)]
@@ -35,7 +39,8 @@ pub struct Asked {
 }
 
 /// Sends the request to `upstream` and collects the whole answer. Its clock starts when it is `due`, or when
-/// the client has sent its request whole, which has as much time itself.
+/// the client has sent its request whole, which has as much time itself. While nothing comes `quiet` is called now and
+/// then, until it says that it need not be.
 pub async fn ask(
     upstream: &Upstream,
     leg: Leg,
@@ -44,6 +49,7 @@ pub async fn ask(
     budget: &Arc<Limit>,
     due: Instant,
     beside: Beside<'_>,
+    mut quiet: impl FnMut() -> bool,
 ) -> Asked {
     let mut so_far = SoFar::default();
     let collected = {
@@ -52,7 +58,13 @@ pub async fn ask(
         let deadline = pin!(async {
             if timeout_at(due + settings.timeout, question.body.end()).await.is_ok() {
                 let start = if matches!(question.body, RequestBody::Empty) { due } else { Instant::now() };
-                sleep_until(start + settings.timeout).await;
+                let end = start + settings.timeout;
+                let mut look = start + QUIET;
+                while look < end {
+                    sleep_until(look).await;
+                    look = if quiet() { end } else { look + QUIET };
+                }
+                sleep_until(end).await;
             }
         });
         tokio::select! {

@@ -105,7 +105,7 @@ async fn ask(job: Job, desk: Desk) {
     let progress = passing.progress().clone();
     let (primary, candidate) = tokio::join!(
         async {
-            let asked = legs.ask(Leg::Primary, question, settings, due, Beside::Leads(&passing)).await;
+            let asked = legs.ask(Leg::Primary, question, settings, due, Beside::Leads(&passing), || true).await;
             if matches!(&asked.outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Complete) {
                 passing.whole();
             }
@@ -116,7 +116,8 @@ async fn ask(job: Job, desk: Desk) {
             question,
             settings,
             due,
-            Beside::Follows { primary: &progress, overrun: &desk.overrun }
+            Beside::Follows { primary: &progress, overrun: &desk.overrun },
+            || true
         )
     );
     let Outcome::Answer(answer) = primary.outcome else { return };

@@ -22,13 +22,13 @@ const LOOK: Duration = Duration::from_millis(500);
 const READ_AT_ONCE: u64 = 32 << 10;
 
 /// Asks the mirror legs, waits for what the primary did, and hands the pair on or settles it as incomparable.
-pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Policy>, mut exchange: Exchange) {
+pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Policy>, mut exchange: Box<Exchange>) {
     let settings = &policy.settings;
     let mut due = exchange.due;
-    let mut primary = None;
+    let mut primary: Option<Box<PrimaryOutcome>> = None;
     if settings.start == super::Start::AfterPrimary {
         match primary_in_time(&mut exchange, due + settings.timeout).await {
-            Ok(outcome) => primary = Some(outcome),
+            Ok(outcome) => primary = Some(Box::new(outcome)),
             Err(reason) => {
                 let exchange = named(exchange, &shared).await;
                 return exchange.ticket.incomparable(reason, shared.judge.generation(), None, PerLeg::default());
@@ -39,14 +39,23 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
     let lag = Instant::now() - exchange.due;
     let with_control = legs.control_wanted(&exchange.id);
     let beside = Beside::Follows { primary: exchange.primary_head.progress(), overrun: &shared.overrun };
-    let ask = |leg| legs.ask(leg, &exchange.question, settings, due, beside);
+    let question = &exchange.question;
+    let quiet = || {
+        if primary.is_none() {
+            primary = exchange.primary.try_recv().ok().map(made_small);
+        }
+        primary.is_some()
+    };
     let (mut candidate, control) = match with_control {
         // Boxed, so that the tasks of those that ask no control are not as large.
         true => {
-            let (candidate, control) = tokio::join!(Box::pin(ask(Leg::Candidate)), Box::pin(ask(Leg::Control)));
+            let (candidate, control) = tokio::join!(
+                Box::pin(legs.ask(Leg::Candidate, question, settings, due, beside, quiet)),
+                Box::pin(legs.ask(Leg::Control, question, settings, due, beside, || true)),
+            );
             (candidate, Some(control))
         }
-        false => (ask(Leg::Candidate).await, None),
+        false => (legs.ask(Leg::Candidate, question, settings, due, beside, quiet).await, None),
     };
     let goes_on = candidate.spoilt.is_none() && is_open(&candidate.outcome);
     if goes_on {
@@ -54,7 +63,7 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
         exchange.primary_head.cut();
     }
     let primary = match primary {
-        Some(primary) => Ok(primary),
+        Some(primary) => Ok(*primary),
         None => match candidate.spoilt {
             // What the primary does is not waited for.
             Some(reason) if reason != Incomparable::Budget => Err(reason),
@@ -73,8 +82,16 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
     settle(&shared, &legs, &policy, exchange, primary, candidate, control, lag);
 }
 
+/// What has come of the primary, for as long as it takes until the candidate has answered.
+fn made_small(mut outcome: PrimaryOutcome) -> Box<PrimaryOutcome> {
+    if let PrimaryOutcome::Answered { answer, .. } = &mut outcome {
+        answer.make_small();
+    }
+    Box::new(outcome)
+}
+
 /// The exchange with its final route, where the request's body has a say in that: it has come whole, or names nothing.
-async fn named(mut exchange: Exchange, shared: &Mirrors) -> Exchange {
+async fn named(mut exchange: Box<Exchange>, shared: &Mirrors) -> Box<Exchange> {
     let Some(routes) = exchange.naming.take() else { return exchange };
     let Some(configured) = exchange.admission.configured else { return exchange };
     let RequestBody::Shared(_) = &exchange.question.body else { return exchange };
@@ -125,7 +142,7 @@ fn settle(
     shared: &Mirrors,
     legs: &Arc<Legs>,
     policy: &Arc<Policy>,
-    mut exchange: Exchange,
+    mut exchange: Box<Exchange>,
     primary: Result<PrimaryOutcome, Incomparable>,
     candidate: Asked,
     control: Option<Asked>,

@@ -172,8 +172,9 @@ impl Mirror for Plan {
 
     fn start(&self, exchange: Exchange) {
         let policy = self.policy(exchange.admission.configured).clone();
-        let (legs, shared) = (self.legs.clone(), self.shared.clone());
-        // Boxed, because a task is moved several times until it stands where it runs.
+        let (legs, shared, exchange) = (self.legs.clone(), self.shared.clone(), Box::new(exchange));
+        // Boxed, because a task is moved several times until it stands where it runs; and what it takes would be kept
+        // in it more than once.
         tokio::spawn(Box::pin(async move {
             shared.skew.record(exchange.due.elapsed());
             exchange::run(shared, legs, policy, exchange).await;
