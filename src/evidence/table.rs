@@ -91,6 +91,30 @@ impl RouteEvidence {
 mod tests {
     use super::super::testing::example;
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// One by one in any order, or all at once.
+        #[test]
+        fn the_order_of_coming_chooses_nothing(
+            seconds in proptest::collection::vec(0u64..20, 0..30),
+            keep in 0usize..7,
+            turn in any::<prop::sample::Index>(),
+        ) {
+            let mut all: Vec<_> =
+                seconds.iter().enumerate().map(|(i, second)| Arc::new(example(&format!("x{i}"), *second))).collect();
+            let (mut one_by_one, mut at_once) = (Vec::new(), all.clone());
+            if !all.is_empty() {
+                let turn = turn.index(all.len());
+                all.rotate_left(turn);
+            }
+            // Once more is not one more.
+            all.iter().chain(all.iter().take(3)).for_each(|e| add_example(&mut one_by_one, e, keep));
+            trim(&mut at_once, keep);
+            let ids = |list: &[Arc<Example>]| list.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
+            prop_assert_eq!(ids(&one_by_one), ids(&at_once));
+        }
+    }
 
     #[test]
     fn first_and_latest_stay_and_the_rest_is_bounded() {
