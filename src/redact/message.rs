@@ -88,10 +88,12 @@ fn head(text: &str, bytes: usize) -> &str {
 fn is_plain(text: &str) -> bool {
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x1b' | '\x0c');
     // Looked for by whole blocks, which processors are quick at: such a byte, or the first of two that may be one.
-    let suspect = |b: u8| {
-        (b < b' ') & (b != b'\n') & (b != b'\r') & (b != b'\t') & (b != 0x1B) & (b != 0x0C) | (b == 0x7F) | (b == 0xC2)
-    };
-    let clean = text.as_bytes().chunks(256).all(|block| !block.iter().fold(false, |seen, b| seen | suspect(*b)));
+    let low = |b: u8| (b < b' ') | (b == 0x7F) | (b == 0xC2);
+    let laid_out = |b: u8| (b == b'\n') | (b == b'\r') | (b == b'\t') | (b == 0x1B) | (b == 0x0C);
+    let clean = text.as_bytes().chunks(256).all(|block| {
+        !block.iter().fold(false, |seen, b| seen | low(*b))
+            || !block.iter().fold(false, |seen, b| seen | low(*b) & !laid_out(*b))
+    });
     clean || !text.chars().any(control)
 }
 

@@ -134,18 +134,24 @@ impl<'a> Tree<'a> {
     pub fn with_other_scalars<'b>(&self, bytes: &'b [u8], budget: &mut Budget<'_>) -> Result<Option<Tree<'b>>, NoTree> {
         let Some(edits) = self.edits(bytes) else { return Ok(None) };
         budget.spend(self.nodes.len())?;
-        let moved = |at: u32| match edits.partition_point(|edit| edit.end <= at).checked_sub(1) {
-            Some(last) => edits.get(last).map_or(at, |edit| at.wrapping_add(edit.shift)),
-            None => at,
+        // A node's name and beginning stand behind the same scalars; only what contains some ends elsewhere.
+        let shift_at = |at: u32| match edits.partition_point(|edit| edit.end <= at).checked_sub(1) {
+            Some(last) => edits.get(last).map_or(0, |edit| edit.shift),
+            None => 0,
         };
-        let other = |node: &Node| Node {
-            kind: node.kind,
-            start: moved(node.start),
-            end: moved(node.end),
-            key: (moved(node.key.0), moved(node.key.1)),
-            next: node.next,
-        };
-        let mut nodes: Vec<Node> = self.nodes.iter().map(other).collect();
+        let mut coming = edits.iter();
+        let (mut shift, mut next) = (0u32, coming.next());
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            while let Some(edit) = next.filter(|edit| edit.end <= node.start) {
+                (shift, next) = (edit.shift, coming.next());
+            }
+            let far = next.is_some_and(|edit| edit.end <= node.end);
+            let end = node.end.wrapping_add(if far { shift_at(node.end) } else { shift });
+            let (from, to) = node.key;
+            let key = if to == 0 { (0, 0) } else { (from.wrapping_add(shift), to.wrapping_add(shift)) };
+            nodes.push(Node { kind: node.kind, start: node.start.wrapping_add(shift), end, key, next: node.next });
+        }
         for edit in &edits {
             if let Some(node) = nodes.get_mut(edit.node) {
                 node.kind = edit.kind;
@@ -183,6 +189,8 @@ impl<'a> Tree<'a> {
     fn read(&mut self, budget: &mut Budget<'_>) -> Result<(), NoTree> {
         let bytes = self.bytes;
         let mut open: Vec<usize> = Vec::new();
+        // Whether the innermost of them is an object.
+        let mut object = false;
         let (mut at, mut key) = (0, (0, 0));
         loop {
             at = scan::blanks(bytes, at);
@@ -198,36 +206,31 @@ impl<'a> Tree<'a> {
             self.nodes.push(Node { kind, start: start as u32, end: at as u32, key, next: index as u32 + 1 });
             if container {
                 open.push(index);
+                object = kind == Type::Object;
                 at = scan::blanks(bytes, at);
-                if !matches!((bytes.get(at), kind), (Some(b'}'), Type::Object) | (Some(b']'), Type::Array)) {
-                    key = if kind == Type::Object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
+                if bytes.get(at) != Some(if object { &b'}' } else { &b']' }) {
+                    key = if object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
                     continue;
                 }
             }
             loop {
                 at = scan::blanks(bytes, at);
-                let Some(top) = open.last() else {
-                    return if at == bytes.len() { Ok(()) } else { Err(NoTree::NotJson) };
-                };
-                let count = self.nodes.len() as u32;
-                let Some(parent) = self.nodes.get_mut(*top) else { return Err(NoTree::NotJson) };
-                match (bytes.get(at), parent.kind) {
-                    (Some(b','), kind) => {
+                match bytes.get(at) {
+                    None if open.is_empty() => return Ok(()),
+                    Some(b',') if !open.is_empty() => {
                         at += 1;
-                        key = if kind == Type::Object {
-                            read_key(bytes, &mut at).ok_or(NoTree::NotJson)?
-                        } else {
-                            (0, 0)
-                        };
+                        key = if object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
                         break;
                     }
-                    (Some(b'}'), Type::Object) | (Some(b']'), Type::Array) => {
-                        at += 1;
-                        (parent.end, parent.next) = (at as u32, count);
-                        open.pop();
-                    }
+                    Some(b'}') if object => {}
+                    Some(b']') if !object => {}
                     _ => return Err(NoTree::NotJson),
                 }
+                let count = self.nodes.len() as u32;
+                let closed = open.pop().and_then(|top| self.nodes.get_mut(top)).ok_or(NoTree::NotJson)?;
+                at += 1;
+                (closed.end, closed.next) = (at as u32, count);
+                object = open.last().and_then(|top| self.nodes.get(*top)).is_some_and(|n| n.kind == Type::Object);
             }
         }
     }
