@@ -216,7 +216,7 @@ mod tests {
                     scheme: "http",
                     headers: Default::default(),
                 },
-                extensions: Default::default(),
+                spelling: Default::default(),
                 body: RequestBody::Empty,
                 max_body: 1 << 20,
             }),
