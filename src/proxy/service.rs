@@ -10,8 +10,8 @@ use super::guard;
 use super::headers;
 use super::tunnel::Tunnels;
 use crate::flow::{
-    Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder, RequestBody,
-    Ticket,
+    Asked, BodyCapture, Exchange, Inbox, Mirror, Passing, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder,
+    RequestBody, Ticket,
 };
 use crate::http1::Spelling;
 use crate::model::{
@@ -239,7 +239,8 @@ impl Gateway {
         };
         let recorder = Recorder::new(admission.max_body, self.capture_budget.clone());
         let (sender, primary) = oneshot::channel();
-        let primary_head = Arc::new(PrimaryHead::default());
+        let passing = Passing::default();
+        let primary_head = Arc::new(PrimaryHead::new(&passing));
         let question = Arc::new(Question { head, version, spelling, body, max_body: admission.max_body });
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
         live.mirror.start(Exchange {
@@ -254,7 +255,7 @@ impl Gateway {
             primary_head: primary_head.clone(),
             primary,
         });
-        (question, Some(Promised { sender, head: primary_head, recorder }))
+        (question, Some(Promised { sender, head: primary_head, recorder, passing }))
     }
 
     fn answer(
@@ -288,13 +289,14 @@ impl Gateway {
         }
         headers::strip_hop_by_hop(&mut parts.headers);
         parts.version = Version::HTTP_11;
-        let watch = promise.map(|Promised { sender, head, mut recorder }| {
+        let watch = promise.map(|Promised { sender, head, mut recorder, passing }| {
             let endless = Stream::of(&parts.headers).is_some();
             if endless {
                 recorder.keep_beginning();
             }
             let promise = Promise {
                 recorder,
+                passing,
                 answer: Answer {
                     status: parts.status,
                     reason: body.reason().map(|reason| Arc::from(&reason[..])),
@@ -325,6 +327,7 @@ struct Promised {
     sender: oneshot::Sender<PrimaryOutcome>,
     head: Arc<PrimaryHead>,
     recorder: Recorder,
+    passing: Passing,
 }
 
 /// A request that wants a tunnel.
