@@ -85,7 +85,10 @@ impl<'a> Reading<'a> {
             }
             Beside::Follows { primary, overrun } => (primary, overrun),
         };
-        while !ended {
+        if ended {
+            return Ok(());
+        }
+        loop {
             let (passed, stage) = primary.now();
             let twice = passed.saturating_mul(2);
             let beyond_free = length.saturating_sub(twice.max(passed + FREE));
@@ -107,7 +110,6 @@ impl<'a> Reading<'a> {
                 (Stage::Whole, _) => return Err(Stop::Ours(Incomparable::CaptureLost)),
             }
         }
-        Ok(())
     }
 
     fn charge(&mut self, bytes: u64, overrun: &Arc<Limit>) -> bool {
