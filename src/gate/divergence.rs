@@ -8,7 +8,7 @@ use super::weights::Weights;
 use super::words::{percent, thousands};
 use super::{Criterion, CriterionResult, ExpectedRates, GateSettings, Policy, Verdict};
 use crate::evidence::{Evidence, RouteEvidence};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// The bounds of one route looked at alone: lower at `alpha_fail`, upper at `alpha_pass`, both valid however often
@@ -86,8 +86,8 @@ fn tail(view: &View<'_>, names: &[&Arc<str>]) -> Option<CriterionResult> {
 /// Routes marked critical that were never compared: they hold up the verdict like any critical route with too
 /// little evidence.
 fn unseen_critical(view: &View<'_>) -> Vec<CriterionResult> {
-    let compared = |name: &str| view.pool.individual.iter().any(|seen| Policy::name_of(seen) == name);
-    let missing = view.policy.routes.iter().filter(|r| r.critical && !compared(&r.name));
+    let compared: HashSet<&str> = view.pool.individual.iter().map(|seen| Policy::name_of(seen)).collect();
+    let missing = view.policy.routes.iter().filter(|r| r.critical && !compared.contains(&*r.name));
     let describe = missing.map(|r| {
         let limits = limits(&r.settings, true, 1.0);
         let tested = Sample::default().test(&limits);
