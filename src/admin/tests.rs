@@ -7,8 +7,9 @@ use crate::gate::{Judgement, Verdict};
 use crate::report::pages::{Health, Look};
 use crate::report::{DivergenceDetail, HistoryDocument, Report, find, samples};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -20,7 +21,12 @@ struct Fake {
     hostile: bool,
     /// That many routes, and more divergences than anybody reads.
     many: usize,
-    empty: bool,
+    empty: AtomicBool,
+    /// What a look takes, and how many were begun.
+    cost: Duration,
+    looks: AtomicUsize,
+    /// No look gets past this while it is held.
+    gate: tokio::sync::Mutex<()>,
     mirroring: AtomicBool,
     ready: AtomicBool,
     epochs: Mutex<Vec<Option<String>>>,
@@ -31,7 +37,7 @@ impl Source for Fake {
         if self.many > 0 {
             return samples::report_of(&self.evidence());
         }
-        match (self.empty, self.hostile) {
+        match (self.is_empty(), self.hostile) {
             (true, _) => samples::empty(),
             (_, true) => samples::hostile_report(),
             _ => samples::report(self.verdict),
@@ -39,7 +45,10 @@ impl Source for Fake {
     }
 
     fn look(&self) -> Look {
-        let evidence = if self.empty { samples::evidence_of_nothing() } else { self.evidence() };
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        drop(self.gate.blocking_lock());
+        std::thread::sleep(self.cost);
+        let evidence = if self.is_empty() { samples::evidence_of_nothing() } else { self.evidence() };
         let mut report = self.report();
         report.proxy.mirroring = Some(self.mirroring());
         let health = Health { captured: Some((0, 1 << 28)), ..Health::default() };
@@ -47,7 +56,8 @@ impl Source for Fake {
     }
 
     fn settings(&self) -> String {
-        "[mirror]\nsample = 1.0\n".into()
+        let routes = (0..self.many).map(|n| format!("\n[[route]]\npath = \"/r{n}/{{id}}\"\nsample = \"10%\"\n"));
+        format!("[mirror]\nsample = 1.0\n{}", routes.collect::<String>())
     }
 
     fn judgement(&self, expected_build: Option<&str>) -> Judgement {
@@ -105,6 +115,10 @@ impl Source for Fake {
 }
 
 impl Fake {
+    fn is_empty(&self) -> bool {
+        self.empty.load(Ordering::SeqCst)
+    }
+
     fn evidence(&self) -> Evidence {
         if self.many > 0 {
             return samples::evidence_of_many(self.many);
@@ -137,7 +151,10 @@ fn fake(verdict: Verdict) -> Fake {
         verdict,
         hostile: false,
         many: 0,
-        empty: false,
+        empty: AtomicBool::new(false),
+        cost: Duration::ZERO,
+        looks: AtomicUsize::new(0),
+        gate: Default::default(),
         mirroring: AtomicBool::new(true),
         ready: AtomicBool::new(true),
         epochs: Mutex::new(Vec::new()),

@@ -91,7 +91,6 @@
       prepare(page);
       if (next && String(getSelection()) === "") change(live, next);
       if (page.title && document.title !== page.title) document.title = page.title;
-      document.getElementById("as-of").replaceWith(document.importNode(page.getElementById("as-of"), true));
       fresh = Date.now();
       lost = false;
     } catch {

@@ -3,7 +3,7 @@
 use super::super::compare::{Block, State, compare, cut, written};
 use super::super::plots::{Markup, share_sparkline, shares};
 use super::super::{DivergenceDetail, Report, ShareSpan, ShareTrend, confirmed, duration, find, share};
-use super::{Deed, Frame, Look, Query, filters, rendered};
+use super::{Frame, Visit, filters, rendered};
 use crate::diff::{Finding, Tier};
 use crate::evidence::{Evidence, Example, ExampleMessage};
 use askama::Template;
@@ -56,13 +56,14 @@ struct Trial {
 const MAX_INLINE: usize = 6 * 1024;
 
 /// The page of one divergence; `None` where there is none of that name in the newest epoch.
-pub fn divergence(look: &Look, deeds: &[Deed], fingerprint: &str, query: &Query) -> Option<String> {
+pub fn divergence(visit: &Visit<'_>, fingerprint: &str) -> Option<String> {
+    let Visit { look, query, .. } = *visit;
     let d = &find(&look.evidence, fingerprint)?;
     let report = &look.report;
     let at = query.get("example").and_then(|n| n.parse::<usize>().ok()).unwrap_or(1).clamp(1, d.examples.len().max(1));
     let reasons = Reasons::of(report, &d.route);
     Some(rendered(&Divergence {
-        frame: Frame::new(look, deeds, "/divergences", &d.fingerprint, query.get("epoch")),
+        frame: Frame::new(visit, "/divergences", &d.fingerprint),
         compared: report.routes.iter().find(|r| r.route == d.route).map_or(0, |r| r.counts.compared),
         confirmed: confirmed(d.asked_again, d.transient),
         spark: d.trend.as_ref().map(share_sparkline).unwrap_or_default(),
