@@ -375,3 +375,6 @@ pub fn encoded(text: &str) -> String {
 pub(super) fn rendered(page: &impl askama::Template) -> String {
     page.render().unwrap_or_else(|error| format!("the page could not be written: {}", Html(error)))
 }
+
+#[cfg(test)]
+mod tests;
