@@ -556,8 +556,9 @@ proptest! {
                 route.paired.n00 -= route.paired.n01;
             }
         }
-        let shown = route_bounds(&policy, &evidence);
+        let shown = route_bounds(&policy, &evidence, &[]);
         let judged = judge(&policy, &evidence, &after(100));
+        prop_assert_eq!(&route_bounds(&policy, &evidence, &judged.criteria), &shown);
         for result in judged.criteria.iter().filter(|c| c.criterion == Criterion::Divergence && c.samples > 0) {
             let (Some(lower), Some(upper), Some(limit)) = (result.lower, result.upper, result.limit) else {
                 return Err(TestCaseError::fail("a result without bounds"));
