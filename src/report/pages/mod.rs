@@ -177,8 +177,10 @@ impl<'a> Frame<'a> {
         self.look.report.generated_at
     }
 
+    /// Its time alone: the day is that of reading.
     fn as_of_shown(&self) -> String {
-        to_second(self.as_of())
+        let exact = to_second(self.as_of());
+        exact.split_once(' ').map_or_else(|| exact.clone(), |(_, time)| time.to_owned())
     }
 
     /// Path, name, and whether it is this one.
