@@ -1,8 +1,8 @@
 //! What the pages show, taken beside the requests for them.
 //!
 //! Judging thousands of routes takes a while, so no request for a page does it. A keeper takes a look whenever somebody
-//! wants one, and now and then while nobody does. Whoever asks waits a moment for a look of now and is otherwise given
-//! the newest there is, with its age: what is shown always says of which moment it is.
+//! wants one, and now and then while nobody does. Whoever asks is given one of now where that takes a moment, and
+//! otherwise the newest there is, with its age: what is shown always says of which moment it is.
 
 use super::Source;
 use crate::report::pages::Look;
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, sleep_until, timeout};
 
-/// How long a page waits for a look of now.
-const PATIENCE: Duration = Duration::from_millis(25);
-/// A look that takes longer than this is not taken for each page.
+/// A look that takes longer than this is waited for by no page.
 const QUICK: Duration = Duration::from_millis(20);
-/// And not sooner than this after the one before.
+/// How long a page waits for a quick one.
+const PATIENCE: Duration = Duration::from_millis(25);
+/// One that is not quick is taken this long after the one before at the soonest.
 const FRESH: Duration = Duration::from_millis(900);
 /// While nobody looks one is taken this often, so that whoever comes next finds one that is not old.
 const IDLE: Duration = Duration::from_secs(10);
@@ -78,14 +78,13 @@ impl Recent {
         }
     }
 
-    /// For a page: of now where that takes no time, or else the newest there is. `None` where there is none yet.
+    /// For a page: of now where that takes a moment, or else the newest there is. `None` where there is none yet.
     pub(super) async fn get(&self) -> Option<Taken> {
         let asked = Instant::now();
         let newest = self.newest.borrow().clone();
         self.wanted.notify_one();
         match &newest {
-            // The next is not taken yet.
-            Some(taken) if taken.cost > QUICK && taken.age() < FRESH => newest,
+            Some(taken) if taken.cost > QUICK => newest,
             Some(_) => self.next(|taken| taken.began >= asked, PATIENCE).await,
             None => self.next(|_| true, AT_MOST).await,
         }

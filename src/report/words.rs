@@ -335,6 +335,7 @@ pub(super) fn uncompared(report: &Report, names: usize) -> Vec<String> {
 pub(super) struct Group<'a> {
     /// The one that counts most.
     pub worst: &'a DivergenceReport,
+    pub all: Vec<&'a DivergenceReport>,
     pub routes: usize,
     pub counted: u64,
     /// counted / what those routes compared.
@@ -360,7 +361,7 @@ pub(super) fn groups<'a>(report: &'a Report) -> Vec<Group<'a>> {
         let share = if compared == 0 { 0.0 } else { counted as f64 / compared as f64 };
         let first_seen = list.iter().map(|d| d.first_seen).min()?;
         let last_seen = list.iter().map(|d| d.last_seen).max()?;
-        Some(Group { worst: list.first()?, routes: routes.len(), counted, share, first_seen, last_seen })
+        Some(Group { worst: list.first()?, routes: routes.len(), all: list, counted, share, first_seen, last_seen })
     };
     let mut groups: Vec<Group<'a>> = alike.into_values().filter_map(group).collect();
     groups.sort_by(|a, b| {

@@ -2,7 +2,9 @@
 
 use super::super::compare::{Block, State, compare, cut, written};
 use super::super::plots::{Markup, share_sparkline, shares};
-use super::super::{DivergenceDetail, Report, ShareSpan, ShareTrend, confirmed, duration, find, share};
+use super::super::{
+    DivergenceDetail, DivergenceReport, Report, ShareSpan, ShareTrend, confirmed, duration, find, share,
+};
 use super::{Frame, Visit, filters, rendered};
 use crate::diff::{Finding, Tier};
 use crate::evidence::{Evidence, Example, ExampleMessage};
@@ -35,7 +37,10 @@ struct Divergence<'a> {
 /// One example, written out.
 pub struct Shown<'a> {
     pub example: &'a Example,
-    pub differences: Vec<(&'a Finding, Option<String>)>,
+    /// Those that are the divergence itself.
+    pub own: Vec<(&'a Finding, Option<String>)>,
+    /// What else differs in this exchange.
+    pub others: Vec<(&'a Finding, Option<String>)>,
     pub request: String,
     pub blocks: Vec<Block>,
     pub curl: Option<String>,
@@ -72,7 +77,7 @@ pub fn divergence(visit: &Visit<'_>, fingerprint: &str) -> Option<String> {
         spans: d.trend.as_ref().map(ShareTrend::spans).unwrap_or_default(),
         span: d.trend.as_ref().map_or_else(String::new, |t| duration(Duration::from_secs(t.seconds))),
         at,
-        shown: d.examples.get(at - 1).map(|e| shown(e, &reasons, report.proxy.listen.as_deref(), &d.route)),
+        shown: d.examples.get(at - 1).map(|e| shown(e, &reasons, report.proxy.listen.as_deref(), d)),
         rule: rule(d),
         trial: trial(&look.evidence, d, &reasons),
         d,
@@ -119,14 +124,22 @@ impl<'a> Reasons<'a> {
 }
 
 /// An example written out for a page.
-pub fn shown<'a>(example: &'a Example, reasons: &Reasons<'_>, listen: Option<&str>, route: &str) -> Shown<'a> {
+pub fn shown<'a, E>(
+    example: &'a Example,
+    reasons: &Reasons<'_>,
+    listen: Option<&str>,
+    d: &DivergenceReport<E>,
+) -> Shown<'a> {
+    let all = example.differences.iter().map(|f| (f, reasons.why(f)));
+    let (own, others) = all.partition(|(f, _)| f.location == d.location && f.kind == d.kind);
     Shown {
         example,
-        differences: example.differences.iter().map(|f| (f, reasons.why(f))).collect(),
+        own,
+        others,
         request: cut(&written(&example.request), MAX_INLINE),
         blocks: compare(example, &|f| reasons.why(f)),
         curl: listen.and_then(|listen| curl(listen, &example.request)),
-        diff: diff(example, route),
+        diff: diff(example, &d.route),
     }
 }
 

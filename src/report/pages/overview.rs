@@ -50,7 +50,7 @@ pub fn overview(visit: &Visit<'_>) -> String {
     let report = &look.report;
     let parts = accounting(report);
     let shares: Vec<(&str, u64)> = parts.iter().map(|p| (p.class, p.count)).collect();
-    let routes = route_rows(report, words::rows(report).into_iter().take(MOST));
+    let routes = route_rows(report, Some(&look.history), words::rows(report).into_iter().take(MOST));
     let legs = legs(&report.latency);
     let t = &report.totals;
     let divergences = divergence_rows(report, MOST);

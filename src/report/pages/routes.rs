@@ -39,7 +39,7 @@ pub fn routes(visit: &Visit<'_>) -> String {
         report,
         query,
         all,
-        rows: route_rows(report, list.drain(..last).skip(first)),
+        rows: route_rows(report, Some(&look.history), list.drain(..last).skip(first)),
         caption: format!(
             "{}, worst first; p50 and p99 are the candidate's latency over the primary's",
             paged.caption()

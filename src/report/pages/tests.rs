@@ -69,3 +69,56 @@ fn of_all_that_is_wrong_one_banner_tells() {
     look.report.notices.push(store);
     assert_eq!(told(&look), Some(("The evidence is not durable: the disk is full".into(), 2)));
 }
+
+#[test]
+fn what_looks_alike_on_several_routes_has_one_trend() {
+    use crate::report::{DivergenceReport, ShareTrend};
+    let like: DivergenceReport = samples::report(Verdict::Fail).divergences.remove(0);
+    let of = |route: &str, from: u64, seconds: u64, count: &[u64], compared: &[u64]| DivergenceReport {
+        route: route.into(),
+        trend: Some(ShareTrend {
+            from: Timestamp::from_micros(from * 1_000_000),
+            seconds,
+            count: count.to_vec(),
+            compared: compared.to_vec(),
+        }),
+        ..like.clone()
+    };
+    let (a, other_value) = (of("a", 8, 2, &[1, 0, 2], &[5, 5, 5]), of("a", 8, 2, &[0, 4, 1], &[5, 5, 5]));
+    let b = of("b", 4, 4, &[1, 1], &[3, 10]);
+    let joined = ShareTrend::joined(&[&a, &other_value, &b]).unwrap();
+    assert_eq!((joined.from, joined.seconds), (Timestamp::from_micros(4_000_000), 4));
+    assert_eq!((joined.count, joined.compared), (vec![1, 6, 3], vec![3, 20, 5]));
+    assert_eq!(ShareTrend::joined(&[&b]), b.trend);
+    // However far apart, there are not many spans.
+    let far = of("c", 1 << 20, 1, &[7], &[9]);
+    let joined = ShareTrend::joined(&[&a, &far]).unwrap();
+    assert!(
+        joined.count.len() <= 24 && joined.count.iter().sum::<u64>() == 10 && joined.compared.iter().sum::<u64>() == 24
+    );
+    assert_eq!(ShareTrend::joined(&[&DivergenceReport { trend: None, ..a }]), None);
+}
+
+#[test]
+fn a_divergence_shows_its_own_differences_first_and_folds_many_others() {
+    let mut look = look();
+    let page = |look: &Look| {
+        super::divergence(&Visit { look, age: Duration::ZERO, deeds: &[], query: &Query::default() }, "kq3v7x2mha")
+            .unwrap()
+    };
+    let before = page(&look);
+    let own = "<code>json:$.total</code> json.type: primary <code>129.9</code>";
+    assert!(before.contains(own) && !before.contains("more differences in this exchange"));
+    for route in look.evidence.routes.values_mut().map(Arc::make_mut) {
+        for example in route.divergences.values_mut().flat_map(|d| &mut d.examples) {
+            let first = example.differences[0].clone();
+            for n in 0..9 {
+                let other = crate::diff::Finding { location: format!("header:x-{n}").into(), ..first.clone() };
+                Arc::make_mut(example).differences.insert(0, other);
+            }
+        }
+    }
+    let after = page(&look);
+    let (first, folded) = after.split_once("<summary>9 more differences in this exchange</summary>").unwrap();
+    assert!(first.contains(own) && folded.matches(" json.type: primary <code>129.9</code>").count() == 9);
+}
