@@ -14,6 +14,18 @@ pub(super) const MEANING_READ: &str = "tau is the limit of a route, and alpha_pa
      all that may fail. It speaks of the requests compared in this epoch; it does not say that the rate is below tau in \
      the long run, or for traffic that never came.";
 
+/// What a pass is worth, in a sentence.
+pub(super) fn pass_means(alpha_pass: Option<f64>) -> String {
+    let odds = match alpha_pass.filter(|a| *a > 0.0 && *a <= 1.0) {
+        Some(alpha) => format!("at most 1 in {:.0}", (1.0 / alpha).floor()),
+        None => "at most the share gate.alpha_pass".to_owned(),
+    };
+    format!(
+        "Of candidates beyond these limits {odds} would ever get this verdict, however often one asks. It speaks of the \
+         traffic of this epoch, not of traffic that never came."
+    )
+}
+
 /// `2026.11.3`, or what stands in for a name.
 pub(super) fn build_name(report: &Report) -> &str {
     report.epoch.candidate_build.as_deref().unwrap_or("(build not named)")

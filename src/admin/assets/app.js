@@ -73,7 +73,7 @@
     live.classList.toggle("stale", lost);
     connection.classList.toggle("lost", lost);
     connection.classList.toggle("live", !lost && stream !== null);
-    connection.textContent = lost ? `Not connected: these numbers are ${age()} old` : stream ? "live" : "";
+    connection.textContent = lost ? `Not connected: these numbers are ${age()} old. Trying again.` : stream ? "live" : "";
   };
 
   const refresh = async () => {

@@ -266,7 +266,7 @@ impl<'a> Frame<'a> {
 
     /// What is most wrong, and what else is.
     fn banner(&self) -> Option<(Banner, Vec<String>)> {
-        const AS_BEFORE: &str = "none. They are served by the primary as before";
+        const AS_BEFORE: &str = "nothing: the primary serves them as before";
         let skipped = &self.report().totals.not_mirrored;
         let since = |at: Option<Timestamp>| match at {
             Some(at) => self.time(at),
@@ -310,7 +310,7 @@ impl<'a> Frame<'a> {
         }
         all.sort_by_key(|(rank, _)| *rank);
         let mut all = all.into_iter().map(|(_, banner)| banner);
-        Some((all.next()?, all.map(|banner| format!("{}: {}", banner.what, banner.evidence)).collect()))
+        Some((all.next()?, all.map(|banner| banner.what).collect()))
     }
 
     /// The notices that the banner does not tell of.
