@@ -247,3 +247,27 @@ impl From<RoutePolicies> for Vec<RoutePolicy> {
         routes.0.into_values().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configured_routes_are_found_by_name_and_kept_as_a_list() {
+        let default = GateSettings::default();
+        let route = |name: &str, critical| RoutePolicy {
+            name: name.into(),
+            critical,
+            named_by_body: false,
+            settings: default.clone(),
+        };
+        let policy = Policy { routes: vec![route("orders", true), route("a", false)].into(), default: default.clone() };
+        for name in ["GET orders", "POST orders GetItem", "orders"] {
+            assert_eq!(policy.configured(name).map(|r| r.critical), Some(true), "{name}");
+        }
+        assert!(policy.configured("GET orders/x").is_none() && !policy.for_route("GET b").1);
+        let kept = serde_json::to_value(&policy).unwrap();
+        assert_eq!(kept["routes"][1]["name"], "orders");
+        assert_eq!(serde_json::from_value::<Policy>(kept).unwrap(), policy);
+    }
+}
