@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(10);
 /// And more rarely where it takes long: it takes at most one part in so many of a processor.
 const PART: u32 = 100;
 /// For what has to be of now, and for the very first look.
-const AT_MOST: Duration = Duration::from_secs(10);
+const AT_MOST: Duration = Duration::from_secs(5);
 
 /// A look and when it was taken.
 #[derive(Debug, Clone)]
