@@ -22,7 +22,9 @@ pub mod routes;
 pub mod stats;
 
 // What crosses between the rooms, and what they stand on.
+pub mod alarm;
 pub mod flow;
+pub mod http1;
 pub mod limits;
 pub mod shutdown;
 pub mod telemetry;

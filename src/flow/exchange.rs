@@ -1,6 +1,7 @@
 //! One request on its way from the data plane to the mirror, and the question whether it goes there at all.
 
 use super::{PrimaryHead, RequestBody, Ticket};
+use crate::http1::Spelling;
 use crate::model::{Answer, Bucket, LegRecord, Permit, RequestHead, Timestamp};
 use crate::routes::RouteTable;
 use http::{HeaderMap, Method};
@@ -50,8 +51,8 @@ pub enum PrimaryOutcome {
 #[derive(Debug)]
 pub struct Question {
     pub head: RequestHead,
-    /// Case of header names as the client spelt them, and whatever else the wire needs to be faithful.
-    pub extensions: http::Extensions,
+    /// How the client wrote the names of its fields.
+    pub spelling: Spelling,
     pub body: RequestBody,
     /// Bytes of one body kept whole.
     pub max_body: usize,

@@ -98,7 +98,7 @@ async fn collect(
     begun: &mut Option<Begun>,
 ) -> Outcome {
     let again = || request(leg, question, settings);
-    let options = SendOptions { upgrade: false, again: Some(&again) };
+    let options = SendOptions { again: Some(&again), spelling: Some(&question.spelling), ..SendOptions::default() };
     let sent = match upstream.send(again(), options).await {
         Ok(sent) => sent,
         Err(error) => {
@@ -119,7 +119,7 @@ async fn collect(
     let Begun { answer, recorder } = begun.insert(Begun {
         answer: Answer {
             status: parts.status,
-            reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
+            reason: body.reason().map(|reason| Arc::from(&reason[..])),
             headers,
             body: Captured::empty(),
             trailers: None,
@@ -157,7 +157,6 @@ fn request(leg: Leg, question: &Question, settings: &MirrorSettings) -> Request<
     let mut request = Request::new(body);
     *request.method_mut() = question.head.method.clone();
     *request.uri_mut() = question.head.uri.clone();
-    *request.extensions_mut() = question.extensions.clone();
     let mut headers = question.head.headers.clone();
     headers.remove(EXPECT);
     // A write keeps its conditions: without them it could do what its sender meant to prevent.

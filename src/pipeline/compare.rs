@@ -207,7 +207,7 @@ mod tests {
                     scheme: "http",
                     headers: Default::default(),
                 },
-                extensions: Default::default(),
+                spelling: Default::default(),
                 body: RequestBody::Empty,
                 max_body: 1 << 20,
             }),

@@ -1,7 +1,9 @@
 //! Bodies on their way through: passed on chunk by chunk, watched beside the stream.
 
 use super::connection::Busy;
+use super::http1::{BodyFailure, Http1Body};
 use crate::flow::{BodyCapture, Promise, SharedPromise};
+use crate::http1::Spelling;
 use crate::model::{BodyEnd, Failure};
 use crate::upstream::LegAnswerBody;
 use bytes::Bytes;
@@ -18,10 +20,50 @@ use tokio::time::{Instant, Sleep};
 
 // === Request ===
 
+/// The body of a client's request.
+#[derive(Debug)]
+pub enum ClientBody {
+    Empty,
+    Http1(Http1Body),
+    Http2(Incoming),
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = TeeError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match &mut *self {
+            ClientBody::Empty => Poll::Ready(None),
+            ClientBody::Http1(body) => Pin::new(body).poll_frame(cx).map_err(TeeError::Http1),
+            ClientBody::Http2(body) => Pin::new(body).poll_frame(cx).map_err(TeeError::Http2),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            ClientBody::Empty => true,
+            ClientBody::Http1(body) => body.is_end_stream(),
+            ClientBody::Http2(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            ClientBody::Empty => SizeHint::with_exact(0),
+            ClientBody::Http1(body) => body.size_hint(),
+            ClientBody::Http2(body) => body.size_hint(),
+        }
+    }
+}
+
 /// The client's body on its way to the primary. Each chunk is also appended to the capture, where there is one.
 #[derive(Debug)]
 pub struct TeeBody {
-    inner: Incoming,
+    inner: ClientBody,
     capture: Option<Arc<BodyCapture>>,
     fault: Arc<OnceLock<BodyFault>>,
     /// Held back until the primary asks for the body (`Expect: 100-continue`).
@@ -56,14 +98,16 @@ pub enum BodyFault {
 #[derive(Debug, thiserror::Error)]
 pub enum TeeError {
     #[error("the client's request body failed: {0}")]
-    Client(#[from] hyper::Error),
+    Http1(BodyFailure),
+    #[error("the client's request body failed: {0}")]
+    Http2(hyper::Error),
     #[error("the client sent no further part of its body for {0:?}")]
     Stalled(Duration),
 }
 
 impl TeeBody {
     /// `stall` is the longest time between two chunks.
-    pub fn new(inner: Incoming, stall: Option<Duration>) -> Self {
+    pub fn new(inner: ClientBody, stall: Option<Duration>) -> Self {
         let stall = stall.map(|limit| Stall { limit, timer: Box::pin(tokio::time::sleep(limit)) });
         Self { inner, capture: None, fault: Arc::default(), hold: None, stall }
     }
@@ -136,8 +180,9 @@ impl Body for TeeBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(e)) => {
-                let _ = this.fault.set(if is_stall(&e) { BodyFault::Stalled } else { BodyFault::Client });
-                Poll::Ready(Some(Err(e.into())))
+                let stalled = matches!(e, TeeError::Http1(BodyFailure::Stalled));
+                let _ = this.fault.set(if stalled { BodyFault::Stalled } else { BodyFault::Client });
+                Poll::Ready(Some(Err(e)))
             }
             None => {
                 this.end(None);
@@ -163,18 +208,6 @@ impl Drop for TeeBody {
     }
 }
 
-/// The guard beneath says so when nothing has come for too long.
-fn is_stall(error: &hyper::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return io.kind() == std::io::ErrorKind::TimedOut;
-        }
-        source = cause.source();
-    }
-    false
-}
-
 // === Answer ===
 
 /// The answer on its way to the client: the primary's, or one of our own.
@@ -182,6 +215,19 @@ fn is_stall(error: &hyper::Error) -> bool {
 pub enum AnswerBody {
     Own(Full<Bytes>),
     Leg(Box<WatchedBody>),
+    /// The answer turns the connection over HTTP/1.1 into a tunnel.
+    Tunnel(LegAnswerBody),
+}
+
+impl AnswerBody {
+    /// How the names of the answer's fields were written, and the reason behind its status where it is not the usual.
+    pub fn written(&self) -> (Spelling, Option<Bytes>) {
+        match self {
+            AnswerBody::Own(_) => Default::default(),
+            AnswerBody::Leg(body) => (body.inner.spelling().clone(), body.inner.reason().cloned()),
+            AnswerBody::Tunnel(body) => (body.spelling().clone(), body.reason().cloned()),
+        }
+    }
 }
 
 impl Body for AnswerBody {
@@ -195,6 +241,7 @@ impl Body for AnswerBody {
         match &mut *self {
             AnswerBody::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             AnswerBody::Leg(body) => body.poll(cx),
+            AnswerBody::Tunnel(_) => Poll::Ready(None),
         }
     }
 
@@ -202,6 +249,7 @@ impl Body for AnswerBody {
         match self {
             AnswerBody::Own(body) => body.is_end_stream(),
             AnswerBody::Leg(body) => body.inner.is_end_stream(),
+            AnswerBody::Tunnel(_) => true,
         }
     }
 
@@ -209,6 +257,7 @@ impl Body for AnswerBody {
         match self {
             AnswerBody::Own(body) => body.size_hint(),
             AnswerBody::Leg(body) => body.inner.size_hint(),
+            AnswerBody::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
 }

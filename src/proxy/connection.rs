@@ -1,18 +1,25 @@
 //! One client connection: which protocol it speaks, its limits and its end.
 
-use super::guard::{FloodGuard, Guard, GuardHandle, GuardSettings, InFlight};
+use super::body::ClientBody;
+use super::guard::{FloodGuard, GuardSettings};
 use super::headers::Forwarded;
+use super::http1::{self, Interims};
 use super::service::Gateway;
+use crate::http1::Spelling;
 use crate::shutdown::Shutdown;
+use crate::upstream::Duplex;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 /// With what an HTTP/2 connection begins.
@@ -22,7 +29,6 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #[derive(Debug)]
 pub struct Wire {
     pub guard: Arc<GuardSettings>,
-    pub http1: hyper::server::conn::http1::Builder,
     pub http2: hyper::server::conn::http2::Builder<TokioExecutor>,
     pub header_timeout: Duration,
     pub idle_timeout: Duration,
@@ -43,14 +49,14 @@ pub struct Connection {
 
 #[derive(Debug)]
 enum Protocol {
-    Http1(GuardHandle),
+    Http1(Interims),
     Http2 { streams: Arc<AtomicUsize> },
 }
 
 /// A request being answered: as long as it lives, its connection is not idle.
 #[derive(Debug)]
 pub enum Busy {
-    Http1 { _in_flight: InFlight },
+    Http1,
     Http2 { streams: Arc<AtomicUsize> },
 }
 
@@ -71,7 +77,7 @@ impl Connection {
 
     pub fn request_started(&self) -> Busy {
         match &self.protocol {
-            Protocol::Http1(handle) => Busy::Http1 { _in_flight: handle.begin() },
+            Protocol::Http1(_) => Busy::Http1,
             Protocol::Http2 { streams } => {
                 streams.fetch_add(1, Ordering::Relaxed);
                 Busy::Http2 { streams: streams.clone() }
@@ -80,17 +86,10 @@ impl Connection {
     }
 
     /// Where interim answers can be left; HTTP/2 has no place for them here.
-    pub fn interim(&self) -> Option<&GuardHandle> {
+    pub fn interims(&self) -> Option<&Interims> {
         match &self.protocol {
-            Protocol::Http1(handle) => Some(handle),
+            Protocol::Http1(interims) => Some(interims),
             Protocol::Http2 { .. } => None,
-        }
-    }
-
-    /// Bytes pass unread from here on.
-    pub fn tunnel(&self) {
-        if let Protocol::Http1(handle) = &self.protocol {
-            handle.tunnel();
         }
     }
 }
@@ -106,7 +105,7 @@ pub async fn serve<IO>(
     gateway: Arc<Gateway>,
     shutdown: Shutdown,
 ) where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    IO: Duplex + 'static,
 {
     // Boxed, each by itself: a connection takes the room of the protocol that it speaks.
     if http2 {
@@ -153,28 +152,16 @@ async fn serve_http1<IO>(
     gateway: Arc<Gateway>,
     shutdown: Shutdown,
 ) where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    IO: Duplex + 'static,
 {
     let max_headers = wire.guard.limits.max_headers;
-    let handle = GuardHandle::new();
-    let guard = Guard::new(io, wire.guard.clone(), handle.clone()).with_prefix(read);
-    let connection = Arc::new(Connection::new(peer, scheme, max_headers, Protocol::Http1(handle)));
-    let service = service_fn(move |request| {
-        // At once, not when the answer is first polled: until then the guard may take the client for gone.
-        let busy = connection.request_started();
-        gateway.clone().serve(connection.clone(), busy, request)
-    });
-    let mut serving = pin!(wire.http1.serve_connection(guard, service).with_upgrades());
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = shutdown.triggered() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(e) = ended {
-        tracing::debug!(%peer, error = %e, "a client connection ended with an error");
-    }
+    let connection = Arc::new(Connection::new(peer, scheme, max_headers, Protocol::Http1(Interims::default())));
+    let Protocol::Http1(interims) = &connection.protocol else { return };
+    let service =
+        |request, spelling| gateway.clone().serve(connection.clone(), connection.request_started(), request, spelling);
+    let tunnels = gateway.tunnels.clone();
+    let join = |client, leg| tunnels.join(std::future::ready(Ok(client)), leg);
+    http1::serve(Box::new(io), read, wire.guard.clone(), interims, &shutdown, service, join).await;
 }
 
 async fn serve_http2<IO>(
@@ -186,7 +173,7 @@ async fn serve_http2<IO>(
     gateway: Arc<Gateway>,
     shutdown: Shutdown,
 ) where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    IO: Duplex + 'static,
 {
     let io = FloodGuard::new(io, read, wire.guard.on_refusal.clone());
     let streams = Arc::new(AtomicUsize::new(0));
@@ -196,10 +183,12 @@ async fn serve_http2<IO>(
     let counters = gateway.counters.clone();
     let served = Arc::new(AtomicUsize::new(0));
     let count = served.clone();
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         count.fetch_add(1, Ordering::Relaxed);
         let busy = connection.request_started();
-        gateway.clone().serve(connection.clone(), busy, request)
+        let request = request.map(ClientBody::Http2);
+        let answer = gateway.clone().serve(connection.clone(), busy, request, Spelling::default());
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut serving = pin!(wire.http2.serve_connection(TokioIo::new(io), service));
     let ended = tokio::select! {
@@ -243,16 +232,6 @@ async fn idle(streams: &AtomicUsize, served: &AtomicUsize, limit: Duration) {
 
 impl Wire {
     pub fn new(guard: GuardSettings, settings: &super::ListenSettings) -> Self {
-        let mut http1 = hyper::server::conn::http1::Builder::new();
-        // The guard limits heads and times them, so hyper's own limits only have to be wider.
-        http1
-            .preserve_header_case(true)
-            .auto_date_header(false)
-            .half_close(false)
-            .max_headers(settings.max_headers + 1)
-            .max_buf_size((settings.max_header_bytes * 2).max(128 * 1024))
-            .header_read_timeout(None)
-            .timer(TokioTimer::new());
         let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
@@ -266,7 +245,6 @@ impl Wire {
             .keep_alive_timeout(settings.header_timeout);
         Self {
             guard: Arc::new(guard),
-            http1,
             http2,
             header_timeout: settings.header_timeout,
             idle_timeout: settings.idle_timeout,

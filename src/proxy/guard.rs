@@ -1,13 +1,11 @@
-//! Wire hygiene: what a client sends over HTTP/1 is checked here, byte by byte, before hyper sees any of it.
+//! Wire hygiene: what a client sends over HTTP/1 is checked here, byte by byte, before anything else sees it.
 //!
-//! hyper forgives much that the next server may read otherwise (two lengths, odd Host fields, bare line feeds), and a
-//! proxy that forgives is a way to smuggle. The guard holds back each request head until it is whole and can be read
-//! in one way only, then follows the body's framing to the next head. What is refused is answered here, after the
-//! answers to earlier requests, and never forwarded.
+//! What one server forgives the next may read otherwise (two lengths, odd Host fields, bare line feeds), and a proxy
+//! that forgives is a way to smuggle. The guard lets a request's head pass once it is whole and can be read in one way
+//! only, then follows the body's framing to the next head. What is refused is never forwarded.
 //!
 //! - [`scan`] is the state machine: bytes in, "release so many" or a [`Refusal`] out; it knows no socket and no clock.
 //! - [`target`] reads request targets, Host values and authorities.
-//! - [`io`] puts the machine between a socket and hyper: timers, the answer to what is refused, interim responses.
 //! - [`flood`] counts the frames of HTTP/2 that only cost work.
 //! - [`h2`] says the same of a decoded HTTP/2 request, whose framing the `h2` crate has checked already.
 //!
@@ -15,22 +13,37 @@
 
 mod flood;
 mod h2;
-mod handle;
-mod io;
 mod scan;
 mod target;
 
-#[cfg(test)]
-mod e2e;
 #[cfg(test)]
 mod tests;
 
 pub use flood::FloodGuard;
 pub use h2::check_h2;
-pub use handle::{GuardHandle, InFlight};
-pub use io::{Guard, GuardSettings, OnRefusal};
-pub use scan::{Limits, Scanner, Step};
+pub use scan::{ClientHead, Limits, Scanner, Step};
 pub use target::is_host;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Told of every refusal, once per connection at most.
+pub type OnRefusal = Arc<dyn Fn(&Refusal) + Send + Sync>;
+
+/// What the client connections of one listener have in common.
+#[derive(Clone)]
+pub struct GuardSettings {
+    pub limits: Limits,
+    /// For a head to be complete, from its first byte.
+    pub header_timeout: Duration,
+    /// Between two reads of a body.
+    pub body_timeout: Duration,
+    /// For the first byte of the next head.
+    pub idle_timeout: Duration,
+    /// How long to read and drop what a refused client still sends, so that the answer is not lost to a reset.
+    pub linger: Duration,
+    pub on_refusal: Option<OnRefusal>,
+}
 
 /// Why a request was not let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +63,10 @@ impl Refusal {
 
     pub(crate) fn too_large(code: &'static str, detail: impl Into<String>) -> Self {
         Refusal { status: 431, code, detail: detail.into() }
+    }
+
+    pub(crate) fn late(code: &'static str, detail: impl Into<String>) -> Self {
+        Refusal { status: 408, code, detail: detail.into() }
     }
 
     fn title(&self) -> &'static str {
@@ -87,3 +104,15 @@ impl std::fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+impl std::fmt::Debug for GuardSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuardSettings")
+            .field("limits", &self.limits)
+            .field("header_timeout", &self.header_timeout)
+            .field("body_timeout", &self.body_timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("linger", &self.linger)
+            .finish_non_exhaustive()
+    }
+}

@@ -8,6 +8,7 @@ mod connection;
 mod counters;
 pub mod guard;
 mod headers;
+mod http1;
 mod server;
 mod service;
 mod settings;

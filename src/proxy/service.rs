@@ -3,34 +3,32 @@
 //! Which leg serves is decided in [`Live::serving`] and nowhere else.
 
 use super::answers;
-use super::body::{AnswerBody, BodyFault, TeeBody, Watch, WatchedBody};
+use super::body::{AnswerBody, BodyFault, ClientBody, TeeBody, Watch, WatchedBody};
 use super::connection::{Busy, Connection};
 use super::counters::Counters;
-use super::guard::{self, GuardHandle};
+use super::guard;
 use super::headers;
 use super::tunnel::Tunnels;
 use crate::flow::{
     Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder, RequestBody,
     Ticket,
 };
+use crate::http1::Spelling;
 use crate::model::{
     Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Stream, Timestamp, Timing,
 };
 use crate::routes::{RouteMatch, RouteTable};
-use crate::upstream::{LegBody, SendOptions, Sent, Upstream};
+use crate::upstream::{LegBody, LegTunnel, SendOptions, Sent, Upstream};
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// How long a body is held back for a primary that does not say 100.
@@ -90,22 +88,21 @@ impl ExchangeIds {
 }
 
 impl Gateway {
-    /// Serves one request. The error type says that the client always gets an answer.
+    /// Serves one request. Whatever happens, there is an answer.
     pub async fn serve(
         self: Arc<Self>,
         connection: Arc<Connection>,
         busy: Busy,
-        request: Request<Incoming>,
-    ) -> Result<Response<AnswerBody>, Infallible> {
+        request: Request<ClientBody>,
+        spelling: Spelling,
+    ) -> Response<AnswerBody> {
         let live = self.live.load_full();
-        let (request, body) = match Inbound::read(&connection, request) {
+        let (request, body) = match Inbound::read(&connection, request, spelling) {
             Ok(read) => read,
             Err(refusal) => {
                 self.counters.refused(refusal.code);
-                return Ok(answers::refused(
-                    StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST),
-                    &refusal.detail,
-                ));
+                let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
+                return answers::refused(status, &refusal.detail);
             }
         };
         let route = live.routes.resolve(
@@ -115,7 +112,7 @@ impl Gateway {
             request.head.uri.query(),
             &request.head.headers,
         );
-        Ok(self.forward(&live, &connection, busy, request, body, route).await)
+        self.forward(&live, &connection, busy, request, body, route).await
     }
 
     async fn forward(
@@ -124,11 +121,11 @@ impl Gateway {
         connection: &Connection,
         busy: Busy,
         mut request: Inbound,
-        body: Incoming,
+        body: ClientBody,
         route: RouteMatch,
     ) -> Response<AnswerBody> {
         let due = Instant::now();
-        // Where the wire is HTTP/1.1 the guard beneath watches the pauses in a body.
+        // Over HTTP/1.1 the connection watches the pauses in a body.
         let stall = (request.version == Version::HTTP_2).then_some(live.body_timeout);
         let mut tee = (!body.is_end_stream()).then(|| TeeBody::new(body, stall));
         let (version, upgrade) = (request.version, request.upgrade.take());
@@ -142,51 +139,30 @@ impl Gateway {
         if let Some(tee) = tee {
             *message.body_mut() = LegBody::Boxed(Box::pin(tee.map_err(Into::into)));
         }
-        let interim = connection.interim().filter(|_| version == Version::HTTP_11).map(|interim| {
-            let seen = Arc::new(Notify::new());
-            let (notify, go) = (seen.clone(), Mutex::new(handles.go));
-            let queue = GuardHandle::clone(interim);
-            hyper::ext::on_informational(&mut message, move |answer| {
-                if answer.status() == StatusCode::CONTINUE {
-                    if let Some(go) = go.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                        // The body may be gone already.
-                        let _ = go.send(());
-                    }
-                } else {
-                    queue.push_interim(interim_head(answer.status(), answer.headers()));
-                    notify.notify_one();
-                }
-            });
-            (interim, seen)
-        });
-
-        let asked = Instant::now();
-        let options = SendOptions { upgrade: upgrade.is_some(), again: Some(&again) };
-        let answered = {
-            let send = upstream.send(message, options);
-            tokio::pin!(send);
-            loop {
-                let interim_seen = async {
-                    match &interim {
-                        Some((_, seen)) => seen.notified().await,
-                        None => std::future::pending().await,
-                    }
-                };
-                tokio::select! {
-                    biased;
-                    answered = &mut send => break answered.map_err(|e| e.failure),
-                    // Polling this connection again is all it takes to have the interim answer written.
-                    () = interim_seen => {}
+        let go = Mutex::new(handles.go);
+        let on_interim = |status: StatusCode, headers: &HeaderMap| match connection.interims() {
+            _ if status == StatusCode::CONTINUE => {
+                if let Some(go) = go.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    // The body may be gone already.
+                    let _ = go.send(());
                 }
             }
+            // HTTP/1.0 knows none.
+            Some(interims) if version == Version::HTTP_11 => interims.push(status, headers),
+            _ => {}
         };
+        let options = SendOptions {
+            upgrade: upgrade.is_some(),
+            again: Some(&again),
+            spelling: Some(&question.spelling),
+            on_interim: Some(&on_interim),
+        };
+        let asked = Instant::now();
+        let answered = upstream.send(message, options).await.map_err(|e| e.failure);
         let answered_at = Instant::now();
-        if let Some((interim, _)) = interim {
-            interim.settle_interim();
-        }
         match answered {
             Ok(sent) => {
-                let answer = self.answer(connection, busy, sent, promise, due, upgrade);
+                let answer = self.answer(busy, sent, promise, due, upgrade);
                 self.counters.added.record((asked - due) + answered_at.elapsed());
                 answer
             }
@@ -228,7 +204,7 @@ impl Gateway {
         route: RouteMatch,
         due: Instant,
     ) -> (Arc<Question>, Option<Promised>) {
-        let Inbound { mut head, extensions, version, .. } = request;
+        let Inbound { mut head, spelling, version, .. } = request;
         let asked = Asked {
             method: &head.method,
             headers: &head.headers,
@@ -247,7 +223,7 @@ impl Gateway {
             Ok(admission) => admission,
             Err(bucket) => {
                 self.inbox.skipped(route.name, bucket);
-                return (Arc::new(Question { head, extensions, body: RequestBody::Empty, max_body: 0 }), None);
+                return (Arc::new(Question { head, spelling, body: RequestBody::Empty, max_body: 0 }), None);
             }
         };
         let arrived = Timestamp::from(SystemTime::now());
@@ -265,7 +241,7 @@ impl Gateway {
         let recorder = Recorder::new(admission.max_body, self.capture_budget.clone());
         let (sender, primary) = oneshot::channel();
         let primary_head = Arc::new(PrimaryHead::default());
-        let question = Arc::new(Question { head, extensions, body, max_body: admission.max_body });
+        let question = Arc::new(Question { head, spelling, body, max_body: admission.max_body });
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
         live.mirror.start(Exchange {
             ticket,
@@ -284,32 +260,33 @@ impl Gateway {
 
     fn answer(
         &self,
-        connection: &Connection,
         busy: Busy,
         sent: Sent,
         promise: Option<Promised>,
         due: Instant,
         upgrade: Option<Tunnel>,
     ) -> Response<AnswerBody> {
-        let Sent { mut response, connect, .. } = sent;
+        let Sent { response, connect, .. } = sent;
         let first_byte = due.elapsed().saturating_sub(connect);
-        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if let Some(tunnel) = upgrade
-            && (switched || (tunnel.protocol.is_none() && response.status().is_success()))
-        {
-            let protocol = response.headers().get(UPGRADE).cloned();
-            connection.tunnel();
-            self.tunnels.join(tunnel.client, hyper::upgrade::on(&mut response));
-            let (mut parts, _) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        if let Some(tunnel) = upgrade.filter(|_| body.is_tunnel()) {
+            let protocol = parts.headers.get(UPGRADE).cloned();
             headers::strip_hop_by_hop(&mut parts.headers);
             if let Some(protocol) = protocol {
                 parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
                 parts.headers.insert(UPGRADE, protocol);
             }
-            parts.version = Version::HTTP_11;
-            return Response::from_parts(parts, AnswerBody::Own(Default::default()));
+            let body = match tunnel.http2 {
+                None => AnswerBody::Tunnel(body),
+                Some(client) => {
+                    if let Some(leg) = body.into_tunnel() {
+                        self.tunnels.join(LegTunnel::Http2(client).open(), leg);
+                    }
+                    AnswerBody::Own(Default::default())
+                }
+            };
+            return Response::from_parts(parts, body);
         }
-        let (mut parts, body) = response.into_parts();
         headers::strip_hop_by_hop(&mut parts.headers);
         parts.version = Version::HTTP_11;
         let watch = promise.map(|Promised { sender, head, mut recorder }| {
@@ -321,7 +298,7 @@ impl Gateway {
                 recorder,
                 answer: Answer {
                     status: parts.status,
-                    reason: parts.extensions.get::<hyper::ext::ReasonPhrase>().map(|r| Arc::from(r.as_bytes())),
+                    reason: body.reason().map(|reason| Arc::from(&reason[..])),
                     headers: parts.headers.clone(),
                     body: Captured::empty(),
                     trailers: None,
@@ -351,7 +328,6 @@ fn message(question: &Question, version: Version) -> Request<LegBody> {
     *message.method_mut() = question.head.method.clone();
     *message.uri_mut() = question.head.uri.clone();
     *message.headers_mut() = question.head.headers.clone();
-    *message.extensions_mut() = question.extensions.clone();
     message
 }
 
@@ -367,26 +343,31 @@ struct Promised {
 struct Tunnel {
     /// `None` for CONNECT.
     protocol: Option<HeaderValue>,
-    client: hyper::upgrade::OnUpgrade,
+    /// Over HTTP/2 a stream becomes the tunnel; over HTTP/1.1 the connection itself.
+    http2: Option<hyper::upgrade::OnUpgrade>,
 }
 
 /// A request as it came in, in one form whatever the protocol.
 #[derive(Debug)]
 struct Inbound {
     head: RequestHead,
-    extensions: http::Extensions,
+    spelling: Spelling,
     version: Version,
     upgrade: Option<Tunnel>,
 }
 
 impl Inbound {
-    fn read(connection: &Connection, mut request: Request<Incoming>) -> Result<(Self, Incoming), guard::Refusal> {
+    fn read(
+        connection: &Connection,
+        mut request: Request<ClientBody>,
+        spelling: Spelling,
+    ) -> Result<(Self, ClientBody), guard::Refusal> {
         let http2 = request.version() == Version::HTTP_2;
         // HTTP/1.0 has no upgrade, and HTTP/2 none of this kind.
         let upgradable = request.version() == Version::HTTP_11;
         let protocol = upgradable.then(|| headers::wanted_upgrade(request.headers())).flatten();
         let upgrade = (request.method() == Method::CONNECT || protocol.is_some())
-            .then(|| Tunnel { protocol, client: hyper::upgrade::on(&mut request) });
+            .then(|| Tunnel { protocol, http2: http2.then(|| hyper::upgrade::on(&mut request)) });
         let (mut parts, body) = request.into_parts();
         if http2 {
             guard::check_h2(&parts, connection.max_headers)?;
@@ -404,7 +385,7 @@ impl Inbound {
         };
         let uri = if parts.method == Method::CONNECT { parts.uri } else { origin_form(&parts.uri) };
         let head = RequestHead { method: parts.method, uri, host, scheme: connection.scheme, headers: parts.headers };
-        Ok((Self { head, extensions: parts.extensions, version: parts.version, upgrade }, body))
+        Ok((Self { head, spelling, version: parts.version, upgrade }, body))
     }
 }
 
@@ -439,17 +420,4 @@ impl BodyHandles {
         });
         Self { fault: Some(tee.fault()), go }
     }
-}
-
-/// The head of an interim answer as it goes on the wire.
-fn interim_head(status: StatusCode, headers: &http::HeaderMap) -> Bytes {
-    let mut head = format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("")).into_bytes();
-    for (name, value) in headers {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(b"\r\n");
-    head.into()
 }

@@ -1,7 +1,8 @@
 //! Upgraded connections (WebSocket, CONNECT): bytes both ways, seen by nobody.
 
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use crate::upstream::{Duplex, LegTunnel};
+use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::copy_bidirectional;
@@ -22,16 +23,15 @@ impl Default for Tunnels {
 
 impl Tunnels {
     /// Joins two connections once both have switched, until either side ends.
-    pub fn join(&self, client: OnUpgrade, leg: OnUpgrade) {
+    pub fn join(&self, client: impl Future<Output = io::Result<Box<dyn Duplex>>> + Send + 'static, leg: LegTunnel) {
         let (open, mut cut) = (self.open.clone(), self.cut.subscribe());
         open.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
             let run = async {
-                let (client, leg) = tokio::try_join!(client, leg)?;
-                let (mut client, mut leg) = (TokioIo::new(client), TokioIo::new(leg));
+                let (mut client, mut leg) = tokio::try_join!(client, leg.open())?;
                 // Whatever ends the copying ends the tunnel; there is nobody left to tell.
                 let _ = copy_bidirectional(&mut client, &mut leg).await;
-                Ok::<_, hyper::Error>(())
+                Ok::<_, io::Error>(())
             };
             tokio::select! {
                 result = run => if let Err(e) = result {

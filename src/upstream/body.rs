@@ -1,17 +1,24 @@
 //! Bodies to and from a leg.
 
-use super::failure;
-use super::idle::Return;
+use super::failure::{self, BodyTrouble};
+use super::http1::{H1Line, UPLOAD_PATIENCE};
+use super::idle::IdleStack;
 use super::multiplexed::Load;
-use crate::model::{Failure, FailureKind};
+use crate::http1::{Decoded, Decoder, Framing, Spelling, Writer};
+use crate::model::Failure;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -30,21 +37,65 @@ pub enum LegBody {
 /// The body of a leg's answer. Read to its end, it gives its connection back to the pool; dropped before that, it
 /// closes it. An error is a [`Failure`] of the leg, and the last thing that comes.
 pub struct LegAnswerBody {
-    inner: Incoming,
-    line: Option<Line>,
+    inner: Inner,
     received: u64,
     /// By Content-Length, where this answer has a body at all.
     declared: Option<u64>,
-    over: bool,
+    spelling: Spelling,
+    reason: Option<Bytes>,
 }
 
-/// What an answer occupies until it is read.
-pub(super) enum Line {
-    H1(Return),
-    H2 { _load: Load },
+enum Inner {
+    /// All that is to come.
+    Whole(Bytes),
+    Http1(Box<(Reading, Decoder)>),
+    Http2 {
+        body: Incoming,
+        _load: Load,
+    },
+    Tunnel(LegTunnel),
+    Over,
 }
 
-/// Follows a streamed request body: when hyper is done with it, and whether it broke off by itself.
+/// What the head of an answer was followed by.
+pub(super) enum Answer {
+    Http1 {
+        framing: Framing,
+        reading: Reading,
+        max_trailers: usize,
+    },
+    /// `bodiless` answers (to HEAD, 204, 304) may declare a length they do not have.
+    Http2 {
+        body: Incoming,
+        load: Load,
+        bodiless: bool,
+    },
+    Tunnel(LegTunnel),
+}
+
+/// A connection on which an answer is being read.
+pub(super) struct Reading {
+    pub(super) line: H1Line,
+    /// What is left of the request, where the answer came before its end.
+    pub(super) upload: Option<Writer<LegBody>>,
+    pub(super) stack: Arc<IdleStack>,
+    /// Good for another request once this is over.
+    pub(super) reusable: bool,
+}
+
+/// A connection that is no longer HTTP.
+#[derive(Debug)]
+pub enum LegTunnel {
+    Http1(Box<dyn Duplex>),
+    Http2(OnUpgrade),
+}
+
+/// Bytes both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Duplex for T {}
+
+/// Follows a streamed request body over HTTP/2: when hyper is done with it, and whether it broke off by itself.
 struct Watched {
     inner: BoxBody,
     broke: Arc<AtomicBool>,
@@ -165,17 +216,96 @@ impl Upload {
     }
 }
 
+// === impl LegTunnel ===
+
+impl LegTunnel {
+    /// The bytes of it.
+    ///
+    /// # Errors
+    /// The connection ended before it was handed over.
+    pub async fn open(self) -> io::Result<Box<dyn Duplex>> {
+        match self {
+            LegTunnel::Http1(io) => Ok(io),
+            LegTunnel::Http2(upgrade) => {
+                let upgraded = upgrade.await.map_err(io::Error::other)?;
+                Ok(Box::new(TokioIo::new(upgraded)))
+            }
+        }
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    /// The next part of the body. What is left of the request goes out meanwhile.
+    fn poll(&mut self, decoder: &mut Decoder, cx: &mut Context<'_>) -> Poll<Result<Decoded, BodyTrouble>> {
+        if let Some(upload) = &mut self.upload {
+            match upload.poll(&mut self.line.io, cx) {
+                Poll::Pending => {}
+                Poll::Ready(sent) => {
+                    self.upload = None;
+                    self.reusable &= sent.is_ok();
+                }
+            }
+        }
+        loop {
+            match decoder.next(&mut self.line.buf).map_err(BodyTrouble::Framing)? {
+                Decoded::More => {}
+                decoded => return Poll::Ready(Ok(decoded)),
+            }
+            let expected = decoder.coming().unwrap_or_default();
+            match ready!(self.line.poll_read(expected, cx)) {
+                Ok(0) if decoder.end() => return Poll::Ready(Ok(Decoded::End)),
+                Ok(0) => return Poll::Ready(Err(BodyTrouble::Ended)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(BodyTrouble::Connection(error))),
+            }
+        }
+    }
+
+    /// The answer is over: the connection is free, as soon as the request has gone out too.
+    fn give_back(mut self) {
+        if !self.reusable || !self.line.buf.is_empty() {
+            return;
+        }
+        let Some(mut upload) = self.upload.take() else { return self.stack.put(self.line) };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let sent = poll_fn(|cx| upload.poll(&mut self.line.io, cx));
+            if let Ok(Ok(())) = tokio::time::timeout(UPLOAD_PATIENCE, sent).await {
+                self.stack.put(self.line);
+            }
+        });
+    }
+}
+
 // === impl LegAnswerBody ===
 
 impl LegAnswerBody {
-    /// `bodiless` answers (to HEAD, 204, 304) may declare a length they do not have.
-    pub(super) fn new(inner: Incoming, line: Option<Line>, bodiless: bool) -> Self {
-        let declared = if bodiless { None } else { inner.size_hint().exact() };
-        let mut body = Self { inner, line, received: 0, declared, over: false };
-        if body.inner.is_end_stream() {
-            body.release();
-        }
-        body
+    pub(super) fn new(answer: Answer, spelling: Spelling, reason: Option<Bytes>) -> Self {
+        let (inner, declared) = match answer {
+            Answer::Tunnel(tunnel) => (Inner::Tunnel(tunnel), None),
+            Answer::Http1 { framing, mut reading, max_trailers } => {
+                let declared = if let Framing::Length(length) = framing { Some(length) } else { None };
+                let there = reading.line.buf.len() as u64;
+                let inner = match declared {
+                    Some(length) if length <= there => {
+                        // It fits into memory: it is there.
+                        let body = reading.line.buf.split_to(usize::try_from(length).unwrap_or_default()).freeze();
+                        reading.give_back();
+                        if body.is_empty() { Inner::Over } else { Inner::Whole(body) }
+                    }
+                    _ => Inner::Http1(Box::new((reading, Decoder::new(framing, max_trailers)))),
+                };
+                (inner, declared)
+            }
+            Answer::Http2 { body, load, bodiless } => {
+                let declared = if bodiless { None } else { body.size_hint().exact() };
+                let inner = if body.is_end_stream() { Inner::Over } else { Inner::Http2 { body, _load: load } };
+                (inner, declared)
+            }
+        };
+        Self { inner, received: 0, declared, spelling, reason }
     }
 
     /// Bytes of content read so far.
@@ -183,26 +313,39 @@ impl LegAnswerBody {
         self.received
     }
 
-    fn release(&mut self) {
-        if let Some(Line::H1(line)) = self.line.take() {
-            line.give_back();
+    /// How the names of its head were written.
+    pub fn spelling(&self) -> &Spelling {
+        &self.spelling
+    }
+
+    /// The reason behind its status, where it is not the usual one.
+    pub fn reason(&self) -> Option<&Bytes> {
+        self.reason.as_ref()
+    }
+
+    /// Whether the answer has taken the connection over.
+    pub fn is_tunnel(&self) -> bool {
+        matches!(self.inner, Inner::Tunnel(_))
+    }
+
+    /// The connection, where the answer has taken it over.
+    pub fn into_tunnel(self) -> Option<LegTunnel> {
+        match self.inner {
+            Inner::Tunnel(tunnel) => Some(tunnel),
+            _ => None,
         }
     }
 
-    fn end(&mut self) -> Option<Result<Frame<Bytes>, Failure>> {
-        self.over = true;
-        match self.declared {
-            // hyper takes an early RST_STREAM(NO_ERROR) for a clean end.
-            Some(declared) if declared != self.received => {
-                self.line = None;
-                let detail = format!("body ended after {} of {declared} bytes", self.received);
-                Some(Err(Failure { kind: FailureKind::Truncated, detail }))
-            }
-            _ => {
-                self.release();
-                None
-            }
+    /// Nothing more comes.
+    fn over(&mut self) {
+        if let Inner::Http1(reading) = std::mem::replace(&mut self.inner, Inner::Over) {
+            reading.0.give_back();
         }
+    }
+
+    fn fail(&mut self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        self.inner = Inner::Over;
+        Poll::Ready(Some(Err(failure)))
     }
 }
 
@@ -214,34 +357,77 @@ impl Body for LegAnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if self.over {
-            return Poll::Ready(None);
+        let this = &mut *self;
+        let frame = match &mut this.inner {
+            Inner::Over | Inner::Tunnel(_) => return Poll::Ready(None),
+            Inner::Whole(body) => {
+                let body = std::mem::take(body);
+                this.inner = Inner::Over;
+                Frame::data(body)
+            }
+            Inner::Http1(reading) => {
+                let (reading, decoder) = &mut **reading;
+                let decoded = match ready!(reading.poll(decoder, cx)) {
+                    Ok(decoded) => decoded,
+                    Err(trouble) => {
+                        let failure = failure::of_body(&trouble, this.received, this.declared);
+                        return this.fail(failure);
+                    }
+                };
+                let ended = decoder.is_ended();
+                if ended {
+                    this.over();
+                }
+                match decoded {
+                    Decoded::Data(data) => Frame::data(data),
+                    Decoded::Trailers(trailers) => Frame::trailers(trailers),
+                    Decoded::More | Decoded::End => return Poll::Ready(None),
+                }
+            }
+            Inner::Http2 { body, .. } => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    if frame.is_trailers() || body.is_end_stream() {
+                        this.inner = Inner::Over;
+                    }
+                    frame
+                }
+                Some(Err(error)) => {
+                    let failure = failure::of_h2_body(&error, this.received, this.declared);
+                    return this.fail(failure);
+                }
+                // hyper takes an early RST_STREAM(NO_ERROR) for a clean end.
+                None => match this.declared {
+                    Some(declared) if declared != this.received => {
+                        let failure = failure::of_body(&BodyTrouble::Ended, this.received, this.declared);
+                        return this.fail(failure);
+                    }
+                    _ => {
+                        this.inner = Inner::Over;
+                        return Poll::Ready(None);
+                    }
+                },
+            },
+        };
+        if let Some(data) = frame.data_ref() {
+            this.received += data.len() as u64;
         }
-        Poll::Ready(match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    self.received += data.len() as u64;
-                }
-                if frame.is_trailers() || self.inner.is_end_stream() {
-                    self.release();
-                }
-                Some(Ok(frame))
-            }
-            Some(Err(error)) => {
-                self.over = true;
-                self.line = None;
-                Some(Err(failure::of_body(&error, self.received, self.declared)))
-            }
-            None => self.end(),
-        })
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.over || self.inner.is_end_stream()
+        matches!(self.inner, Inner::Over)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.inner {
+            Inner::Whole(body) => SizeHint::with_exact(body.len() as u64),
+            Inner::Http1(_) => match self.declared {
+                Some(declared) => SizeHint::with_exact(declared - self.received),
+                None => SizeHint::default(),
+            },
+            Inner::Http2 { body, .. } => body.size_hint(),
+            Inner::Tunnel(_) | Inner::Over => SizeHint::with_exact(0),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::lookup::Lookup;
 use super::{LegSettings, Scheme, UpstreamOptions};
 use crate::model::Latencies;
 use crate::tls::{self, ALPN_H2, ALPN_HTTP1, TlsError};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::ServerName;
 use std::io;
@@ -25,9 +25,6 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Read and write buffers of HTTP/1.1 grow up to this where heads need no more.
-const BUFFER: usize = 128 * 1024;
-
 /// Everything needed to open a connection to one leg.
 #[derive(Debug)]
 pub(super) struct Connector {
@@ -38,7 +35,6 @@ pub(super) struct Connector {
     open: Arc<AtomicUsize>,
     /// What it took to get the connections that came about: name, TCP and TLS.
     took: Latencies,
-    h1: http1::Builder,
     h2: http2::Builder<TokioExecutor>,
 }
 
@@ -80,14 +76,6 @@ impl Connector {
                 })
             }
         };
-        let mut h1 = http1::Builder::new();
-        h1.preserve_header_case(true)
-            .allow_obsolete_multiline_headers_in_responses(true)
-            // RFC 9112, 5.1: a proxy removes them.
-            .allow_spaces_after_header_name_in_responses(true)
-            // Not `max_headers`: see `surplus`.
-            .max_header_size(options.max_header_bytes)
-            .max_buf_size(options.max_header_bytes.max(BUFFER));
         let mut h2 = http2::Builder::new(TokioExecutor::new());
         h2.timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -103,13 +91,8 @@ impl Connector {
             options: options.clone(),
             open: Arc::default(),
             took: Latencies::default(),
-            h1,
             h2,
         })
-    }
-
-    pub(super) fn h1(&self) -> &http1::Builder {
-        &self.h1
     }
 
     pub(super) fn h2(&self) -> &http2::Builder<TokioExecutor> {
@@ -144,7 +127,7 @@ impl Connector {
         };
         let tcp = self.tcp(deadline).await?;
         let Some(tls) = &self.tls else {
-            let io = Io::new(Stream::Tcp(tcp), open, &self.options);
+            let io = Io::new(Stream::Tcp(tcp), open);
             return Ok(match self.settings.scheme {
                 Scheme::H2c => Connected::H2(io),
                 Scheme::Http | Scheme::Https => Connected::H1(io),
@@ -161,7 +144,7 @@ impl Connector {
             Err(_) => return Err(failure::connect_timed_out("the TLS handshake", self.settings.connect_timeout)),
         };
         let h2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_H2);
-        let io = Io::new(Stream::Tls(Box::new(stream)), open, &self.options);
+        let io = Io::new(Stream::Tls(Box::new(stream)), open);
         Ok(if h2 { Connected::H2(io) } else { Connected::H1(io) })
     }
 

@@ -3,6 +3,7 @@
 //! hyper hides most of what it saw behind its own type; what it does expose are its `is_*` questions and the chain
 //! of sources, in which `io::Error`, `rustls::Error` and `h2::Error` are found by type, never by text.
 
+use crate::http1::{BodyError, HeadError};
 use crate::model::{Failure, FailureKind};
 use std::error::Error;
 use std::io;
@@ -27,6 +28,15 @@ pub(super) struct Trouble {
     /// The connection ended without a byte of answer, or the leg said that it did not look at the request: on a
     /// reused connection that says nothing about the leg.
     pub(super) unanswered: bool,
+}
+
+/// What ended a body before its end.
+#[derive(Debug)]
+pub(super) enum BodyTrouble {
+    /// The connection did.
+    Ended,
+    Framing(BodyError),
+    Connection(io::Error),
 }
 
 /// Details longer than this were written by the other side.
@@ -62,9 +72,26 @@ pub(super) fn no_answer(after: Duration) -> Trouble {
     Trouble::leg(FailureKind::Timeout, format!("no answer within {after:?}"))
 }
 
-/// Why no head came. `heard` is whether any byte of an answer did (HTTP/1.1).
-pub(super) fn of_send(error: &hyper::Error, heard: bool) -> Trouble {
-    use FailureKind::{Protocol, Reset, Timeout, Tls};
+/// Why no head came over HTTP/1.1: the connection failed. `heard` is whether any byte of an answer came.
+pub(super) fn of_io(error: &io::Error, heard: bool) -> Trouble {
+    if let Some(tls) = tls_error(error) {
+        return Trouble::leg(FailureKind::Tls, format!("TLS failed: {tls}"));
+    }
+    match error.kind() {
+        io::ErrorKind::TimedOut => Trouble::leg(FailureKind::Timeout, "connection timed out".to_owned()),
+        kind if is_end(kind) => Trouble::closed(heard),
+        _ => Trouble::leg(FailureKind::Reset, format!("connection failed: {}", plain(error))),
+    }
+}
+
+/// Why no head came: what came is none.
+pub(super) fn of_head(error: HeadError) -> Trouble {
+    Trouble::leg(FailureKind::Protocol, format!("unreadable head: {error}"))
+}
+
+/// Why no head came over HTTP/2.
+pub(super) fn of_send(error: &hyper::Error) -> Trouble {
+    use FailureKind::{Protocol, Reset, Timeout};
     if error.is_parse() {
         return Trouble::leg(Protocol, format!("unreadable head: {error}"));
     }
@@ -75,17 +102,10 @@ pub(super) fn of_send(error: &hyper::Error, heard: bool) -> Trouble {
         return of_h2(h2);
     }
     if let Some(io) = find::<io::Error>(error) {
-        if let Some(tls) = tls_error(io) {
-            return Trouble::leg(Tls, format!("TLS failed: {tls}"));
-        }
-        return match io.kind() {
-            io::ErrorKind::TimedOut => Trouble::leg(Timeout, "connection timed out".to_owned()),
-            kind if is_end(kind) => Trouble::closed(heard),
-            _ => Trouble::leg(Reset, format!("connection failed: {}", plain(io))),
-        };
+        return of_io(io, false);
     }
     if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        return Trouble::closed(heard);
+        return Trouble::closed(false);
     }
     if error.is_user() {
         return Trouble { fault: Fault::Proxy, ..Trouble::leg(Reset, format!("could not send: {error}")) };
@@ -93,12 +113,35 @@ pub(super) fn of_send(error: &hyper::Error, heard: bool) -> Trouble {
     Trouble::leg(Protocol, error.to_string())
 }
 
-/// Why a body broke off after `received` of the `declared` bytes.
-pub(super) fn of_body(error: &hyper::Error, received: u64, declared: Option<u64>) -> Failure {
-    let progress = match declared {
+/// Why a body broke off over HTTP/1.1, after `received` of the `declared` bytes.
+pub(super) fn of_body(trouble: &BodyTrouble, received: u64, declared: Option<u64>) -> Failure {
+    let progress = progress(received, declared);
+    let (kind, detail) = match trouble {
+        BodyTrouble::Ended => (FailureKind::Truncated, format!("body ended after {progress}")),
+        BodyTrouble::Framing(error) => (FailureKind::BadFraming, format!("{error} after {progress}")),
+        BodyTrouble::Connection(error) => of_broken(error, &progress),
+    };
+    Failure { kind, detail: short(detail) }
+}
+
+fn of_broken(error: &io::Error, progress: &str) -> (FailureKind, String) {
+    match error.kind() {
+        _ if tls_error(error).is_some() => (FailureKind::Tls, format!("TLS failed after {progress}")),
+        io::ErrorKind::UnexpectedEof => (FailureKind::Truncated, format!("body ended after {progress}")),
+        _ => (FailureKind::Truncated, format!("connection failed after {progress}: {}", plain(error))),
+    }
+}
+
+fn progress(received: u64, declared: Option<u64>) -> String {
+    match declared {
         Some(declared) => format!("{received} of {declared} bytes"),
         None => format!("{received} bytes"),
-    };
+    }
+}
+
+/// Why a body broke off over HTTP/2.
+pub(super) fn of_h2_body(error: &hyper::Error, received: u64, declared: Option<u64>) -> Failure {
+    let progress = progress(received, declared);
     let (kind, detail) = if error.is_timeout() {
         (FailureKind::Timeout, format!("no sign of life after {progress}"))
     } else if let Some(h2) = find::<h2::Error>(error) {
@@ -111,14 +154,7 @@ pub(super) fn of_body(error: &hyper::Error, received: u64, declared: Option<u64>
             _ => (FailureKind::Truncated, format!("stream ended after {progress}: {}", reason(h2))),
         }
     } else if let Some(io) = find::<io::Error>(error) {
-        match io.kind() {
-            _ if tls_error(io).is_some() => (FailureKind::Tls, format!("TLS failed after {progress}")),
-            io::ErrorKind::UnexpectedEof => (FailureKind::Truncated, format!("body ended after {progress}")),
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-                (FailureKind::BadFraming, format!("{} after {progress}", lower(&plain(io))))
-            }
-            _ => (FailureKind::Truncated, format!("connection failed after {progress}: {}", plain(io))),
-        }
+        of_broken(io, &progress)
     } else {
         (FailureKind::Truncated, format!("connection closed after {progress}"))
     };
@@ -210,7 +246,7 @@ impl Trouble {
         Self { fault: Fault::Proxy, ..Self::leg(FailureKind::Refused, detail.to_owned()) }
     }
 
-    fn closed(heard: bool) -> Self {
+    pub(super) fn closed(heard: bool) -> Self {
         let detail = if heard { "connection closed inside the head" } else { "connection closed before the head" };
         Self { unanswered: !heard, ..Self::leg(FailureKind::Reset, detail.to_owned()) }
     }

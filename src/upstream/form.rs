@@ -4,10 +4,9 @@
 //! after each other in any order, because a retry may meet the other one.
 
 use super::{LegBody, LegSettings, Scheme};
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
-use http_body::Body;
 
 /// What a leg's requests have in common, worked out once.
 #[derive(Debug)]
@@ -75,13 +74,6 @@ impl Form {
             join_cookies(req.headers_mut());
         }
         *req.version_mut() = Version::HTTP_11;
-        let unframed = !req.body().is_end_stream()
-            && req.body().size_hint().exact().is_none()
-            && !req.headers().contains_key(CONTENT_LENGTH);
-        // hyper would leave out such a body where methods seldom have one.
-        if unframed && (req.method() == Method::GET || req.method() == Method::HEAD) {
-            req.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
     }
 
     /// HTTP/2: absolute, the name in `:authority`, nothing that belongs to a connection.

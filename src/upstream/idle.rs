@@ -1,13 +1,11 @@
 //! Idle HTTP/1.1 connections of one leg: a stack, so that the warmest is used first and the rest can expire.
 
-use super::LegBody;
-use super::io::Ear;
-use hyper::client::conn::http1::SendRequest;
+use super::http1::H1Line;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often at most the sweep looks for what expired.
-const SWEEP_AT_LEAST: Duration = Duration::from_millis(500);
+/// How often the sweep looks for what has expired or was closed by the leg.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// A request that cannot be sent twice goes out on no connection that was idle for longer: the leg may be closing it
 /// while the request is under way.
@@ -34,22 +32,6 @@ struct Idle {
     since: Instant,
 }
 
-/// An HTTP/1.1 connection, as the one who sends on it holds it.
-#[derive(Debug)]
-pub(super) struct H1Line {
-    pub(super) sender: SendRequest<LegBody>,
-    pub(super) ear: Ear,
-}
-
-/// A connection on its way back to the stack.
-#[derive(Debug)]
-pub(super) struct Return {
-    pub(super) line: H1Line,
-    pub(super) stack: Arc<IdleStack>,
-    /// The request had no body: once its answer is read, the connection is idle.
-    pub(super) sent_whole: bool,
-}
-
 // === impl IdleStack ===
 
 impl IdleStack {
@@ -62,21 +44,15 @@ impl IdleStack {
     }
 
     /// The connection used last that is still good.
-    pub(super) async fn take(&self) -> Option<H1Line> {
-        while let Some(mut line) = self.pop(self.timeout) {
-            // What is not ready yet is about to be, or about to be closed: its answer was read to the end.
-            if line.sender.is_ready() || line.sender.ready().await.is_ok() {
-                return Some(line);
-            }
-        }
-        None
+    pub(super) fn take(&self) -> Option<H1Line> {
+        self.pop(self.timeout)
     }
 
     /// The same for a request that cannot be sent twice: one that was in use just now, and is not closed as far as
     /// the system knows.
-    pub(super) async fn take_warm(&self) -> Option<H1Line> {
-        while let Some(mut line) = self.pop(WARM.min(self.timeout)) {
-            if (line.sender.is_ready() || line.sender.ready().await.is_ok()) && line.ear.is_quiet().await {
+    pub(super) fn take_warm(&self) -> Option<H1Line> {
+        while let Some(line) = self.pop(WARM.min(self.timeout)) {
+            if line.is_quiet() {
                 return Some(line);
             }
         }
@@ -84,9 +60,6 @@ impl IdleStack {
     }
 
     pub(super) fn put(self: &Arc<Self>, line: H1Line) {
-        if line.sender.is_closed() {
-            return;
-        }
         let since = Instant::now();
         let mut stack = self.lock();
         let oldest = if stack.idle.len() >= self.max && self.max > 0 { Some(stack.idle.remove(0)) } else { None };
@@ -106,8 +79,8 @@ impl IdleStack {
     fn pop(&self, limit: Duration) -> Option<H1Line> {
         let mut stack = self.lock();
         let expired = loop {
-            let Some(newest) = stack.idle.pop() else { break Vec::new() };
-            if newest.line.sender.is_closed() {
+            let Some(mut newest) = stack.idle.pop() else { break Vec::new() };
+            if !newest.line.is_fit() {
                 continue;
             }
             let idle = newest.since.elapsed();
@@ -142,10 +115,9 @@ impl IdleStack {
             return;
         };
         let stack = Arc::downgrade(self);
-        let period = (self.timeout / 2).max(SWEEP_AT_LEAST);
         runtime.spawn(async move {
             loop {
-                tokio::time::sleep(period).await;
+                tokio::time::sleep(SWEEP).await;
                 match stack.upgrade() {
                     Some(stack) if stack.sweep() => {}
                     _ => return,
@@ -157,10 +129,8 @@ impl IdleStack {
     /// Returns whether there is anything left to look after.
     fn sweep(&self) -> bool {
         let mut stack = self.lock();
-        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut stack.idle)
-            .into_iter()
-            .partition(|idle| !idle.line.sender.is_closed() && idle.since.elapsed() < self.timeout);
-        stack.idle = kept;
+        let gone: Vec<_> =
+            stack.idle.extract_if(.., |idle| idle.since.elapsed() >= self.timeout || !idle.line.is_fit()).collect();
         stack.sweeping = !stack.idle.is_empty();
         let more = stack.sweeping;
         drop(stack);
@@ -170,22 +140,5 @@ impl IdleStack {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Stack> {
         self.stack.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl Return ===
-
-impl Return {
-    pub(super) fn give_back(mut self) {
-        if self.sent_whole || self.line.sender.is_ready() {
-            self.stack.put(self.line);
-        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // The answer was over before its request; the connection is free when that has gone out too.
-            runtime.spawn(async move {
-                if self.line.sender.ready().await.is_ok() {
-                    self.stack.put(self.line);
-                }
-            });
-        }
     }
 }

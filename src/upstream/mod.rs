@@ -8,32 +8,33 @@ mod connect;
 mod failure;
 mod form;
 mod hop;
+mod http1;
 mod idle;
 mod io;
 mod lookup;
 mod multiplexed;
 mod settings;
-mod surplus;
 #[cfg(test)]
 mod tests;
 pub mod worker;
 
-pub use body::{BoxBody, BoxError, LegAnswerBody, LegBody};
+pub use body::{BoxBody, BoxError, Duplex, LegAnswerBody, LegBody, LegTunnel};
 pub use failure::Fault;
 pub use hop::strip_hop_by_hop;
 pub use settings::{LegSettings, Scheme};
 
+use crate::http1::Spelling;
 use crate::model::{Failure, FailureKind, Latencies, Leg};
 use crate::tls::TlsError;
-use body::{Line, Upload};
+use body::{Answer, Upload};
 use connect::{Connected, Connector, Offer};
 use failure::Trouble;
 use form::Form;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http1::{H1Line, Sending};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use idle::{H1Line, IdleStack, Return};
+use idle::IdleStack;
 use multiplexed::{H2Line, Load, Multiplexed, Opened, Step};
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -59,9 +60,16 @@ pub struct UpstreamOptions {
     pub max_connections: Option<usize>,
 }
 
+/// Told of every interim answer (1xx) before the answer proper.
+pub type OnInterim<'a> = &'a (dyn Fn(StatusCode, &HeaderMap) + Sync);
+
 /// How a request is sent.
 #[derive(Clone, Copy, Default)]
 pub struct SendOptions<'a> {
+    /// How the names of its fields are to be written, over HTTP/1.1; in lower case where nothing is said.
+    pub spelling: Option<&'a Spelling>,
+    /// Over HTTP/1.1.
+    pub on_interim: Option<OnInterim<'a>>,
     /// The answer may take the connection over (`Upgrade`, CONNECT): HTTP/1.1 only.
     pub upgrade: bool,
     /// Makes the request anew, to send it again, once and on a fresh connection, where a reused one has swallowed it and
@@ -104,13 +112,13 @@ pub struct Connections {
 #[derive(Debug, Clone)]
 pub struct Upstream {
     leg: Leg,
-    options: UpstreamOptions,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
     connector: Connector,
+    options: UpstreamOptions,
     form: Form,
     /// One for each serving thread, so that a request finds connections whose events its own thread waits for.
     pools: Box<[Pool]>,
@@ -148,7 +156,10 @@ struct Missed {
 
 impl std::fmt::Debug for SendOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SendOptions").field("upgrade", &self.upgrade).field("again", &self.again.is_some()).finish()
+        f.debug_struct("SendOptions")
+            .field("upgrade", &self.upgrade)
+            .field("again", &self.again.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -187,8 +198,9 @@ impl Upstream {
                 })
                 .collect(),
             speaks_http1,
+            options,
         };
-        Ok(Arc::new(Self { leg, options, shared: Arc::new(shared) }))
+        Ok(Arc::new(Self { leg, shared: Arc::new(shared) }))
     }
 
     pub fn leg(&self) -> Leg {
@@ -200,7 +212,7 @@ impl Upstream {
     }
 
     pub fn options(&self) -> &UpstreamOptions {
-        &self.options
+        &self.shared.options
     }
 
     pub fn connections(&self) -> Connections {
@@ -230,7 +242,6 @@ impl Upstream {
     /// # Errors
     /// No head came: why, as data.
     pub async fn send(&self, mut req: Request<LegBody>, how: SendOptions<'_>) -> Result<Sent, SendError> {
-        let mut upload = req.body_mut().watch();
         let bad = |trouble: Trouble, connect, idle_race| SendError {
             failure: trouble.failure,
             fault: trouble.fault,
@@ -247,7 +258,7 @@ impl Upstream {
         let mut idle_race = false;
         let mut connect = Duration::ZERO;
         loop {
-            let pooled = if idle_race { None } else { self.shared.pooled(&asked).await };
+            let pooled = if idle_race { None } else { self.shared.pooled(&asked) };
             let lease = match pooled {
                 Some(lease) => lease,
                 // Seldom needed, and its state is large: it would make every request's task as large.
@@ -258,7 +269,7 @@ impl Upstream {
             };
             connect += lease.connect;
             let reused = lease.reused;
-            match self.shared.attempt(lease.line, req, &asked, &mut upload).await {
+            match self.shared.attempt(lease.line, req, &asked, how).await {
                 Ok(response) => return Ok(Sent { response, connect, reused, idle_race }),
                 Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => req = *unsent,
                 Err(Missed { mut trouble, .. }) if reused && !idle_race && trouble.unanswered => {
@@ -294,20 +305,20 @@ struct Asked {
 
 impl Shared {
     /// A connection that is there already.
-    async fn pooled(&self, asked: &Asked) -> Option<Lease> {
+    fn pooled(&self, asked: &Asked) -> Option<Lease> {
         if !self.wants_http1(asked) {
             let (line, load) = self.pool().multiplexed.vacant()?;
             return Some(Lease::pooled(LeasedLine::H2(line, load)));
         }
         let full = self.connector.full();
         let mut line = match asked.harmless || full {
-            true => self.pool().idle.take().await,
-            false => self.pool().idle.take_warm().await,
+            true => self.pool().idle.take(),
+            false => self.pool().idle.take_warm(),
         };
         if line.is_none() && full {
             // Where no other may be opened, any is better than none.
             for pool in &self.pools {
-                line = pool.idle.take().await;
+                line = pool.idle.take();
                 if line.is_some() {
                     break;
                 }
@@ -366,7 +377,7 @@ impl Shared {
             match outcome {
                 Some(Opened::H2) => {}
                 Some(Opened::H1) => {
-                    let line = match self.pool().idle.take().await {
+                    let line = match self.pool().idle.take() {
                         Some(line) => LeasedLine::H1(line),
                         None => self.open_one(Offer::Any).await.map_err(failed)?,
                     };
@@ -388,7 +399,7 @@ impl Shared {
     /// A connection for one request alone, unless the leg turns out to speak HTTP/2.
     async fn open_one(self: &Arc<Self>, offer: Offer) -> Result<LeasedLine, Trouble> {
         match self.connector.connect(offer).await? {
-            Connected::H1(io) => Ok(LeasedLine::H1(self.start_h1(io).await?)),
+            Connected::H1(io) => Ok(LeasedLine::H1(H1Line::new(io))),
             Connected::H2(io) => {
                 self.start_h2(io).await?;
                 self.speaks_http1.store(false, Ordering::Relaxed);
@@ -402,32 +413,19 @@ impl Shared {
     async fn open_shared(self: &Arc<Self>) -> Opened {
         let opened = match self.connector.connect(Offer::Any).await {
             Ok(Connected::H2(io)) => self.start_h2(io).await.map(|()| Opened::H2),
-            Ok(Connected::H1(io)) => self.start_h1(io).await.map(|line| {
+            Ok(Connected::H1(io)) => {
                 self.speaks_http1.store(true, Ordering::Relaxed);
-                self.pool().idle.put(line);
-                Opened::H1
-            }),
+                self.pool().idle.put(H1Line::new(io));
+                Ok(Opened::H1)
+            }
             Err(trouble) => Err(trouble),
         };
         opened.unwrap_or_else(Opened::Failed)
     }
 
-    async fn start_h1(&self, io: io::Io) -> Result<H1Line, Trouble> {
-        let ear = io.ear();
-        let (sender, connection) =
-            self.connector.h1().handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e, false))?;
-        let leg = self.connector.settings.to_string();
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%leg, %error, "connection ended");
-            }
-        });
-        Ok(H1Line { sender, ear })
-    }
-
     async fn start_h2(&self, io: io::Io) -> Result<(), Trouble> {
         let (sender, connection) =
-            self.connector.h2().handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e, false))?;
+            self.connector.h2().handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e))?;
         let max_streams = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
         self.pool().multiplexed.add(sender, max_streams.clone());
         let leg = self.connector.settings.to_string();
@@ -451,39 +449,50 @@ impl Shared {
         line: LeasedLine,
         mut req: Request<LegBody>,
         asked: &Asked,
-        upload: &mut Upload,
+        how: SendOptions<'_>,
     ) -> Result<Response<LegAnswerBody>, Missed> {
-        let sent_whole = req.body().is_end_stream();
-        let patience = self.connector.settings.response_timeout;
         match line {
-            LeasedLine::H1(mut line) => {
+            LeasedLine::H1(line) => {
                 self.form.to_h1(&mut req);
-                line.ear.reset();
-                let answer = within(patience, line.sender.try_send_request(req), upload).await;
-                let mut response = answer.map_err(|missed| missed.into_missed(upload, line.ear.heard()))?;
-                if let Some(lines) = line.ear.surplus() {
-                    surplus::put_back(&lines, response.headers_mut()).map_err(|failure| Missed {
-                        trouble: Trouble::leg(failure.kind, failure.detail),
-                        unsent: None,
-                    })?;
-                }
-                let tunnel = asked.takes_over(&response)?;
-                let line = (!tunnel).then(|| Line::H1(Return { line, stack: self.pool().idle.clone(), sent_whole }));
-                Ok(asked.wrap(response, line))
+                let lower = Spelling::default();
+                let sending = Sending {
+                    spelling: how.spelling.unwrap_or(&lower),
+                    upgrade: asked.upgrade,
+                    on_interim: how.on_interim,
+                };
+                let sent = line.send(req, sending, &self.connector.settings, &self.options, &self.pool().idle).await;
+                sent.map_err(|trouble| Missed { trouble, unsent: None })
             }
-            LeasedLine::H2(mut line, load) => {
-                self.form.to_h2(&mut req);
-                let answer = within(patience, line.sender.try_send_request(req), upload).await;
-                let response = answer.map_err(|missed| {
-                    let missed = missed.into_missed(upload, false);
-                    if missed.trouble.unanswered || missed.unsent.is_some() {
-                        self.pool().multiplexed.forget(line.id);
-                    }
-                    missed
-                })?;
-                Ok(asked.wrap(response, Some(Line::H2 { _load: load })))
-            }
+            // Its state is large, and a leg that speaks HTTP/1.1 has no use for it.
+            LeasedLine::H2(line, load) => Box::pin(self.attempt_h2(line, load, req, asked)).await,
         }
+    }
+
+    async fn attempt_h2(
+        &self,
+        mut line: H2Line,
+        load: Load,
+        mut req: Request<LegBody>,
+        asked: &Asked,
+    ) -> Result<Response<LegAnswerBody>, Missed> {
+        self.form.to_h2(&mut req);
+        let mut upload = req.body_mut().watch();
+        let patience = self.connector.settings.response_timeout;
+        let answer = within(patience, line.sender.try_send_request(req), &mut upload).await;
+        let mut response = answer.map_err(|missed| {
+            let missed = missed.into_missed(&upload);
+            if missed.trouble.unanswered || missed.unsent.is_some() {
+                self.pool().multiplexed.forget(line.id);
+            }
+            missed
+        })?;
+        if asked.method == Method::CONNECT && response.status().is_success() {
+            let tunnel = LegTunnel::Http2(hyper::upgrade::on(&mut response));
+            return Ok(response.map(|_| LegAnswerBody::new(Answer::Tunnel(tunnel), Spelling::default(), None)));
+        }
+        let bodiless = asked.method == Method::HEAD
+            || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Ok(response.map(|body| LegAnswerBody::new(Answer::Http2 { body, load, bodiless }, Spelling::default(), None)))
     }
 }
 
@@ -492,26 +501,6 @@ impl Shared {
 impl Lease {
     fn pooled(line: LeasedLine) -> Self {
         Self { line, connect: Duration::ZERO, reused: true }
-    }
-}
-
-// === impl Asked ===
-
-impl Asked {
-    /// Whether the answer turns the connection into a tunnel.
-    fn takes_over(&self, response: &Response<Incoming>) -> Result<bool, Missed> {
-        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if switched && !self.upgrade {
-            let detail = "101 Switching Protocols, which nobody had asked for".to_owned();
-            return Err(Missed { trouble: Trouble::leg(FailureKind::Protocol, detail), unsent: None });
-        }
-        Ok(switched || (self.method == Method::CONNECT && response.status().is_success()))
-    }
-
-    fn wrap(&self, response: Response<Incoming>, line: Option<Line>) -> Response<LegAnswerBody> {
-        let bodiless = self.method == Method::HEAD
-            || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        response.map(|body| LegAnswerBody::new(body, line, bodiless))
     }
 }
 
@@ -535,10 +524,10 @@ where
 // === impl NoHead ===
 
 impl NoHead {
-    fn into_missed(self, upload: &Upload, heard: bool) -> Missed {
+    fn into_missed(self, upload: &Upload) -> Missed {
         let (trouble, unsent) = match self {
             NoHead::Late(patience) => (failure::no_answer(patience), None),
-            NoHead::Failed(mut error) => (failure::of_send(error.error(), heard), error.take_message().map(Box::new)),
+            NoHead::Failed(mut error) => (failure::of_send(error.error()), error.take_message().map(Box::new)),
         };
         let fault = if upload.broke() { Fault::RequestBody } else { trouble.fault };
         Missed { trouble: Trouble { fault, ..trouble }, unsent }

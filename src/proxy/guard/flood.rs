@@ -2,8 +2,7 @@
 //! DATA without data). The `h2` crate answers them as fast as they come, so they are counted here, by their frame
 //! headers alone, and a connection that has spent its credit ends. What frames mean is the `h2` crate's business.
 
-use super::Refusal;
-use super::io::OnRefusal;
+use super::{OnRefusal, Refusal};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

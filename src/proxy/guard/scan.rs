@@ -5,6 +5,11 @@
 
 use super::Refusal;
 use super::target::{check_target, is_host};
+use crate::http1::{Framing, Spelling};
+use bytes::Bytes;
+use http::header::{EXPECT, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Uri};
+use std::ops::Range;
 
 /// What a request may have in its head, and again in its trailers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +30,21 @@ pub enum Step {
     Release(usize),
 }
 
+/// A request's head that may pass.
+#[derive(Debug)]
+pub struct ClientHead {
+    pub method: Method,
+    pub uri: Uri,
+    /// HTTP/1.0 where it is not HTTP/1.1.
+    pub version_11: bool,
+    pub headers: HeaderMap,
+    pub spelling: Spelling,
+    /// Where its body ends.
+    pub framing: Framing,
+    /// The client waits for a word before it sends the body.
+    pub expects_continue: bool,
+}
+
 /// Follows one connection. After a refusal it must not be asked again.
 #[derive(Debug)]
 pub struct Scanner {
@@ -32,6 +52,8 @@ pub struct Scanner {
     state: State,
     section: Section,
     head: Head,
+    /// Where the parts of the head stand that was released last, or is being read.
+    places: Places,
     /// Bytes of chunk extensions in this body.
     extensions: usize,
     /// Empty lines before the present request line.
@@ -42,6 +64,8 @@ pub struct Scanner {
 const MAX_EMPTY_LINES: u8 = 4;
 /// Bytes of chunk extensions tolerated in one body.
 const MAX_EXTENSIONS: usize = 1024;
+/// Fields that a proxy adds to those of a client.
+const ADDED: usize = 6;
 /// Hexadecimal digits in a chunk size; 16 is all a u64 holds.
 const MAX_CHUNK_DIGITS: u8 = 16;
 
@@ -72,6 +96,16 @@ struct Section {
     lines: usize,
 }
 
+/// Where the parts of a head stand, from its first byte.
+#[derive(Debug, Clone, Default)]
+struct Places {
+    version_10: bool,
+    method: Range<usize>,
+    target: Range<usize>,
+    /// Names and values.
+    fields: Vec<(Range<usize>, Range<usize>)>,
+}
+
 /// What a head has said so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Head {
@@ -90,6 +124,7 @@ impl Scanner {
             state: State::Head,
             section: Section::default(),
             head: Head::default(),
+            places: Places::default(),
             extensions: 0,
             empty_lines: 0,
         }
@@ -108,7 +143,7 @@ impl Scanner {
     /// Reads `data`, which begins where the last release or skip ended and is not empty.
     pub fn step(&mut self, data: &[u8]) -> Result<Step, Refusal> {
         match self.state {
-            State::Head => self.head(data),
+            State::Head => self.scan_head(data),
             State::Trailers => self.trailers(data),
             State::Length(left) => {
                 let n = take(left, data.len());
@@ -122,7 +157,39 @@ impl Scanner {
         }
     }
 
-    fn head(&mut self, data: &[u8]) -> Result<Step, Refusal> {
+    /// The head that was released last, of which these are the bytes.
+    ///
+    /// # Errors
+    /// What passed cannot be held as a request after all.
+    pub fn head(&self, bytes: Bytes) -> Result<ClientHead, Refusal> {
+        let unfit = |what: &str| Refusal::bad("target", format!("request line: the {what} cannot be held"));
+        let Places { version_10, method, target, fields } = &self.places;
+        let method = Method::from_bytes(&bytes[method.clone()]).map_err(|_| unfit("method"))?;
+        let uri = Uri::from_maybe_shared(bytes.slice(target.clone())).map_err(|_| unfit("target"))?;
+        let mut headers = HeaderMap::with_capacity(fields.len() + ADDED);
+        for (name, value) in fields {
+            let name = HeaderName::from_bytes(&bytes[name.clone()]);
+            let value = HeaderValue::from_maybe_shared(bytes.slice(value.clone()));
+            let (Ok(name), Ok(value)) = (name, value) else { return Err(unfit("header")) };
+            headers.append(name, value);
+        }
+        let expects = headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        Ok(ClientHead {
+            method,
+            uri,
+            version_11: !version_10,
+            framing: match self.state {
+                State::Length(length) => Framing::Length(length),
+                State::Size(..) => Framing::Chunked,
+                _ => Framing::Length(0),
+            },
+            expects_continue: expects && !version_10,
+            spelling: Spelling::of(fields.iter().map(|(name, _)| &bytes[name.clone()])),
+            headers,
+        })
+    }
+
+    fn scan_head(&mut self, data: &[u8]) -> Result<Step, Refusal> {
         if self.section.lines == 0 {
             match data {
                 [] | [b'\r'] => {
@@ -147,9 +214,15 @@ impl Scanner {
         }
         while let Some(line) = self.next_line(data)? {
             if self.section.lines == 1 {
-                self.head.version_10 = request_line(line)?;
+                let (method, target, version_10) = request_line(line)?;
+                self.head.version_10 = version_10;
+                self.places.version_10 = version_10;
+                self.places.method = place_in(data, method);
+                self.places.target = place_in(data, target);
+                self.places.fields.clear();
             } else if !line.is_empty() {
-                self.head_field(line)?;
+                let (name, value) = self.head_field(line)?;
+                self.places.fields.push((place_in(data, name), place_in(data, value)));
             } else {
                 let n = self.section.line;
                 self.end_head()?;
@@ -190,7 +263,7 @@ impl Scanner {
         Ok(Some(line))
     }
 
-    fn head_field(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn head_field<'a>(&mut self, line: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Refusal> {
         let index = self.section.lines - 1;
         let (name, value) = split_field(line, index)?;
         let head = &mut self.head;
@@ -238,7 +311,7 @@ impl Scanner {
                 return Err(Refusal::bad("look_alike", detail));
             }
         }
-        Ok(())
+        Ok((name, value))
     }
 
     fn end_head(&mut self) -> Result<(), Refusal> {
@@ -391,8 +464,8 @@ fn same_name(name: &[u8], lower: &[u8]) -> bool {
         && name.iter().zip(lower).all(|(a, b)| a.to_ascii_lowercase() == *b || (*a == b'_' && *b == b'-'))
 }
 
-/// Checks a request line; whether it is HTTP/1.0.
-fn request_line(line: &[u8]) -> Result<bool, Refusal> {
+/// Method and target of a request line, and whether it is HTTP/1.0.
+fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], bool), Refusal> {
     let mut parts = line.split(|b| *b == b' ');
     let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -413,7 +486,7 @@ fn request_line(line: &[u8]) -> Result<bool, Refusal> {
         return Err(Refusal::bad("method", "request line: the method is not a token"));
     }
     check_target(method, target)?;
-    Ok(version_10)
+    Ok((method, target, version_10))
 }
 
 /// Name and value of a field line, the value without white space around it.
@@ -451,6 +524,12 @@ pub(super) fn digits(value: &[u8]) -> Option<u64> {
         let digit = b.is_ascii_digit().then(|| u64::from(b - b'0'))?;
         n.checked_mul(10)?.checked_add(digit)
     })
+}
+
+/// Where `part` stands in `data`, which it is a part of.
+fn place_in(data: &[u8], part: &[u8]) -> Range<usize> {
+    let at = part.as_ptr() as usize - data.as_ptr() as usize;
+    at..at + part.len()
 }
 
 fn take(left: u64, have: usize) -> usize {

@@ -1,4 +1,4 @@
-//! Tables of what must be refused and what must pass, each whole and byte by byte; then the guard under a real hyper.
+//! Tables of what must be refused and what must pass, each whole and byte by byte.
 
 use super::*;
 use proptest::prelude::*;

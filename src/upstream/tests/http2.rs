@@ -2,6 +2,7 @@
 
 use super::*;
 use http::HeaderMap;
+use http_body::Body;
 use http_body::Frame;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;

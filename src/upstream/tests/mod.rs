@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const GET: SendOptions<'static> = SendOptions { upgrade: false, again: Some(&|| get("/")) };
+const GET: SendOptions<'static> =
+    SendOptions { upgrade: false, again: Some(&|| get("/")), spelling: None, on_interim: None };
 
 fn settings(scheme: Scheme, address: SocketAddr) -> LegSettings {
     LegSettings {

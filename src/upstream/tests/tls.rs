@@ -72,7 +72,7 @@ async fn alpn_decides_and_upgrades_stay_with_http1() {
         assert_eq!((sent.response.version(), sent.reused), (http::Version::HTTP_2, reused));
         assert_eq!(text(sent).await, "hello");
     }
-    let sent = up.send(get("/"), SendOptions { upgrade: true, again: None }).await.unwrap();
+    let sent = up.send(get("/"), SendOptions { upgrade: true, ..SendOptions::default() }).await.unwrap();
     assert_eq!((sent.response.version(), sent.reused), (http::Version::HTTP_11, false));
     assert_eq!(text(sent).await, "hello");
     assert_eq!(up.connections(), Connections { open: 2, idle: 1 });

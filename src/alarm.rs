@@ -1,0 +1,58 @@
+//! A timer for whatever a connection is waiting for, which costs next to nothing as long as it need not ring.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// One timer for one thing after the other. Its entry among the runtime's timers is moved only when it must ring
+/// earlier than it would, or has rung too early: deadlines that are met do not touch it.
+#[derive(Debug, Default)]
+pub struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Instant>,
+}
+
+impl Alarm {
+    /// What was waited for has come.
+    pub fn stop(&mut self) {
+        self.deadline = None;
+    }
+
+    /// Ready once `allowed` has passed since the first of these calls after [`Alarm::stop`].
+    pub fn poll(&mut self, allowed: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + allowed);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= deadline {
+                self.deadline = None;
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(deadline);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[tokio::test]
+    async fn it_rings_in_time_whatever_it_was_set_to_before() {
+        let mut alarm = Alarm::default();
+        let (long, short) = (Duration::from_secs(600), Duration::from_millis(1));
+        for allowed in [long, short, long] {
+            poll_fn(|cx| Poll::Ready(alarm.poll(allowed, cx))).await.is_pending();
+            alarm.stop();
+        }
+        let started = Instant::now();
+        poll_fn(|cx| alarm.poll(short, cx)).await;
+        assert!(started.elapsed() >= short && started.elapsed() < long);
+        assert!(poll_fn(|cx| Poll::Ready(alarm.poll(long, cx))).await.is_pending());
+    }
+}

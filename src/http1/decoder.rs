@@ -1,0 +1,327 @@
+//! The body of a message as its bytes come (RFC 9112, 6 and 7): content out of them, and the end found.
+
+use super::head::value_of;
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName};
+use memchr::memchr;
+
+/// How the end of a body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// So many bytes.
+    Length(u64),
+    Chunked,
+    /// All there is until the connection ends.
+    Close,
+}
+
+/// Follows one body.
+#[derive(Debug)]
+pub struct Decoder {
+    state: State,
+    /// Bytes that trailers may have.
+    max_trailers: usize,
+    /// Bytes that are left for what is in chunk sizes beside the sizes.
+    extensions: usize,
+}
+
+/// What came of the bytes that are there.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decoded {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    /// The body goes on, and nothing of it is there.
+    More,
+    End,
+}
+
+/// Why a body cannot be read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    #[error("invalid chunk size line: {0}")]
+    Size(&'static str),
+    #[error("a chunk that is longer than its size")]
+    ChunkEnd,
+    #[error("invalid trailers")]
+    Trailers,
+    #[error("trailers that are too large")]
+    TrailersTooLarge,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Length(u64),
+    /// The line with a chunk's size.
+    Size,
+    Chunk(u64),
+    /// The line end behind a chunk.
+    ChunkEnd,
+    Trailers,
+    Close,
+    Ended,
+}
+
+/// Bytes beside the sizes that are let pass in one body.
+const MAX_EXTENSIONS: usize = 16 * 1024;
+/// Hexadecimal digits that a u64 holds.
+const MAX_DIGITS: usize = 16;
+const USUAL_TRAILERS: usize = 100;
+
+// === impl Decoder ===
+
+impl Decoder {
+    pub fn new(framing: Framing, max_trailers: usize) -> Self {
+        let state = match framing {
+            Framing::Length(0) => State::Ended,
+            Framing::Length(length) => State::Length(length),
+            Framing::Chunked => State::Size,
+            Framing::Close => State::Close,
+        };
+        Self { state, max_trailers, extensions: MAX_EXTENSIONS }
+    }
+
+    /// Takes the next part off the beginning of `buf`.
+    ///
+    /// # Errors
+    /// The framing is broken, and where the message ends is not known.
+    pub fn next(&mut self, buf: &mut BytesMut) -> Result<Decoded, BodyError> {
+        loop {
+            match self.state {
+                State::Ended => return Ok(Decoded::End),
+                _ if buf.is_empty() => return Ok(Decoded::More),
+                State::Close => return Ok(Decoded::Data(buf.split().freeze())),
+                State::Length(left) => {
+                    let (data, left) = take(buf, left);
+                    self.state = if left == 0 { State::Ended } else { State::Length(left) };
+                    return Ok(Decoded::Data(data));
+                }
+                State::Chunk(left) => {
+                    let (data, left) = take(buf, left);
+                    self.state = if left == 0 { State::ChunkEnd } else { State::Chunk(left) };
+                    return Ok(Decoded::Data(data));
+                }
+                State::ChunkEnd => match buf[..] {
+                    [b'\r'] => return Ok(Decoded::More),
+                    [b'\r', b'\n', ..] => {
+                        buf.advance(2);
+                        self.state = State::Size;
+                    }
+                    [b'\n', ..] => {
+                        buf.advance(1);
+                        self.state = State::Size;
+                    }
+                    _ => return Err(BodyError::ChunkEnd),
+                },
+                State::Size => match self.size(buf)? {
+                    None => return Ok(Decoded::More),
+                    Some(0) => self.state = State::Trailers,
+                    Some(size) => self.state = State::Chunk(size),
+                },
+                State::Trailers => match self.trailers(buf)? {
+                    None => return Ok(Decoded::More),
+                    Some(trailers) => {
+                        self.state = State::Ended;
+                        if !trailers.is_empty() {
+                            return Ok(Decoded::Trailers(trailers));
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// The connection has ended: whether the body has too.
+    pub fn end(&mut self) -> bool {
+        if self.state == State::Close {
+            self.state = State::Ended;
+        }
+        self.is_ended()
+    }
+
+    pub fn is_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// Bytes of content that are sure to come, as far as is known now.
+    pub fn coming(&self) -> Option<u64> {
+        match self.state {
+            State::Length(left) | State::Chunk(left) => Some(left),
+            State::Ended => Some(0),
+            _ => None,
+        }
+    }
+
+    fn size(&mut self, buf: &mut BytesMut) -> Result<Option<u64>, BodyError> {
+        let Some(end) = memchr(b'\n', buf) else {
+            let digits = buf.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+            if digits == 0 && *buf != b"\r"[..] {
+                return Err(BodyError::Size("missing size digit"));
+            }
+            return if buf.len() > self.extensions { Err(BodyError::Size("too long")) } else { Ok(None) };
+        };
+        let line = buf[..end].strip_suffix(b"\r").unwrap_or(&buf[..end]);
+        let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+        if digits == 0 {
+            return Err(BodyError::Size("missing size digit"));
+        }
+        if digits > MAX_DIGITS {
+            return Err(BodyError::Size("a size beyond 64 bits"));
+        }
+        let beside = &line[digits..];
+        if !matches!(beside.trim_ascii_start().first(), None | Some(b';')) {
+            return Err(BodyError::Size("neither an extension nor a line end behind the size"));
+        }
+        if beside.contains(&b'\r') {
+            return Err(BodyError::Size("a carriage return without a line feed"));
+        }
+        self.extensions = self.extensions.checked_sub(beside.len()).ok_or(BodyError::Size("too many extensions"))?;
+        let size = line[..digits].iter().fold(0, |size, digit| size << 4 | u64::from(hex(*digit)));
+        buf.advance(end + 1);
+        Ok(Some(size))
+    }
+
+    fn trailers(&mut self, buf: &mut BytesMut) -> Result<Option<HeaderMap>, BodyError> {
+        let end = match buf[..] {
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => {
+                if !super::head::is_whole(buf, 0) {
+                    let over = buf.len() > self.max_trailers;
+                    return if over { Err(BodyError::TrailersTooLarge) } else { Ok(None) };
+                }
+                0
+            }
+        };
+        if end > 0 {
+            buf.advance(end);
+            return Ok(Some(HeaderMap::new()));
+        }
+        let (length, places) = {
+            let start = buf.as_ptr() as usize;
+            let mut fields = [httparse::EMPTY_HEADER; USUAL_TRAILERS];
+            let parsed = httparse::parse_headers(buf, &mut fields).map_err(|error| match error {
+                httparse::Error::TooManyHeaders => BodyError::TrailersTooLarge,
+                _ => BodyError::Trailers,
+            })?;
+            let httparse::Status::Complete((length, fields)) = parsed else { return Err(BodyError::Trailers) };
+            let place = |part: &[u8]| {
+                let at = part.as_ptr() as usize - start;
+                at..at + part.len()
+            };
+            let places: Vec<_> = fields.iter().map(|f| (place(f.name.as_bytes()), place(f.value))).collect();
+            (length, places)
+        };
+        if length > self.max_trailers {
+            return Err(BodyError::TrailersTooLarge);
+        }
+        let block = buf.split_to(length).freeze();
+        let mut trailers = HeaderMap::with_capacity(places.len());
+        for (name, value) in places {
+            let name = HeaderName::from_bytes(&block[name]).map_err(|_| BodyError::Trailers)?;
+            trailers.append(name, value_of(&block, value).map_err(|_| BodyError::Trailers)?);
+        }
+        Ok(Some(trailers))
+    }
+}
+
+/// As much of `left` as is there, and what is left then.
+fn take(buf: &mut BytesMut, left: u64) -> (Bytes, u64) {
+    let n = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+    let data = if n == buf.len() { buf.split() } else { buf.split_to(n) };
+    (data.freeze(), left - n as u64)
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The content and trailers of a body that comes in these pieces, and what is left behind it.
+    fn read(framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, HeaderMap, bool, Vec<u8>), BodyError> {
+        let mut decoder = Decoder::new(framing, 1000);
+        let (mut buf, mut data, mut trailers) = (BytesMut::new(), Vec::new(), HeaderMap::new());
+        for piece in pieces {
+            buf.extend_from_slice(piece);
+            loop {
+                match decoder.next(&mut buf)? {
+                    Decoded::Data(part) => data.extend_from_slice(&part),
+                    Decoded::Trailers(fields) => trailers = fields,
+                    Decoded::More | Decoded::End => break,
+                }
+            }
+        }
+        Ok((data, trailers, decoder.is_ended(), buf.to_vec()))
+    }
+
+    #[test]
+    fn what_follows_a_body_is_left() {
+        let of = |framing, bytes: &'static [u8]| {
+            let (data, _, ended, left) = read(framing, &[bytes]).unwrap();
+            (String::from_utf8(data).unwrap(), ended, String::from_utf8(left).unwrap())
+        };
+        let end = |data: &str, ended, left: &str| (data.to_owned(), ended, left.to_owned());
+        assert_eq!(of(Framing::Length(3), b"abcd"), end("abc", true, "d"));
+        assert_eq!(of(Framing::Length(3), b"ab"), end("ab", false, ""));
+        assert_eq!(of(Framing::Length(0), b"HTTP"), end("", true, "HTTP"));
+        assert_eq!(of(Framing::Close, b"abc"), end("abc", false, ""));
+        assert_eq!(of(Framing::Chunked, b"3;a=b\r\nabc\r\n0\r\n\r\nnext"), end("abc", true, "next"));
+        assert_eq!(of(Framing::Chunked, b"A \r\n0123456789\r\n"), end("0123456789", false, ""));
+    }
+
+    #[test]
+    fn trailers_come_last() {
+        let (data, trailers, ended, left) =
+            read(Framing::Chunked, &[b"1\r\na\r\n0\r\nX-Sum: 1\r\nX-Sum: 2\r\n\r\nnext"]).unwrap();
+        assert_eq!((&data[..], ended, &left[..]), (&b"a"[..], true, &b"next"[..]));
+        assert_eq!(trailers.get_all("x-sum").iter().collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    #[test]
+    fn broken_framing_is_told() {
+        for (bytes, error) in [
+            (&b"zz\r\n"[..], BodyError::Size("missing size digit")),
+            (b"z", BodyError::Size("missing size digit")),
+            (b"11111111111111111\r\n", BodyError::Size("a size beyond 64 bits")),
+            (b"3 4\r\n", BodyError::Size("neither an extension nor a line end behind the size")),
+            (b"1;\r \r\n", BodyError::Size("a carriage return without a line feed")),
+            (b"1\r\nab\r\n", BodyError::ChunkEnd),
+            (b"0\r\nno field\r\n\r\n", BodyError::Trailers),
+        ] {
+            assert_eq!(read(Framing::Chunked, &[bytes]), Err(error), "{:?}", String::from_utf8_lossy(bytes));
+        }
+        let long = [&b"0\r\nx: "[..], &[b'y'; 2000]].concat();
+        assert_eq!(read(Framing::Chunked, &[&long]), Err(BodyError::TrailersTooLarge));
+        let extended = [&b"1;"[..], &[b'y'; 20_000]].concat();
+        assert_eq!(read(Framing::Chunked, &[&extended]), Err(BodyError::Size("too long")));
+    }
+
+    proptest! {
+        /// However the bytes come, the content is the same, and the end is found where it is.
+        #[test]
+        fn pieces_make_no_difference(
+            chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 0..6),
+            trailer: bool,
+            cuts in proptest::collection::vec(0usize..400, 0..12),
+        ) {
+            let mut whole = Vec::new();
+            for chunk in &chunks {
+                whole.extend(format!("{:x}\r\n", chunk.len()).bytes().chain(chunk.iter().copied()).chain(*b"\r\n"));
+            }
+            whole.extend_from_slice(if trailer { b"0\r\nX-T: 1\r\n\r\n" } else { b"0\r\n\r\n" });
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c % whole.len()).chain([0, whole.len()]).collect();
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &whole[w[0]..w[1]]).collect();
+            let (data, trailers, ended, left) = read(Framing::Chunked, &pieces).unwrap();
+            prop_assert_eq!(data, chunks.concat());
+            prop_assert_eq!(trailers.len(), usize::from(trailer));
+            prop_assert!(ended && left.is_empty());
+        }
+    }
+}

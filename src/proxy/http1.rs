@@ -1,0 +1,285 @@
+//! A client's HTTP/1.1 connection: request after request is read, handed to the service, and its answer written.
+//!
+//! What a client sends is checked by the [`guard`](super::guard) before anything else looks at it: a request is held
+//! back until its head is whole and can be read in one way only, and of its body passes what has been checked. What is
+//! refused is answered here, after the answers to earlier requests.
+//!
+//! One task serves the connection. It shares it with the body of the request under way, which is read by whoever sends
+//! it on.
+
+mod answer;
+mod link;
+#[cfg(test)]
+mod tests;
+
+pub use link::{BodyFailure, Http1Body};
+
+use super::body::{AnswerBody, ClientBody};
+use super::guard::{ClientHead, GuardSettings, Refusal};
+use crate::http1::{BodyTrouble, Framing, Spelling, Writer, head, read};
+use crate::shutdown::Shutdown;
+use crate::upstream::{Duplex, LegTunnel};
+use answer::{Asked, Bodied};
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
+use link::{Link, Shared, lock};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, ready};
+use tokio::io::AsyncWrite;
+use tokio::time::timeout;
+
+/// Bytes a client whose request was cut short may still send before the connection is dropped all the same.
+const MAX_LINGER_BYTES: usize = 256 * 1024;
+/// Interim answers (1xx) on their way to the client.
+#[derive(Debug, Default)]
+pub struct Interims {
+    waiting: AtomicBool,
+    bytes: Mutex<BytesMut>,
+}
+
+enum Next {
+    Request(Box<ClientHead>),
+    Refused(Refusal),
+    End,
+}
+
+enum Sent {
+    /// Ready for another request.
+    Kept,
+    /// The last answer on this connection is out.
+    Last,
+    Tunnel(LegTunnel),
+    /// The client has gone, or the answer broke off: nothing more can be said.
+    Lost,
+}
+
+/// Serves a connection until its end. `read` was read of it to tell the protocol; `service` answers the requests, and
+/// is dropped when the client goes away. `join` gets the connection where an answer has turned it into a tunnel.
+pub async fn serve<S, F>(
+    io: Box<dyn Duplex>,
+    read: &[u8],
+    settings: Arc<GuardSettings>,
+    interims: &Interims,
+    shutdown: &Shutdown,
+    service: S,
+    join: impl FnOnce(Box<dyn Duplex>, LegTunnel),
+) where
+    S: Fn(Request<ClientBody>, Spelling) -> F,
+    F: Future<Output = Response<AnswerBody>>,
+{
+    let link = Link::shared(io, read, settings);
+    let mut connection = Http1 { link, interims, out: BytesMut::new(), shutdown };
+    let mut stop = pin!(shutdown.triggered());
+    loop {
+        match connection.next(stop.as_mut()).await {
+            Next::End => return connection.close(false).await,
+            Next::Refused(refusal) => {
+                connection.out.extend_from_slice(&refusal.answer());
+                return connection.close(true).await;
+            }
+            Next::Request(head) => {
+                let asked = Asked::by(&head);
+                let (request, spelling) = connection.request(*head);
+                // Boxed: a connection that waits for its next request need not keep the room.
+                let answer = Box::pin(service(request, spelling));
+                let Some(answer) = connection.attend(answer).await else { return };
+                match connection.send(answer, asked).await {
+                    Sent::Kept => {}
+                    Sent::Last => return connection.close(true).await,
+                    Sent::Lost => return,
+                    Sent::Tunnel(leg) => {
+                        let (early, io) = lock(&connection.link).take_over();
+                        return join(Box::new(read::Prefixed::new(early, io)), leg);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The task's side of a connection.
+struct Http1<'a> {
+    link: Shared,
+    interims: &'a Interims,
+    /// To be written before the next answer's head.
+    out: BytesMut,
+    shutdown: &'a Shutdown,
+}
+
+// === impl Http1 ===
+
+impl Http1<'_> {
+    /// The next request, as soon as its head is whole.
+    async fn next(&self, mut stop: Pin<&mut impl Future<Output = ()>>) -> Next {
+        poll_fn(|cx| {
+            let mut link = lock(&self.link);
+            if let Poll::Ready(next) = link.poll_next(cx) {
+                return Poll::Ready(next);
+            }
+            // A request that has begun to come is still served.
+            if link.is_idle() && stop.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Next::End);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn request(&self, head: ClientHead) -> (Request<ClientBody>, Spelling) {
+        let body = match head.framing {
+            Framing::Length(0) => ClientBody::Empty,
+            framing => ClientBody::Http1(Http1Body::begin(&self.link, framing, head.expects_continue)),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = head.method;
+        *request.uri_mut() = head.uri;
+        *request.version_mut() = if head.version_11 { Version::HTTP_11 } else { Version::HTTP_10 };
+        *request.headers_mut() = head.headers;
+        (request, head.spelling)
+    }
+
+    /// Waits for the answer, passes interim ones on meanwhile, and gives up when the client goes away.
+    async fn attend<F: Future<Output = Response<AnswerBody>>>(
+        &mut self,
+        mut answer: Pin<Box<F>>,
+    ) -> Option<Response<AnswerBody>> {
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                self.interims.take(&mut self.out);
+                return Poll::Ready(Some(answer));
+            }
+            self.interims.take(&mut self.out);
+            let mut link = lock(&self.link);
+            link.poll_write(&mut self.out, cx);
+            if link.poll_gone(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Writes an answer to its end.
+    async fn send(&mut self, answer: Response<AnswerBody>, asked: Asked) -> Sent {
+        let (parts, body) = answer.into_parts();
+        let (fit, sends_body) = lock(&self.link).outlook();
+        let bodied = Bodied::of(&parts, &body, &asked);
+        let keep = asked.keep_alive && fit && bodied != Bodied::UntilClose && !self.shutdown.is_triggered();
+        let mut out = std::mem::take(&mut self.out);
+        let (spelling, reason) = body.written();
+        answer::put_head(&mut out, &parts, &asked, &spelling, reason.as_deref(), bodied, keep);
+        let mut writer = match (bodied, body) {
+            (_, AnswerBody::Tunnel(body)) => {
+                let mut writer = Writer::new(out, None, Framing::Length(0));
+                return match (self.write(&mut writer).await, body.into_tunnel()) {
+                    (Ok(()), Some(leg)) => Sent::Tunnel(leg),
+                    _ => Sent::Lost,
+                };
+            }
+            // Whatever it holds is not for this client.
+            (Bodied::No | Bodied::Withheld(_), _) => Writer::new(out, None, Framing::Length(0)),
+            (Bodied::Length(length), body) => {
+                Writer::new(out, Some(body).filter(|_| length > 0), Framing::Length(length))
+            }
+            (Bodied::Chunked, body) => Writer::new(out, Some(body), Framing::Chunked),
+            (Bodied::UntilClose, body) => Writer::new(out, Some(body), Framing::Close),
+        };
+        let Ok(()) = self.write(&mut writer).await else { return Sent::Lost };
+        // Where the answer came first, the leg may still be reading the request.
+        let read = sends_body && self.body_over().await;
+        if keep && read { Sent::Kept } else { Sent::Last }
+    }
+
+    async fn write(&self, writer: &mut Writer<AnswerBody>) -> Result<(), ()> {
+        let mut broken = false;
+        poll_fn(|cx| {
+            loop {
+                // Not while the connection is locked: what is left of the request is sent on in here.
+                if !broken && let Err(trouble) = writer.fill(cx) {
+                    // What came before that still goes out.
+                    broken = true;
+                    if let BodyTrouble::Broken(failure) = trouble {
+                        tracing::debug!(%failure, "an answer broke off");
+                    }
+                }
+                let mut link = lock(&self.link);
+                if writer.has_output() {
+                    match writer.poll_write(&mut link.io, cx) {
+                        Poll::Ready(Ok(())) => continue,
+                        Poll::Ready(Err(_)) => return Poll::Ready(Err(())),
+                        Poll::Pending => {}
+                    }
+                } else if broken {
+                    return Poll::Ready(Err(()));
+                } else if writer.is_done() {
+                    return Poll::Ready(Ok(()));
+                }
+                return link.poll_gone(cx).map(Err);
+            }
+        })
+        .await
+    }
+
+    /// Waits until the request's body has been read, by whoever reads it. Says whether that was to its end.
+    async fn body_over(&self) -> bool {
+        poll_fn(|cx| lock(&self.link).poll_body_over(cx)).await
+    }
+
+    /// Writes what is left to say and ends the connection. What a client still sends is read for a moment, where a
+    /// reset would take the answer from it.
+    async fn close(mut self, linger: bool) {
+        let (patience, allowed) = lock(&self.link).patience();
+        let closed = poll_fn(|cx| {
+            let mut link = lock(&self.link);
+            while !self.out.is_empty() {
+                let n = ready!(Pin::new(&mut link.io).poll_write(cx, &self.out))?;
+                if n == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.out.advance(n);
+            }
+            ready!(Pin::new(&mut link.io).poll_flush(cx))?;
+            Pin::new(&mut link.io).poll_shutdown(cx)
+        });
+        let Ok(Ok(())) = timeout(allowed, closed).await else { return };
+        if !linger || patience.is_zero() || !lock(&self.link).has_unread() {
+            return;
+        }
+        let mut read = 0;
+        let drained = poll_fn(|cx| {
+            while read < MAX_LINGER_BYTES {
+                match ready!(lock(&self.link).poll_drop(cx)) {
+                    Ok(n @ 1..) => read += n,
+                    _ => break,
+                }
+            }
+            Poll::Ready(())
+        });
+        // In time or not, that was it.
+        let _ = timeout(patience, drained).await;
+    }
+}
+
+// === impl Interims ===
+
+impl Interims {
+    /// Leaves one to be written before the answer.
+    pub fn push(&self, status: StatusCode, headers: &HeaderMap) {
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        head::put_status_line(&mut bytes, true, status, None);
+        head::put_fields(&mut bytes, headers, &Spelling::default(), |_| false);
+        bytes.extend_from_slice(b"\r\n");
+        self.waiting.store(true, Ordering::Release);
+    }
+
+    fn take(&self, out: &mut BytesMut) {
+        if self.waiting.swap(false, Ordering::AcqRel) {
+            let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+            out.unsplit(bytes.split());
+        }
+    }
+}

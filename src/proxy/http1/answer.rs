@@ -1,0 +1,101 @@
+//! The head of an answer, and what may follow it on this connection.
+
+use crate::http1::{Spelling, head};
+use crate::proxy::body::AnswerBody;
+use crate::proxy::guard::ClientHead;
+use bytes::BytesMut;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::response::Parts;
+use http::{Method, StatusCode};
+use http_body::Body;
+
+/// Room for an answer's head before it has to grow.
+const HEAD: usize = 512;
+
+/// What a client asked for, as far as its answer depends on it.
+pub(super) struct Asked {
+    head: bool,
+    version_11: bool,
+    pub(super) keep_alive: bool,
+}
+
+impl Asked {
+    pub(super) fn by(head: &ClientHead) -> Self {
+        Self {
+            head: head.method == Method::HEAD,
+            version_11: head.version_11,
+            keep_alive: head::keeps_alive(&head.headers, head.version_11),
+        }
+    }
+}
+
+/// What follows an answer's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bodied {
+    No,
+    /// Nothing, but GET would get so many bytes.
+    Withheld(u64),
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+impl Bodied {
+    pub(super) fn of(parts: &Parts, body: &AnswerBody, asked: &Asked) -> Self {
+        let none = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let exact = body.size_hint().exact();
+        if matches!(body, AnswerBody::Tunnel(_)) {
+            return Bodied::No;
+        }
+        if asked.head || none || parts.status.is_informational() {
+            // A leg's answer to HEAD has no body here either: what it declares is all that is known.
+            return match exact {
+                Some(length @ 1..) if asked.head && !none => Bodied::Withheld(length),
+                _ => Bodied::No,
+            };
+        }
+        match exact {
+            Some(length) => Bodied::Length(length),
+            None if asked.version_11 => Bodied::Chunked,
+            None => Bodied::UntilClose,
+        }
+    }
+}
+
+/// The head of an answer: its own fields, and what this connection needs beside them.
+pub(super) fn put_head(
+    out: &mut BytesMut,
+    parts: &Parts,
+    asked: &Asked,
+    spelling: &Spelling,
+    reason: Option<&[u8]>,
+    bodied: Bodied,
+    keep: bool,
+) {
+    out.reserve(HEAD);
+    head::put_status_line(out, asked.version_11, parts.status, reason);
+    // The leg's own length stays where it stands.
+    let length = match bodied {
+        Bodied::Length(length) | Bodied::Withheld(length) => Some(HeaderValue::from(length)),
+        _ => None,
+    };
+    let declared = length.is_some() && parts.headers.get(CONTENT_LENGTH) == length.as_ref();
+    let drop_length = !declared && (bodied != Bodied::No || parts.status == StatusCode::NO_CONTENT);
+    head::put_fields(out, &parts.headers, spelling, |name| {
+        *name == TRANSFER_ENCODING || (drop_length && *name == CONTENT_LENGTH)
+    });
+    if bodied == Bodied::Chunked {
+        head::put_field(out, &TRANSFER_ENCODING, b"chunked", spelling);
+    }
+    if let Some(length) = length.filter(|_| !declared) {
+        head::put_field(out, &CONTENT_LENGTH, length.as_bytes(), spelling);
+    }
+    if !parts.headers.contains_key(CONNECTION) {
+        match (keep, asked.version_11) {
+            (false, _) => head::put_field(out, &CONNECTION, b"close", spelling),
+            (true, false) => head::put_field(out, &CONNECTION, b"keep-alive", spelling),
+            (true, true) => {}
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}

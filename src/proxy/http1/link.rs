@@ -1,0 +1,364 @@
+//! What a connection's task and the body of the request under way share: the bytes, read and checked.
+
+use super::Next;
+use crate::alarm::Alarm;
+use crate::http1::{Decoded, Decoder, Framing, read};
+use crate::proxy::guard::{GuardSettings, Refusal, Scanner, Step};
+use crate::upstream::Duplex;
+use bytes::{Buf, Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+use tokio::io::AsyncWrite;
+
+/// Bytes of later requests that are read while one is being answered.
+const AHEAD: usize = 16 * 1024;
+
+/// A connection as its task and the body of the request under way share it.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) io: Box<dyn Duplex>,
+    settings: Arc<GuardSettings>,
+    /// Read, and not checked.
+    buf: BytesMut,
+    scanner: Scanner,
+    /// Of the present request's body, and checked.
+    clear: BytesMut,
+    body: BodyState,
+    /// The client waits for a word before it sends its body (`Expect: 100-continue`).
+    expects: bool,
+    /// Why the body under way cannot be read on.
+    broken: Option<BodyFailure>,
+    waiting: Waiting,
+    alarm: Alarm,
+    /// The connection's own task, where it waits for the body's end.
+    task: Option<Waker>,
+}
+
+pub(super) type Shared = Arc<Mutex<Link>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BodyState {
+    /// There is none, or it has been read to its end.
+    Over,
+    Open,
+    /// Let go before its end.
+    Left,
+}
+
+/// What the connection's timer is set for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Nothing,
+    /// The first byte of the next request.
+    Idle,
+    Header,
+    Body,
+}
+
+/// Why a client's body did not come whole.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BodyFailure {
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("nothing came for too long")]
+    Stalled,
+    #[error("the client has gone")]
+    Gone,
+}
+
+/// The body of a request over HTTP/1.1.
+#[derive(Debug)]
+pub struct Http1Body {
+    link: Shared,
+    decoder: Decoder,
+    exact: bool,
+}
+
+// === impl Link ===
+
+impl Link {
+    pub(super) fn shared(io: Box<dyn Duplex>, read: &[u8], settings: Arc<GuardSettings>) -> Shared {
+        Arc::new(Mutex::new(Self {
+            io,
+            buf: BytesMut::from(read),
+            scanner: Scanner::new(settings.limits),
+            clear: BytesMut::new(),
+            body: BodyState::Over,
+            expects: false,
+            broken: None,
+            waiting: Waiting::Nothing,
+            alarm: Alarm::default(),
+            task: None,
+            settings,
+        }))
+    }
+
+    /// The next request, or why there is none.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        loop {
+            while !self.buf.is_empty() {
+                match self.scanner.step(&self.buf) {
+                    Err(refusal) => return Poll::Ready(Next::Refused(self.refuse(refusal))),
+                    Ok(Step::NeedMore) => break,
+                    Ok(Step::Skip(n)) => self.buf.advance(n),
+                    Ok(Step::Release(n)) => return Poll::Ready(self.begin(n)),
+                }
+            }
+            match read::poll_read(&mut self.io, &mut self.buf, 0, cx) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(Next::End),
+                Poll::Pending => {
+                    let (waiting, allowed) = match self.is_idle() {
+                        true => (Waiting::Idle, self.settings.idle_timeout),
+                        false => (Waiting::Header, self.settings.header_timeout),
+                    };
+                    self.wait_for(waiting);
+                    ready!(self.alarm.poll(allowed, cx));
+                    if waiting == Waiting::Idle {
+                        return Poll::Ready(Next::End);
+                    }
+                    let late = Refusal::late("header_timeout", "the request's head took too long");
+                    return Poll::Ready(Next::Refused(self.refuse(late)));
+                }
+            }
+        }
+    }
+
+    /// A head of `length` bytes is whole. What is there of the body is checked with it: a bad one makes no request.
+    fn begin(&mut self, length: usize) -> Next {
+        self.wait_for(Waiting::Nothing);
+        let head = match self.scanner.head(self.buf.split_to(length).freeze()) {
+            Ok(head) => head,
+            Err(refusal) => return Next::Refused(self.refuse(refusal)),
+        };
+        self.clear.clear();
+        self.check_body();
+        match self.broken.take() {
+            Some(BodyFailure::Refused(refusal)) => {
+                self.broken = Some(BodyFailure::Gone);
+                Next::Refused(refusal)
+            }
+            _ => Next::Request(Box::new(head)),
+        }
+    }
+
+    /// Lets pass what is there of the body, as far as it can be read in one way only.
+    fn check_body(&mut self) {
+        while !self.scanner.in_head() && !self.buf.is_empty() && self.broken.is_none() {
+            match self.scanner.step(&self.buf) {
+                Ok(Step::Release(n)) if n == self.buf.len() => self.clear.unsplit(self.buf.split()),
+                Ok(Step::Release(n)) => self.clear.unsplit(self.buf.split_to(n)),
+                Ok(Step::NeedMore | Step::Skip(_)) => return,
+                Err(refusal) => {
+                    let refusal = self.refuse(refusal);
+                    self.broken = Some(BodyFailure::Refused(refusal));
+                }
+            }
+        }
+    }
+
+    fn poll_body(&mut self, decoder: &mut Decoder, cx: &mut Context<'_>) -> Poll<Result<Decoded, BodyFailure>> {
+        loop {
+            match decoder.next(&mut self.clear) {
+                Ok(Decoded::More) => {}
+                Ok(decoded) => return Poll::Ready(Ok(decoded)),
+                // What was checked can be read.
+                Err(error) => {
+                    return Poll::Ready(Err(BodyFailure::Refused(Refusal::bad(
+                        "chunk",
+                        format!("request body: {error}"),
+                    ))));
+                }
+            }
+            if let Some(broken) = &self.broken {
+                return Poll::Ready(Err(broken.clone()));
+            }
+            if std::mem::take(&mut self.expects) {
+                let mut word = BytesMut::from(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]);
+                // Short enough for a socket on which nothing has been written yet.
+                self.poll_write(&mut word, cx);
+            }
+            let expected = decoder.coming().unwrap_or_default();
+            match read::poll_read(&mut self.io, &mut self.buf, expected, cx) {
+                Poll::Ready(Ok(1..)) => {
+                    self.wait_for(Waiting::Nothing);
+                    self.check_body();
+                }
+                Poll::Ready(_) => self.broken = Some(BodyFailure::Gone),
+                Poll::Pending => {
+                    self.wait_for(Waiting::Body);
+                    let allowed = self.settings.body_timeout;
+                    ready!(self.alarm.poll(allowed, cx));
+                    self.refuse(Refusal::late("body_timeout", "the request's body stalled"));
+                    self.broken = Some(BodyFailure::Stalled);
+                }
+            }
+        }
+    }
+
+    /// Ready when the client has gone. It may go on sending requests meanwhile, of which some are read.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.body != BodyState::Open && self.buf.len() < AHEAD {
+            match ready!(read::poll_read(&mut self.io, &mut self.buf, 0, cx)) {
+                Ok(1..) => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Writes as much as goes. That the client has gone is found out by reading.
+    pub(super) fn poll_write(&mut self, out: &mut BytesMut, cx: &mut Context<'_>) {
+        while !out.is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, out) {
+                Poll::Ready(Ok(n @ 1..)) => out.advance(n),
+                Poll::Ready(_) => out.clear(),
+                Poll::Pending => return,
+            }
+            // The same goes for what is only gathered below.
+            let _ = Pin::new(&mut self.io).poll_flush(cx);
+        }
+    }
+
+    /// Nothing of a request is there.
+    pub(super) fn is_idle(&self) -> bool {
+        self.buf.is_empty() && self.scanner.at_boundary()
+    }
+
+    /// Whether another request can follow the present one, and whether the client sends the rest of its body: one that
+    /// waits for a word, which it was not given, may or may not.
+    pub(super) fn outlook(&self) -> (bool, bool) {
+        let waits = self.body != BodyState::Over && self.expects;
+        (!waits && self.broken.is_none(), !waits)
+    }
+
+    /// Ready once the request's body is no longer being read: whether that was to its end.
+    pub(super) fn poll_body_over(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        match self.body {
+            BodyState::Over => Poll::Ready(true),
+            BodyState::Left => Poll::Ready(self.drop_body()),
+            BodyState::Open => {
+                self.task = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Forgets a body that nobody wants, where all of it is there.
+    fn drop_body(&mut self) -> bool {
+        self.check_body();
+        let whole = self.scanner.in_head() && self.broken.is_none();
+        if whole {
+            self.body = BodyState::Over;
+            self.clear.clear();
+        }
+        whole
+    }
+
+    /// Whether the client may still be sending what nobody will read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.body != BodyState::Over || self.broken.is_some()
+    }
+
+    /// Reads on without keeping anything.
+    pub(super) fn poll_drop(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.buf.clear();
+        read::poll_read(&mut self.io, &mut self.buf, 0, cx)
+    }
+
+    /// How long a client may take to go on sending, and to read the last that it is told.
+    pub(super) fn patience(&self) -> (Duration, Duration) {
+        (self.settings.linger, self.settings.header_timeout)
+    }
+
+    /// The connection for other use, and what was read of it too early.
+    pub(super) fn take_over(&mut self) -> (BytesMut, Box<dyn Duplex>) {
+        (self.buf.split(), std::mem::replace(&mut self.io, Box::new(tokio::io::empty())))
+    }
+
+    fn wait_for(&mut self, what: Waiting) {
+        if self.waiting != what {
+            self.waiting = what;
+            self.alarm.stop();
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Refusal {
+        if let Some(tell) = &self.settings.on_refusal {
+            tell(&refusal);
+        }
+        self.broken.get_or_insert(BodyFailure::Gone);
+        refusal
+    }
+
+    fn end_body(&mut self, state: BodyState) {
+        self.body = state;
+        if let Some(task) = self.task.take() {
+            task.wake();
+        }
+    }
+}
+
+pub(super) fn lock(link: &Shared) -> MutexGuard<'_, Link> {
+    link.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// === impl Http1Body ===
+
+impl Http1Body {
+    /// The body that follows the head just read. `expects` where the client waits for a word before it sends it.
+    pub(super) fn begin(link: &Shared, framing: Framing, expects: bool) -> Self {
+        let mut shared = lock(link);
+        shared.body = BodyState::Open;
+        shared.expects = expects;
+        let decoder = Decoder::new(framing, shared.settings.limits.max_header_bytes);
+        let exact = matches!(framing, Framing::Length(_));
+        Self { link: link.clone(), decoder, exact }
+    }
+}
+
+impl Body for Http1Body {
+    type Data = Bytes;
+    type Error = BodyFailure;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
+        let this = &mut *self;
+        if this.decoder.is_ended() {
+            return Poll::Ready(None);
+        }
+        let mut link = lock(&this.link);
+        let decoded = ready!(link.poll_body(&mut this.decoder, cx));
+        if this.decoder.is_ended() {
+            link.end_body(BodyState::Over);
+        }
+        Poll::Ready(match decoded {
+            Ok(Decoded::Data(data)) => Some(Ok(Frame::data(data))),
+            Ok(Decoded::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
+            Ok(Decoded::More | Decoded::End) => None,
+            Err(failure) => Some(Err(failure)),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.decoder.is_ended()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.decoder.coming() {
+            Some(left) if self.exact => SizeHint::with_exact(left),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Http1Body {
+    fn drop(&mut self) {
+        if !self.decoder.is_ended() {
+            lock(&self.link).end_body(BodyState::Left);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! One request over an HTTP/1.1 connection to a leg. Whoever sends it writes it and reads its answer by itself: no task
+//! stands between a request and its connection.
+
+use super::body::{Answer, LegAnswerBody, LegBody, LegTunnel, Reading};
+use super::failure::{self, Fault, Trouble};
+use super::idle::IdleStack;
+use super::io::Io;
+use super::settings::LegSettings;
+use super::{OnInterim, UpstreamOptions};
+use crate::alarm::Alarm;
+use crate::http1::{AnswerHead, BodyTrouble, Framing, HeadLimits, Spelling, WriteTrouble, Writer, head, read};
+use crate::model::FailureKind;
+use bytes::BytesMut;
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::{Method, Request, Response, StatusCode, Version, request};
+use http_body::Body;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// An HTTP/1.1 connection, in the hands of the one who uses it.
+#[derive(Debug)]
+pub(super) struct H1Line {
+    pub(super) io: Io,
+    /// Read and not looked at.
+    pub(super) buf: BytesMut,
+    alarm: Alarm,
+    /// Bytes of the last answer, where it said how long it is: the next one is read as if it were as large.
+    usual: u64,
+}
+
+/// What is sent, beside the request itself.
+pub(super) struct Sending<'a> {
+    pub(super) spelling: &'a Spelling,
+    /// The answer may take the connection over.
+    pub(super) upgrade: bool,
+    pub(super) on_interim: Option<OnInterim<'a>>,
+}
+
+/// Room for a head, before it has to grow.
+const HEAD: usize = 512;
+
+// === impl H1Line ===
+
+impl H1Line {
+    pub(super) fn new(io: Io) -> Self {
+        Self { io, buf: BytesMut::new(), alarm: Alarm::default(), usual: 0 }
+    }
+
+    /// Whether, idle as it is, nothing has come on it, as far as the runtime has heard.
+    pub(super) fn is_fit(&mut self) -> bool {
+        self.buf.is_empty() && !self.io.has_news()
+    }
+
+    /// The same as far as the system knows.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.io.is_quiet()
+    }
+
+    /// Reads what there is; see [`read::poll_read`].
+    pub(super) fn poll_read(&mut self, expected: u64, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        read::poll_read(&mut self.io, &mut self.buf, expected, cx)
+    }
+
+    /// Sends a request and waits for the head of its answer, no longer than the leg's `response_timeout` from the
+    /// request's last byte on.
+    pub(super) async fn send(
+        mut self,
+        req: Request<LegBody>,
+        how: Sending<'_>,
+        settings: &LegSettings,
+        options: &UpstreamOptions,
+        stack: &Arc<IdleStack>,
+    ) -> Result<Response<LegAnswerBody>, Trouble> {
+        let (parts, body) = req.into_parts();
+        let mut writer = writer(&parts, body, how.spelling);
+        let limits = HeadLimits { max_headers: options.max_headers, max_bytes: options.max_header_bytes };
+        let mut writing = Writing::On;
+        let mut hearing = Hearing::default();
+        let patience = settings.response_timeout;
+        let answer = poll_fn(|cx| {
+            if let Writing::On = writing {
+                match writer.poll(&mut self.io, cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(())) => writing = Writing::Done,
+                    // Whoever does not read on may have answered.
+                    Poll::Ready(Err(WriteTrouble::Connection(_))) => writing = Writing::Failed,
+                    Poll::Ready(Err(WriteTrouble::Body(trouble))) => return Poll::Ready(Err(of_request_body(trouble))),
+                }
+            }
+            let head = hearing.poll(&mut self, limits, how.on_interim, cx);
+            if head.is_pending() && !matches!(writing, Writing::On) && self.alarm.poll(patience, cx).is_ready() {
+                return Poll::Ready(Err(failure::no_answer(patience)));
+            }
+            head
+        })
+        .await?;
+        self.alarm.stop();
+        let upload = match writing {
+            Writing::On => Some(writer),
+            Writing::Done => None,
+            Writing::Failed => return self.answer(answer, &parts.method, how.upgrade, None, false, options, stack),
+        };
+        self.answer(answer, &parts.method, how.upgrade, upload, true, options, stack)
+    }
+
+    /// The answer, of which the head is there.
+    fn answer(
+        mut self,
+        head: AnswerHead,
+        method: &Method,
+        upgrade: bool,
+        upload: Option<Writer<LegBody>>,
+        reusable: bool,
+        options: &UpstreamOptions,
+        stack: &Arc<IdleStack>,
+    ) -> Result<Response<LegAnswerBody>, Trouble> {
+        let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if switched && !upgrade {
+            let detail = "101 Switching Protocols, which nobody had asked for".to_owned();
+            return Err(Trouble::leg(FailureKind::Protocol, detail));
+        }
+        let answer = if switched || (*method == Method::CONNECT && head.status.is_success()) {
+            Answer::Tunnel(LegTunnel::Http1(Box::new(read::Prefixed::new(self.buf, self.io))))
+        } else {
+            let framing = head.framing(method).map_err(failure::of_head)?;
+            self.usual = if let Framing::Length(length) = framing { length + HEAD as u64 } else { 0 };
+            Answer::Http1 {
+                framing,
+                reading: Reading {
+                    reusable: reusable && head.keeps_alive() && framing != Framing::Close,
+                    line: self,
+                    upload,
+                    stack: stack.clone(),
+                },
+                max_trailers: options.max_header_bytes,
+            }
+        };
+        let mut response = Response::new(LegAnswerBody::new(answer, head.spelling, head.reason));
+        *response.status_mut() = head.status;
+        *response.version_mut() = if head.version_11 { Version::HTTP_11 } else { Version::HTTP_10 };
+        *response.headers_mut() = head.headers;
+        Ok(response)
+    }
+}
+
+enum Writing {
+    On,
+    Done,
+    Failed,
+}
+
+/// The answer's head as it comes.
+#[derive(Default)]
+struct Hearing {
+    /// Bytes in which there is no whole head.
+    seen: usize,
+    heard: bool,
+}
+
+impl Hearing {
+    fn poll(
+        &mut self,
+        line: &mut H1Line,
+        limits: HeadLimits,
+        on_interim: Option<OnInterim<'_>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<AnswerHead, Trouble>> {
+        loop {
+            let new = line.buf.len() > self.seen;
+            // Looked at anew when it may be whole, and now and then to see whether it is a head at all.
+            if new && (line.buf.len() >= 2 * self.seen || head::is_whole(&line.buf, self.seen)) {
+                match AnswerHead::take(&mut line.buf, limits) {
+                    Err(error) => return Poll::Ready(Err(failure::of_head(error))),
+                    Ok(Some(head)) if head.is_interim() => {
+                        self.seen = 0;
+                        if let Some(tell) = on_interim {
+                            tell(head.status, &head.headers);
+                        }
+                        continue;
+                    }
+                    Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                    Ok(None) => {}
+                }
+            }
+            self.seen = line.buf.len();
+            if self.seen > limits.max_bytes {
+                return Poll::Ready(Err(failure::of_head(crate::http1::HeadError::TooLarge)));
+            }
+            match line.poll_read(line.usual, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Trouble::closed(self.heard))),
+                Poll::Ready(Ok(_)) => self.heard = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(failure::of_io(&error, self.heard))),
+            }
+        }
+    }
+}
+
+/// The request with the framing that its body needs: a declared length stays, no length becomes chunks.
+fn writer(parts: &request::Parts, body: LegBody, spelling: &Spelling) -> Writer<LegBody> {
+    let mut out = BytesMut::with_capacity(HEAD);
+    head::put_request_line(&mut out, &parts.method, &parts.uri);
+    head::put_fields(&mut out, &parts.headers, spelling, |name| *name == TRANSFER_ENCODING);
+    let framing = if body.is_end_stream() {
+        None
+    } else if let Some(length) = declared(&parts.headers) {
+        Some(Framing::Length(length))
+    } else if let Some(length) = body.size_hint().exact() {
+        head::put_field(&mut out, &CONTENT_LENGTH, length.to_string().as_bytes(), spelling);
+        Some(Framing::Length(length))
+    } else {
+        head::put_field(&mut out, &TRANSFER_ENCODING, b"chunked", spelling);
+        Some(Framing::Chunked)
+    };
+    out.extend_from_slice(b"\r\n");
+    match framing {
+        None => Writer::new(out, None, Framing::Length(0)),
+        Some(framing) => Writer::new(out, Some(body), framing),
+    }
+}
+
+fn declared(headers: &http::HeaderMap<HeaderValue>) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn of_request_body(trouble: BodyTrouble<super::BoxError>) -> Trouble {
+    let detail = match trouble {
+        BodyTrouble::Broken(error) => format!("the request's body broke off: {error}"),
+        BodyTrouble::Wrong => "the request's body was not as long as declared".to_owned(),
+    };
+    Trouble { fault: Fault::RequestBody, ..Trouble::leg(FailureKind::Reset, detail) }
+}
+
+/// How long a connection may take to get rid of a request whose answer has been read.
+pub(super) const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
