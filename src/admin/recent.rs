@@ -19,8 +19,10 @@ const PATIENCE: Duration = Duration::from_millis(25);
 const FRESH: Duration = Duration::from_millis(900);
 /// While nobody looks one is taken this often, so that whoever comes next finds one that is not old.
 const IDLE: Duration = Duration::from_secs(10);
-/// And more rarely where it takes long: it takes at most one part in so many of a processor.
+/// And more rarely where it takes long, so that it takes at most one part in so many of a processor.
 const PART: u32 = 100;
+/// But not more rarely than this.
+const RAREST: Duration = Duration::from_secs(60);
 /// For what has to be of now, and for the very first look.
 const AT_MOST: Duration = Duration::from_secs(5);
 
@@ -29,6 +31,8 @@ const AT_MOST: Duration = Duration::from_secs(5);
 pub(super) struct Taken {
     pub look: Arc<Look>,
     began: Instant,
+    took: Duration,
+    /// What looks take at present: a single slow one says little.
     cost: Duration,
 }
 
@@ -63,7 +67,7 @@ impl Recent {
             let (recent, source) = (self.clone(), source.clone());
             // A look that panics has been logged by then, and the next may do better.
             let _ = tokio::task::spawn_blocking(move || recent.take(&*source)).await;
-            let cost = began.elapsed();
+            let cost = self.newest.borrow().as_ref().map_or(Duration::ZERO, |taken| taken.cost);
             let soonest = async {
                 self.wanted.notified().await;
                 if cost > QUICK {
@@ -73,7 +77,7 @@ impl Recent {
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = soonest => {}
-                () = sleep(IDLE.max(cost * PART)) => {}
+                () = sleep((cost * PART).clamp(IDLE, RAREST)) => {}
             }
         }
     }
@@ -111,6 +115,8 @@ impl Recent {
     fn take(&self, source: &dyn Source) {
         let began = Instant::now();
         let look = Arc::new(source.look());
-        self.newest.send_replace(Some(Taken { look, began, cost: began.elapsed() }));
+        let took = began.elapsed();
+        let cost = self.newest.borrow().as_ref().map_or(took, |last| last.took.min(took));
+        self.newest.send_replace(Some(Taken { look, began, took, cost }));
     }
 }
