@@ -72,7 +72,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
                     Err(frame) => {
                         let (Framing::Chunked, Ok(trailers)) = (self.framing, frame.into_trailers()) else { continue };
                         self.out.extend_from_slice(b"0\r\n");
-                        put_fields(&mut self.out, &trailers, &Spelling::default(), |_| false);
+                        put_fields(&mut self.out, &trailers, &Spelling::default());
                         self.out.extend_from_slice(b"\r\n");
                         self.body = None;
                     }
@@ -152,6 +152,12 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
     /// Whether there is something to be written.
     pub fn has_output(&self) -> bool {
         !self.out.is_empty() || !self.part.is_empty()
+    }
+
+    /// What is gathered and not written, but for a large part of the body.
+    #[cfg(test)]
+    pub(crate) fn output(&self) -> &[u8] {
+        &self.out
     }
 
     /// Whether the whole message has been gathered and written.

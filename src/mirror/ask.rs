@@ -7,17 +7,17 @@ use crate::model::{
     Answer, BodyEnd, Captured, Failure, FailureKind, Incomparable, Leg, LegRecord, Limit, Outcome, Stream, Timing,
     is_read_only,
 };
-use crate::upstream::{Fault, LegBody, SendOptions, Upstream};
+use crate::upstream::{Ask, Fault, LegBody, SendOptions, Upstream};
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{
     EXPECT, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
 };
-use http::{HeaderMap, Request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The mark: a request that carries it is served, never mirrored again.
@@ -26,8 +26,8 @@ pub const MARK: HeaderName = HeaderName::from_static("x-parallax-leg");
 /// Validators hold against the system that gave them out, so mirror legs are not sent them.
 pub const CONDITIONS: [HeaderName; 5] = [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
 
-/// A leg that says nothing for so long may go on with that.
-const QUIET: Duration = Duration::from_millis(250);
+/// What a mirror leg is not sent: a captured body waits for nobody's word. Conditions come behind it.
+const WITHHELD: [HeaderName; 6] = [EXPECT, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
 
 /// What a leg did, and its record for the evidence.
 #[derive(Debug)]
@@ -41,8 +41,7 @@ pub struct Asked {
 }
 
 /// Sends the request to `upstream` and collects the whole answer. Its clock starts when it is `due`, or when
-/// the client has sent its request whole, which has as much time itself. While nothing comes `quiet` is called now and
-/// then, until it says that it need not be.
+/// the client has sent its request whole, which has as much time itself.
 pub async fn ask(
     upstream: &Upstream,
     leg: Leg,
@@ -51,24 +50,18 @@ pub async fn ask(
     budget: &Arc<Limit>,
     due: Instant,
     beside: Beside<'_>,
-    mut quiet: impl FnMut() -> bool,
 ) -> Asked {
     let mut so_far = SoFar::default();
     let collected = {
         // Pinned where they are made: moved, each would be kept twice.
         let collect = pin!(collect(upstream, leg, question, settings, budget, due, beside, &mut so_far));
-        let deadline = pin!(async {
+        // Kept also where an answer that comes without pause uses up the task's turns.
+        let deadline = pin!(unconstrained(async {
             if timeout_at(due + settings.timeout, question.body.end()).await.is_ok() {
                 let start = if matches!(question.body, RequestBody::Empty) { due } else { Instant::now() };
-                let end = start + settings.timeout;
-                let mut look = start + QUIET;
-                while look < end {
-                    sleep_until(look).await;
-                    look = if quiet() { end } else { look + QUIET };
-                }
-                sleep_until(end).await;
+                sleep_until(start + settings.timeout).await;
             }
-        });
+        }));
         tokio::select! {
             biased;
             outcome = collect => Ok(outcome),
@@ -133,9 +126,14 @@ async fn collect(
     so_far: &mut SoFar,
 ) -> Outcome {
     let SoFar { timing, spoilt, begun, paused, overran } = so_far;
-    let again = || request(leg, question, settings);
-    let options = SendOptions { again: Some(&again), spelling: Some(&question.spelling), ..SendOptions::default() };
-    let sent = match upstream.send(again(), options).await {
+    let mark = [(MARK, HeaderValue::from_static(leg.as_str()))];
+    let ask = request(leg, question, settings, &mark);
+    let body = match &question.body {
+        RequestBody::Empty => LegBody::Empty,
+        RequestBody::Shared(capture) => LegBody::Boxed(Box::pin(capture.reader().map_err(Into::into))),
+    };
+    let how = SendOptions { again: true, ..SendOptions::default() };
+    let sent = match upstream.send(&ask, body, how).await {
         Ok(sent) => sent,
         Err(error) => {
             *spoilt = (error.fault != Fault::Leg).then_some(Incomparable::CaptureLost);
@@ -220,29 +218,24 @@ fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut 
 }
 
 /// The request as a mirror leg gets it, or the primary that is asked once more.
-fn request(leg: Leg, question: &Question, settings: &MirrorSettings) -> Request<LegBody> {
-    let body = match &question.body {
-        RequestBody::Empty => LegBody::Empty,
-        RequestBody::Shared(capture) => LegBody::Boxed(Box::pin(capture.reader().map_err(Into::into))),
+fn request<'a>(
+    leg: Leg,
+    question: &'a Question,
+    settings: &'a MirrorSettings,
+    mark: &'a [(HeaderName, HeaderValue)],
+) -> Ask<'a> {
+    let (remove, set) = match leg {
+        Leg::Primary => (&[][..], &[][..]),
+        Leg::Candidate | Leg::Control => (&settings.remove_headers[..], &settings.set_headers[..]),
     };
-    let mut request = Request::new(body);
-    *request.method_mut() = question.head.method.clone();
-    *request.uri_mut() = question.head.uri.clone();
-    let mut headers = question.head.headers.clone();
-    headers.remove(EXPECT);
-    // A write keeps its conditions: without them it could do what its sender meant to prevent.
-    if is_read_only(&question.head.method) {
-        CONDITIONS.iter().for_each(|name| drop(headers.remove(name)));
+    Ask {
+        method: &question.head.method,
+        uri: &question.head.uri,
+        headers: &question.head.headers,
+        version: question.version,
+        // A write keeps its conditions: without them it could do what its sender meant to prevent.
+        without: [if is_read_only(&question.head.method) { &WITHHELD } else { &WITHHELD[..1] }, remove],
+        with: [set, mark],
+        spelling: &question.spelling,
     }
-    if leg != Leg::Primary {
-        for name in &settings.remove_headers {
-            headers.remove(name);
-        }
-        for (name, value) in &settings.set_headers {
-            headers.insert(name, value.clone());
-        }
-    }
-    headers.insert(MARK, HeaderValue::from_static(leg.as_str()));
-    *request.headers_mut() = headers;
-    request
 }

@@ -105,7 +105,7 @@ async fn ask(job: Job, desk: Desk) {
     let progress = passing.progress().clone();
     let (primary, candidate) = tokio::join!(
         async {
-            let asked = legs.ask(Leg::Primary, question, settings, due, Beside::Leads(&passing), || true).await;
+            let asked = legs.ask(Leg::Primary, question, settings, due, Beside::Leads(&passing)).await;
             if let Outcome::Answer(answer) = &asked.outcome
                 && answer.end == BodyEnd::Complete
             {
@@ -118,8 +118,7 @@ async fn ask(job: Job, desk: Desk) {
             question,
             settings,
             due,
-            Beside::Follows { primary: &progress, overrun: &desk.overrun },
-            || true
+            Beside::Follows { primary: &progress, overrun: &desk.overrun }
         )
     );
     let Outcome::Answer(answer) = primary.outcome else { return };

@@ -25,7 +25,7 @@ const READ_AT_ONCE: u64 = 32 << 10;
 pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Policy>, mut exchange: Box<Exchange>) {
     let settings = &policy.settings;
     let mut due = exchange.due;
-    let mut primary: Option<Box<PrimaryOutcome>> = None;
+    let mut primary = None;
     if settings.start == super::Start::AfterPrimary {
         match primary_in_time(&mut exchange, due + settings.timeout).await {
             Ok(outcome) => primary = Some(Box::new(outcome)),
@@ -40,22 +40,16 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
     let with_control = legs.control_wanted(&exchange.id);
     let beside = Beside::Follows { primary: exchange.primary_head.progress(), overrun: &shared.overrun };
     let question = &exchange.question;
-    let quiet = || {
-        if primary.is_none() {
-            primary = exchange.primary.try_recv().ok().map(made_small);
-        }
-        primary.is_some()
-    };
     let (mut candidate, control) = match with_control {
         // Boxed, so that the tasks of those that ask no control are not as large.
         true => {
             let (candidate, control) = tokio::join!(
-                Box::pin(legs.ask(Leg::Candidate, question, settings, due, beside, quiet)),
-                Box::pin(legs.ask(Leg::Control, question, settings, due, beside, || true)),
+                Box::pin(legs.ask(Leg::Candidate, question, settings, due, beside)),
+                Box::pin(legs.ask(Leg::Control, question, settings, due, beside)),
             );
             (candidate, Some(control))
         }
-        false => (legs.ask(Leg::Candidate, question, settings, due, beside, quiet).await, None),
+        false => (legs.ask(Leg::Candidate, question, settings, due, beside).await, None),
     };
     let goes_on = candidate.spoilt.is_none() && is_open(&candidate.outcome);
     if goes_on {
@@ -80,14 +74,6 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
     }
     let exchange = named(exchange, &shared).await;
     settle(&shared, &legs, &policy, exchange, primary, candidate, control, lag);
-}
-
-/// What has come of the primary, for as long as it takes until the candidate has answered.
-fn made_small(mut outcome: PrimaryOutcome) -> Box<PrimaryOutcome> {
-    if let PrimaryOutcome::Answered { answer, .. } = &mut outcome {
-        answer.make_small();
-    }
-    Box::new(outcome)
 }
 
 /// The exchange with its final route, where the request's body has a say in that: it has come whole, or names nothing.

@@ -64,7 +64,6 @@ impl Legs {
         self.control.is_some() && coin < self.control_sample && self.breaker(Leg::Control).allows(Instant::now())
     }
 
-    /// `quiet` is called now and then while the leg says nothing, until it says that it need not be.
     pub(super) async fn ask(
         &self,
         leg: Leg,
@@ -72,14 +71,13 @@ impl Legs {
         settings: &MirrorSettings,
         due: Instant,
         beside: Beside<'_>,
-        quiet: impl FnMut() -> bool,
     ) -> Asked {
         let upstream = match (leg, &self.control) {
             (Leg::Control, Some(control)) => control,
             (Leg::Primary, _) => &self.primary,
             _ => &self.candidate,
         };
-        let asked = ask::ask(upstream, leg, question, settings, &self.capture_budget, due, beside, quiet).await;
+        let asked = ask::ask(upstream, leg, question, settings, &self.capture_budget, due, beside).await;
         if leg == Leg::Primary {
             return asked;
         }

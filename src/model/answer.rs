@@ -1,8 +1,7 @@
 //! What was asked, and what a leg did with it: a response or a failure, frozen when it is known.
 
 use super::Captured;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,25 +43,6 @@ pub struct Answer {
     pub body: Captured,
     pub trailers: Option<HeaderMap>,
     pub end: BodyEnd,
-}
-
-impl Answer {
-    /// Copies the fields' values out of the buffers that they were read into, which they keep in memory as long as they
-    /// are there.
-    pub fn make_small(&mut self) {
-        for fields in [Some(&mut self.headers), self.trailers.as_mut()].into_iter().flatten() {
-            let mut all = Vec::with_capacity(fields.values().map(HeaderValue::len).sum());
-            fields.values().for_each(|value| all.extend_from_slice(value.as_bytes()));
-            let mut all = Bytes::from(all);
-            for value in fields.values_mut() {
-                let sensitive = value.is_sensitive();
-                if let Ok(copy) = HeaderValue::from_maybe_shared(all.split_to(value.len())) {
-                    *value = copy;
-                    value.set_sensitive(sensitive);
-                }
-            }
-        }
-    }
 }
 
 /// How a leg failed its users. Each stands for the kind `transport.NAME`.
@@ -195,28 +175,4 @@ pub struct Timing {
 pub struct LegRecord {
     pub class: StatusClass,
     pub timing: Timing,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn made_small_it_says_the_same_and_holds_no_buffer() {
-        let buffer = Bytes::from([b"one, two and \xe9".as_slice(), &[b'-'; 8192]].concat());
-        let mut headers = HeaderMap::new();
-        for (name, part) in [("x-a", 0..3), ("x-b", 5..8), ("x-a", 9..14), ("x-none", 4..4)] {
-            let mut value = HeaderValue::from_maybe_shared(buffer.slice(part)).unwrap();
-            value.set_sensitive(name == "x-b");
-            headers.append(name, value);
-        }
-        let (body, end) = (Captured::empty(), BodyEnd::Complete);
-        let trailers = Some(headers.clone());
-        let mut answer = Answer { status: StatusCode::OK, reason: None, headers: headers.clone(), body, trailers, end };
-        answer.make_small();
-        assert_eq!((&answer.headers, answer.trailers.as_ref()), (&headers, Some(&headers)));
-        assert!(answer.headers["x-b"].is_sensitive() && !answer.headers["x-a"].is_sensitive());
-        drop(headers);
-        assert!(buffer.try_into_mut().is_ok(), "something holds on to it");
-    }
 }

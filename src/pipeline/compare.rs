@@ -216,6 +216,7 @@ mod tests {
                     scheme: "http",
                     headers: Default::default(),
                 },
+                version: http::Version::HTTP_11,
                 spelling: Default::default(),
                 body: RequestBody::Empty,
                 max_body: 1 << 20,

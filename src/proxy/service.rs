@@ -18,7 +18,7 @@ use crate::model::{
     Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Stream, Timestamp, Timing,
 };
 use crate::routes::{RouteMatch, RouteTable};
-use crate::upstream::{LegBody, LegTunnel, SendOptions, Sent, Upstream};
+use crate::upstream::{Ask, LegBody, LegTunnel, SendOptions, Sent, Upstream};
 use arc_swap::ArcSwap;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, UPGRADE};
 use http::uri::PathAndQuery;
@@ -133,12 +133,16 @@ impl Gateway {
         let (leg, upstream) = live.serving();
 
         let handles = BodyHandles::of(&mut tee, &question.head.headers);
-        // Of the client's own version, so that what differs between protocols can be put right.
-        let again = || message(&question, version);
-        let mut message = again();
-        if let Some(tee) = tee {
-            *message.body_mut() = LegBody::Boxed(Box::pin(tee.map_err(Into::into)));
-        }
+        let ask = Ask {
+            method: &question.head.method,
+            uri: &question.head.uri,
+            headers: &question.head.headers,
+            version,
+            without: [&[], &[]],
+            with: [&[], &[]],
+            spelling: &question.spelling,
+        };
+        let body = tee.map_or(LegBody::Empty, |tee| LegBody::Boxed(Box::pin(tee.map_err(Into::into))));
         let go = Mutex::new(handles.go);
         let on_interim = |status: StatusCode, headers: &HeaderMap| match connection.interims() {
             _ if status == StatusCode::CONTINUE => {
@@ -151,14 +155,9 @@ impl Gateway {
             Some(interims) if version == Version::HTTP_11 => interims.push(status, headers),
             _ => {}
         };
-        let options = SendOptions {
-            upgrade: upgrade.is_some(),
-            again: Some(&again),
-            spelling: Some(&question.spelling),
-            on_interim: Some(&on_interim),
-        };
+        let how = SendOptions { upgrade: upgrade.is_some(), again: true, on_interim: Some(&on_interim) };
         let asked = Instant::now();
-        let answered = upstream.send(message, options).await.map_err(|e| e.failure);
+        let answered = upstream.send(&ask, body, how).await.map_err(|e| e.failure);
         let answered_at = Instant::now();
         match answered {
             Ok(sent) => {
@@ -223,7 +222,7 @@ impl Gateway {
             Ok(admission) => admission,
             Err(bucket) => {
                 self.inbox.skipped(route.name, bucket);
-                return (Arc::new(Question { head, spelling, body: RequestBody::Empty, max_body: 0 }), None);
+                return (Arc::new(Question { head, version, spelling, body: RequestBody::Empty, max_body: 0 }), None);
             }
         };
         let arrived = Timestamp::from(SystemTime::now());
@@ -242,7 +241,7 @@ impl Gateway {
         let (sender, primary) = oneshot::channel();
         let passing = Passing::default();
         let primary_head = Arc::new(PrimaryHead::new(&passing));
-        let question = Arc::new(Question { head, spelling, body, max_body: admission.max_body });
+        let question = Arc::new(Question { head, version, spelling, body, max_body: admission.max_body });
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
         live.mirror.start(Exchange {
             ticket,
@@ -321,16 +320,6 @@ impl Gateway {
         });
         Response::from_parts(parts, AnswerBody::Leg(Box::new(WatchedBody::new(body, watch, busy))))
     }
-}
-
-/// The request to the leg that serves, without its body.
-fn message(question: &Question, version: Version) -> Request<LegBody> {
-    let mut message = Request::new(LegBody::Empty);
-    *message.version_mut() = version;
-    *message.method_mut() = question.head.method.clone();
-    *message.uri_mut() = question.head.uri.clone();
-    *message.headers_mut() = question.head.headers.clone();
-    message
 }
 
 /// What the mirror was promised.
