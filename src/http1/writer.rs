@@ -23,6 +23,10 @@ pub struct Writer<B> {
     part: Bytes,
     /// The end of the chunk that `part` is.
     chunk_end: bool,
+    /// Written, but the connection may still hold some of it back.
+    unflushed: bool,
+    /// Bytes that the connection has taken so far.
+    taken: u64,
     body: Option<B>,
     framing: Framing,
 }
@@ -49,7 +53,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
     /// `head` is the whole head, with its empty line. What `framing` cannot tell, such as the answer to HEAD, is told
     /// by no `body`.
     pub fn new(head: BytesMut, body: Option<B>, framing: Framing) -> Self {
-        Self { out: head, part: Bytes::new(), chunk_end: false, body, framing }
+        Self { out: head, part: Bytes::new(), chunk_end: false, unflushed: false, taken: 0, body, framing }
     }
 
     /// Takes from the body what is there, as far as there is room. Does not wait for what is not: the body wakes.
@@ -112,7 +116,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
 
     /// Writes what was gathered. Ready once nothing of it is left.
     pub fn poll_write<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.has_output() {
+        while !self.out.is_empty() || !self.part.is_empty() {
             let both = [IoSlice::new(&self.out), IoSlice::new(&self.part)];
             let n = match (self.out.is_empty(), self.part.is_empty()) {
                 (false, true) => ready!(Pin::new(&mut *io).poll_write(cx, &self.out))?,
@@ -122,6 +126,8 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.unflushed = true;
+            self.taken += n as u64;
             let of_out = n.min(self.out.len());
             self.out.advance(of_out);
             self.part.advance(n - of_out);
@@ -131,7 +137,9 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         }
         // Kept no longer than needed: a message may wait for its body for long.
         self.out = BytesMut::new();
-        Pin::new(io).poll_flush(cx)
+        ready!(Pin::new(io).poll_flush(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
     }
 
     /// Both in turns, as far as it goes. Ready once the whole message has been written.
@@ -149,9 +157,14 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         }
     }
 
-    /// Whether there is something to be written.
+    /// Whether there is something that the connection has not taken yet.
     pub fn has_output(&self) -> bool {
-        !self.out.is_empty() || !self.part.is_empty()
+        !self.out.is_empty() || !self.part.is_empty() || self.unflushed
+    }
+
+    /// Bytes that the connection has taken so far: whether it goes on.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Whether the whole message has been gathered and written.
@@ -192,17 +205,29 @@ mod tests {
         }
     }
 
-    /// Takes so many bytes at a time.
-    struct Narrow(usize, Vec<u8>);
+    /// Takes so many bytes at a time, and like TLS holds them back until it is flushed, which takes two attempts.
+    struct Narrow {
+        width: usize,
+        held: Vec<u8>,
+        arrived: Vec<u8>,
+        flushing: bool,
+    }
 
     impl AsyncWrite for Narrow {
         fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-            let n = buf.len().min(self.0);
-            self.1.extend_from_slice(&buf[..n]);
+            let n = buf.len().min(self.width);
+            self.held.extend_from_slice(&buf[..n]);
             Poll::Ready(Ok(n))
         }
 
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.flushing = !self.flushing;
+            if self.flushing {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let held = std::mem::take(&mut self.held);
+            self.arrived.extend(held);
             Poll::Ready(Ok(()))
         }
 
@@ -224,9 +249,10 @@ mod tests {
             frames.push_back(Some(Frame::trailers(fields)));
         }
         let mut writer = Writer::new(BytesMut::from(&b"head "[..]), Some(Frames(frames)), framing);
-        let mut io = Narrow(width, Vec::new());
+        let mut io = Narrow { width, held: Vec::new(), arrived: Vec::new(), flushing: false };
         poll_fn(|cx| writer.poll(&mut io, cx)).await?;
-        Ok(io.1)
+        assert_eq!(writer.taken(), io.arrived.len() as u64);
+        Ok(io.arrived)
     }
 
     #[tokio::test]
