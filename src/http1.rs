@@ -22,4 +22,4 @@ pub mod writer;
 pub use decoder::{BodyError, Decoded, Decoder, Framing};
 pub use head::{AnswerHead, HeadError, HeadLimits};
 pub use spelling::Spelling;
-pub use writer::{BodyTrouble, WriteTrouble, Writer};
+pub use writer::{BodyTrouble, NEVER_TRAILERS, WriteTrouble, Writer};
