@@ -13,6 +13,8 @@
 //! What clients may send is narrower than what can be read: [`crate::proxy::guard`] decides that, before anything here
 //! sees a request. Connections, who waits for whom, and timers are the business of both sides' own modules.
 
+#[cfg(test)]
+mod against_hyper;
 pub mod decoder;
 pub mod head;
 pub mod read;
