@@ -1,8 +1,10 @@
 //! A timer for whatever a connection is waiting for, which costs next to nothing as long as it need not ring.
 
-use std::pin::Pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 /// One timer for one thing after the other. Its entry among the runtime's timers is moved only when it must ring
@@ -27,7 +29,8 @@ impl Alarm {
             sleep.as_mut().reset(deadline);
         }
         loop {
-            ready!(sleep.as_mut().poll(cx));
+            // Whatever else the task has used its turn for: a peer that sends without end must not keep it from ringing.
+            ready!(pin!(unconstrained(sleep.as_mut())).poll(cx));
             if sleep.deadline() >= deadline {
                 self.deadline = None;
                 return Poll::Ready(());
@@ -54,5 +57,22 @@ mod tests {
         poll_fn(|cx| alarm.poll(short, cx)).await;
         assert!(started.elapsed() >= short && started.elapsed() < long);
         assert!(poll_fn(|cx| Poll::Ready(alarm.poll(long, cx))).await.is_pending());
+    }
+    #[tokio::test]
+    async fn it_rings_for_a_task_that_has_used_up_its_turn() {
+        use tokio::task::coop::{has_budget_remaining, poll_proceed};
+        let mut alarm = Alarm::default();
+        let soon = Duration::from_millis(1);
+        assert!(poll_fn(|cx| Poll::Ready(alarm.poll(soon, cx))).await.is_pending());
+        tokio::time::sleep(2 * soon).await;
+        let rang = poll_fn(|cx| {
+            while has_budget_remaining() {
+                if let Poll::Ready(turn) = poll_proceed(cx) {
+                    turn.made_progress();
+                }
+            }
+            Poll::Ready(alarm.poll(soon, cx))
+        });
+        assert!(rang.await.is_ready());
     }
 }

@@ -6,12 +6,14 @@
 
 mod again;
 mod exchange;
+mod progress;
 mod promise;
 mod recorder;
 mod request_body;
 
 pub use again::Again;
 pub use exchange::{Admission, Asked, Exchange, Judge, Mirror, PrimaryOutcome, Question};
+pub use progress::{Passing, Progress, Stage};
 pub use promise::{PrimaryHead, Promise, SharedPromise};
 pub use recorder::Recorder;
 pub use request_body::{BodyCapture, BodyOutcome, CaptureError, CaptureReader, RequestBody};

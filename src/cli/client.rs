@@ -2,12 +2,13 @@
 
 use super::args::Source;
 use super::exit::Failure;
+use crate::http1::Spelling;
 use crate::model::{FailureKind, Leg};
 use crate::tls::TlsClientSettings;
-use crate::upstream::{LegBody, LegSettings, SendOptions, Upstream, UpstreamOptions};
+use crate::upstream::{Ask, LegBody, LegSettings, SendOptions, Upstream, UpstreamOptions};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use http::{Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body_util::BodyExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -129,10 +130,8 @@ impl AdminClient {
     pub async fn request(&self, method: Method, path: &str, json: Option<String>) -> Result<Reply, Unreachable> {
         let unreachable = |kind, detail: String| Unreachable { url: self.url.clone(), kind, detail };
         let uri: Uri = path.parse().map_err(|_| unreachable(FailureKind::Protocol, format!("bad path {path}")))?;
-        let mut request = Request::new(json.map_or(LegBody::Empty, |json| LegBody::Full(Bytes::from(json))));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        let headers = request.headers_mut();
+        let body = json.map_or(LegBody::Empty, |json| LegBody::Full(Bytes::from(json)));
+        let mut headers = HeaderMap::new();
         if let Ok(host) = HeaderValue::from_str(&self.upstream.settings().authority()) {
             headers.insert(HOST, host);
         }
@@ -141,8 +140,17 @@ impl AdminClient {
         if let Some(token) = &self.token {
             headers.insert(AUTHORIZATION, token.clone());
         }
+        let ask = Ask {
+            method: &method,
+            uri: &uri,
+            headers: &headers,
+            version: Version::HTTP_11,
+            without: [&[], &[]],
+            with: [&[], &[]],
+            spelling: &Spelling::default(),
+        };
         let ask = async {
-            let sent = self.upstream.send(request, SendOptions::default()).await.map_err(|e| e.failure)?;
+            let sent = self.upstream.send(&ask, body, SendOptions::default()).await.map_err(|e| e.failure)?;
             let status = sent.response.status();
             let body = http_body_util::Limited::new(sent.response.into_body(), MAX_ANSWER).collect().await;
             let body = body.map_err(|e| crate::model::Failure { kind: FailureKind::Reset, detail: e.to_string() })?;

@@ -177,14 +177,13 @@ pub(super) fn opaque(primary: &[u8], candidate: &[u8], remark: &str, out: &mut F
     out.push(finding);
 }
 
-/// At least one body is known by its digest only.
+/// At least one body is known by its digest or its length only.
 pub(super) fn digests(answers: (&Answer, &Answer), out: &mut Findings) {
     let mut finding = Finding::new("body.opaque", Tier::Value, AT).classes("digest", "digest");
     finding.primary_shape = Some("bytes".into());
     finding.candidate_shape = Some("bytes".into());
-    let text = |a: &Answer| format!("{} bytes, xxh3 {:032x}", a.body.len(), a.body.xxh3());
-    finding.primary = Some(text(answers.0));
-    finding.candidate = Some(text(answers.1));
+    finding.primary = Some(answers.0.body.summary());
+    finding.candidate = Some(answers.1.body.summary());
     out.push(finding);
 }
 

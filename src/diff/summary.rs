@@ -131,7 +131,7 @@ fn excerpts(finding: &Finding, json: bool) -> (Option<String>, Option<String>) {
     };
     let (a, b) = (finding.primary.as_ref().map(tidy), finding.candidate.as_ref().map(tidy));
     let from = match (&a, &b) {
-        (Some(a), Some(b)) if a.chars().count().max(b.chars().count()) > VALUE => {
+        (Some(a), Some(b)) if is_long(a) || is_long(b) => {
             let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
             if same > VALUE / 2 { same - LEAD } else { 0 }
         }
@@ -154,6 +154,11 @@ fn transport(finding: &Finding, what: &str) -> String {
     }
 }
 
+/// Whether it has more characters than a sentence holds.
+fn is_long(text: &str) -> bool {
+    text.len() > VALUE && text.chars().count() > VALUE
+}
+
 /// White space evened out and the rest left out where it is long.
 fn one_line(text: &str) -> String {
     window(&text.split_whitespace().collect::<Vec<_>>().join(" "), 0)
@@ -161,10 +166,10 @@ fn one_line(text: &str) -> String {
 
 /// As many characters as a sentence holds, from the one at `from` on; what is left out is marked.
 fn window(text: &str, from: usize) -> String {
-    let length = text.chars().count();
-    if from == 0 && length <= VALUE {
+    if from == 0 && !is_long(text) {
         return text.to_owned();
     }
+    let length = text.chars().count();
     let from = from.min(length);
     let head = if from > 0 { "…" } else { "" };
     let tail = if length > from + VALUE { "…" } else { "" };
@@ -173,6 +178,9 @@ fn window(text: &str, from: usize) -> String {
 
 /// JSON without the white space between its tokens. What is not JSON loses white space outside double quotes.
 fn compact(text: &str) -> String {
+    if !text.bytes().any(|b| b.is_ascii_whitespace()) {
+        return text.to_owned();
+    }
     let (mut quoted, mut escaped, mut before) = (false, false, ' ');
     let mut out = String::with_capacity(text.len());
     for (i, c) in text.char_indices() {

@@ -11,8 +11,9 @@ pub const MAX_DIVERGENCES: usize = 512;
 /// That is a sample independent of what they say, and the same whatever the order they are merged in.
 pub(super) fn add_example(examples: &mut Vec<Arc<Example>>, example: &Arc<Example>, keep: usize) {
     if examples.iter().all(|e| e.id != example.id) {
-        examples.push(example.clone());
-        trim(examples, keep);
+        let place = examples.partition_point(|e| (e.at, &e.id) < (example.at, &example.id));
+        examples.insert(place, example.clone());
+        keep_some(examples, keep);
     }
 }
 
@@ -20,13 +21,19 @@ pub(super) fn add_example(examples: &mut Vec<Arc<Example>>, example: &Arc<Exampl
 pub(super) fn trim(examples: &mut Vec<Arc<Example>>, keep: usize) {
     examples.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
     examples.dedup_by(|a, b| a.id == b.id);
+    keep_some(examples, keep);
+}
+
+/// Of examples in order.
+fn keep_some(examples: &mut Vec<Arc<Example>>, keep: usize) {
     let n = examples.len();
     if n <= keep.min(2) {
         return;
     }
-    let mut chosen: Vec<usize> = (0..n).collect();
-    chosen.sort_by_key(|i| examples.get(*i).map(|e| (xxh3_64(e.id.as_bytes()), e.id.clone())));
-    chosen.truncate(keep.saturating_sub(2));
+    let mut by_hash: Vec<(u64, &str, usize)> =
+        examples.iter().enumerate().map(|(i, e)| (xxh3_64(e.id.as_bytes()), e.id.as_str(), i)).collect();
+    by_hash.sort_unstable();
+    let chosen: Vec<usize> = by_hash.iter().take(keep.saturating_sub(2)).map(|(_, _, i)| *i).collect();
     let stays = |i: usize| match keep {
         0 => false,
         1 => i + 1 == n,
@@ -84,6 +91,30 @@ impl RouteEvidence {
 mod tests {
     use super::super::testing::example;
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// One by one in any order, or all at once.
+        #[test]
+        fn the_order_of_coming_chooses_nothing(
+            seconds in proptest::collection::vec(0u64..20, 0..30),
+            keep in 0usize..7,
+            turn in any::<prop::sample::Index>(),
+        ) {
+            let mut all: Vec<_> =
+                seconds.iter().enumerate().map(|(i, second)| Arc::new(example(&format!("x{i}"), *second))).collect();
+            let (mut one_by_one, mut at_once) = (Vec::new(), all.clone());
+            if !all.is_empty() {
+                let turn = turn.index(all.len());
+                all.rotate_left(turn);
+            }
+            // Once more is not one more.
+            all.iter().chain(all.iter().take(3)).for_each(|e| add_example(&mut one_by_one, e, keep));
+            trim(&mut at_once, keep);
+            let ids = |list: &[Arc<Example>]| list.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
+            prop_assert_eq!(ids(&one_by_one), ids(&at_once));
+        }
+    }
 
     #[test]
     fn first_and_latest_stay_and_the_rest_is_bounded() {

@@ -4,7 +4,7 @@ use super::{PrimaryHead, RequestBody, Ticket};
 use crate::http1::Spelling;
 use crate::model::{Answer, Bucket, LegRecord, Permit, RequestHead, Timestamp};
 use crate::routes::RouteTable;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -51,7 +51,8 @@ pub enum PrimaryOutcome {
 #[derive(Debug)]
 pub struct Question {
     pub head: RequestHead,
-    /// How the client wrote the names of its fields.
+    /// The client's, and how it wrote the names of its fields.
+    pub version: Version,
     pub spelling: Spelling,
     pub body: RequestBody,
     /// Bytes of one body kept whole.

@@ -1,7 +1,7 @@
 //! The promise of the primary's answer: kept when its body ends, or for a stream that need not end when the mirror has
 //! waited long enough; what the client gets goes on all the same.
 
-use super::{PrimaryOutcome, Recorder};
+use super::{Passing, PrimaryOutcome, Progress, Recorder};
 use crate::model::{Answer, BodyEnd, LegRecord, StatusClass};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Promise {
     pub recorder: Recorder,
+    pub passing: Passing,
     /// The answer without its body.
     pub answer: Answer,
     pub record: LegRecord,
@@ -28,9 +29,10 @@ pub struct SharedPromise(Arc<Mutex<Option<Promise>>>);
 
 /// What the mirror sees of the primary's answer while it is on its way. With it goes what was recorded of a stream: the
 /// client may hold on to that for hours without another chunk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PrimaryHead {
     seen: AtomicBool,
+    progress: Arc<Progress>,
     stream: OnceLock<SharedPromise>,
 }
 
@@ -44,19 +46,24 @@ impl Promise {
 
     pub fn push(&mut self, chunk: &Bytes) {
         self.recorder.push(chunk);
+        self.passing.pass(chunk.len());
     }
 
     pub fn keep(self, end: BodyEnd, trailers: Option<HeaderMap>) {
-        let Promise { recorder, mut answer, mut record, due, sender } = self;
+        let Promise { recorder, passing, mut answer, mut record, due, sender } = self;
         record.timing.last_byte = due.elapsed();
         if matches!(end, BodyEnd::Broken(_)) {
             record.class = StatusClass::Failed;
         }
+        let whole = end == BodyEnd::Complete;
         answer.body = if end == BodyEnd::Open { recorder.so_far() } else { recorder.finish() };
         answer.trailers = trailers;
         answer.end = end;
         // The mirror may have given up on this exchange already.
         let _ = sender.send(PrimaryOutcome::Answered { answer, record });
+        if whole {
+            passing.whole();
+        }
     }
 
     /// The client went away.
@@ -87,6 +94,14 @@ impl SharedPromise {
 // === impl PrimaryHead ===
 
 impl PrimaryHead {
+    pub fn new(passing: &Passing) -> Self {
+        Self { seen: AtomicBool::new(false), progress: passing.progress().clone(), stream: OnceLock::new() }
+    }
+
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
     /// The head has come.
     pub fn set_seen(&self) {
         self.seen.store(true, Ordering::Relaxed);
@@ -139,8 +154,9 @@ mod tests {
         };
         let record = LegRecord { class: StatusClass::Success, timing: Default::default() };
         let recorder = Recorder::new(1 << 20, limit.clone());
-        let head = PrimaryHead::default();
-        let stream = head.set_stream(Promise { recorder, answer, record, due: Instant::now(), sender });
+        let passing = Passing::default();
+        let head = PrimaryHead::new(&passing);
+        let stream = head.set_stream(Promise { recorder, passing, answer, record, due: Instant::now(), sender });
         assert!(stream.push(&Bytes::from_static(b"data: 1\n\n")) && limit.used() > 0);
         // The client's side of the stream stays, silent.
         drop((receiver, head));

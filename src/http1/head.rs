@@ -229,15 +229,13 @@ pub fn is_whole(buf: &[u8], seen: usize) -> bool {
 
 // === Writing ===
 
-/// Appends a request line. The target is the origin form, or the authority for CONNECT.
-pub fn put_request_line(out: &mut BytesMut, method: &Method, uri: &Uri) {
+/// Appends a request line: `base` and the path of `uri`, or its authority where it has no path.
+pub fn put_request_line(out: &mut BytesMut, method: &Method, base: &str, uri: &Uri) {
     out.extend_from_slice(method.as_str().as_bytes());
     out.extend_from_slice(b" ");
-    match (uri.path_and_query(), uri.authority()) {
-        (Some(target), None) => out.extend_from_slice(target.as_str().as_bytes()),
-        (None, Some(authority)) => out.extend_from_slice(authority.as_str().as_bytes()),
-        _ => out.extend_from_slice(uri.to_string().as_bytes()),
-    }
+    out.extend_from_slice(base.as_bytes());
+    let authority = || uri.authority().map_or("/", |authority| authority.as_str());
+    out.extend_from_slice(uri.path_and_query().map_or_else(authority, |target| target.as_str()).as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
@@ -251,17 +249,21 @@ pub fn put_status_line(out: &mut BytesMut, version_11: bool, status: StatusCode,
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends all fields but those that `without` names.
-pub fn put_fields(out: &mut BytesMut, headers: &HeaderMap, spelling: &Spelling, without: impl Fn(&HeaderName) -> bool) {
-    let mut before = None;
-    let mut nth = 0;
-    // Lines of one name follow each other.
-    for (name, value) in headers {
+/// The lines of fields: name, how many lines of the same name came before, value.
+pub fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, usize, &HeaderValue)> {
+    let (mut before, mut nth) = (None, 0);
+    // Those of one name follow each other.
+    headers.iter().map(move |(name, value)| {
         nth = if before == Some(name) { nth + 1 } else { 0 };
         before = Some(name);
-        if !without(name) {
-            put_line(out, name, nth, value.as_bytes(), spelling);
-        }
+        (name, nth, value)
+    })
+}
+
+/// Appends all fields.
+pub fn put_fields(out: &mut BytesMut, headers: &HeaderMap, spelling: &Spelling) {
+    for (name, nth, value) in lines(headers) {
+        put_line(out, name, nth, value.as_bytes(), spelling);
     }
 }
 
@@ -270,7 +272,8 @@ pub fn put_field(out: &mut BytesMut, name: &HeaderName, value: &[u8], spelling: 
     put_line(out, name, 0, value, spelling);
 }
 
-fn put_line(out: &mut BytesMut, name: &HeaderName, nth: usize, value: &[u8], spelling: &Spelling) {
+/// Appends the `nth` line of a field.
+pub fn put_line(out: &mut BytesMut, name: &HeaderName, nth: usize, value: &[u8], spelling: &Spelling) {
     spelling.put(name, nth, out);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
@@ -403,7 +406,7 @@ mod tests {
             let head = whole(&text);
             let mut out = BytesMut::new();
             put_status_line(&mut out, head.version_11, head.status, head.reason.as_deref());
-            put_fields(&mut out, &head.headers, &head.spelling, |_| false);
+            put_fields(&mut out, &head.headers, &head.spelling);
             out.extend_from_slice(b"\r\n");
             prop_assert_eq!(String::from_utf8(out.to_vec()).unwrap(), text);
         }

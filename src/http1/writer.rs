@@ -4,7 +4,6 @@ use super::Spelling;
 use super::decoder::Framing;
 use super::head::put_fields;
 use bytes::{Buf, Bytes, BytesMut};
-use http::HeaderName;
 use http_body::Body;
 use std::fmt::Write;
 use std::io::{self, IoSlice};
@@ -98,10 +97,12 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => self.put(data)?,
                     Err(frame) => {
-                        let (Framing::Chunked, Ok(trailers)) = (self.framing, frame.into_trailers()) else { continue };
+                        let (Framing::Chunked, Ok(mut trailers)) = (self.framing, frame.into_trailers()) else {
+                            continue;
+                        };
                         self.out.extend_from_slice(b"0\r\n");
-                        let never = |name: &HeaderName| NEVER_TRAILERS.contains(&name.as_str());
-                        put_fields(&mut self.out, &trailers, &Spelling::default(), never);
+                        NEVER_TRAILERS.iter().for_each(|name| drop(trailers.remove(*name)));
+                        put_fields(&mut self.out, &trailers, &Spelling::default());
                         self.out.extend_from_slice(b"\r\n");
                         self.body = None;
                     }
@@ -190,6 +191,12 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
     /// Bytes that the connection has taken so far: whether it goes on.
     pub fn taken(&self) -> u64 {
         self.taken
+    }
+
+    /// What is gathered and not written, but for a large part of the body.
+    #[cfg(test)]
+    pub(crate) fn output(&self) -> &[u8] {
+        &self.out
     }
 
     /// Whether the whole message has been gathered and written.

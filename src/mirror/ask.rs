@@ -1,18 +1,23 @@
 //! Asking one mirror leg: the same request, marked; the answer or the failure, as data.
 
+use super::MirrorSettings;
+use super::overrun::{Beside, Reading, Stop};
 use crate::flow::{BodyOutcome, Question, Recorder, RequestBody};
-use crate::mirror::MirrorSettings;
 use crate::model::{
-    Answer, BodyEnd, Captured, Failure, FailureKind, Leg, LegRecord, Limit, Outcome, Stream, Timing, is_read_only,
+    Answer, BodyEnd, Captured, Failure, FailureKind, Incomparable, Leg, LegRecord, Limit, Outcome, Stream, Timing,
+    is_read_only,
 };
-use crate::upstream::{Fault, LegBody, SendOptions, Upstream};
+use crate::upstream::{Ask, Fault, LegBody, SendOptions, Upstream};
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{
     EXPECT, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
 };
-use http::{HeaderMap, Request};
+use http_body::Body;
 use http_body_util::BodyExt;
+use std::pin::pin;
 use std::sync::Arc;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The mark: a request that carries it is served, never mirrored again.
@@ -21,13 +26,16 @@ pub const MARK: HeaderName = HeaderName::from_static("x-parallax-leg");
 /// Validators hold against the system that gave them out, so mirror legs are not sent them.
 pub const CONDITIONS: [HeaderName; 5] = [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
 
+/// What a mirror leg is not sent: a captured body waits for nobody's word. Conditions come behind it.
+const WITHHELD: [HeaderName; 6] = [EXPECT, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
+
 /// What a leg did, and its record for the evidence.
 #[derive(Debug)]
 pub struct Asked {
     pub outcome: Outcome,
     pub record: LegRecord,
-    /// It failed for a reason on our side or the client's: nothing to hold against the leg.
-    pub spoilt: bool,
+    /// Why it is not judged: a reason on our side or the client's, nothing to hold against the leg.
+    pub spoilt: Option<Incomparable>,
 }
 
 /// Sends the request to `upstream` and collects the whole answer. Its clock starts when it is `due`, or when
@@ -39,35 +47,43 @@ pub async fn ask(
     settings: &MirrorSettings,
     budget: &Arc<Limit>,
     due: Instant,
+    beside: Beside<'_>,
 ) -> Asked {
-    let mut timing = Timing::default();
-    let mut spoilt = false;
-    let mut begun = None;
+    let mut so_far = SoFar::default();
     let collected = {
-        let collect = collect(upstream, leg, question, settings, budget, due, &mut timing, &mut spoilt, &mut begun);
-        let deadline = async {
+        // Pinned where they are made: moved, each would be kept twice.
+        let collect = pin!(collect(upstream, leg, question, settings, budget, due, beside, &mut so_far));
+        // Kept also where an answer that comes without pause uses up the task's turns.
+        let deadline = pin!(unconstrained(async {
             if timeout_at(due + settings.timeout, question.body.end()).await.is_ok() {
                 let start = if matches!(question.body, RequestBody::Empty) { due } else { Instant::now() };
                 sleep_until(start + settings.timeout).await;
             }
-        };
+        }));
         tokio::select! {
             biased;
             outcome = collect => Ok(outcome),
             () = deadline => Err(()),
         }
     };
-    let outcome = collected.unwrap_or_else(|()| {
-        if let Some(Begun { answer, recorder }) = begun
-            && Stream::of(&answer.headers).is_some()
-        {
-            return Outcome::Answer(Answer { body: recorder.so_far(), end: BodyEnd::Open, ..answer });
+    let SoFar { mut timing, mut spoilt, begun, paused } = so_far;
+    let outcome = collected.unwrap_or_else(|()| match begun {
+        Some(Begun { answer, recorder }) if paused || Stream::of(&answer.headers).is_some() => {
+            if Stream::of(&answer.headers).is_none() {
+                // The time was ours as well.
+                spoilt = Some(Incomparable::Budget);
+            }
+            Outcome::Answer(Answer { body: recorder.so_far(), end: BodyEnd::Open, ..answer })
         }
-        let what = if timing.first_byte.is_some() { "no end of its answer" } else { "no answer" };
-        timed_out(what, settings)
+        Some(_) => timed_out("no end of its answer", settings),
+        None => timed_out("no answer", settings),
     });
     // Whatever became of it, a leg that did not get the whole request has nothing to answer for.
-    spoilt |= question.body.ended() != Some(BodyOutcome::Complete);
+    match question.body.ended() {
+        Some(BodyOutcome::Complete) => {}
+        Some(BodyOutcome::Aborted) => spoilt = Some(Incomparable::ClientAborted),
+        Some(BodyOutcome::Lost) | None => spoilt = Some(Incomparable::CaptureLost),
+    }
     timing.last_byte = due.elapsed();
     let class = outcome.class();
     Asked { outcome, record: LegRecord { class, timing }, spoilt }
@@ -77,6 +93,16 @@ pub async fn ask(
 pub fn timed_out(what: &str, settings: &MirrorSettings) -> Outcome {
     let detail = format!("gave {what} within {}", crate::report::duration(settings.timeout));
     Outcome::Failed(Failure { kind: FailureKind::Timeout, detail })
+}
+
+/// What is known of a leg while it is asked.
+#[derive(Default)]
+struct SoFar {
+    timing: Timing,
+    spoilt: Option<Incomparable>,
+    begun: Option<Begun>,
+    /// Its body was not read for a while, for the primary's sake.
+    paused: bool,
 }
 
 /// An answer on its way: what is there of it when there is no more time.
@@ -93,16 +119,21 @@ async fn collect(
     settings: &MirrorSettings,
     budget: &Arc<Limit>,
     due: Instant,
-    timing: &mut Timing,
-    spoilt: &mut bool,
-    begun: &mut Option<Begun>,
+    beside: Beside<'_>,
+    so_far: &mut SoFar,
 ) -> Outcome {
-    let again = || request(leg, question, settings);
-    let options = SendOptions { again: Some(&again), spelling: Some(&question.spelling), ..SendOptions::default() };
-    let sent = match upstream.send(again(), options).await {
+    let SoFar { timing, spoilt, begun, paused } = so_far;
+    let mark = [(MARK, HeaderValue::from_static(leg.as_str()))];
+    let ask = request(leg, question, settings, &mark);
+    let body = match &question.body {
+        RequestBody::Empty => LegBody::Empty,
+        RequestBody::Shared(capture) => LegBody::Boxed(Box::pin(capture.reader().map_err(Into::into))),
+    };
+    let how = SendOptions { again: true, ..SendOptions::default() };
+    let sent = match upstream.send(&ask, body, how).await {
         Ok(sent) => sent,
         Err(error) => {
-            *spoilt = error.fault != Fault::Leg;
+            *spoilt = (error.fault != Fault::Leg).then_some(Incomparable::CaptureLost);
             timing.connect = error.connect;
             return Outcome::Failed(error.failure);
         }
@@ -110,6 +141,7 @@ async fn collect(
     timing.connect = sent.connect;
     timing.first_byte = Some(due.elapsed().saturating_sub(sent.connect));
     let (parts, mut body) = sent.response.into_parts();
+    let mut reading = Reading::new(beside, parts.version, body.size_hint().exact(), question.max_body);
     let mut headers = parts.headers;
     crate::upstream::strip_hop_by_hop(&mut headers);
     let mut recorder = Recorder::new(question.max_body, budget.clone());
@@ -127,51 +159,71 @@ async fn collect(
         },
         recorder,
     });
+    let mut unread = None;
     let end = loop {
         match body.frame().await {
             None => break BodyEnd::Complete,
             Some(Err(failure)) => break BodyEnd::Broken(failure),
-            Some(Ok(frame)) => take(frame, recorder, &mut answer.trailers),
+            Some(Ok(frame)) => {
+                let Some(chunk) = take(frame, recorder, &mut answer.trailers) else { continue };
+                match reading.goes_on(chunk, recorder.length(), body.is_end_stream(), paused).await {
+                    Ok(()) => {}
+                    Err(Stop::Overran(failure)) => break BodyEnd::Broken(failure),
+                    Err(Stop::Longer(length)) => {
+                        unread = Some(Captured::Unread { length });
+                        break BodyEnd::Complete;
+                    }
+                    Err(Stop::Ours(reason)) => {
+                        *spoilt = Some(reason);
+                        break BodyEnd::Open;
+                    }
+                }
+            }
         }
     };
     answer.end = end;
     match begun.take() {
-        Some(Begun { answer, recorder }) => Outcome::Answer(Answer { body: recorder.finish(), ..answer }),
+        Some(Begun { answer, recorder }) => {
+            let body = unread.unwrap_or_else(|| recorder.finish());
+            Outcome::Answer(Answer { body, ..answer })
+        }
         None => timed_out("no answer", settings),
     }
 }
 
-fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut Option<HeaderMap>) {
+/// Records a frame; the length of its data.
+fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut Option<HeaderMap>) -> Option<usize> {
     match frame.into_data() {
-        Ok(chunk) => recorder.push(&chunk),
-        Err(frame) => *trailers = frame.into_trailers().ok(),
+        Ok(chunk) => {
+            recorder.push(&chunk);
+            Some(chunk.len())
+        }
+        Err(frame) => {
+            *trailers = frame.into_trailers().ok();
+            None
+        }
     }
 }
 
 /// The request as a mirror leg gets it, or the primary that is asked once more.
-fn request(leg: Leg, question: &Question, settings: &MirrorSettings) -> Request<LegBody> {
-    let body = match &question.body {
-        RequestBody::Empty => LegBody::Empty,
-        RequestBody::Shared(capture) => LegBody::Boxed(Box::pin(capture.reader().map_err(Into::into))),
+fn request<'a>(
+    leg: Leg,
+    question: &'a Question,
+    settings: &'a MirrorSettings,
+    mark: &'a [(HeaderName, HeaderValue)],
+) -> Ask<'a> {
+    let (remove, set) = match leg {
+        Leg::Primary => (&[][..], &[][..]),
+        Leg::Candidate | Leg::Control => (&settings.remove_headers[..], &settings.set_headers[..]),
     };
-    let mut request = Request::new(body);
-    *request.method_mut() = question.head.method.clone();
-    *request.uri_mut() = question.head.uri.clone();
-    let mut headers = question.head.headers.clone();
-    headers.remove(EXPECT);
-    // A write keeps its conditions: without them it could do what its sender meant to prevent.
-    if is_read_only(&question.head.method) {
-        CONDITIONS.iter().for_each(|name| drop(headers.remove(name)));
+    Ask {
+        method: &question.head.method,
+        uri: &question.head.uri,
+        headers: &question.head.headers,
+        version: question.version,
+        // A write keeps its conditions: without them it could do what its sender meant to prevent.
+        without: [if is_read_only(&question.head.method) { &WITHHELD } else { &WITHHELD[..1] }, remove],
+        with: [set, mark],
+        spelling: &question.spelling,
     }
-    if leg != Leg::Primary {
-        for name in &settings.remove_headers {
-            headers.remove(name);
-        }
-        for (name, value) in &settings.set_headers {
-            headers.insert(name, value.clone());
-        }
-    }
-    headers.insert(MARK, HeaderValue::from_static(leg.as_str()));
-    *request.headers_mut() = headers;
-    request
 }

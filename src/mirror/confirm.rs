@@ -3,9 +3,10 @@
 //! Primary and candidate are asked once more, seldom enough that neither feels it. What comes of it goes the way of any
 //! other pair, and is added to the divergence it was asked for.
 
+use super::overrun::Beside;
 use super::{Legs, Policy, exchange};
 use crate::evidence::Diverged;
-use crate::flow::{Again, Inbox, Judge, Pair, Question};
+use crate::flow::{Again, Inbox, Judge, Pair, Passing, Question};
 use crate::model::{BodyEnd, Leg, Limit, Outcome, PerLeg, Permit, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +53,7 @@ struct Desk {
     inbox: Arc<Inbox>,
     enabled: Arc<AtomicBool>,
     in_flight: Arc<Limit>,
+    overrun: Arc<Limit>,
 }
 
 // === impl Confirmer ===
@@ -63,10 +65,11 @@ impl Confirmer {
         inbox: Arc<Inbox>,
         enabled: Arc<AtomicBool>,
         in_flight: Arc<Limit>,
+        overrun: Arc<Limit>,
     ) -> Self {
         // Bounded by the places.
         let (queue, jobs) = mpsc::unbounded_channel();
-        tokio::spawn(work(jobs, Desk { judge, inbox, enabled, in_flight }));
+        tokio::spawn(work(jobs, Desk { judge, inbox, enabled, in_flight, overrun }));
         Self { queue, places: Limit::new(WAITING) }
     }
 
@@ -98,16 +101,30 @@ async fn ask(job: Job, desk: Desk) {
     }
     // The candidate gets no more than it is to get, whatever for.
     let Some(permit) = desk.in_flight.take(1).filter(|_| policy.rate.allows(due)) else { return };
+    let passing = Passing::default();
+    let progress = passing.progress().clone();
     let (primary, candidate) = tokio::join!(
-        legs.ask(Leg::Primary, question, settings, due),
-        legs.ask(Leg::Candidate, question, settings, due)
+        async {
+            let asked = legs.ask(Leg::Primary, question, settings, due, Beside::Leads(&passing)).await;
+            if matches!(&asked.outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Complete) {
+                passing.whole();
+            }
+            asked
+        },
+        legs.ask(
+            Leg::Candidate,
+            question,
+            settings,
+            due,
+            Beside::Follows { primary: &progress, overrun: &desk.overrun }
+        )
     );
     let Outcome::Answer(answer) = primary.outcome else { return };
     // What goes on is another part of it each time.
     if answer.end != BodyEnd::Complete
         || exchange::is_open(&candidate.outcome)
-        || primary.spoilt
-        || candidate.spoilt
+        || primary.spoilt.is_some()
+        || candidate.spoilt.is_some()
         || exchange::lost_detail(&answer, &candidate.outcome)
     {
         return;

@@ -2,6 +2,7 @@
 
 use super::ask::{self, Asked};
 use super::confirm::Wish;
+use super::overrun::Beside;
 use super::{Legs, Mirrors, Policy};
 use crate::flow::{BodyOutcome, Exchange, Judge, Pair, PrimaryOutcome, RequestBody};
 use crate::model::{
@@ -21,13 +22,13 @@ const LOOK: Duration = Duration::from_millis(500);
 const READ_AT_ONCE: u64 = 32 << 10;
 
 /// Asks the mirror legs, waits for what the primary did, and hands the pair on or settles it as incomparable.
-pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Policy>, mut exchange: Exchange) {
+pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Policy>, mut exchange: Box<Exchange>) {
     let settings = &policy.settings;
     let mut due = exchange.due;
     let mut primary = None;
     if settings.start == super::Start::AfterPrimary {
         match primary_in_time(&mut exchange, due + settings.timeout).await {
-            Ok(outcome) => primary = Some(outcome),
+            Ok(outcome) => primary = Some(Box::new(outcome)),
             Err(reason) => {
                 let exchange = named(exchange, &shared).await;
                 return exchange.ticket.incomparable(reason, shared.judge.generation(), None, PerLeg::default());
@@ -37,26 +38,33 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
     }
     let lag = Instant::now() - exchange.due;
     let with_control = legs.control_wanted(&exchange.id);
-    let candidate = legs.ask(Leg::Candidate, &exchange.question, settings, due);
+    let beside = Beside::Follows { primary: exchange.primary_head.progress(), overrun: &shared.overrun };
+    let question = &exchange.question;
     let (mut candidate, control) = match with_control {
         // Boxed, so that the tasks of those that ask no control are not as large.
         true => {
-            let control = Box::pin(legs.ask(Leg::Control, &exchange.question, settings, due));
-            let (candidate, control) = tokio::join!(Box::pin(candidate), control);
+            let (candidate, control) = tokio::join!(
+                Box::pin(legs.ask(Leg::Candidate, question, settings, due, beside)),
+                Box::pin(legs.ask(Leg::Control, question, settings, due, beside)),
+            );
             (candidate, Some(control))
         }
-        false => (candidate.await, None),
+        false => (legs.ask(Leg::Candidate, question, settings, due, beside).await, None),
     };
-    if is_open(&candidate.outcome) {
+    let goes_on = candidate.spoilt.is_none() && is_open(&candidate.outcome);
+    if goes_on {
         // Both over the same time.
         exchange.primary_head.cut();
     }
     let primary = match primary {
-        Some(primary) => Ok(primary),
-        None if candidate.spoilt => Err(spoilt_by(&exchange)),
-        None => primary_in_time(&mut exchange, Instant::now().max(due + settings.timeout)).await,
+        Some(primary) => Ok(*primary),
+        None => match candidate.spoilt {
+            // What the primary does is not waited for.
+            Some(reason) if reason != Incomparable::Budget => Err(reason),
+            _ => primary_in_time(&mut exchange, Instant::now().max(due + settings.timeout)).await,
+        },
     };
-    if is_open(&candidate.outcome)
+    if goes_on
         && let Ok(PrimaryOutcome::Answered { answer, .. }) = &primary
         && answer.end == BodyEnd::Complete
     {
@@ -69,7 +77,7 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
 }
 
 /// The exchange with its final route, where the request's body has a say in that: it has come whole, or names nothing.
-async fn named(mut exchange: Exchange, shared: &Mirrors) -> Exchange {
+async fn named(mut exchange: Box<Exchange>, shared: &Mirrors) -> Box<Exchange> {
     let Some(routes) = exchange.naming.take() else { return exchange };
     let Some(configured) = exchange.admission.configured else { return exchange };
     let RequestBody::Shared(_) = &exchange.question.body else { return exchange };
@@ -116,19 +124,11 @@ async fn primary_in_time(exchange: &mut Exchange, deadline: Instant) -> Result<P
     }
 }
 
-/// Why a candidate that did not get the whole request, or could not be asked, is not judged.
-fn spoilt_by(exchange: &Exchange) -> Incomparable {
-    match exchange.question.body.ended() {
-        Some(BodyOutcome::Aborted) => Incomparable::ClientAborted,
-        _ => Incomparable::CaptureLost,
-    }
-}
-
 fn settle(
     shared: &Mirrors,
     legs: &Arc<Legs>,
     policy: &Arc<Policy>,
-    mut exchange: Exchange,
+    mut exchange: Box<Exchange>,
     primary: Result<PrimaryOutcome, Incomparable>,
     candidate: Asked,
     control: Option<Asked>,
@@ -144,10 +144,10 @@ fn settle(
     let judged =
         judge_primary(&exchange.question.head, primary, &candidate.outcome, &mut records.primary).and_then(|answer| {
             match candidate.spoilt {
-                true => Err(spoilt_by(&exchange)),
+                Some(reason) => Err(reason),
                 // What had to be given up for want of room is not known to differ.
-                false if lost_detail(&answer, &candidate.outcome) => Err(Incomparable::CaptureLost),
-                false => Ok(answer),
+                None if lost_detail(&answer, &candidate.outcome) => Err(Incomparable::CaptureLost),
+                None => Ok(answer),
             }
         });
     if policy.settings.confirm && judged.is_ok() && is_read_only(&exchange.question.head.method) {
@@ -163,7 +163,10 @@ fn settle(
         Err(reason) => exchange.ticket.incomparable(reason, judge.generation(), build, records),
         Ok(primary) => judge.submit(Pair {
             // A control that failed, or whose answer could not be kept, says nothing of noise.
-            control: control.map(|c| c.outcome).filter(|c| is_fit(c, &primary) && !lost_detail(&primary, c)),
+            control: control
+                .filter(|c| c.spoilt.is_none())
+                .map(|c| c.outcome)
+                .filter(|c| is_fit(c, &primary) && !lost_detail(&primary, c)),
             ticket: exchange.ticket,
             id: exchange.id,
             route: exchange.route,

@@ -4,6 +4,7 @@ use super::MirrorSettings;
 use super::ask::{self, Asked};
 use super::breaker::Breaker;
 use super::exchange::is_transport_failure;
+use super::overrun::Beside;
 use crate::flow::Question;
 use crate::model::{Answer, Leg, Limit};
 use crate::upstream::Upstream;
@@ -63,20 +64,27 @@ impl Legs {
         self.control.is_some() && coin < self.control_sample && self.breaker(Leg::Control).allows(Instant::now())
     }
 
-    pub(super) async fn ask(&self, leg: Leg, question: &Question, settings: &MirrorSettings, due: Instant) -> Asked {
+    pub(super) async fn ask(
+        &self,
+        leg: Leg,
+        question: &Question,
+        settings: &MirrorSettings,
+        due: Instant,
+        beside: Beside<'_>,
+    ) -> Asked {
         let upstream = match (leg, &self.control) {
             (Leg::Control, Some(control)) => control,
             (Leg::Primary, _) => &self.primary,
             _ => &self.candidate,
         };
-        let asked = ask::ask(upstream, leg, question, settings, &self.capture_budget, due).await;
+        let asked = ask::ask(upstream, leg, question, settings, &self.capture_budget, due, beside).await;
         if leg == Leg::Primary {
             return asked;
         }
         match asked.spoilt {
-            true => self.breaker(leg).skipped(Instant::now()),
-            false if is_transport_failure(&asked.outcome) => self.breaker(leg).failed(Instant::now()),
-            false => self.breaker(leg).succeeded(),
+            Some(_) => self.breaker(leg).skipped(Instant::now()),
+            None if is_transport_failure(&asked.outcome) => self.breaker(leg).failed(Instant::now()),
+            None => self.breaker(leg).succeeded(),
         }
         asked
     }

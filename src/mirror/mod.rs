@@ -7,6 +7,7 @@ mod breaker;
 mod confirm;
 mod exchange;
 mod legs;
+mod overrun;
 mod rate;
 mod sample;
 mod settings;
@@ -31,6 +32,8 @@ pub struct Mirrors {
     inbox: Arc<Inbox>,
     enabled: Arc<AtomicBool>,
     in_flight: Arc<Limit>,
+    /// Bytes by which mirrored bodies may be longer than the primaries', together.
+    overrun: Arc<Limit>,
     requests: AtomicU64,
     /// How long after the primary's request the candidate's was started.
     pub skew: Latencies,
@@ -60,13 +63,16 @@ struct Policy {
 impl Mirrors {
     /// To be called within a runtime.
     pub fn new(judge: Arc<dyn Judge>, inbox: Arc<Inbox>, enabled: bool) -> Arc<Self> {
-        let (enabled, in_flight) = (Arc::new(AtomicBool::new(enabled)), Limit::new(0));
-        let confirmer = Confirmer::start(judge.clone(), inbox.clone(), enabled.clone(), in_flight.clone());
+        let (in_flight, overrun) = (Limit::new(0), Limit::new(0));
+        let enabled = Arc::new(AtomicBool::new(enabled));
+        let desk = (judge.clone(), inbox.clone(), enabled.clone(), in_flight.clone(), overrun.clone());
+        let confirmer = Confirmer::start(desk.0, desk.1, desk.2, desk.3, desk.4);
         Arc::new(Self {
             judge,
             inbox,
             enabled,
             in_flight,
+            overrun,
             requests: AtomicU64::new(0),
             skew: Latencies::default(),
             confirmer,
@@ -96,6 +102,8 @@ impl Plan {
     pub fn new(shared: Arc<Mirrors>, default: MirrorSettings, routes: Vec<MirrorSettings>, legs: Legs) -> Self {
         let now = Instant::now();
         shared.in_flight.set_max(default.max_in_flight);
+        let largest = routes.iter().chain([&default]).map(|settings| settings.max_body).max().unwrap_or(0);
+        shared.overrun.set_max(overrun::together(largest));
         let policy =
             |settings: MirrorSettings| Arc::new(Policy { rate: RateLimit::new(settings.max_rate, now), settings });
         Self {
@@ -164,8 +172,9 @@ impl Mirror for Plan {
 
     fn start(&self, exchange: Exchange) {
         let policy = self.policy(exchange.admission.configured).clone();
-        let (legs, shared) = (self.legs.clone(), self.shared.clone());
-        // Boxed, because a task is moved several times until it stands where it runs.
+        let (legs, shared, exchange) = (self.legs.clone(), self.shared.clone(), Box::new(exchange));
+        // Boxed, because a task is moved several times until it stands where it runs; and what it takes would be kept
+        // in it more than once.
         tokio::spawn(Box::pin(async move {
             shared.skew.record(exchange.due.elapsed());
             exchange::run(shared, legs, policy, exchange).await;

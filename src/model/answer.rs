@@ -51,6 +51,7 @@ pub struct Answer {
 pub enum FailureKind {
     Refused,
     Tls,
+    /// No answer, or no end of it, in its time; or no end where the primary's was long past.
     Timeout,
     Reset,
     Protocol,

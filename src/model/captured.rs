@@ -14,6 +14,8 @@ pub enum Captured {
     /// Past a cap: xxh3-128 with seed 0 of all bytes, and how many there were. `given_up` says that it was not the
     /// body's own size: the bytes would have been kept, had there been room for them.
     Digest { xxh3: u128, length: u64, given_up: bool },
+    /// Not read to its end, because its declared length alone says that it is another body.
+    Unread { length: u64 },
 }
 
 impl Captured {
@@ -29,7 +31,7 @@ impl Captured {
     /// Length in bytes.
     pub fn len(&self) -> u64 {
         match self {
-            Captured::Whole { length, .. } | Captured::Digest { length, .. } => *length,
+            Captured::Whole { length, .. } | Captured::Digest { length, .. } | Captured::Unread { length } => *length,
         }
     }
 
@@ -37,7 +39,7 @@ impl Captured {
         self.len() == 0
     }
 
-    /// All bytes in one slice, copied only when there is more than one chunk; `None` for a digest.
+    /// All bytes in one slice, copied only when there is more than one chunk; `None` where they were not kept.
     pub fn contiguous(&self) -> Option<Cow<'_, [u8]>> {
         match self {
             Captured::Whole { chunks, .. } => Some(match &**chunks {
@@ -45,7 +47,7 @@ impl Captured {
                 [one] => Cow::Borrowed(one),
                 many => Cow::Owned(many.concat()),
             }),
-            Captured::Digest { .. } => None,
+            Captured::Digest { .. } | Captured::Unread { .. } => None,
         }
     }
 
@@ -61,17 +63,26 @@ impl Captured {
         Captured::Whole { length: (length - left) as u64, chunks: kept.into(), permit: permit.clone() }
     }
 
-    /// xxh3-128 with seed 0 of all bytes.
-    pub fn xxh3(&self) -> u128 {
+    /// xxh3-128 with seed 0 of all bytes, where they were all read.
+    pub fn xxh3(&self) -> Option<u128> {
         match self {
             Captured::Whole { chunks, .. } => {
                 let mut hash = Xxh3Default::new();
                 for chunk in chunks.iter() {
                     hash.update(chunk);
                 }
-                hash.digest128()
+                Some(hash.digest128())
             }
-            Captured::Digest { xxh3, .. } => *xxh3,
+            Captured::Digest { xxh3, .. } => Some(*xxh3),
+            Captured::Unread { .. } => None,
+        }
+    }
+
+    /// What is known of a body that was not kept.
+    pub fn summary(&self) -> String {
+        match self.xxh3() {
+            Some(xxh3) => format!("{} bytes, xxh3 {xxh3:032x}", self.len()),
+            None => format!("{} bytes by its head, not read further", self.len()),
         }
     }
 
@@ -87,11 +98,11 @@ impl Captured {
         }
         match (self, other) {
             (Captured::Whole { chunks: a, .. }, Captured::Whole { chunks: b, .. }) => same_chunks(a, b),
-            _ => self.xxh3() == other.xxh3(),
+            _ => self.xxh3().is_some_and(|xxh3| other.xxh3() == Some(xxh3)),
         }
     }
 
-    /// The first offset at which two whole bodies differ; `None` where they are equal or one is a digest.
+    /// The first offset at which two whole bodies differ; `None` where they are equal or one was not kept.
     pub fn first_difference(&self, other: &Captured) -> Option<u64> {
         let (a, b) = (self.contiguous()?, other.contiguous()?);
         let at = a.iter().zip(b.iter()).position(|(x, y)| x != y);
@@ -143,6 +154,15 @@ mod tests {
         Captured::whole(chunks, None)
     }
 
+    #[test]
+    fn what_was_not_read_equals_nothing() {
+        let unread = Captured::Unread { length: 3 };
+        let digest = Captured::Digest { xxh3: 0, length: 3, given_up: false };
+        for other in [&unread, &digest, &chunked(b"abc", &[])] {
+            assert!(!unread.same_bytes(other) && !other.same_bytes(&unread), "{other:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn chunk_boundaries_never_matter(
@@ -153,7 +173,7 @@ mod tests {
             let (x, y) = (chunked(&data, &a), chunked(&data, &b));
             prop_assert!(x.same_bytes(&y));
             prop_assert_eq!(x.xxh3(), y.xxh3());
-            let digest = Captured::Digest { xxh3: y.xxh3(), length: y.len(), given_up: false };
+            let digest = Captured::Digest { xxh3: y.xxh3().unwrap(), length: y.len(), given_up: false };
             prop_assert!(x.same_bytes(&digest));
             prop_assert_eq!(x.first_difference(&y), None);
             for length in [0, data.len() / 2, data.len(), data.len() + 1] {

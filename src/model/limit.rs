@@ -58,6 +58,11 @@ impl Permit {
         }
     }
 
+    /// How much it holds.
+    pub fn held(&self) -> usize {
+        self.n
+    }
+
     /// Gives back all but nothing: the permit stays, empty.
     pub fn release(&mut self) {
         self.limit.used.fetch_sub(std::mem::take(&mut self.n), Ordering::Relaxed);

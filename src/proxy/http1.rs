@@ -268,7 +268,7 @@ impl Interims {
     pub fn push(&self, status: StatusCode, headers: &HeaderMap) {
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         head::put_status_line(&mut bytes, true, status, None);
-        head::put_fields(&mut bytes, headers, &Spelling::default(), |_| false);
+        head::put_fields(&mut bytes, headers, &Spelling::default());
         bytes.extend_from_slice(b"\r\n");
         self.waiting.store(true, Ordering::Release);
     }

@@ -10,15 +10,15 @@ use super::guard;
 use super::headers;
 use super::tunnel::Tunnels;
 use crate::flow::{
-    Asked, BodyCapture, Exchange, Inbox, Mirror, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder, RequestBody,
-    Ticket,
+    Asked, BodyCapture, Exchange, Inbox, Mirror, Passing, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder,
+    RequestBody, Ticket,
 };
 use crate::http1::Spelling;
 use crate::model::{
     Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Stream, Timestamp, Timing,
 };
 use crate::routes::{RouteMatch, RouteTable};
-use crate::upstream::{LegBody, LegTunnel, SendOptions, Sent, Upstream};
+use crate::upstream::{Ask, LegBody, LegTunnel, SendOptions, Sent, Upstream};
 use arc_swap::ArcSwap;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, UPGRADE};
 use http::uri::PathAndQuery;
@@ -133,12 +133,16 @@ impl Gateway {
         let (leg, upstream) = live.serving();
 
         let handles = BodyHandles::of(&mut tee, &question.head.headers);
-        // Of the client's own version, so that what differs between protocols can be put right.
-        let again = || message(&question, version);
-        let mut message = again();
-        if let Some(tee) = tee {
-            *message.body_mut() = LegBody::Boxed(Box::pin(tee.map_err(Into::into)));
-        }
+        let ask = Ask {
+            method: &question.head.method,
+            uri: &question.head.uri,
+            headers: &question.head.headers,
+            version,
+            without: [&[], &[]],
+            with: [&[], &[]],
+            spelling: &question.spelling,
+        };
+        let body = tee.map_or(LegBody::Empty, |tee| LegBody::Boxed(Box::pin(tee.map_err(Into::into))));
         let go = Mutex::new(handles.go);
         let on_interim = |status: StatusCode, headers: &HeaderMap| match connection.interims() {
             _ if status == StatusCode::CONTINUE => {
@@ -151,14 +155,9 @@ impl Gateway {
             Some(interims) if version == Version::HTTP_11 => interims.push(status, headers),
             _ => {}
         };
-        let options = SendOptions {
-            upgrade: upgrade.is_some(),
-            again: Some(&again),
-            spelling: Some(&question.spelling),
-            on_interim: Some(&on_interim),
-        };
+        let how = SendOptions { upgrade: upgrade.is_some(), again: true, on_interim: Some(&on_interim) };
         let asked = Instant::now();
-        let answered = upstream.send(message, options).await.map_err(|e| e.failure);
+        let answered = upstream.send(&ask, body, how).await.map_err(|e| e.failure);
         let answered_at = Instant::now();
         match answered {
             Ok(sent) => {
@@ -223,7 +222,7 @@ impl Gateway {
             Ok(admission) => admission,
             Err(bucket) => {
                 self.inbox.skipped(route.name, bucket);
-                return (Arc::new(Question { head, spelling, body: RequestBody::Empty, max_body: 0 }), None);
+                return (Arc::new(Question { head, version, spelling, body: RequestBody::Empty, max_body: 0 }), None);
             }
         };
         let arrived = Timestamp::from(SystemTime::now());
@@ -240,8 +239,9 @@ impl Gateway {
         };
         let recorder = Recorder::new(admission.max_body, self.capture_budget.clone());
         let (sender, primary) = oneshot::channel();
-        let primary_head = Arc::new(PrimaryHead::default());
-        let question = Arc::new(Question { head, spelling, body, max_body: admission.max_body });
+        let passing = Passing::default();
+        let primary_head = Arc::new(PrimaryHead::new(&passing));
+        let question = Arc::new(Question { head, version, spelling, body, max_body: admission.max_body });
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
         live.mirror.start(Exchange {
             ticket,
@@ -255,7 +255,7 @@ impl Gateway {
             primary_head: primary_head.clone(),
             primary,
         });
-        (question, Some(Promised { sender, head: primary_head, recorder }))
+        (question, Some(Promised { sender, head: primary_head, recorder, passing }))
     }
 
     fn answer(
@@ -289,13 +289,14 @@ impl Gateway {
         }
         headers::strip_hop_by_hop(&mut parts.headers);
         parts.version = Version::HTTP_11;
-        let watch = promise.map(|Promised { sender, head, mut recorder }| {
+        let watch = promise.map(|Promised { sender, head, mut recorder, passing }| {
             let endless = Stream::of(&parts.headers).is_some();
             if endless {
                 recorder.keep_beginning();
             }
             let promise = Promise {
                 recorder,
+                passing,
                 answer: Answer {
                     status: parts.status,
                     reason: body.reason().map(|reason| Arc::from(&reason[..])),
@@ -321,21 +322,12 @@ impl Gateway {
     }
 }
 
-/// The request to the leg that serves, without its body.
-fn message(question: &Question, version: Version) -> Request<LegBody> {
-    let mut message = Request::new(LegBody::Empty);
-    *message.version_mut() = version;
-    *message.method_mut() = question.head.method.clone();
-    *message.uri_mut() = question.head.uri.clone();
-    *message.headers_mut() = question.head.headers.clone();
-    message
-}
-
 /// What the mirror was promised.
 struct Promised {
     sender: oneshot::Sender<PrimaryOutcome>,
     head: Arc<PrimaryHead>,
     recorder: Recorder,
+    passing: Passing,
 }
 
 /// A request that wants a tunnel.

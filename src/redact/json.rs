@@ -43,6 +43,10 @@ impl JsonPaths {
         Ok(())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
     /// A body: one JSON text, or lines that each are one (NDJSON, server-sent events), or neither.
     pub(super) fn body(&self, text: &str, tag: Tag<'_>) -> String {
         if self.paths.is_empty() {

@@ -56,21 +56,45 @@ impl Redactor {
     /// A body as text, redacted whole and cut after that; or the beginning of it as a hex dump, with `true`.
     pub fn body(&self, bytes: &[u8]) -> (String, bool) {
         match std::str::from_utf8(bytes) {
-            Ok(text) if !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x1b' | '\x0c')) => {
-                let text = self.json.body(text, &|v| self.tag(v));
-                (cut(self.text(&text).into_owned(), MAX_BODY), false)
-            }
+            Ok(text) if is_plain(text) => (self.plain(text), false),
             _ => (dump(&bytes[..bytes.len().min(MAX_DUMP)]), true),
         }
+    }
+
+    fn plain(&self, text: &str) -> String {
+        if self.shows_bodies() {
+            return cut(head(text, MAX_BODY + 1).to_owned(), MAX_BODY);
+        }
+        let text = self.json.body(text, &|v| self.tag(v));
+        cut(self.text(&text).into_owned(), MAX_BODY)
     }
 
     fn captured(&self, body: &Captured) -> ExampleMessage {
         let (text, binary) = match body.contiguous() {
             Some(bytes) => self.body(&bytes),
-            None => (format!("[not kept: {} bytes, xxh3 {:032x}]", body.len(), body.xxh3()), false),
+            None => (format!("[not kept: {}]", body.summary()), false),
         };
         ExampleMessage { body: text, body_bytes: body.len(), binary, ..ExampleMessage::default() }
     }
+}
+
+/// The beginning of a text, of at least `bytes` where it is as long.
+fn head(text: &str, bytes: usize) -> &str {
+    let end = (bytes..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len());
+    text.get(..end).unwrap_or(text)
+}
+
+/// Whether a text holds no control character but those that texts are laid out with.
+fn is_plain(text: &str) -> bool {
+    let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x1b' | '\x0c');
+    // Looked for by whole blocks, which processors are quick at: such a byte, or the first of two that may be one.
+    let low = |b: u8| (b < b' ') | (b == 0x7F) | (b == 0xC2);
+    let laid_out = |b: u8| (b == b'\n') | (b == b'\r') | (b == b'\t') | (b == 0x1B) | (b == 0x0C);
+    let clean = text.as_bytes().chunks(256).all(|block| {
+        !block.iter().fold(false, |seen, b| seen | low(*b))
+            || !block.iter().fold(false, |seen, b| seen | low(*b) & !laid_out(*b))
+    });
+    clean || !text.chars().any(control)
 }
 
 /// Sixteen bytes to a line: offset, hexadecimal, what is printable.

@@ -16,7 +16,6 @@ use http::{HeaderMap, HeaderName};
 use json::JsonPaths;
 use regex::Regex;
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 /// `[redact]`, checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,7 +44,8 @@ pub struct RedactError {
 /// Replaces what must not be seen.
 pub struct Redactor {
     key: [u8; 32],
-    headers: HashSet<HeaderName>,
+    /// Few enough to be looked through.
+    headers: Vec<HeaderName>,
     json: JsonPaths,
     patterns: Vec<Regex>,
 }
@@ -61,10 +61,10 @@ impl Redactor {
     /// `key` keys the tags: the same key gives the same tags, in this process and the next.
     pub fn new(settings: &RedactSettings, key: [u8; 32]) -> Result<Self, Vec<RedactError>> {
         let mut errors = Vec::new();
-        let mut headers: HashSet<_> = ALWAYS.into_iter().map(HeaderName::from_static).collect();
+        let mut headers: Vec<_> = ALWAYS.into_iter().map(HeaderName::from_static).collect();
         for (index, name) in settings.headers.iter().enumerate() {
             match HeaderName::try_from(name) {
-                Ok(name) => drop(headers.insert(name)),
+                Ok(name) => headers.push(name),
                 Err(_) => {
                     errors.push(RedactError { key: "headers", index, message: "a header name is expected".into() });
                 }
@@ -110,11 +110,19 @@ impl Redactor {
         text
     }
 
+    /// Whether nothing in bodies is replaced.
+    fn shows_bodies(&self) -> bool {
+        self.json.is_empty() && self.patterns.is_empty()
+    }
+
     /// Header fields as they may be shown, bounded, in their order per name.
     pub fn headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
         let shown = headers.iter().take(MAX_FIELDS);
         let show = |(name, value): (&HeaderName, &http::HeaderValue)| {
-            let value = self.header_value(name, &String::from_utf8_lossy(value.as_bytes()));
+            let value = match std::str::from_utf8(value.as_bytes()) {
+                Ok(value) => self.header_value(name, value),
+                Err(_) => self.header_value(name, &String::from_utf8_lossy(value.as_bytes())),
+            };
             (name.as_str().to_owned(), cut(value, MAX_VALUE))
         };
         shown.map(show).collect()

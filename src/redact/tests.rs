@@ -258,6 +258,32 @@ proptest! {
         prop_assert!(serde_json::from_str::<serde_json::Value>(&pretty).is_ok());
     }
 
+    /// Bodies of any length, with and without anything to replace.
+    #[test]
+    fn text_is_what_holds_no_control_characters(
+        text in "[a-zé\u{a0}\n\t\u{1b}]{0,300}",
+        odd in proptest::option::of("[\u{0}-\u{20}\u{7e}-\u{a1}]"),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut chars: Vec<char> = text.chars().collect();
+        if let Some(odd) = odd {
+            chars.insert(at.index(chars.len() + 1), odd.chars().next().unwrap());
+        }
+        let text = String::from_iter(&chars);
+        let binary = chars.iter().any(|c| c.is_control() && !"\n\r\t\u{1b}\u{c}".contains(*c));
+        for r in [redactor(&[], &[]), redactor(&["json:$.none"], &["none"])] {
+            let (shown, dumped) = r.body(text.as_bytes());
+            prop_assert_eq!(dumped, binary, "{:?}", text);
+            prop_assert!(dumped || shown == text);
+            // Long ones are cut between characters, whatever there is to replace.
+            let long = format!("{}{text}", "x".repeat(MAX_BODY - chars.len() / 2));
+            let (shown, _) = r.body(long.as_bytes());
+            let cut = shown.strip_suffix('…').unwrap_or(&shown);
+            prop_assert!(binary || (long.starts_with(cut) && cut.len() + 1 >= MAX_BODY.min(long.len())));
+            prop_assert!(binary || cut.len() <= MAX_BODY && (cut.len() < long.len()) == shown.ends_with('…'));
+        }
+    }
+
     #[test]
     fn nothing_panics(body in proptest::collection::vec(any::<u8>(), 0..200), text in "[{}\\[\\]\":,a-c0-9\\\\ \n]{0,80}") {
         let r = redactor(&["json:$..a", "json:$.b[*]"], &["c[0-9]"]);

@@ -1,12 +1,34 @@
-//! The last shape of a request before it goes out: target, Host, version, and what only one protocol may carry.
-//!
-//! [`prepare`] says where the request goes; [`to_h1`] and [`to_h2`] write it down for a protocol and can be applied
-//! after each other in any order, because a retry may meet the other one.
+//! A request as it goes out: target, Host, version, and what only one protocol may carry.
 
 use super::{LegBody, LegSettings, Scheme};
-use http::header::{CONNECTION, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use crate::http1::{Framing, Spelling, Writer, head};
+use bytes::BytesMut;
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http_body::Body;
+
+/// A request to a leg, but for its body. It is the client's own, with what is to be different named beside it, so that
+/// one head serves every leg, and a second attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    pub method: &'a Method,
+    /// Path and query; an authority for CONNECT, `*` for OPTIONS.
+    pub uri: &'a Uri,
+    /// With the client's name for the server in Host, and without hop-by-hop fields, except what an upgrade needs.
+    pub headers: &'a HeaderMap,
+    /// Of the client's message: cookies are written in another way over HTTP/2.
+    pub version: Version,
+    /// Fields that are left out,
+    pub without: [&'a [HeaderName]; 2],
+    /// and fields that are set, in place of any of the same name.
+    pub with: [&'a [(HeaderName, HeaderValue)]; 2],
+    /// How the names of fields are written, over HTTP/1.1.
+    pub spelling: &'a Spelling,
+}
+
+/// Room for a request's head before it has to grow.
+const HEAD: usize = 512;
 
 /// What a leg's requests have in common, worked out once.
 #[derive(Debug)]
@@ -37,80 +59,110 @@ impl Form {
         })
     }
 
-    /// Puts the base path before the path and the right name into Host. To be applied once.
-    ///
-    /// # Errors
-    /// A target that is too long for a URI once the base path stands before it.
-    pub(super) fn prepare<B>(&self, req: &mut Request<B>) -> Result<(), http::Error> {
-        if !self.preserve_host || !req.headers().contains_key(HOST) {
-            req.headers_mut().insert(HOST, self.host.clone());
+    /// HTTP/1.1: origin form (authority form for CONNECT, `*` stays), the name in Host, and the framing that the body
+    /// needs: a declared length stays, no length becomes chunks.
+    pub(super) fn h1(&self, ask: &Ask<'_>, body: LegBody) -> Writer<LegBody> {
+        let mut out = BytesMut::with_capacity(HEAD);
+        head::put_request_line(&mut out, ask.method, self.base(ask), ask.uri);
+        let own_host = !self.preserve_host || !ask.headers.contains_key(HOST);
+        if own_host {
+            head::put_field(&mut out, &HOST, self.host.as_bytes(), ask.spelling);
         }
-        if req.method() == Method::CONNECT {
-            return Ok(());
-        }
-        let target = req.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-        if self.base_path.is_empty() || target == "*" {
-            if req.uri().authority().is_some() || req.uri().path_and_query().is_none() {
-                *req.uri_mut() = Uri::builder().path_and_query(target).build()?;
+        let cookies = (ask.version == Version::HTTP_2).then(|| joined_cookies(ask.headers)).flatten();
+        for (name, nth, value) in head::lines(ask.headers) {
+            if *name == TRANSFER_ENCODING || (own_host && *name == HOST) || ask.changes(name) {
+                continue;
             }
+            match &cookies {
+                Some(_) if *name == COOKIE && nth > 0 => {}
+                Some(cookies) if *name == COOKIE => head::put_field(&mut out, name, cookies, ask.spelling),
+                _ => head::put_line(&mut out, name, nth, value.as_bytes(), ask.spelling),
+            }
+        }
+        for (name, value) in ask.with.into_iter().flatten() {
+            head::put_field(&mut out, name, value.as_bytes(), ask.spelling);
+        }
+        let framing = if body.is_end_stream() {
+            None
+        } else if let Some(length) = declared(ask.headers) {
+            Some(Framing::Length(length))
+        } else if let Some(length) = body.size_hint().exact() {
+            head::put_field(&mut out, &CONTENT_LENGTH, length.to_string().as_bytes(), ask.spelling);
+            Some(Framing::Length(length))
         } else {
-            let whole = format!("{}{target}", self.base_path);
-            *req.uri_mut() = Uri::builder().path_and_query(whole).build()?;
+            head::put_field(&mut out, &TRANSFER_ENCODING, b"chunked", ask.spelling);
+            Some(Framing::Chunked)
+        };
+        out.extend_from_slice(b"\r\n");
+        match framing {
+            None => Writer::new(out, None, Framing::Length(0)),
+            Some(framing) => Writer::new(out, Some(body), framing),
         }
-        Ok(())
-    }
-
-    /// HTTP/1.1: origin form (authority form for CONNECT, `*` stays), the name in Host.
-    pub(super) fn to_h1(&self, req: &mut Request<LegBody>) {
-        if !req.headers().contains_key(HOST) {
-            let host = req.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
-            req.headers_mut().insert(HOST, host.unwrap_or_else(|| self.host.clone()));
-        }
-        if req.method() != Method::CONNECT && req.uri().authority().is_some() {
-            let target = req.uri().path_and_query().cloned();
-            *req.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
-        }
-        if req.version() == Version::HTTP_2 {
-            join_cookies(req.headers_mut());
-        }
-        *req.version_mut() = Version::HTTP_11;
     }
 
     /// HTTP/2: absolute, the name in `:authority`, nothing that belongs to a connection.
-    pub(super) fn to_h2(&self, req: &mut Request<LegBody>) {
-        let named = req.headers_mut().remove(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-        remove_connection_fields(req.headers_mut());
+    ///
+    /// # Errors
+    /// A target that is too long for a URI once the base path stands before it.
+    pub(super) fn h2(&self, ask: &Ask<'_>, body: LegBody) -> Result<Request<LegBody>, http::Error> {
+        let mut req = Request::new(body);
+        *req.method_mut() = ask.method.clone();
         *req.version_mut() = Version::HTTP_2;
-        if req.method() == Method::CONNECT || (req.uri().authority().is_some() && named.is_none()) {
-            return;
+        let headers = req.headers_mut();
+        *headers = ask.headers.clone();
+        ask.without.into_iter().flatten().for_each(|name| drop(headers.remove(name)));
+        for (name, value) in ask.with.into_iter().flatten() {
+            headers.insert(name.clone(), value.clone());
         }
+        let named = headers.remove(HOST).filter(|_| self.preserve_host);
+        let named = named.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        remove_connection_fields(headers);
+        if ask.method == Method::CONNECT {
+            *req.uri_mut() = ask.uri.clone();
+            return Ok(req);
+        }
+        let target = ask.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(named.unwrap_or_else(|| self.authority.clone()));
-        parts.path_and_query =
-            Some(req.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
-        // Scheme, authority and path are all there, so this does not fail.
-        if let Ok(uri) = Uri::from_parts(parts) {
-            *req.uri_mut() = uri;
-        }
+        parts.path_and_query = Some(match self.base(ask) {
+            "" => PathAndQuery::try_from(target)?,
+            base => PathAndQuery::try_from(format!("{base}{target}"))?,
+        });
+        *req.uri_mut() = Uri::from_parts(parts)?;
+        Ok(req)
+    }
+
+    /// What stands before this request's path.
+    fn base(&self, ask: &Ask<'_>) -> &str {
+        let whole = ask.method == Method::CONNECT || ask.uri.path_and_query().is_some_and(|target| target == "*");
+        if whole { "" } else { &self.base_path }
     }
 }
 
-/// One Cookie line, as HTTP/1.1 wants it (RFC 9113, 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
+// === impl Ask ===
+
+impl Ask<'_> {
+    /// Whether the client's own field of this name does not go out.
+    fn changes(&self, name: &HeaderName) -> bool {
+        self.without.into_iter().flatten().any(|without| without == name)
+            || self.with.into_iter().flatten().any(|(with, _)| with == name)
+    }
+}
+
+fn declared(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The Cookie lines as one, where there are several (RFC 9113, 8.2.3).
+fn joined_cookies(headers: &HeaderMap) -> Option<Vec<u8>> {
     let mut lines = headers.get_all(COOKIE).iter();
-    let Some(first) = lines.next() else { return };
-    let mut whole = first.as_bytes().to_vec();
-    let before = whole.len();
+    let mut whole = lines.next()?.as_bytes().to_vec();
     for line in lines {
         whole.extend_from_slice(b"; ");
         whole.extend_from_slice(line.as_bytes());
     }
-    if whole.len() > before
-        && let Ok(whole) = HeaderValue::from_maybe_shared(bytes::Bytes::from(whole))
-    {
-        headers.insert(COOKIE, whole);
-    }
+    Some(whole)
 }
 
 /// RFC 9113, 8.2.2: these make an HTTP/2 message malformed.
@@ -163,58 +215,56 @@ mod tests {
         .unwrap()
     }
 
-    fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Request<LegBody> {
-        let mut req = Request::builder().method(method).uri(target);
+    /// The head over HTTP/1.1, and the request over HTTP/2.
+    fn both(form: &Form, version: Version, method: &str, target: &str, headers: &[(&str, &str)]) -> [String; 2] {
+        let (method, uri): (Method, Uri) = (method.parse().unwrap(), target.parse().unwrap());
+        let mut map = HeaderMap::new();
         for (name, value) in headers {
-            req = req.header(*name, *value);
+            map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
-        req.body(LegBody::Empty).unwrap()
-    }
-
-    fn shown(req: &Request<LegBody>) -> String {
-        let mut text = format!("{:?} {} {}", req.version(), req.method(), req.uri());
-        for (name, value) in req.headers() {
+        let spelling = Spelling::default();
+        let with = [(HeaderName::from_static("x-set"), HeaderValue::from_static("new"))];
+        let ask = Ask {
+            method: &method,
+            uri: &uri,
+            headers: &map,
+            version,
+            without: [&[HeaderName::from_static("x-gone")], &[]],
+            with: [if map.contains_key("x-set") { &with } else { &[] }, &[]],
+            spelling: &spelling,
+        };
+        let h1 = String::from_utf8(form.h1(&ask, LegBody::Empty).output().to_vec()).unwrap();
+        let h2 = form.h2(&ask, LegBody::Empty).unwrap();
+        let mut text = format!("{:?} {} {}", h2.version(), h2.method(), h2.uri());
+        for (name, value) in h2.headers() {
             text.push_str(&format!(" | {name}: {}", value.to_str().unwrap()));
         }
-        text
+        [h1.trim_end().replace("\r\n", " | "), text]
     }
 
-    fn h1(form: &Form, mut req: Request<LegBody>) -> String {
-        form.prepare(&mut req).unwrap();
-        form.to_h1(&mut req);
-        let once = shown(&req);
-        form.to_h2(&mut req);
-        form.to_h1(&mut req);
-        assert_eq!(req.uri().to_string(), once.split(' ').nth(2).unwrap(), "after a detour over HTTP/2");
-        once
+    fn h1(form: &Form, method: &str, target: &str, headers: &[(&str, &str)]) -> String {
+        let [h1, _] = both(form, Version::HTTP_11, method, target, headers);
+        h1
     }
 
-    fn h2(form: &Form, mut req: Request<LegBody>) -> String {
-        form.prepare(&mut req).unwrap();
-        form.to_h2(&mut req);
-        let once = shown(&req);
-        form.to_h1(&mut req);
-        form.to_h2(&mut req);
-        assert_eq!(shown(&req), once, "after a detour over HTTP/1.1");
-        once
+    fn h2(form: &Form, method: &str, target: &str, headers: &[(&str, &str)]) -> String {
+        let [_, h2] = both(form, Version::HTTP_11, method, target, headers);
+        h2
     }
 
     #[test]
     fn http1_targets_and_hosts() {
         let plain = form(Scheme::Http, "", true);
         let host = [("host", "shop.test")];
-        assert_eq!(h1(&plain, request("GET", "/a?b=c", &host)), "HTTP/1.1 GET /a?b=c | host: shop.test");
-        assert_eq!(h1(&plain, request("GET", "http://x.test/a", &host)), "HTTP/1.1 GET /a | host: shop.test");
-        assert_eq!(h1(&plain, request("OPTIONS", "*", &host)), "HTTP/1.1 OPTIONS * | host: shop.test");
-        assert_eq!(h1(&plain, request("GET", "/", &[])), "HTTP/1.1 GET / | host: leg.test:8080");
-        assert_eq!(
-            h1(&plain, request("CONNECT", "db.test:5432", &host)),
-            "HTTP/1.1 CONNECT db.test:5432 | host: shop.test"
-        );
+        assert_eq!(h1(&plain, "GET", "/a?b=c", &host), "GET /a?b=c HTTP/1.1 | host: shop.test");
+        assert_eq!(h1(&plain, "GET", "http://x.test/a", &host), "GET /a HTTP/1.1 | host: shop.test");
+        assert_eq!(h1(&plain, "OPTIONS", "*", &host), "OPTIONS * HTTP/1.1 | host: shop.test");
+        assert_eq!(h1(&plain, "GET", "/", &[]), "GET / HTTP/1.1 | host: leg.test:8080");
+        assert_eq!(h1(&plain, "CONNECT", "db.test:5432", &host), "CONNECT db.test:5432 HTTP/1.1 | host: shop.test");
         let based = form(Scheme::Http, "/base", false);
-        assert_eq!(h1(&based, request("GET", "/a?b", &host)), "HTTP/1.1 GET /base/a?b | host: leg.test:8080");
-        assert_eq!(h1(&based, request("GET", "/", &host)), "HTTP/1.1 GET /base/ | host: leg.test:8080");
-        assert_eq!(h1(&based, request("OPTIONS", "*", &host)), "HTTP/1.1 OPTIONS * | host: leg.test:8080");
+        assert_eq!(h1(&based, "GET", "/a?b", &host), "GET /base/a?b HTTP/1.1 | host: leg.test:8080");
+        assert_eq!(h1(&based, "GET", "/", &host), "GET /base/ HTTP/1.1 | host: leg.test:8080");
+        assert_eq!(h1(&based, "OPTIONS", "*", &host), "OPTIONS * HTTP/1.1 | host: leg.test:8080");
     }
 
     #[test]
@@ -230,26 +280,33 @@ mod tests {
             ("x-kept", "2"),
         ];
         assert_eq!(
-            h2(&tls, request("GET", "/a?b", &headers)),
+            h2(&tls, "GET", "/a?b", &headers),
             "HTTP/2.0 GET https://shop.test/base/a?b | x-kept: 2 | te: trailers"
         );
-        assert_eq!(h2(&tls, request("GET", "/", &[("te", "gzip")])), "HTTP/2.0 GET https://leg.test:8080/base/");
+        assert_eq!(h2(&tls, "GET", "/", &[("te", "gzip")]), "HTTP/2.0 GET https://leg.test:8080/base/");
         let own = form(Scheme::H2c, "", false);
-        assert_eq!(h2(&own, request("GET", "/", &[("host", "shop.test")])), "HTTP/2.0 GET http://leg.test:8080/");
-        assert_eq!(h2(&own, request("OPTIONS", "*", &[])), "HTTP/2.0 OPTIONS http://leg.test:8080*");
-        assert_eq!(h2(&own, request("CONNECT", "db.test:1", &[])), "HTTP/2.0 CONNECT db.test:1");
+        assert_eq!(h2(&own, "GET", "/", &[("host", "shop.test")]), "HTTP/2.0 GET http://leg.test:8080/");
+        assert_eq!(h2(&own, "OPTIONS", "*", &[]), "HTTP/2.0 OPTIONS http://leg.test:8080*");
+        assert_eq!(h2(&own, "CONNECT", "db.test:1", &[]), "HTTP/2.0 CONNECT db.test:1");
+    }
+
+    #[test]
+    fn fields_are_left_out_and_set_whatever_the_protocol() {
+        let plain = form(Scheme::Http, "", true);
+        let headers = [("host", "h"), ("x-gone", "1"), ("x-set", "old"), ("x-set", "older"), ("x-kept", "2")];
+        assert_eq!(
+            both(&plain, Version::HTTP_11, "GET", "/", &headers),
+            ["GET / HTTP/1.1 | host: h | x-kept: 2 | x-set: new", "HTTP/2.0 GET http://h/ | x-set: new | x-kept: 2"]
+        );
     }
 
     #[test]
     fn cookies_of_http2_become_one_line_and_those_of_http1_stay() {
         let plain = form(Scheme::Http, "", false);
-        let cookies = [("cookie", "a=1"), ("cookie", "b=2")];
-        let mut req = request("GET", "/", &cookies);
-        plain.to_h1(&mut req);
-        assert_eq!(req.headers().get_all(COOKIE).iter().count(), 2);
-        let mut req = request("GET", "/", &cookies);
-        *req.version_mut() = Version::HTTP_2;
-        plain.to_h1(&mut req);
-        assert_eq!(req.headers().get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2"]);
+        let cookies = [("cookie", "a=1"), ("x", "y"), ("cookie", "b=2")];
+        let [old, _] = both(&plain, Version::HTTP_11, "GET", "/", &cookies);
+        assert_eq!(old, "GET / HTTP/1.1 | host: leg.test:8080 | cookie: a=1 | cookie: b=2 | x: y");
+        let [new, _] = both(&plain, Version::HTTP_2, "GET", "/", &cookies);
+        assert_eq!(new, "GET / HTTP/1.1 | host: leg.test:8080 | cookie: a=1; b=2 | x: y");
     }
 }

@@ -6,14 +6,12 @@ use super::failure::{self, Fault, Trouble};
 use super::idle::IdleStack;
 use super::io::Io;
 use super::settings::LegSettings;
-use super::{OnInterim, UpstreamOptions};
+use super::{OnInterim, SendOptions, UpstreamOptions};
 use crate::alarm::Alarm;
-use crate::http1::{AnswerHead, BodyTrouble, Framing, HeadLimits, Spelling, WriteTrouble, Writer, head, read};
+use crate::http1::{AnswerHead, BodyTrouble, Framing, HeadLimits, WriteTrouble, Writer, head, read};
 use crate::model::FailureKind;
 use bytes::BytesMut;
-use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
-use http::{Method, Request, Response, StatusCode, Version, request};
-use http_body::Body;
+use http::{Method, Response, StatusCode, Version};
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -31,16 +29,8 @@ pub(super) struct H1Line {
     usual: u64,
 }
 
-/// What is sent, beside the request itself.
-pub(super) struct Sending<'a> {
-    pub(super) spelling: &'a Spelling,
-    /// The answer may take the connection over.
-    pub(super) upgrade: bool,
-    pub(super) on_interim: Option<OnInterim<'a>>,
-}
-
-/// Room for a head, before it has to grow.
-const HEAD: usize = 512;
+/// What is read of an answer's head beside its body.
+const HEAD: u64 = 512;
 /// How long a leg may take nothing of the rest of a request that it has answered.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -66,18 +56,17 @@ impl H1Line {
         read::poll_read(&mut self.io, &mut self.buf, expected, cx)
     }
 
-    /// Sends a request and waits for the head of its answer, no longer than the leg's `response_timeout` from the last
+    /// Writes a request and waits for the head of its answer, no longer than the leg's `response_timeout` from the last
     /// byte of the request on that the leg has taken.
     pub(super) async fn send(
         mut self,
-        req: Request<LegBody>,
-        how: Sending<'_>,
+        method: &Method,
+        mut writer: Writer<LegBody>,
+        how: &SendOptions<'_>,
         settings: &LegSettings,
         options: &UpstreamOptions,
         stack: &Arc<IdleStack>,
     ) -> Result<Response<LegAnswerBody>, Trouble> {
-        let (parts, body) = req.into_parts();
-        let mut writer = writer(&parts, body, how.spelling);
         let limits = HeadLimits { max_headers: options.max_headers, max_bytes: options.max_header_bytes };
         let (mut writing, mut taken) = (Writing::On, 0);
         let mut hearing = Hearing::default();
@@ -105,12 +94,9 @@ impl H1Line {
         })
         .await?;
         self.alarm.stop();
-        let upload = match writing {
-            Writing::On => Some(writer),
-            Writing::Done => None,
-            Writing::Failed => return self.answer(answer, &parts.method, how.upgrade, None, false, options, stack),
-        };
-        self.answer(answer, &parts.method, how.upgrade, upload, true, options, stack)
+        let reusable = !matches!(writing, Writing::Failed);
+        let upload = matches!(writing, Writing::On).then_some(writer);
+        self.answer(answer, method, how.upgrade, upload, reusable, options, stack)
     }
 
     /// Gets rid of what is left of a request whose answer has been read. Returns whether that came to its end.
@@ -164,7 +150,7 @@ impl H1Line {
             Answer::Tunnel(LegTunnel::Http1(Box::new(read::Prefixed::new(self.buf, self.io))))
         } else {
             let framing = head.framing(method).map_err(failure::of_head)?;
-            self.usual = if let Framing::Length(length) = framing { length.saturating_add(HEAD as u64) } else { 0 };
+            self.usual = if let Framing::Length(length) = framing { length.saturating_add(HEAD) } else { 0 };
             Answer::Http1 {
                 framing,
                 reading: Reading {
@@ -235,33 +221,6 @@ impl Hearing {
             }
         }
     }
-}
-
-/// The request with the framing that its body needs: a declared length stays, no length becomes chunks.
-fn writer(parts: &request::Parts, body: LegBody, spelling: &Spelling) -> Writer<LegBody> {
-    let mut out = BytesMut::with_capacity(HEAD);
-    head::put_request_line(&mut out, &parts.method, &parts.uri);
-    head::put_fields(&mut out, &parts.headers, spelling, |name| *name == TRANSFER_ENCODING);
-    let framing = if body.is_end_stream() {
-        None
-    } else if let Some(length) = declared(&parts.headers) {
-        Some(Framing::Length(length))
-    } else if let Some(length) = body.size_hint().exact() {
-        head::put_field(&mut out, &CONTENT_LENGTH, length.to_string().as_bytes(), spelling);
-        Some(Framing::Length(length))
-    } else {
-        head::put_field(&mut out, &TRANSFER_ENCODING, b"chunked", spelling);
-        Some(Framing::Chunked)
-    };
-    out.extend_from_slice(b"\r\n");
-    match framing {
-        None => Writer::new(out, None, Framing::Length(0)),
-        Some(framing) => Writer::new(out, Some(body), framing),
-    }
-}
-
-fn declared(headers: &http::HeaderMap<HeaderValue>) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn of_request_body(trouble: BodyTrouble<super::BoxError>) -> Trouble {

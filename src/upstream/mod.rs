@@ -20,6 +20,7 @@ pub mod worker;
 
 pub use body::{BoxBody, BoxError, Duplex, LegAnswerBody, LegBody, LegTunnel};
 pub use failure::Fault;
+pub use form::Ask;
 pub use hop::strip_hop_by_hop;
 pub use settings::{LegSettings, Scheme};
 
@@ -31,7 +32,7 @@ use connect::{Connected, Connector, Offer};
 use failure::Trouble;
 use form::Form;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http1::{H1Line, Sending};
+use http1::H1Line;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use idle::IdleStack;
@@ -66,15 +67,13 @@ pub type OnInterim<'a> = &'a (dyn Fn(StatusCode, &HeaderMap) + Sync);
 /// How a request is sent.
 #[derive(Clone, Copy, Default)]
 pub struct SendOptions<'a> {
-    /// How the names of its fields are to be written, over HTTP/1.1; in lower case where nothing is said.
-    pub spelling: Option<&'a Spelling>,
-    /// Over HTTP/1.1.
-    pub on_interim: Option<OnInterim<'a>>,
     /// The answer may take the connection over (`Upgrade`, CONNECT): HTTP/1.1 only.
     pub upgrade: bool,
-    /// Makes the request anew, to send it again, once and on a fresh connection, where a reused one has swallowed it and
-    /// that is harmless: an idempotent method without a body.
-    pub again: Option<&'a (dyn Fn() -> Request<LegBody> + Sync)>,
+    /// It may be sent again, once and on a fresh connection, where a reused one has swallowed it and that is harmless:
+    /// an idempotent method without a body.
+    pub again: bool,
+    /// Over HTTP/1.1.
+    pub on_interim: Option<OnInterim<'a>>,
 }
 
 /// A head that came.
@@ -148,8 +147,8 @@ enum LeasedLine {
 /// Why an attempt gave no head.
 struct Missed {
     trouble: Trouble,
-    /// The request itself, when no byte of it went out.
-    unsent: Option<Box<Request<LegBody>>>,
+    /// The request's body, when no byte of it went out.
+    unsent: Option<LegBody>,
 }
 
 // === impl SendOptions ===
@@ -158,7 +157,7 @@ impl std::fmt::Debug for SendOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SendOptions")
             .field("upgrade", &self.upgrade)
-            .field("again", &self.again.is_some())
+            .field("again", &self.again)
             .finish_non_exhaustive()
     }
 }
@@ -233,69 +232,55 @@ impl Upstream {
         self.shared.connector.tcp(deadline).await.map(drop).map_err(|trouble| trouble.failure)
     }
 
-    /// Sends a request and waits for the head of its answer, within the leg's `connect_timeout` and, from the
-    /// request's last byte on, its `response_timeout`. Dropping the future cancels the request.
-    ///
-    /// The target is path and query (an authority for CONNECT, `*` for OPTIONS), the client's name for the server in
-    /// Host; hop-by-hop fields have been removed by the caller, except what an upgrade needs.
+    /// Sends a request and waits for the head of its answer, within the leg's `connect_timeout` and, from the last byte of
+    /// the request on that the leg has taken, its `response_timeout`. Dropping the future cancels the request.
     ///
     /// # Errors
     /// No head came: why, as data.
-    pub async fn send(&self, mut req: Request<LegBody>, how: SendOptions<'_>) -> Result<Sent, SendError> {
+    pub async fn send(&self, ask: &Ask<'_>, body: LegBody, how: SendOptions<'_>) -> Result<Sent, SendError> {
         let bad = |trouble: Trouble, connect, idle_race| SendError {
             failure: trouble.failure,
             fault: trouble.fault,
             connect,
             idle_race,
         };
-        if self.shared.form.prepare(&mut req).is_err() {
-            let long = Trouble::proxy("the target is too long behind the leg's base path");
-            return Err(bad(long, Duration::ZERO, false));
-        }
-        let harmless = how.again.is_some() && req.method().is_idempotent() && matches!(req.body(), LegBody::Empty);
-        let asked = Asked { method: req.method().clone(), upgrade: how.upgrade, harmless };
+        let harmless = how.again && ask.method.is_idempotent() && matches!(body, LegBody::Empty);
+        let needs = Needs { upgrade: how.upgrade, harmless };
 
+        let mut body = body;
         let mut idle_race = false;
         let mut connect = Duration::ZERO;
         loop {
-            let pooled = if idle_race { None } else { self.shared.pooled(&asked) };
+            let pooled = if idle_race { None } else { self.shared.pooled(needs) };
             let lease = match pooled {
                 Some(lease) => lease,
                 // Seldom needed, and its state is large: it would make every request's task as large.
-                None => match Box::pin(self.shared.lease(&asked)).await {
+                None => match Box::pin(self.shared.lease(needs)).await {
                     Ok(lease) => lease,
                     Err((trouble, waited)) => return Err(bad(trouble, connect + waited, idle_race)),
                 },
             };
             connect += lease.connect;
             let reused = lease.reused;
-            match self.shared.attempt(lease.line, req, &asked, how).await {
+            body = match self.shared.attempt(lease.line, ask, body, &how).await {
                 Ok(response) => return Ok(Sent { response, connect, reused, idle_race }),
-                Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => req = *unsent,
-                Err(Missed { mut trouble, .. }) if reused && !idle_race && trouble.unanswered => {
-                    let spare = how.again.filter(|_| asked.harmless).map(|again| again());
-                    match spare {
-                        Some(spare) => req = spare,
-                        None => {
-                            if trouble.fault == Fault::Leg {
-                                trouble.failure.kind = FailureKind::IdleRace;
-                            }
-                            return Err(bad(trouble, connect, false));
-                        }
+                Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => unsent,
+                Err(Missed { trouble, .. }) if reused && !idle_race && trouble.unanswered && harmless => LegBody::Empty,
+                Err(Missed { mut trouble, .. }) => {
+                    if reused && !idle_race && trouble.unanswered && trouble.fault == Fault::Leg {
+                        trouble.failure.kind = FailureKind::IdleRace;
                     }
-                    // It went well with the same target before.
-                    let _ = self.shared.form.prepare(&mut req);
+                    return Err(bad(trouble, connect, idle_race));
                 }
-                Err(Missed { trouble, .. }) => return Err(bad(trouble, connect, idle_race)),
-            }
+            };
             idle_race = true;
         }
     }
 }
 
-/// What an attempt needs to know of the request once it is gone.
-struct Asked {
-    method: Method,
+/// What a request needs of its connection.
+#[derive(Clone, Copy)]
+struct Needs {
     upgrade: bool,
     /// May be sent twice.
     harmless: bool,
@@ -305,13 +290,13 @@ struct Asked {
 
 impl Shared {
     /// A connection that is there already.
-    fn pooled(&self, asked: &Asked) -> Option<Lease> {
-        if !self.wants_http1(asked) {
+    fn pooled(&self, needs: Needs) -> Option<Lease> {
+        if !self.wants_http1(needs) {
             let (line, load) = self.pool().multiplexed.vacant()?;
             return Some(Lease::pooled(LeasedLine::H2(line, load)));
         }
         let full = self.connector.full();
-        let mut line = match asked.harmless || full {
+        let mut line = match needs.harmless || full {
             true => self.pool().idle.take(),
             false => self.pool().idle.take_warm(),
         };
@@ -332,20 +317,20 @@ impl Shared {
         &self.pools[worker::index() % self.pools.len()]
     }
 
-    fn wants_http1(&self, asked: &Asked) -> bool {
-        self.is_tunnel(asked) || self.speaks_http1.load(Ordering::Relaxed)
+    fn wants_http1(&self, needs: Needs) -> bool {
+        self.is_tunnel(needs) || self.speaks_http1.load(Ordering::Relaxed)
     }
 
-    fn is_tunnel(&self, asked: &Asked) -> bool {
-        asked.upgrade && self.connector.settings.scheme != Scheme::H2c
+    fn is_tunnel(&self, needs: Needs) -> bool {
+        needs.upgrade && self.connector.settings.scheme != Scheme::H2c
     }
 
     /// A new HTTP/1.1 connection, or a stream of HTTP/2. With an error comes the time it took.
-    async fn lease(self: &Arc<Self>, asked: &Asked) -> Result<Lease, (Trouble, Duration)> {
+    async fn lease(self: &Arc<Self>, needs: Needs) -> Result<Lease, (Trouble, Duration)> {
         let started = Instant::now();
         let failed = |trouble| (trouble, started.elapsed());
-        if self.wants_http1(asked) {
-            let offer = if self.is_tunnel(asked) { Offer::Http1 } else { Offer::Any };
+        if self.wants_http1(needs) {
+            let offer = if self.is_tunnel(needs) { Offer::Http1 } else { Offer::Any };
             let line = self.open_one(offer).await.map_err(failed)?;
             return Ok(Lease { line, connect: started.elapsed(), reused: false });
         }
@@ -447,24 +432,19 @@ impl Shared {
     async fn attempt(
         &self,
         line: LeasedLine,
-        mut req: Request<LegBody>,
-        asked: &Asked,
-        how: SendOptions<'_>,
+        ask: &Ask<'_>,
+        body: LegBody,
+        how: &SendOptions<'_>,
     ) -> Result<Response<LegAnswerBody>, Missed> {
         match line {
             LeasedLine::H1(line) => {
-                self.form.to_h1(&mut req);
-                let lower = Spelling::default();
-                let sending = Sending {
-                    spelling: how.spelling.unwrap_or(&lower),
-                    upgrade: asked.upgrade,
-                    on_interim: how.on_interim,
-                };
-                let sent = line.send(req, sending, &self.connector.settings, &self.options, &self.pool().idle).await;
+                let request = self.form.h1(ask, body);
+                let (settings, stack) = (&self.connector.settings, &self.pool().idle);
+                let sent = line.send(ask.method, request, how, settings, &self.options, stack).await;
                 sent.map_err(|trouble| Missed { trouble, unsent: None })
             }
             // Its state is large, and a leg that speaks HTTP/1.1 has no use for it.
-            LeasedLine::H2(line, load) => Box::pin(self.attempt_h2(line, load, req, asked)).await,
+            LeasedLine::H2(line, load) => Box::pin(self.attempt_h2(line, load, ask, body)).await,
         }
     }
 
@@ -472,13 +452,16 @@ impl Shared {
         &self,
         mut line: H2Line,
         load: Load,
-        mut req: Request<LegBody>,
-        asked: &Asked,
+        ask: &Ask<'_>,
+        mut body: LegBody,
     ) -> Result<Response<LegAnswerBody>, Missed> {
-        self.form.to_h2(&mut req);
-        let mut upload = req.body_mut().watch();
+        let mut upload = body.watch();
+        let Ok(request) = self.form.h2(ask, body) else {
+            let trouble = Trouble::proxy("the target is too long behind the leg's base path");
+            return Err(Missed { trouble, unsent: None });
+        };
         let patience = self.connector.settings.response_timeout;
-        let answer = within(patience, line.sender.try_send_request(req), &mut upload).await;
+        let answer = within(patience, line.sender.try_send_request(request), &mut upload).await;
         let mut response = answer.map_err(|missed| {
             let missed = missed.into_missed(&upload);
             if missed.trouble.unanswered || missed.unsent.is_some() {
@@ -486,11 +469,11 @@ impl Shared {
             }
             missed
         })?;
-        if asked.method == Method::CONNECT && response.status().is_success() {
+        if *ask.method == Method::CONNECT && response.status().is_success() {
             let tunnel = LegTunnel::Http2(hyper::upgrade::on(&mut response));
             return Ok(response.map(|_| LegAnswerBody::new(Answer::Tunnel(tunnel), Spelling::default(), None)));
         }
-        let bodiless = asked.method == Method::HEAD
+        let bodiless = *ask.method == Method::HEAD
             || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         Ok(response.map(|body| LegAnswerBody::new(Answer::Http2 { body, load, bodiless }, Spelling::default(), None)))
     }
@@ -527,7 +510,9 @@ impl NoHead {
     fn into_missed(self, upload: &Upload) -> Missed {
         let (trouble, unsent) = match self {
             NoHead::Late(patience) => (failure::no_answer(patience), None),
-            NoHead::Failed(mut error) => (failure::of_send(error.error()), error.take_message().map(Box::new)),
+            NoHead::Failed(mut error) => {
+                (failure::of_send(error.error()), error.take_message().map(Request::into_body))
+            }
         };
         let fault = if upload.broke() { Fault::RequestBody } else { trouble.fault };
         Missed { trouble: Trouble { fault, ..trouble }, unsent }

@@ -124,6 +124,76 @@ fn a_candidate_that_never_ends_its_answer_is_cut() {
     assert!(proxy.resident() < 200 * 1024, "{} KiB", proxy.resident());
 }
 
+/// Writes chunks for as long as they are read.
+fn without_end(head: &'static [u8]) -> Upstream {
+    Upstream::raw(move |_, stream| {
+        let _ = stream.write_all(head);
+        let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+        while stream.write_all(&chunk).is_ok() {}
+        false
+    })
+}
+
+#[test]
+fn a_body_without_end_is_let_go_of_before_its_time_and_opens_the_breaker() {
+    let candidate = without_end(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let (_proxy, report) = against(&candidate.url(), 60, "[mirror]\ntimeout = \"10m\"\n");
+    let totals = &report["totals"];
+    let (divergent, open) =
+        (totals["divergent"].as_u64().unwrap(), totals["not_mirrored"]["breaker_open"].as_u64().unwrap());
+    assert!(divergent >= 20 && open > 0, "{totals:#}");
+    assert_eq!(kinds(&report), [("transport.timeout".to_owned(), divergent)]);
+    let summary = report["divergences"][0]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("candidate failed: body of over 1,"), "{summary}");
+    assert!(summary.ends_with("primary's 7; not read on"), "{summary}");
+}
+
+#[test]
+fn a_declared_length_is_believed_without_reading_on() {
+    let candidate =
+        without_end(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1099511627776\r\n\r\n");
+    let (_proxy, report) = against(&candidate.url(), 30, "[mirror]\ntimeout = \"10m\"\n");
+    assert_eq!(kinds(&report), [("body.opaque".to_owned(), 30)], "{:#}", report["totals"]);
+    let summary = report["divergences"][0]["summary"].as_str().unwrap();
+    assert!(summary.contains("1099511627776 bytes by its head, not read further"), "{summary}");
+    assert_eq!(report["routes"][0]["status"]["candidate"]["2xx"], 30);
+}
+
+#[test]
+fn a_longer_body_that_says_the_same_is_read_to_its_end() {
+    let value = format!("[{}1]", "1,".repeat(50_000));
+    let primary = Upstream::json(&value);
+    let spaced = value.replace(',', ",        ");
+    assert!(spaced.len() > 4 * value.len());
+    let candidate = Upstream::raw(move |_, stream| {
+        let head = "HTTP/1.1 200 Whatever\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let body = format!("{head}{:x}\r\n{spaced}\r\n0\r\n\r\n", spaced.len());
+        stream.write_all(body.as_bytes()).is_ok()
+    });
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    (0..3).for_each(|_| drop(proxy.get("/x")));
+    let report = proxy.settled(3);
+    assert_eq!(report["totals"]["excused_reasons"]["representation"], 3, "{:#}", report["totals"]);
+}
+
+#[test]
+fn a_candidate_that_is_ahead_of_a_slow_client_waits_and_is_not_blamed() {
+    let body = "x".repeat(24 << 20);
+    let one = answer("200 OK", &[("Content-Type", "text/plain")], body.as_bytes());
+    let (a, b) = (one.clone(), one);
+    let primary = Upstream::answering(move |_| a.clone());
+    let candidate = Upstream::answering(move |_| b.clone());
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let mut client = proxy.connect();
+    client.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    // The candidate has had all the time that it needs, and is asked nothing more before the client reads.
+    while candidate.seen().is_empty() {
+        std::thread::yield_now();
+    }
+    assert_eq!(client.read_reply().body.len(), body.len());
+    assert_eq!(proxy.settled(1)["totals"]["matched"], 1);
+}
+
 #[test]
 fn large_answers_are_compared_by_digest_and_memory_stays_in_its_budget() {
     let body = "x".repeat(3 << 20);

@@ -13,6 +13,9 @@ pub(in crate::diff) struct Parameterised {
 
 impl Parameterised {
     pub(in crate::diff) fn parse(text: &str) -> Self {
+        if !text.contains(';') {
+            return Parameterised { head: text.trim().to_ascii_lowercase(), ..Parameterised::default() };
+        }
         let mut parts = split_outside_quotes(text, ';').into_iter();
         let head = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
         let params = parts

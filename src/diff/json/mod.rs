@@ -110,8 +110,17 @@ fn trees(
     options: &Options<'_>,
     out: &mut Findings,
 ) -> JsonOutcome {
-    let mut tree = |(bytes, valid)| if valid { Tree::build(bytes, budget) } else { Err(NoTree::NotJson) };
-    match (tree(primary), tree(candidate)) {
+    let mut tree = |(bytes, valid), like: Option<&Tree<'_>>| match (valid, like) {
+        (false, _) => Err(NoTree::NotJson),
+        (true, None) => Tree::build(bytes, budget),
+        (true, Some(like)) => match like.with_other_scalars(bytes, budget)? {
+            Some(tree) => Ok(tree),
+            None => Tree::build(bytes, budget),
+        },
+    };
+    let p = tree(primary, None);
+    let c = tree(candidate, p.as_ref().ok());
+    match (p, c) {
         (Ok(p), Ok(c)) => walk::Walk::new(&p, &c, rules, budget, session, options, out).run(),
         (Err(NoTree::Limit(limit)), _) | (_, Err(NoTree::Limit(limit))) => JsonOutcome::Limit(limit),
         (p, c) => JsonOutcome::NotJson { primary: p.is_err(), candidate: c.is_err() },

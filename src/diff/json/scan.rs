@@ -9,7 +9,11 @@ const EACH: u64 = 0x0101_0101_0101_0101;
 /// The first byte from `at` on that is no white space.
 #[inline]
 pub(super) fn blanks(bytes: &[u8], mut at: usize) -> usize {
-    while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+    // Mostly there are none, which one look tells.
+    while let Some(byte) = bytes.get(at)
+        && *byte <= b' '
+        && matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+    {
         at += 1;
     }
     at

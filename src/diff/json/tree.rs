@@ -23,7 +23,7 @@ pub enum Type {
     Object,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Node {
     pub kind: Type,
     start: u32,
@@ -42,6 +42,21 @@ pub struct Tree<'a> {
     hashes: RefCell<Vec<u128>>,
 }
 
+/// A scalar that another text has in the place of one of this.
+struct Edit {
+    node: usize,
+    kind: Type,
+    /// Where it ends in this text, and how far that and all that follows stands from there in the other.
+    end: u32,
+    shift: u32,
+}
+
+/// Bytes of text for which a node is foreseen, and nodes at most that are.
+const BYTES_A_NODE: usize = 8;
+const MOST_AT_ONCE: usize = 1 << 16;
+/// Scalars in which two texts may differ and still be read once.
+const MOST_EDITS: usize = 32;
+
 /// Why there is no tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoTree {
@@ -59,6 +74,18 @@ pub struct Scratch {
 // === impl Type ===
 
 impl Type {
+    /// By the byte that it begins with.
+    fn of(byte: u8) -> Self {
+        match byte {
+            b'{' => Type::Object,
+            b'[' => Type::Array,
+            b'"' => Type::String,
+            b't' | b'f' => Type::Bool,
+            b'n' => Type::Null,
+            _ => Type::Number,
+        }
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Type::Null => "null",
@@ -93,26 +120,82 @@ impl<'a> Tree<'a> {
         if u32::try_from(bytes.len()).is_err() {
             return Err(NoTree::Limit("size"));
         }
-        let mut tree = Tree { bytes, nodes: Vec::new(), hashes: RefCell::default() };
+        let nodes = Vec::with_capacity((bytes.len() / BYTES_A_NODE).min(MOST_AT_ONCE));
+        let mut tree = Tree { bytes, nodes, hashes: RefCell::default() };
         tree.read(budget)?;
         Ok(tree)
+    }
+
+    /// The tree of another text, where it differs from this one in a few scalars only: what is the same is not read
+    /// again. `None` where it has to be.
+    ///
+    /// # Errors
+    /// A limit.
+    pub fn with_other_scalars<'b>(&self, bytes: &'b [u8], budget: &mut Budget<'_>) -> Result<Option<Tree<'b>>, NoTree> {
+        let Some(edits) = self.edits(bytes) else { return Ok(None) };
+        budget.spend(self.nodes.len())?;
+        // A node's name and beginning stand behind the same scalars; only what contains some ends elsewhere.
+        let shift_at = |at: u32| match edits.partition_point(|edit| edit.end <= at).checked_sub(1) {
+            Some(last) => edits.get(last).map_or(0, |edit| edit.shift),
+            None => 0,
+        };
+        let mut coming = edits.iter();
+        let (mut shift, mut next) = (0u32, coming.next());
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            while let Some(edit) = next.filter(|edit| edit.end <= node.start) {
+                (shift, next) = (edit.shift, coming.next());
+            }
+            let far = next.is_some_and(|edit| edit.end <= node.end);
+            let end = node.end.wrapping_add(if far { shift_at(node.end) } else { shift });
+            let (from, to) = node.key;
+            let key = if to == 0 { (0, 0) } else { (from.wrapping_add(shift), to.wrapping_add(shift)) };
+            nodes.push(Node { kind: node.kind, start: node.start.wrapping_add(shift), end, key, next: node.next });
+        }
+        for edit in &edits {
+            if let Some(node) = nodes.get_mut(edit.node) {
+                node.kind = edit.kind;
+            }
+        }
+        Ok(Some(Tree { bytes, nodes, hashes: RefCell::default() }))
+    }
+
+    /// The scalars in which another text differs; `None` where it differs in more.
+    fn edits(&self, bytes: &[u8]) -> Option<Vec<Edit>> {
+        let mut edits: Vec<Edit> = Vec::new();
+        // Where both go on alike; between two values, or at the beginning.
+        let (mut here, mut there) = (0, 0);
+        loop {
+            let (ours, theirs) = (self.bytes.get(here..)?, bytes.get(there..)?);
+            let at = here + common_prefix(ours, theirs);
+            if at == self.bytes.len() && ours.len() == theirs.len() {
+                return Some(edits);
+            }
+            let index = self.nodes.partition_point(|node| node.start as usize <= at).checked_sub(1)?;
+            let node = self.nodes.get(index)?;
+            let (start, end) = (node.start as usize, node.end as usize);
+            if start < here || end < at || self.is_container(index) || edits.len() == MOST_EDITS {
+                return None;
+            }
+            let begins = start - here + there;
+            let kind = Type::of(*bytes.get(begins)?);
+            let ends = scan::scalar(bytes, begins)?;
+            let shift = u32::try_from(ends).ok()?.wrapping_sub(node.end);
+            edits.push(Edit { node: index, kind, end: node.end, shift });
+            (here, there) = (end, ends);
+        }
     }
 
     fn read(&mut self, budget: &mut Budget<'_>) -> Result<(), NoTree> {
         let bytes = self.bytes;
         let mut open: Vec<usize> = Vec::new();
+        // Whether the innermost of them is an object.
+        let mut object = false;
         let (mut at, mut key) = (0, (0, 0));
         loop {
             at = scan::blanks(bytes, at);
             let start = at;
-            let kind = match bytes.get(at).ok_or(NoTree::NotJson)? {
-                b'{' => Type::Object,
-                b'[' => Type::Array,
-                b'"' => Type::String,
-                b't' | b'f' => Type::Bool,
-                b'n' => Type::Null,
-                _ => Type::Number,
-            };
+            let kind = Type::of(*bytes.get(at).ok_or(NoTree::NotJson)?);
             let container = matches!(kind, Type::Object | Type::Array);
             if container && open.len() >= budget.depth {
                 return Err(NoTree::Limit("depth"));
@@ -123,36 +206,31 @@ impl<'a> Tree<'a> {
             self.nodes.push(Node { kind, start: start as u32, end: at as u32, key, next: index as u32 + 1 });
             if container {
                 open.push(index);
+                object = kind == Type::Object;
                 at = scan::blanks(bytes, at);
-                if !matches!((bytes.get(at), kind), (Some(b'}'), Type::Object) | (Some(b']'), Type::Array)) {
-                    key = if kind == Type::Object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
+                if bytes.get(at) != Some(if object { &b'}' } else { &b']' }) {
+                    key = if object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
                     continue;
                 }
             }
             loop {
                 at = scan::blanks(bytes, at);
-                let Some(top) = open.last() else {
-                    return if at == bytes.len() { Ok(()) } else { Err(NoTree::NotJson) };
-                };
-                let count = self.nodes.len() as u32;
-                let Some(parent) = self.nodes.get_mut(*top) else { return Err(NoTree::NotJson) };
-                match (bytes.get(at), parent.kind) {
-                    (Some(b','), kind) => {
+                match bytes.get(at) {
+                    None if open.is_empty() => return Ok(()),
+                    Some(b',') if !open.is_empty() => {
                         at += 1;
-                        key = if kind == Type::Object {
-                            read_key(bytes, &mut at).ok_or(NoTree::NotJson)?
-                        } else {
-                            (0, 0)
-                        };
+                        key = if object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
                         break;
                     }
-                    (Some(b'}'), Type::Object) | (Some(b']'), Type::Array) => {
-                        at += 1;
-                        (parent.end, parent.next) = (at as u32, count);
-                        open.pop();
-                    }
+                    Some(b'}') if object => {}
+                    Some(b']') if !object => {}
                     _ => return Err(NoTree::NotJson),
                 }
+                let count = self.nodes.len() as u32;
+                let closed = open.pop().and_then(|top| self.nodes.get_mut(top)).ok_or(NoTree::NotJson)?;
+                at += 1;
+                (closed.end, closed.next) = (at as u32, count);
+                object = open.last().and_then(|top| self.nodes.get(*top)).is_some_and(|n| n.kind == Type::Object);
             }
         }
     }
@@ -324,6 +402,15 @@ fn read_key(bytes: &[u8], at: &mut usize) -> Option<(u32, u32)> {
     let colon = scan::blanks(bytes, end);
     *at = colon + 1;
     (bytes.get(colon) == Some(&b':')).then_some((start as u32 + 1, end as u32 - 1))
+}
+
+/// How many bytes two texts have in common from the start.
+pub fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    const BLOCK: usize = 256;
+    let blocks = a.chunks(BLOCK).zip(b.chunks(BLOCK)).take_while(|(x, y)| x == y).count();
+    let at = (blocks * BLOCK).min(a.len()).min(b.len());
+    let rest = (a.get(at..).unwrap_or(&[]), b.get(at..).unwrap_or(&[]));
+    at + rest.0.iter().zip(rest.1).take_while(|(x, y)| x == y).count()
 }
 
 /// JSON is read from UTF-8 only, and cut at ASCII.

@@ -11,7 +11,7 @@ use super::emit::{Draft, Place, Side, machine_made};
 use super::members::Members;
 use super::ruled::{At, Ruled};
 use super::rules::{DEAD, JsonRules, State, Walker};
-use super::tree::{Tree, Type, as_text};
+use super::tree::{Tree, Type, as_text, common_prefix};
 use super::{JsonOutcome, Options};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -372,13 +372,4 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
 /// A value under the class of its type.
 fn side<'a>(tree: &Tree<'a>, node: usize) -> Side<'a> {
     Side::typed(tree.nodes[node].kind, tree.raw(node))
-}
-
-/// How many bytes two texts have in common from the start.
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    const BLOCK: usize = 256;
-    let blocks = a.chunks(BLOCK).zip(b.chunks(BLOCK)).take_while(|(x, y)| x == y).count();
-    let at = (blocks * BLOCK).min(a.len()).min(b.len());
-    let rest = (a.get(at..).unwrap_or(&[]), b.get(at..).unwrap_or(&[]));
-    at + rest.0.iter().zip(rest.1).take_while(|(x, y)| x == y).count()
 }

@@ -81,9 +81,11 @@ pub(super) fn put_head(
     };
     let declared = length.is_some() && parts.headers.get_all(CONTENT_LENGTH).iter().eq(&length);
     let drop_length = !declared && (bodied != Bodied::No || parts.status == StatusCode::NO_CONTENT);
-    head::put_fields(out, &parts.headers, spelling, |name| {
-        *name == TRANSFER_ENCODING || (drop_length && *name == CONTENT_LENGTH)
-    });
+    for (name, nth, value) in head::lines(&parts.headers) {
+        if *name != TRANSFER_ENCODING && !(drop_length && *name == CONTENT_LENGTH) {
+            head::put_line(out, name, nth, value.as_bytes(), spelling);
+        }
+    }
     if bodied == Bodied::Chunked {
         head::put_field(out, &TRANSFER_ENCODING, b"chunked", spelling);
     }

@@ -98,7 +98,7 @@ async fn bodies_and_trailers_pass_in_both_directions() {
     let mut req = post(LegBody::Boxed(Box::pin(Frames::all(vec![trailer("x-sum", "7"), data("ping")]))));
     req.headers_mut().insert("te", "trailers".parse().unwrap());
     req.headers_mut().insert("connection", "te".parse().unwrap());
-    let sent = upstream(Scheme::H2c, address).send(req, SendOptions::default()).await.unwrap();
+    let sent = send(&upstream(Scheme::H2c, address), req, SendOptions::default()).await.unwrap();
     assert_eq!(sent.response.headers()["x-seen"], "HTTP/2.0 http://shop.test/ None");
     assert_eq!(sent.response.headers()["x-te"], "trailers");
     let body = sent.response.into_body().collect().await.unwrap();
@@ -111,7 +111,7 @@ async fn lines_of_a_body_are_no_fields() {
     let (listener, address) = listen().await;
     let lines: &'static str = "a line: of a body\n".repeat(500).leak();
     let _told = serve(listener, 100, move |_| async move { Response::new(Frames::all(vec![data(lines)])) });
-    let sent = upstream(Scheme::H2c, address).send(get("/"), GET).await.unwrap();
+    let sent = send(&upstream(Scheme::H2c, address), get("/"), GET).await.unwrap();
     assert_eq!(text(sent).await, lines);
 }
 
@@ -126,7 +126,7 @@ async fn callers_at_once_share_one_connection_and_those_after_them_too() {
         assert!(!sent.reused && sent.connect > Duration::ZERO);
         assert_eq!(text(sent).await, "hello");
     }
-    let sent = up.send(get("/"), GET).await.unwrap();
+    let sent = send(&up, get("/"), GET).await.unwrap();
     assert!(sent.reused && sent.connect == Duration::ZERO);
     assert_eq!(up.connections(), Connections { open: 1, idle: 0 });
     told.try_recv().unwrap();
@@ -138,11 +138,11 @@ async fn a_connection_that_ended_is_replaced() {
     let (listener, address) = listen().await;
     let mut told = serve(listener, 100, hello);
     let up = upstream(Scheme::H2c, address);
-    text(up.send(get("/"), GET).await.unwrap()).await;
+    text(send(&up, get("/"), GET).await.unwrap()).await;
     told.recv().await.unwrap().notify_one();
     // Whether the end is seen before, while or after this is sent.
-    assert_eq!(text(up.send(get("/"), GET).await.unwrap()).await, "hello");
-    assert_eq!(text(up.send(get("/"), GET).await.unwrap()).await, "hello");
+    assert_eq!(text(send(&up, get("/"), GET).await.unwrap()).await, "hello");
+    assert_eq!(text(send(&up, get("/"), GET).await.unwrap()).await, "hello");
     told.recv().await.unwrap();
 }
 
@@ -163,10 +163,10 @@ async fn another_connection_is_opened_when_the_streams_are_used_up() {
         }
     });
     let up = upstream(Scheme::H2c, address);
-    text(up.send(get("/"), GET).await.unwrap()).await;
+    text(send(&up, get("/"), GET).await.unwrap()).await;
     let held = spawn_send(&up, get("/held"), GET);
     arrivals.recv().await.unwrap();
-    let second = up.send(get("/"), GET).await.unwrap();
+    let second = send(&up, get("/"), GET).await.unwrap();
     assert!(!second.reused);
     assert_eq!(text(second).await, "done");
     release.notify_one();
@@ -196,14 +196,14 @@ async fn a_body_that_breaks_off_is_never_a_clean_end() {
     });
     let up = upstream(Scheme::H2c, address);
     // The reset follows once the bytes before it are read: h2 throws away what is still queued.
-    let mut reset = up.send(get("/reset"), GET).await.unwrap().response.into_body();
+    let mut reset = send(&up, get("/reset"), GET).await.unwrap().response.into_body();
     assert_eq!(reset.frame().await.unwrap().unwrap().into_data().unwrap(), "12345");
     arrived.notify_one();
     let failure = reset.frame().await.unwrap().unwrap_err();
     assert_eq!(failure.to_string(), "truncated: stream ended after 5 bytes: unexpected internal error encountered");
     assert!(reset.frame().await.is_none());
 
-    let sent = up.send(get("/short"), GET).await.unwrap();
+    let sent = send(&up, get("/short"), GET).await.unwrap();
     arrived.notify_one();
     let short = broken(sent).await;
     assert_eq!(short.to_string(), "length_mismatch: body is not as long as declared, cut after 5 of 10 bytes");
@@ -221,6 +221,6 @@ async fn a_leg_that_speaks_something_else_breaks_the_protocol() {
 
     let (listener, address) = listen().await;
     drop(listener);
-    let error = upstream(Scheme::H2c, address).send(get("/"), GET).await.unwrap_err();
+    let error = send(&upstream(Scheme::H2c, address), get("/"), GET).await.unwrap_err();
     assert_eq!(error.failure.kind, FailureKind::Refused, "{error}");
 }

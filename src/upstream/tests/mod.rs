@@ -13,8 +13,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const GET: SendOptions<'static> =
-    SendOptions { upgrade: false, again: Some(&|| get("/")), spelling: None, on_interim: None };
+const GET: SendOptions<'static> = SendOptions { upgrade: false, again: true, on_interim: None };
 
 fn settings(scheme: Scheme, address: SocketAddr) -> LegSettings {
     LegSettings {
@@ -47,13 +46,37 @@ fn post(body: LegBody) -> Request<LegBody> {
     Request::builder().method("POST").uri("/").header("host", "shop.test").body(body).unwrap()
 }
 
+async fn send(up: &Upstream, req: Request<LegBody>, how: SendOptions<'_>) -> Result<Sent, SendError> {
+    send_as(&Spelling::default(), up, req, how).await
+}
+
+/// With the names of fields as they are spelt.
+async fn send_as(
+    spelling: &Spelling,
+    up: &Upstream,
+    req: Request<LegBody>,
+    how: SendOptions<'_>,
+) -> Result<Sent, SendError> {
+    let (parts, body) = req.into_parts();
+    let ask = Ask {
+        method: &parts.method,
+        uri: &parts.uri,
+        headers: &parts.headers,
+        version: parts.version,
+        without: [&[], &[]],
+        with: [&[], &[]],
+        spelling,
+    };
+    up.send(&ask, body, how).await
+}
+
 fn spawn_send(
     up: &Arc<Upstream>,
     req: Request<LegBody>,
     how: SendOptions<'static>,
 ) -> tokio::task::JoinHandle<Result<Sent, SendError>> {
     let up = up.clone();
-    tokio::spawn(async move { up.send(req, how).await })
+    tokio::spawn(async move { send(&up, req, how).await })
 }
 
 async fn text(sent: Sent) -> String {

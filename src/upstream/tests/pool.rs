@@ -28,7 +28,7 @@ async fn on_the_next(up: &Upstream, listener: &TcpListener, req: Request<LegBody
     };
     tokio::select! {
         biased;
-        sent = up.send(req, GET) => sent.unwrap(),
+        sent = send(&up, req, GET) => sent.unwrap(),
         () = serving => unreachable!(),
     }
 }
@@ -85,7 +85,7 @@ async fn every_new_connection_is_timed_and_no_other() {
     let (listener, address) = listen().await;
     drop(listener);
     let refused = upstream(Scheme::Http, address);
-    assert!(refused.send(get("/"), GET).await.is_err());
+    assert!(send(&refused, get("/"), GET).await.is_err());
     assert_eq!(refused.connect_times().read().0.iter().sum::<u64>(), 0);
 }
 
@@ -105,7 +105,7 @@ async fn a_silent_leg_has_no_more_connections_than_it_may() {
         peer.head().await;
         peers.push(peer);
     }
-    let error = up.send(get("/"), GET).await.unwrap_err();
+    let error = send(&up, get("/"), GET).await.unwrap_err();
     assert_eq!(error.fault, Fault::Proxy);
     assert_eq!(error.failure.detail, "all 2 connections that this leg may have are in use");
     assert_eq!(up.connections().open, 2);
@@ -136,7 +136,7 @@ async fn connections_being_opened_count() {
     let up = narrow(Scheme::Https, address, 1);
     let first = spawn_send(&up, get("/"), SendOptions { upgrade: true, ..SendOptions::default() });
     let _peer = Peer::accept(&listener).await;
-    let error = up.send(get("/"), SendOptions { upgrade: true, ..SendOptions::default() }).await.unwrap_err();
+    let error = send(&up, get("/"), SendOptions { upgrade: true, ..SendOptions::default() }).await.unwrap_err();
     assert_eq!(error.fault, Fault::Proxy, "{error}");
     first.abort();
     assert!(first.await.is_err());

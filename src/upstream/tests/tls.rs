@@ -74,11 +74,11 @@ async fn alpn_decides_and_upgrades_stay_with_http1() {
     let server = serve(true).await;
     let up = server.upstream(server.trusting("localhost"));
     for reused in [false, true] {
-        let sent = up.send(get("/"), GET).await.unwrap();
+        let sent = send(&up, get("/"), GET).await.unwrap();
         assert_eq!((sent.response.version(), sent.reused), (http::Version::HTTP_2, reused));
         assert_eq!(text(sent).await, "hello");
     }
-    let sent = up.send(get("/"), SendOptions { upgrade: true, ..SendOptions::default() }).await.unwrap();
+    let sent = send(&up, get("/"), SendOptions { upgrade: true, ..SendOptions::default() }).await.unwrap();
     assert_eq!((sent.response.version(), sent.reused), (http::Version::HTTP_11, false));
     assert_eq!(text(sent).await, "hello");
     assert_eq!(up.connections(), Connections { open: 2, idle: 1 });
@@ -89,7 +89,7 @@ async fn a_leg_without_http2_is_pooled_as_http1() {
     let server = serve(false).await;
     let up = server.upstream(server.trusting("localhost"));
     for reused in [false, true, true] {
-        let sent = up.send(get("/"), GET).await.unwrap();
+        let sent = send(&up, get("/"), GET).await.unwrap();
         assert_eq!((sent.response.version(), sent.reused), (http::Version::HTTP_11, reused));
         assert_eq!(text(sent).await, "hello");
     }
@@ -118,7 +118,7 @@ async fn an_answer_that_nobody_asked_for_is_nobodys() {
         }
     });
     for _ in 0..2 {
-        let sent = up.send(get("/"), GET).await.unwrap();
+        let sent = send(&up, get("/"), GET).await.unwrap();
         assert!(!sent.reused);
         assert_eq!(text(sent).await, "mine");
     }
@@ -127,16 +127,16 @@ async fn an_answer_that_nobody_asked_for_is_nobodys() {
 #[tokio::test]
 async fn trust_is_checked_unless_told_not_to() {
     let server = serve(true).await;
-    let wrong = server.upstream(server.trusting("other.test")).send(get("/"), GET).await.unwrap_err();
+    let wrong = send(&server.upstream(server.trusting("other.test")), get("/"), GET).await.unwrap_err();
     assert_eq!(wrong.failure.kind, FailureKind::Tls);
     assert!(wrong.failure.detail.starts_with("TLS handshake failed: invalid peer certificate"), "{wrong}");
 
     let stranger = serve(true).await;
-    let untrusted = server.upstream(stranger.trusting("localhost")).send(get("/"), GET).await.unwrap_err();
+    let untrusted = send(&server.upstream(stranger.trusting("localhost")), get("/"), GET).await.unwrap_err();
     assert_eq!(untrusted.failure.kind, FailureKind::Tls, "{untrusted}");
 
     let insecure = TlsClientSettings { insecure: true, ..TlsClientSettings::default() };
-    assert_eq!(text(server.upstream(insecure).send(get("/"), GET).await.unwrap()).await, "hello");
+    assert_eq!(text(send(&server.upstream(insecure), get("/"), GET).await.unwrap()).await, "hello");
 }
 
 #[tokio::test]

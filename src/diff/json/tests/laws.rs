@@ -351,6 +351,44 @@ proptest! {
     }
 
     #[test]
+    fn a_tree_made_from_another_is_the_one_that_is_read(
+        x in any_json(),
+        scalars in proptest::collection::vec((any::<prop::sample::Index>(), "null|0|[1-9][0-9]{0,2}|\"[ab]{0,3}\""), 1..4),
+        at in any::<prop::sample::Index>(),
+        with in "[\\[\\]{},:\"\\\\ 0e.-]?",
+    ) {
+        let text = x.to_string();
+        let tree = Tree::build(text.as_bytes(), &mut Budget::new(&never)).unwrap();
+        let same = |other: &str| -> Result<bool, TestCaseError> {
+            let read = Tree::build(other.as_bytes(), &mut Budget::new(&never));
+            let made = tree.with_other_scalars(other.as_bytes(), &mut Budget::new(&never)).unwrap();
+            if let Some(made) = &made {
+                prop_assert_eq!(&made.nodes, &read.unwrap().nodes, "{} and {}", text, other);
+            }
+            Ok(made.is_some())
+        };
+        // Whatever else a text becomes, it is read anew or the same comes of it.
+        let mut broken = text.clone();
+        let mut i = at.index(text.len());
+        while !text.is_char_boundary(i) {
+            i -= 1;
+        }
+        let end = i + text[i..].chars().next().map_or(0, char::len_utf8);
+        broken.replace_range(i..end, &with);
+        same(&broken)?;
+
+        let mut other = x.clone();
+        let count = leaves(&mut other).len();
+        prop_assume!(count > 0);
+        for (at, scalar) in scalars {
+            if let Some(leaf) = leaves(&mut other).into_iter().nth(at.index(count)) {
+                *leaf = serde_json::from_str(&scalar).unwrap();
+            }
+        }
+        prop_assert!(same(&other.to_string())?, "{} and {}", text, other);
+    }
+
+    #[test]
     fn random_bytes_never_panic(
         a in proptest::collection::vec(any::<u8>(), 0..60),
         b in proptest::collection::vec(any::<u8>(), 0..60),
