@@ -47,7 +47,7 @@ fn core() -> Core {
 /// The defaults, without a warm-up: everything counts from the first exchange on.
 fn policy() -> Policy {
     let default = GateSettings { warm_up: Duration::ZERO, warm_up_pairs: 0, ..GateSettings::default() };
-    Policy { default, routes: Vec::new() }
+    Policy { default, routes: Default::default() }
 }
 
 fn at(second: u64) -> Moment {

@@ -41,7 +41,7 @@ impl Gate {
             evidence.routes.insert(format!("GET /{i}").into(), Arc::new(route));
         }
         let facts = Facts::at(start() + Duration::from_secs(3_600));
-        Self { policy: Policy { default, routes: Vec::new() }, evidence, facts }
+        Self { policy: Policy { default, routes: Default::default() }, evidence, facts }
     }
 
     /// So many comparisons, so many of them divergent.

@@ -123,7 +123,7 @@ fn policy() -> Policy {
     let usual = settings(Criterion::Latency, ALPHA);
     let latency = LatencySettings { ratio: RATIO, slack: Duration::ZERO, ..usual.latency.clone() };
     let default = GateSettings { latency, warm_up: Duration::ZERO, warm_up_pairs: 0, ..usual };
-    Policy { default, routes: Vec::new() }
+    Policy { default, routes: Default::default() }
 }
 
 fn apply(policy: &Policy, evidence: &mut Evidence, millis: u64, took: [f64; 2]) {

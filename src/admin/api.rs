@@ -116,9 +116,11 @@ pub(super) async fn compute<T: Send + 'static>(
     work: impl FnOnce(&dyn super::Source) -> T + Send + 'static,
 ) -> Result<T, Problem> {
     let source = admin.source.clone();
-    tokio::task::spawn_blocking(move || work(&*source)).await.map_err(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be computed: the log says why")
-    })
+    tokio::task::spawn_blocking(move || work(&*source)).await.map_err(|_| not_computed())
+}
+
+pub(super) fn not_computed() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be computed: the log says why")
 }
 
 /// A handler's result, either way.
@@ -276,7 +278,7 @@ async fn switch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Pr
     })?;
     let done = admin.source.set_mirroring(enabled).await;
     let what = if enabled { "mirroring started" } else { "mirroring stopped" };
-    admin.did(what.to_owned(), who, Some(enabled));
+    admin.did(what.to_owned(), who, Some(enabled)).await;
     done.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
     Ok(json_text(mirror_state(admin)))
 }
@@ -309,7 +311,7 @@ async fn start_epoch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answe
         None => "new epoch started for the same build".to_owned(),
     };
     let done = admin.source.new_epoch(candidate_build).await;
-    admin.did(what, who, None);
+    admin.did(what, who, None).await;
     done.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
     let epoch = compute(admin, |s| document(&serde_json::json!({ "epoch": s.report().epoch }))).await?;
     Ok(json_text(epoch))

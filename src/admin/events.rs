@@ -5,6 +5,7 @@
 //! has ended is noticed.
 
 use super::problem::Problem;
+use super::recent::Taken;
 use super::server::Admin;
 use crate::report::pages::Look;
 use axum::body::Body;
@@ -64,8 +65,7 @@ async fn tell(admin: &Arc<Admin>, events: &mpsc::Sender<Bytes>) {
         return;
     }
     while began.elapsed() < LONGEST {
-        let (recent, source) = (admin.recent.clone(), admin.source.clone());
-        let Ok(look) = tokio::task::spawn_blocking(move || recent.get(&source)).await else { return };
+        let Some(Taken { look, .. }) = admin.recent.get().await else { return };
         let news = told.as_ref().is_none_or(|(last, at)| differs(last, &look) || at.elapsed() >= AT_LEAST);
         if news {
             let event = format!("event: look\ndata: {}\n\n", look.report.generated_at);

@@ -1,7 +1,6 @@
 //! The pages over loopback: hostile content, states, live streams.
 
 use super::*;
-use std::time::Duration;
 use tokio::time::timeout;
 
 #[tokio::test]
@@ -34,7 +33,7 @@ async fn everything_is_escaped() {
 
 #[tokio::test]
 async fn the_empty_state_says_what_to_do() {
-    let house = House::new(Fake { empty: true, ..fake(Verdict::Inconclusive) }, None, &[]).await;
+    let house = House::new(Fake { empty: true.into(), ..fake(Verdict::Inconclusive) }, None, &[]).await;
     let page = house.get("/").await.body;
     for part in [
         "◌ INCONCLUSIVE",
@@ -151,9 +150,8 @@ async fn pages_stay_small_and_quick_with_much_to_show() {
         "/rules".into(),
         "/history".into(),
         "/settings".into(),
+        "/settings?page=3".into(),
     ];
-    // Whoever comes first waits until there is something to look at.
-    house.get("/").await;
     for path in &pages {
         let began = std::time::Instant::now();
         let got = house.get(path).await;
@@ -167,6 +165,42 @@ async fn pages_stay_small_and_quick_with_much_to_show() {
     assert!(list.contains("301 to 350 of 5,000"), "{list}");
     let example = house.get(&pages[3]).await.body;
     assert!(example.contains("more lines are not shown"), "bounded");
+}
+
+#[tokio::test]
+async fn pages_come_while_a_look_is_held_up() {
+    let house = House::open().await;
+    house.get("/").await;
+    let (held, before) = (house.fake.gate.lock().await, house.fake.looks.load(Ordering::SeqCst));
+    for path in ["/", "/routes", "/divergences/kq3v7x2mha", "/settings"].repeat(5) {
+        let got = timeout(Duration::from_secs(5), house.get(path)).await.expect(path);
+        assert!(got.status == 200 && got.body.contains("as of</span> <time datetime=\"2026-"), "{path}");
+    }
+    assert!(house.fake.looks.load(Ordering::SeqCst) <= before + 1, "looks are taken beside the requests");
+    drop(held);
+}
+
+#[tokio::test]
+async fn what_has_just_changed_is_on_the_next_page() {
+    // Long enough that pages are given what was taken last.
+    let slow = Fake { cost: Duration::from_millis(100), empty: true.into(), ..fake(Verdict::Fail) };
+    let house = House::new(slow, None, &[]).await;
+    assert!(!house.get("/").await.body.contains("Mirroring is stopped"));
+    house.post("/api/v1/mirror", &[], "{\"enabled\": false}").await;
+    assert!(house.get("/").await.body.contains("Mirroring is stopped"));
+    house.fake.empty.store(false, Ordering::SeqCst);
+    let found = house.get("/divergences/kq3v7x2mha").await;
+    assert_eq!(found.status, 200, "what is not in the newest look is looked for in one of now");
+}
+
+#[tokio::test]
+async fn a_long_configuration_comes_in_pages() {
+    let house = House::new(Fake { many: 2_000, ..fake(Verdict::Fail) }, None, &[]).await;
+    let page = house.get("/settings?page=2").await.body;
+    let shown = page.split("id=\"config\"").nth(1).unwrap();
+    assert!(shown.contains("tabindex=\"0\">[[route]]\npath = ") && page.contains("/settings?page=3"), "{page}");
+    let short = House::open().await.get("/settings").await.body;
+    assert!(short.contains("[mirror]\nsample = 1.0") && !short.contains("class=\"pager\""));
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! The dashboard's pages: which one, of which moment. What they look like is in `report::pages`.
 
-use super::api::{body, compute, content, either, pairs, unknown};
+use super::api::{body, compute, content, either, not_computed, pairs, unknown};
 use super::events;
 use super::problem::Problem;
+use super::recent::Taken;
 use super::server::Admin;
-use crate::report::pages::{self, Deed, Look, Query};
+use crate::report::pages::{self, Query, Visit};
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
@@ -36,7 +37,7 @@ pub(super) async fn history(State(admin): Shared, RawQuery(query): RawQuery) -> 
 
 pub(super) async fn settings(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
     let source = admin.source.clone();
-    page(&admin, query, move |look, deeds, query| pages::settings(look, deeds, &source.settings(), query)).await
+    page(&admin, query, move |visit| pages::settings(visit, &source.settings())).await
 }
 
 /// All routes, or the one that is named.
@@ -47,7 +48,7 @@ pub(super) async fn routes(State(admin): Shared, headers: HeaderMap, RawQuery(qu
     };
     let shown = crate::report::escape::line(&name);
     let missing = Problem::not_found(format!("there is no route {shown} in the newest epoch: /routes lists them"));
-    let found = searched(&admin, query.clone(), move |look, deeds, query| pages::route(look, deeds, &name, query));
+    let found = searched(&admin, query.as_deref(), move |visit| pages::route(visit, &name));
     one(&admin, found.await, "/routes", &headers, query, missing).await
 }
 
@@ -59,7 +60,7 @@ pub(super) async fn divergence(
 ) -> Answer {
     let Ok(Path(fingerprint)) = path else { return unknown("with that name").into_response() };
     let missing = unknown(&fingerprint);
-    let found = searched(&admin, query.clone(), move |look, deeds, q| pages::divergence(look, deeds, &fingerprint, q));
+    let found = searched(&admin, query.as_deref(), move |visit| pages::divergence(visit, &fingerprint));
     one(&admin, found.await, "/divergences", &headers, query, missing).await
 }
 
@@ -98,9 +99,9 @@ pub(super) async fn login(State(admin): Shared, request: Request<Body>) -> Answe
 async fn page(
     admin: &Arc<Admin>,
     query: Option<String>,
-    render: impl FnOnce(&Look, &[Deed], &Query) -> String + Send + 'static,
+    render: impl FnOnce(&Visit<'_>) -> String + Send + 'static,
 ) -> Answer {
-    either(looked(admin, query, render).await.map(|text| content(HTML, text)))
+    either(looked(admin, query.as_deref(), admin.recent.get().await, render).await.map(|text| content(HTML, text)))
 }
 
 /// The page of one thing, or what is said where there is none: to people as a page, to programs as ever.
@@ -119,8 +120,7 @@ async fn one(
         Err(problem) => return problem.into_response(),
     }
     let what = missing.detail.split(':').next().unwrap_or_default().to_owned();
-    let mut answer =
-        page(admin, query, move |look, deeds, query| pages::missing(look, deeds, here, &what, query)).await;
+    let mut answer = page(admin, query, move |visit| pages::missing(visit, here, &what)).await;
     if answer.status() == StatusCode::OK {
         *answer.status_mut() = missing.status;
     }
@@ -134,30 +134,25 @@ pub(super) fn wants_html(headers: &HeaderMap) -> bool {
 
 async fn looked<T: Send + 'static>(
     admin: &Arc<Admin>,
-    query: Option<String>,
-    render: impl FnOnce(&Look, &[Deed], &Query) -> T + Send + 'static,
+    query: Option<&str>,
+    taken: Option<Taken>,
+    render: impl FnOnce(&Visit<'_>) -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let (recent, source, deeds) = (admin.recent.clone(), admin.source.clone(), admin.deeds());
-    compute(admin, move |_| {
-        let look = recent.get(&source);
-        render(&look, &deeds, &Query(pairs(query.as_deref().unwrap_or(""))))
-    })
-    .await
+    let taken = taken.ok_or_else(not_computed)?;
+    let (deeds, query) = (admin.deeds(), Query(pairs(query.unwrap_or(""))));
+    compute(admin, move |_| render(&Visit { look: &taken.look, age: taken.age(), deeds: &deeds, query: &query })).await
 }
 
 /// The same for one thing: what was not there a moment ago may be there now.
 async fn searched(
     admin: &Arc<Admin>,
-    query: Option<String>,
-    render: impl Fn(&Look, &[Deed], &Query) -> Option<String> + Send + 'static,
+    query: Option<&str>,
+    render: impl Fn(&Visit<'_>) -> Option<String> + Clone + Send + 'static,
 ) -> Result<Option<String>, Problem> {
-    let (recent, source, deeds) = (admin.recent.clone(), admin.source.clone(), admin.deeds());
-    compute(admin, move |_| {
-        let query = Query(pairs(query.as_deref().unwrap_or("")));
-        let render = |look: &Look| render(look, &deeds, &query);
-        render(&recent.get(&source)).or_else(|| render(&recent.now(&source)))
-    })
-    .await
+    match looked(admin, query, admin.recent.get().await, render.clone()).await? {
+        None => looked(admin, query, admin.recent.now().await, render).await,
+        found => Ok(found),
+    }
 }
 
 fn see_other(to: &str, cookie: Option<HeaderValue>) -> Answer {

@@ -1,101 +1,122 @@
-//! What the pages show, taken once for all who look.
+//! What the pages show, taken beside the requests for them.
 //!
-//! Judging thousands of routes takes a while. Where it takes little, every page is of this very moment; where it takes
-//! more, a page is given what was taken last, if that is not old, while the next is being taken. What is shown always
-//! says of which moment it is.
+//! Judging thousands of routes takes a while, so no request for a page does it. A keeper takes a look whenever somebody
+//! wants one, and now and then while nobody does. Whoever asks is given one of now where that takes a moment, and
+//! otherwise the newest there is, with its age: what is shown always says of which moment it is.
 
 use super::Source;
 use crate::report::pages::Look;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, sleep_until, timeout};
 
-/// A page should not wait for longer than this.
+/// A look that takes longer than this is waited for by no page.
 const QUICK: Duration = Duration::from_millis(20);
-/// Taken anew after this, as soon as somebody looks.
+/// How long a page waits for a quick one.
+const PATIENCE: Duration = Duration::from_millis(25);
+/// One that is not quick is taken this long after the one before at the soonest.
 const FRESH: Duration = Duration::from_millis(900);
-/// Never shown when older than this.
-const OLD: Duration = Duration::from_secs(15);
+/// While nobody looks one is taken this often, so that whoever comes next finds one that is not old.
+const IDLE: Duration = Duration::from_secs(10);
+/// And more rarely where it takes long, so that it takes at most one part in so many of a processor.
+const PART: u32 = 100;
+/// But not more rarely than this.
+const RAREST: Duration = Duration::from_secs(60);
+/// For what has to be of now, and for the very first look.
+const AT_MOST: Duration = Duration::from_secs(5);
 
-#[derive(Default)]
-pub(super) struct Recent(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    last: Option<Taken>,
-    /// Somebody is taking one.
-    taking: bool,
-    /// What was asked for before this must not be shown any more.
-    changed: u64,
-}
-
-struct Taken {
-    at: Instant,
+/// A look and when it was taken.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    pub look: Arc<Look>,
+    began: Instant,
+    took: Duration,
+    /// What looks take at present: a single slow one says little.
     cost: Duration,
-    look: Arc<Look>,
 }
 
-/// What to do about a page.
-enum Way {
-    Show(Arc<Look>),
-    /// And take the next one meanwhile.
-    ShowAndTake(Arc<Look>),
-    Take,
+#[derive(Debug)]
+pub(super) struct Recent {
+    newest: watch::Sender<Option<Taken>>,
+    /// Somebody looks.
+    wanted: Notify,
+    /// What was taken until now will not do.
+    changed: Notify,
+}
+
+// === impl Taken ===
+
+impl Taken {
+    pub(super) fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
 }
 
 // === impl Recent ===
 
 impl Recent {
-    /// To be called where a moment of computing disturbs nobody's traffic.
-    pub(super) fn get(self: &Arc<Self>, source: &Arc<dyn Source>) -> Arc<Look> {
-        match self.way(Instant::now()) {
-            Way::Show(look) => look,
-            Way::ShowAndTake(look) => {
-                let (recent, source) = (self.clone(), source.clone());
-                tokio::task::spawn_blocking(move || recent.take(&*source));
-                look
-            }
-            Way::Take => self.take(&**source),
-        }
+    pub(super) fn new() -> Self {
+        Self { newest: watch::Sender::new(None), wanted: Notify::new(), changed: Notify::new() }
     }
 
-    /// Of this very moment, for who looks for what a little older one does not have yet.
-    pub(super) fn now(&self, source: &Arc<dyn Source>) -> Arc<Look> {
-        self.take(&**source)
-    }
-
-    /// Somebody changed something: what is shown next has to show it.
-    pub(super) fn forget(&self) {
-        let mut state = self.lock();
-        state.last = None;
-        state.changed += 1;
-    }
-
-    fn way(&self, now: Instant) -> Way {
-        let mut state = self.lock();
-        let Some(last) = state.last.as_ref() else { return Way::Take };
-        let (age, look) = (now.saturating_duration_since(last.at), last.look.clone());
-        match age {
-            _ if last.cost <= QUICK || age > OLD => Way::Take,
-            _ if age <= FRESH || state.taking => Way::Show(look),
-            _ => {
-                state.taking = true;
-                Way::ShowAndTake(look)
+    /// The keeper: takes looks for ever.
+    pub(super) async fn keep(self: Arc<Self>, source: Arc<dyn Source>) {
+        loop {
+            let began = Instant::now();
+            let (recent, source) = (self.clone(), source.clone());
+            // A look that panics has been logged by then, and the next may do better.
+            let _ = tokio::task::spawn_blocking(move || recent.take(&*source)).await;
+            let cost = self.newest.borrow().as_ref().map_or(Duration::ZERO, |taken| taken.cost);
+            let soonest = async {
+                self.wanted.notified().await;
+                if cost > QUICK {
+                    sleep_until((began + FRESH).into()).await;
+                }
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = soonest => {}
+                () = sleep((cost * PART).clamp(IDLE, RAREST)) => {}
             }
         }
     }
 
-    fn take(&self, source: &dyn Source) -> Arc<Look> {
-        let (began, changed) = (Instant::now(), self.lock().changed);
+    /// For a page: of now where that takes a moment, or else the newest there is. `None` where there is none yet.
+    pub(super) async fn get(&self) -> Option<Taken> {
+        let asked = Instant::now();
+        let newest = self.newest.borrow().clone();
+        self.wanted.notify_one();
+        match &newest {
+            Some(taken) if taken.cost > QUICK => newest,
+            Some(_) => self.next(|taken| taken.began >= asked, PATIENCE).await,
+            None => self.next(|_| true, AT_MOST).await,
+        }
+    }
+
+    /// Of now, for who looks for what the newest does not have yet, or has just changed something.
+    pub(super) async fn now(&self) -> Option<Taken> {
+        let asked = Instant::now();
+        self.changed.notify_one();
+        self.next(|taken| taken.began >= asked, AT_MOST).await
+    }
+
+    /// One that is `wanted`, or the newest where that takes too long.
+    async fn next(&self, wanted: impl Fn(&Taken) -> bool, patience: Duration) -> Option<Taken> {
+        let mut coming = self.newest.subscribe();
+        let found = async {
+            let found = coming.wait_for(|taken| taken.as_ref().is_some_and(&wanted)).await;
+            found.ok().and_then(|taken| taken.clone())
+        };
+        timeout(patience, found).await.ok().flatten().or_else(|| self.newest.borrow().clone())
+    }
+
+    /// On a thread that may block; what was there before is let go there too.
+    fn take(&self, source: &dyn Source) {
+        let began = Instant::now();
         let look = Arc::new(source.look());
-        let mut state = self.lock();
-        state.taking = false;
-        if state.changed == changed {
-            state.last = Some(Taken { at: began, cost: began.elapsed(), look: look.clone() });
-        }
-        look
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let took = began.elapsed();
+        let cost = self.newest.borrow().as_ref().map_or(took, |last| last.took.min(took));
+        self.newest.send_replace(Some(Taken { look, began, took, cost }));
     }
 }

@@ -68,7 +68,7 @@ impl Admin {
         Arc::new(Self {
             source,
             access: Access::new(options, key),
-            recent: Arc::default(),
+            recent: Arc::new(Recent::new()),
             streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
             stopping: watch::Sender::new(false),
             deeds: Mutex::default(),
@@ -76,15 +76,18 @@ impl Admin {
     }
 
     /// Notes what somebody did, for the log and for the pages.
-    pub(super) fn did(&self, what: String, who: &'static str, mirroring: Option<bool>) {
+    pub(super) async fn did(&self, what: String, who: &'static str, mirroring: Option<bool>) {
         tracing::info!(target: "parallax::audit", who, "{what}");
-        let mut deeds = self.deeds.lock().unwrap_or_else(PoisonError::into_inner);
-        if deeds.len() >= MAX_DEEDS {
-            deeds.pop_front();
+        let deed = Deed { at: SystemTime::now().into(), what, who, mirroring };
+        {
+            let mut deeds = self.deeds.lock().unwrap_or_else(PoisonError::into_inner);
+            if deeds.len() >= MAX_DEEDS {
+                deeds.pop_front();
+            }
+            deeds.push_back(deed);
         }
-        deeds.push_back(Deed { at: SystemTime::now().into(), what, who, mirroring });
-        drop(deeds);
-        self.recent.forget();
+        // Whoever did it sees it on the next page, and so does everybody else.
+        self.recent.now().await;
     }
 
     pub(super) fn deeds(&self) -> Vec<Deed> {
@@ -100,6 +103,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let router = api::router(admin.clone());
+    let keeper = tokio::spawn(admin.recent.clone().keep(admin.source.clone()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     tokio::pin!(shutdown);
     loop {
@@ -132,6 +136,7 @@ pub async fn serve(
     // Every connection gives its place back when it ends.
     let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(DRAIN, places.acquire_many(all)).await;
+    keeper.abort();
 }
 
 async fn connection(

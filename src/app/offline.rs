@@ -46,7 +46,9 @@ impl Offline {
                 away: Default::default(),
             }),
         };
-        let policy = policy.or(stored.policy).unwrap_or_else(|| Policy { default: Default::default(), routes: vec![] });
+        let policy = policy
+            .or(stored.policy)
+            .unwrap_or_else(|| Policy { default: Default::default(), routes: Default::default() });
         Ok(Self { evidence, past, histories: stored.histories, policy, mirroring: stored.mirroring, written })
     }
 

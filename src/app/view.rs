@@ -87,7 +87,7 @@ impl View<'_> {
 
     /// The report with a judgement that was made of the same.
     pub fn reported(&self, judgement: &Judgement) -> Report {
-        let bounds = gate::route_bounds(self.policy, &self.evidence);
+        let bounds = gate::route_bounds(self.policy, &self.evidence, &judgement.criteria);
         let mut notices = self.notices.clone();
         if let Err(why) = &self.durable {
             notices.push(Notice {

@@ -40,5 +40,5 @@ pub use tally::{
     IncomparableReasons, KnownNoise, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, Noise, NoisePairs, NotMirrored,
     RouteEvidence, StatusCounts,
 };
-pub use trend::{Beside, Trend};
+pub use trend::{Beside, SPANS, Trend};
 pub use volatility::{Sightings, Volatilities, Volatility};

@@ -1,7 +1,8 @@
 //! How far the primary's body has come, told to the mirror legs while it is on its way. Telling never waits.
 
+use http::StatusCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// What mirror legs see of the primary's body.
@@ -9,6 +10,8 @@ use tokio::sync::Notify;
 pub struct Progress {
     passed: AtomicU64,
     stage: AtomicU8,
+    /// Of the answer, once it is whole.
+    status: AtomicU16,
     /// Legs that wait for more; while there are none, nobody is woken.
     waiting: AtomicUsize,
     changed: Notify,
@@ -40,6 +43,11 @@ impl Progress {
             _ => Stage::Lost,
         };
         (self.passed.load(Ordering::SeqCst), stage)
+    }
+
+    /// Whether this is the status of an answer that has come whole.
+    pub fn has_status(&self, status: StatusCode) -> bool {
+        self.status.load(Ordering::SeqCst) == status.as_u16()
     }
 
     /// Returns once more than `bytes` have come, or there will be no more.
@@ -90,8 +98,9 @@ impl Passing {
         self.0.wake();
     }
 
-    /// All of it has passed.
-    pub fn whole(self) {
+    /// All of it has passed, of an answer with this status.
+    pub fn whole(self, status: StatusCode) {
+        self.0.status.store(status.as_u16(), Ordering::SeqCst);
         self.0.stage.store(Stage::Whole as u8, Ordering::SeqCst);
     }
 }
@@ -123,7 +132,7 @@ mod tests {
                     Some(passing)
                 }
                 "whole" => {
-                    passing.whole();
+                    passing.whole(StatusCode::OK);
                     None
                 }
                 _ => {

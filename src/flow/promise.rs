@@ -55,14 +55,14 @@ impl Promise {
         if matches!(end, BodyEnd::Broken(_)) {
             record.class = StatusClass::Failed;
         }
-        let whole = end == BodyEnd::Complete;
+        let (whole, status) = (end == BodyEnd::Complete, answer.status);
         answer.body = if end == BodyEnd::Open { recorder.so_far() } else { recorder.finish() };
         answer.trailers = trailers;
         answer.end = end;
         // The mirror may have given up on this exchange already.
         let _ = sender.send(PrimaryOutcome::Answered { answer, record });
         if whole {
-            passing.whole();
+            passing.whole(status);
         }
     }
 

@@ -8,7 +8,7 @@ use super::weights::Weights;
 use super::words::{percent, thousands};
 use super::{Criterion, CriterionResult, ExpectedRates, GateSettings, Policy, Verdict};
 use crate::evidence::{Evidence, RouteEvidence};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The bounds of one route looked at alone: lower at `alpha_fail`, upper at `alpha_pass`, both valid however often
@@ -19,11 +19,21 @@ pub fn bounds(settings: &GateSettings, critical: bool, route: &RouteEvidence) ->
 }
 
 /// The bounds (lower, upper) that the verdict uses, of every route: `lower > limit` is what FAIL rests on,
-/// `upper < limit` what PASS does.
-pub fn route_bounds(policy: &Policy, evidence: &Evidence) -> BTreeMap<Arc<str>, (f64, f64)> {
+/// `upper < limit` what PASS does. What is `judged` of the same evidence has most of them.
+pub fn route_bounds(
+    policy: &Policy,
+    evidence: &Evidence,
+    judged: &[CriterionResult],
+) -> BTreeMap<Arc<str>, (f64, f64)> {
     let policy = &*policy.after_resets(evidence.epoch.resets);
     let weights = Weights::new(policy, evidence);
+    let divergence = judged.iter().filter(|c| c.criterion == Criterion::Divergence);
+    let known: HashMap<&str, (f64, f64)> =
+        divergence.filter_map(|c| Some((c.route.as_deref()?, (c.lower?, c.upper?)))).collect();
     let of = |(name, route): (&Arc<str>, &Arc<RouteEvidence>)| {
+        if let Some(bounds) = known.get(&**name) {
+            return (name.clone(), *bounds);
+        }
         let (settings, critical) = policy.for_route(name);
         let tested = Legs::of(route).test(&limits(settings, critical, weights.route(name))).tested;
         (name.clone(), (tested.lower, tested.upper))
@@ -86,8 +96,8 @@ fn tail(view: &View<'_>, names: &[&Arc<str>]) -> Option<CriterionResult> {
 /// Routes marked critical that were never compared: they hold up the verdict like any critical route with too
 /// little evidence.
 fn unseen_critical(view: &View<'_>) -> Vec<CriterionResult> {
-    let compared = |name: &str| view.pool.individual.iter().any(|seen| Policy::name_of(seen) == name);
-    let missing = view.policy.routes.iter().filter(|r| r.critical && !compared(&r.name));
+    let compared: HashSet<&str> = view.pool.individual.iter().map(|seen| Policy::name_of(seen)).collect();
+    let missing = view.policy.routes.iter().filter(|r| r.critical && !compared.contains(&*r.name));
     let describe = missing.map(|r| {
         let limits = limits(&r.settings, true, 1.0);
         let tested = Sample::default().test(&limits);

@@ -34,7 +34,7 @@ pub use forecast::{
 pub use history::{Histories, History, MAX_POINTS, MAX_ROUTE_ROWS, Point, Row};
 pub use judge::{Facts, judge};
 pub use pool::TAIL;
-pub use settings::{Criterion, GateSettings, LatencySettings, Policy, Quantiles, RoutePolicy};
+pub use settings::{Criterion, GateSettings, LatencySettings, Policy, Quantiles, RoutePolicies, RoutePolicy};
 pub use silence::{because, nothing_arrived, standstill, unmirrored};
 pub use verdict::{CriterionResult, Judgement, Verdict};
 

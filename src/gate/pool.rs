@@ -28,7 +28,7 @@ impl Pool {
     pub(super) fn of<'a>(policy: &Policy, routes: impl Iterator<Item = (&'a Arc<str>, f64)>) -> Self {
         let mut order: Vec<_> = routes.filter(|(_, compared)| *compared > 0.0).collect();
         order.sort_by(|(a, more), (b, less)| less.total_cmp(more).then_with(|| a.cmp(b)));
-        let configured = |name: &str| policy.routes.iter().any(|r| policy.is(r, name));
+        let configured = |name: &str| policy.configured(name).is_some();
         let sum = |of: &dyn Fn(&str) -> bool| order.iter().filter(|(name, _)| of(name)).map(|(_, n)| n).sum::<f64>();
         let wanted = policy.default.coverage * sum(&|_| true);
         let mut covered = sum(&configured);

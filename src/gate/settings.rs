@@ -4,6 +4,7 @@ use crate::evidence::LatencyTerms;
 use crate::stats::spend;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -89,9 +90,13 @@ pub enum Quantiles {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     pub default: GateSettings,
-    /// By configured route name.
-    pub routes: Vec<RoutePolicy>,
+    pub routes: RoutePolicies,
 }
+
+/// Those of configured routes, by name: found at once, however many there are. Kept as a list.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<RoutePolicy>", into = "Vec<RoutePolicy>")]
+pub struct RoutePolicies(BTreeMap<String, RoutePolicy>);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RoutePolicy {
@@ -140,7 +145,7 @@ impl Default for GateSettings {
 impl Policy {
     /// The settings of a route by its full name (`METHOD name` or `METHOD name Operation`), and whether it is critical.
     pub fn for_route(&self, route: &str) -> (&GateSettings, bool) {
-        match self.routes.iter().find(|r| self.is(r, route)) {
+        match self.configured(route) {
             Some(r) => (&r.settings, r.critical),
             None => (&self.default, false),
         }
@@ -175,16 +180,94 @@ impl Policy {
 
     /// Whether requests count on this route only for want of the operation that their bodies name.
     pub(super) fn lacks_operation(&self, route: &str) -> bool {
-        route.split(' ').nth(2).is_none() && self.routes.iter().any(|r| r.named_by_body && self.is(r, route))
+        route.split(' ').nth(2).is_none() && self.configured(route).is_some_and(|r| r.named_by_body)
     }
 
-    /// Whether a full route name is one of a configured route.
-    pub(super) fn is(&self, configured: &RoutePolicy, route: &str) -> bool {
-        configured.name == Self::name_of(route)
+    /// The configured route that a full route name is one of.
+    pub(super) fn configured(&self, route: &str) -> Option<&RoutePolicy> {
+        self.routes.get(Self::name_of(route))
     }
 
     /// The configured part of a full route name: without method and operation.
     pub(super) fn name_of(route: &str) -> &str {
         route.split(' ').nth(1).unwrap_or(route)
+    }
+}
+
+// === impl RoutePolicies ===
+
+impl RoutePolicies {
+    /// By configured name.
+    pub fn get(&self, name: &str) -> Option<&RoutePolicy> {
+        self.0.get(name)
+    }
+
+    /// By configured name; the name itself stays.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut RoutePolicy> {
+        self.0.get_mut(name)
+    }
+
+    /// In place of the one with the same name, if there is one.
+    pub fn insert(&mut self, route: RoutePolicy) {
+        self.0.insert(route.name.clone(), route);
+    }
+
+    /// In the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &RoutePolicy> {
+        self.0.values()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut RoutePolicy> {
+        self.0.values_mut()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<RoutePolicy> for RoutePolicies {
+    fn from_iter<I: IntoIterator<Item = RoutePolicy>>(routes: I) -> Self {
+        Self(routes.into_iter().map(|route| (route.name.clone(), route)).collect())
+    }
+}
+
+impl From<Vec<RoutePolicy>> for RoutePolicies {
+    fn from(routes: Vec<RoutePolicy>) -> Self {
+        routes.into_iter().collect()
+    }
+}
+
+impl From<RoutePolicies> for Vec<RoutePolicy> {
+    fn from(routes: RoutePolicies) -> Self {
+        routes.0.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configured_routes_are_found_by_name_and_kept_as_a_list() {
+        let default = GateSettings::default();
+        let route = |name: &str, critical| RoutePolicy {
+            name: name.into(),
+            critical,
+            named_by_body: false,
+            settings: default.clone(),
+        };
+        let policy = Policy { routes: vec![route("orders", true), route("a", false)].into(), default: default.clone() };
+        for name in ["GET orders", "POST orders GetItem", "orders"] {
+            assert_eq!(policy.configured(name).map(|r| r.critical), Some(true), "{name}");
+        }
+        assert!(policy.configured("GET orders/x").is_none() && !policy.for_route("GET b").1);
+        let kept = serde_json::to_value(&policy).unwrap();
+        assert_eq!(kept["routes"][1]["name"], "orders");
+        assert_eq!(serde_json::from_value::<Policy>(kept).unwrap(), policy);
     }
 }

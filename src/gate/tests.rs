@@ -26,11 +26,11 @@ fn after(seconds: u64) -> Facts<'static> {
 /// A policy that decides by the criteria named and asks for no duration.
 pub(super) fn policy(criteria: &[Criterion]) -> Policy {
     let default = GateSettings { criteria: criteria.to_vec(), min_duration: Duration::ZERO, ..GateSettings::default() };
-    Policy { default, routes: Vec::new() }
+    Policy { default, routes: Default::default() }
 }
 
 pub(super) fn configured(policy: &mut Policy, name: &str, critical: bool) {
-    policy.routes.push(RoutePolicy {
+    policy.routes.insert(RoutePolicy {
         name: name.into(),
         critical,
         named_by_body: false,
@@ -440,7 +440,7 @@ fn what_was_not_mirrored_is_taken_for_operations_like_those_that_were() {
         (result.verdict, (result.observed.unwrap() * 100.0).round())
     };
     assert_eq!(share(&policy, &with(0, 0)), (Verdict::Inconclusive, 9.0), "named otherwise, they are of this route");
-    policy.routes[0].named_by_body = true;
+    policy.routes.get_mut("rpc").unwrap().named_by_body = true;
     assert_eq!(share(&policy, &with(0, 0)), (Verdict::Pass, 100.0));
     assert_eq!(share(&policy, &with(0, 3)), (Verdict::Pass, 100.0), "a few that name none do not hold it up");
     assert_eq!(share(&policy, &with(900, 0)), (Verdict::Inconclusive, 50.0));
@@ -556,8 +556,9 @@ proptest! {
                 route.paired.n00 -= route.paired.n01;
             }
         }
-        let shown = route_bounds(&policy, &evidence);
+        let shown = route_bounds(&policy, &evidence, &[]);
         let judged = judge(&policy, &evidence, &after(100));
+        prop_assert_eq!(&route_bounds(&policy, &evidence, &judged.criteria), &shown);
         for result in judged.criteria.iter().filter(|c| c.criterion == Criterion::Divergence && c.samples > 0) {
             let (Some(lower), Some(upper), Some(limit)) = (result.lower, result.upper, result.limit) else {
                 return Err(TestCaseError::fail("a result without bounds"));

@@ -37,7 +37,7 @@ impl Weights {
         };
         let mut seen: BTreeMap<Option<&str>, u64> = BTreeMap::new();
         let routes = order.map(|name| {
-            let route = policy.routes.iter().find(|r| policy.is(r, name)).map(|r| r.name.as_str());
+            let route = policy.configured(name).map(|r| r.name.as_str());
             let j = seen.entry(route).or_insert(0);
             *j += 1;
             let share = if route.is_some() { configured } else { late };

@@ -36,6 +36,8 @@ pub struct Asked {
     pub record: LegRecord,
     /// Why it is not judged: a reason on our side or the client's, nothing to hold against the leg.
     pub spoilt: Option<Incomparable>,
+    /// Its body went on long past the primary's.
+    pub overran: bool,
 }
 
 /// Sends the request to `upstream` and collects the whole answer. Its clock starts when it is `due`, or when
@@ -66,7 +68,7 @@ pub async fn ask(
             () = deadline => Err(()),
         }
     };
-    let SoFar { mut timing, mut spoilt, begun, paused } = so_far;
+    let SoFar { mut timing, mut spoilt, begun, paused, overran } = so_far;
     let outcome = collected.unwrap_or_else(|()| match begun {
         Some(Begun { answer, recorder }) if paused || Stream::of(&answer.headers).is_some() => {
             if Stream::of(&answer.headers).is_none() {
@@ -86,7 +88,7 @@ pub async fn ask(
     }
     timing.last_byte = due.elapsed();
     let class = outcome.class();
-    Asked { outcome, record: LegRecord { class, timing }, spoilt }
+    Asked { outcome, record: LegRecord { class, timing }, spoilt, overran }
 }
 
 /// That a leg gave `what` in its time.
@@ -103,6 +105,7 @@ struct SoFar {
     begun: Option<Begun>,
     /// Its body was not read for a while, for the primary's sake.
     paused: bool,
+    overran: bool,
 }
 
 /// An answer on its way: what is there of it when there is no more time.
@@ -122,7 +125,7 @@ async fn collect(
     beside: Beside<'_>,
     so_far: &mut SoFar,
 ) -> Outcome {
-    let SoFar { timing, spoilt, begun, paused } = so_far;
+    let SoFar { timing, spoilt, begun, paused, overran } = so_far;
     let mark = [(MARK, HeaderValue::from_static(leg.as_str()))];
     let ask = request(leg, question, settings, &mark);
     let body = match &question.body {
@@ -141,7 +144,7 @@ async fn collect(
     timing.connect = sent.connect;
     timing.first_byte = Some(due.elapsed().saturating_sub(sent.connect));
     let (parts, mut body) = sent.response.into_parts();
-    let mut reading = Reading::new(beside, parts.version, body.size_hint().exact(), question.max_body);
+    let mut reading = Reading::new(beside, (parts.version, parts.status), body.size_hint().exact(), question.max_body);
     let mut headers = parts.headers;
     crate::upstream::strip_hop_by_hop(&mut headers);
     let mut recorder = Recorder::new(question.max_body, budget.clone());
@@ -168,7 +171,16 @@ async fn collect(
                 let Some(chunk) = take(frame, recorder, &mut answer.trailers) else { continue };
                 match reading.goes_on(chunk, recorder.length(), body.is_end_stream(), paused).await {
                     Ok(()) => {}
-                    Err(Stop::Overran(failure)) => break BodyEnd::Broken(failure),
+                    Err(Stop::Overran(failure)) => {
+                        *overran = true;
+                        match failure {
+                            Some(failure) => break BodyEnd::Broken(failure),
+                            None => {
+                                unread = Some(Captured::Unread { length: recorder.length() });
+                                break BodyEnd::Complete;
+                            }
+                        }
+                    }
                     Err(Stop::Longer(length)) => {
                         unread = Some(Captured::Unread { length });
                         break BodyEnd::Complete;

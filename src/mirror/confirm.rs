@@ -106,8 +106,10 @@ async fn ask(job: Job, desk: Desk) {
     let (primary, candidate) = tokio::join!(
         async {
             let asked = legs.ask(Leg::Primary, question, settings, due, Beside::Leads(&passing)).await;
-            if matches!(&asked.outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Complete) {
-                passing.whole();
+            if let Outcome::Answer(answer) = &asked.outcome
+                && answer.end == BodyEnd::Complete
+            {
+                passing.whole(answer.status);
             }
             asked
         },

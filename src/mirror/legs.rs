@@ -83,7 +83,7 @@ impl Legs {
         }
         match asked.spoilt {
             Some(_) => self.breaker(leg).skipped(Instant::now()),
-            None if is_transport_failure(&asked.outcome) => self.breaker(leg).failed(Instant::now()),
+            None if asked.overran || is_transport_failure(&asked.outcome) => self.breaker(leg).failed(Instant::now()),
             None => self.breaker(leg).succeeded(),
         }
         asked

@@ -5,7 +5,7 @@
 use crate::flow::{Passing, Progress, Stage};
 use crate::model::{Failure, FailureKind, Incomparable, Limit, Permit};
 use crate::report::thousands;
-use http::Version;
+use http::{StatusCode, Version};
 use std::sync::Arc;
 
 /// A body may be longer than the primary's by so much, or twice as long, whatever `mirror.max_body` is.
@@ -32,6 +32,7 @@ pub(super) struct Reading<'a> {
     beside: Beside<'a>,
     /// Where reading may pause: over HTTP/2 the others on its connection would come to a halt as well.
     may_pause: bool,
+    status: StatusCode,
     /// The length that the head promises.
     declared: Option<u64>,
     max_body: u64,
@@ -42,8 +43,9 @@ pub(super) struct Reading<'a> {
 /// Why a body is not read on.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// It has become so much longer than the primary's that it need not end.
-    Overran(Failure),
+    /// It has become so much longer than the primary's that it need not end. Beside an answer of another status that is
+    /// no failure of its own: there is none.
+    Overran(Option<Failure>),
     /// Its own head says the same.
     Longer(u64),
     /// For a reason of our own: the exchange is not judged.
@@ -58,8 +60,20 @@ pub(super) fn together(max_body: usize) -> usize {
 // === impl Reading ===
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(beside: Beside<'a>, version: Version, declared: Option<u64>, max_body: usize) -> Self {
-        Self { beside, may_pause: version != Version::HTTP_2, declared, max_body: max_body as u64, permit: None }
+    pub(super) fn new(
+        beside: Beside<'a>,
+        (version, status): (Version, StatusCode),
+        declared: Option<u64>,
+        max_body: usize,
+    ) -> Self {
+        Self {
+            beside,
+            may_pause: version != Version::HTTP_2,
+            status,
+            declared,
+            max_body: max_body as u64,
+            permit: None,
+        }
     }
 
     /// A chunk has come, `length` bytes with those before it, and the last of them where it `ended`. Waits for a primary
@@ -85,7 +99,10 @@ impl<'a> Reading<'a> {
             }
             Beside::Follows { primary, overrun } => (primary, overrun),
         };
-        while !ended {
+        if ended {
+            return Ok(());
+        }
+        loop {
             let (passed, stage) = primary.now();
             let twice = passed.saturating_mul(2);
             let beyond_free = length.saturating_sub(twice.max(passed + FREE));
@@ -101,13 +118,15 @@ impl<'a> Reading<'a> {
                 (Stage::Open, _) => return Ok(()),
                 // Nothing is compared.
                 (Stage::Lost, _) => return Err(Stop::Ours(Incomparable::Budget)),
-                (Stage::Whole, _) if too_long => return Err(Stop::Overran(overran(length, passed))),
+                (Stage::Whole, _) if too_long => {
+                    let failure = primary.has_status(self.status).then(|| overran(length, passed));
+                    return Err(Stop::Overran(failure));
+                }
                 (Stage::Whole, _) if self.charge(beyond_free, overrun) => return Ok(()),
                 // Its detail would be lost, and that it is longer says nothing yet.
                 (Stage::Whole, _) => return Err(Stop::Ours(Incomparable::CaptureLost)),
             }
         }
-        Ok(())
     }
 
     fn charge(&mut self, bytes: u64, overrun: &Arc<Limit>) -> bool {
@@ -151,13 +170,13 @@ mod tests {
 
         fn whole(passed: usize) -> Self {
             let mut stage = Self::new(passed);
-            stage.passing.take().unwrap().whole();
+            stage.passing.take().unwrap().whole(StatusCode::OK);
             stage
         }
 
         fn reading(&self, version: Version, declared: Option<u64>) -> Reading<'_> {
             let beside = Beside::Follows { primary: &self.primary, overrun: &self.overrun };
-            Reading::new(beside, version, declared, BODY)
+            Reading::new(beside, (version, StatusCode::OK), declared, BODY)
         }
     }
 
@@ -177,7 +196,7 @@ mod tests {
             let stage = Stage::whole(primary);
             let mut reading = stage.reading(Version::HTTP_11, None);
             assert!(matches!(now(&mut reading, limit), Some(Ok(()))), "{primary}");
-            let Some(Err(Stop::Overran(failure))) = now(&mut reading, limit + 1) else {
+            let Some(Err(Stop::Overran(Some(failure)))) = now(&mut reading, limit + 1) else {
                 panic!("{primary} is read on")
             };
             assert_eq!(failure.kind, FailureKind::Timeout);

@@ -14,7 +14,8 @@ pub enum Captured {
     /// Past a cap: xxh3-128 with seed 0 of all bytes, and how many there were. `given_up` says that it was not the
     /// body's own size: the bytes would have been kept, had there been room for them.
     Digest { xxh3: u128, length: u64, given_up: bool },
-    /// Not read to its end, because its declared length alone says that it is another body.
+    /// Not read to its end, because what is known of its length alone says that it is another body: so many bytes, or
+    /// more.
     Unread { length: u64 },
 }
 
@@ -82,7 +83,7 @@ impl Captured {
     pub fn summary(&self) -> String {
         match self.xxh3() {
             Some(xxh3) => format!("{} bytes, xxh3 {xxh3:032x}", self.len()),
-            None => format!("{} bytes by its head, not read further", self.len()),
+            None => format!("{} bytes or more, not read further", self.len()),
         }
     }
 

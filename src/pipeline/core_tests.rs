@@ -314,7 +314,7 @@ fn judging() -> (Core, Arc<Inbox>) {
         min_duration: Duration::ZERO,
         ..Default::default()
     };
-    let policy = Some(Policy { default: settings, routes: vec![] });
+    let policy = Some(Policy { default: settings, routes: Default::default() });
     (Core::new(LedgerOptions { policy, ..options(None) }, moment(0)), Inbox::new(4))
 }
 

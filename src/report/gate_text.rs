@@ -189,15 +189,7 @@ fn pass(out: &mut String, j: &Judgement, context: &GateContext<'_>, style: Style
         );
         writeln!(out, "        {}", style.wrap(&line, 8))?;
     }
-    let odds = match j.alpha_pass.filter(|a| *a > 0.0 && *a <= 1.0) {
-        Some(alpha) => format!("at most 1 in {:.0}", (1.0 / alpha).floor()),
-        None => "at most the share `gate.alpha_pass`".to_owned(),
-    };
-    let meaning = format!(
-        "Of candidates beyond these limits {odds} would ever get this verdict, however often one asks. It speaks of \
-         the traffic of this epoch, not of traffic that never came."
-    );
-    writeln!(out, "        {}", style.wrap(&meaning, 8))?;
+    writeln!(out, "        {}", style.wrap(&words::pass_means(j.alpha_pass), 8))?;
     let alpha = j.alpha_pass.unwrap_or(0.0);
     if j.epoch.resets == 0 || alpha <= 0.0 {
         return Ok(());

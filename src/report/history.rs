@@ -4,6 +4,7 @@ use crate::evidence::{Counts, EpochInfo, PastEpoch};
 use crate::gate::{Criterion, History, Point, Row, Verdict};
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Series of routes in a report; the interface tells all of them.
@@ -121,7 +122,7 @@ impl HistoryReport {
         let mut told = Self::heads(history);
         // Whatever was judged at any time, by its latest row.
         let mut rows: Vec<&Row> = Vec::new();
-        let mut known = std::collections::HashSet::new();
+        let mut known = HashSet::new();
         for row in history.points().iter().rev().flat_map(|p| &p.rows) {
             let wanted = row.route.is_none() || route.is_none() || row.route.as_deref() == route;
             if wanted && known.insert((row.criterion, row.route.clone(), row.measure.clone())) {
@@ -158,11 +159,7 @@ impl HistoryReport {
 }
 
 fn series(history: &History, like: &Row) -> BoundSeries {
-    let at = |p: &Arc<Point>| {
-        let row = p.rows.iter().find(|row| row.is_like(like))?;
-        let Row { observed, lower, upper, limit, samples, .. } = *row;
-        Some(BoundPoint { at: p.at, observed, lower, upper, limit, samples })
-    };
+    let at = |p: &Arc<Point>| Some(bound_point(p.at, p.rows.iter().find(|row| row.is_like(like))?));
     BoundSeries {
         criterion: like.criterion,
         route: like.route.clone(),
@@ -171,6 +168,24 @@ fn series(history: &History, like: &Row) -> BoundSeries {
         verdict: like.verdict,
         points: history.points().iter().filter_map(at).collect(),
     }
+}
+
+/// How the divergence of these routes went, of each by its name.
+pub(super) fn divergence_of<'r>(history: &History, routes: &HashSet<&'r str>) -> HashMap<&'r str, Vec<BoundPoint>> {
+    let mut found: HashMap<&str, Vec<BoundPoint>> = HashMap::new();
+    for point in history.points() {
+        for row in point.rows.iter().filter(|row| row.criterion == Criterion::Divergence) {
+            if let Some(route) = row.route.as_deref().and_then(|route| routes.get(route)) {
+                found.entry(route).or_default().push(bound_point(point.at, row));
+            }
+        }
+    }
+    found
+}
+
+fn bound_point(at: Timestamp, row: &Row) -> BoundPoint {
+    let Row { observed, lower, upper, limit, samples, .. } = *row;
+    BoundPoint { at, observed, lower, upper, limit, samples }
 }
 
 const fn rank(verdict: Verdict) -> u8 {

@@ -87,7 +87,7 @@ pub fn html(report: &Report, examples: &Examples) -> String {
     let (counted, excused): (Vec<_>, Vec<_>) = report.divergences.iter().partition(|d| d.counted > 0);
     let routes = words::rows(report);
     let routes_left = routes.len().saturating_sub(MAX_ROUTES);
-    let routes = pages::route_rows(report, routes.into_iter().take(MAX_ROUTES));
+    let routes = pages::route_rows(report, None, routes.into_iter().take(MAX_ROUTES));
     let parts = pages::accounting(report);
     let shares: Vec<(&str, u64)> = parts.iter().map(|p| (p.class, p.count)).collect();
     let legs = pages::legs(&report.latency);
@@ -142,7 +142,7 @@ fn detail(report: &Report, d: &DivergenceReport, examples: &Examples, used: usiz
     let mut body = String::new();
     let mut written = 0;
     for example in list {
-        let e = &shown(example, &reasons, None, &d.route);
+        let e = &shown(example, &reasons, None, d);
         let one = pages::rendered(&One { e, at: pages::time(report.generated_at, example.at) });
         // A quarter of the file is left for the divergences still to come.
         if used + body.len() + one.len() > MAX_HTML_BYTES / 4 * 3 {

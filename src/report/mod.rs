@@ -36,6 +36,7 @@ pub use format::{Style, age, duration, share, thousands};
 pub use gate_markdown::gate_markdown;
 pub use gate_text::{GateContext, gate_text, progress_block, progress_line};
 pub use github::github;
+use history::divergence_of;
 pub use history::{BoundPoint, BoundSeries, EpochReport, HistoryDocument, HistoryPoint, HistoryReport, VerdictChange};
 pub use html::{MAX_HTML_BYTES, html};
 pub use json::{gate_json, json};

@@ -257,7 +257,7 @@ pub(crate) fn history(verdict: Verdict) -> History {
             (c.upper, c.lower) = (c.upper.map(|u| u * wide), c.lower.map(|l| l / wide));
         }
         judgement.epoch = last.epoch.clone();
-        let policy = Policy { default: Default::default(), routes: Vec::new() };
+        let policy = Policy { default: Default::default(), routes: Default::default() };
         let at = start() + Duration::from_secs(60 * minutes);
         history.push(Point::of(&judgement, &policy, &evidence("x"), at).unwrap());
     }

@@ -2,11 +2,11 @@
 
 use super::{EpochReport, HistoryReport};
 use crate::diff::Tier;
-use crate::evidence::{Counts, EpochInfo, Example, StatusCounts};
+use crate::evidence::{Counts, EpochInfo, Example, SPANS, StatusCounts};
 use crate::gate::{CriterionResult, Verdict};
 use crate::model::{Notice, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,6 +183,45 @@ impl ShareTrend {
         let counts = self.count.iter().zip(&self.compared);
         let from = |i: usize| self.from + Duration::from_secs(self.seconds.saturating_mul(i as u64));
         counts.enumerate().map(|(i, (count, all))| ShareSpan { from: from(i), count: *count, compared: *all }).collect()
+    }
+
+    /// Of what looks alike on several routes: how often it was seen, of all that these routes compared.
+    pub fn joined(parts: &[&DivergenceReport]) -> Option<Self> {
+        let trends = || parts.iter().filter_map(|d| Some((&*d.route, d.trend.as_ref()?)));
+        let spans = || trends().flat_map(|(route, trend)| trend.spans().into_iter().map(move |span| (route, span)));
+        // Powers of two, and every span begins at a multiple: the longest holds the others whole.
+        let mut seconds = trends().map(|(_, trend)| trend.seconds).max()?.max(1);
+        let at = |span: &ShareSpan, seconds: u64| span.from.as_micros() / 1_000_000 / seconds;
+        let ends = |seconds| {
+            let places = || spans().map(|(_, span)| at(&span, seconds));
+            Some((places().min()?, places().max()?))
+        };
+        let (mut first, mut last) = ends(seconds)?;
+        while last - first >= SPANS as u64 {
+            seconds = seconds.saturating_mul(2);
+            (first, last) = ends(seconds)?;
+        }
+        let mut joined = Self {
+            from: Timestamp::from_micros(first * seconds * 1_000_000),
+            seconds,
+            count: vec![0; (last - first + 1) as usize],
+            compared: vec![0; (last - first + 1) as usize],
+        };
+        let mut known = HashSet::new();
+        for (route, trend) in trends() {
+            // A route may show it in several ways; what it compared is told once.
+            let first_time = known.insert(route);
+            for span in trend.spans() {
+                let place = (at(&span, seconds) - first) as usize;
+                let slots = joined.count.get_mut(place).zip(joined.compared.get_mut(place));
+                if let Some((count, compared)) = slots {
+                    *count += span.count;
+                    *compared += if first_time { span.compared } else { 0 };
+                }
+            }
+        }
+        joined.count.iter_mut().zip(&joined.compared).for_each(|(count, compared)| *count = (*count).min(*compared));
+        Some(joined)
     }
 }
 

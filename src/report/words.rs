@@ -14,6 +14,18 @@ pub(super) const MEANING_READ: &str = "tau is the limit of a route, and alpha_pa
      all that may fail. It speaks of the requests compared in this epoch; it does not say that the rate is below tau in \
      the long run, or for traffic that never came.";
 
+/// What a pass is worth, in a sentence.
+pub(super) fn pass_means(alpha_pass: Option<f64>) -> String {
+    let odds = match alpha_pass.filter(|a| *a > 0.0 && *a <= 1.0) {
+        Some(alpha) => format!("at most 1 in {:.0}", (1.0 / alpha).floor()),
+        None => "at most the share gate.alpha_pass".to_owned(),
+    };
+    format!(
+        "Of candidates beyond these limits {odds} would ever get this verdict, however often one asks. It speaks of the \
+         traffic of this epoch, not of traffic that never came."
+    )
+}
+
 /// `2026.11.3`, or what stands in for a name.
 pub(super) fn build_name(report: &Report) -> &str {
     report.epoch.candidate_build.as_deref().unwrap_or("(build not named)")
@@ -335,6 +347,7 @@ pub(super) fn uncompared(report: &Report, names: usize) -> Vec<String> {
 pub(super) struct Group<'a> {
     /// The one that counts most.
     pub worst: &'a DivergenceReport,
+    pub all: Vec<&'a DivergenceReport>,
     pub routes: usize,
     pub counted: u64,
     /// counted / what those routes compared.
@@ -360,7 +373,7 @@ pub(super) fn groups<'a>(report: &'a Report) -> Vec<Group<'a>> {
         let share = if compared == 0 { 0.0 } else { counted as f64 / compared as f64 };
         let first_seen = list.iter().map(|d| d.first_seen).min()?;
         let last_seen = list.iter().map(|d| d.last_seen).max()?;
-        Some(Group { worst: list.first()?, routes: routes.len(), counted, share, first_seen, last_seen })
+        Some(Group { worst: list.first()?, routes: routes.len(), all: list, counted, share, first_seen, last_seen })
     };
     let mut groups: Vec<Group<'a>> = alike.into_values().filter_map(group).collect();
     groups.sort_by(|a, b| {

@@ -138,7 +138,7 @@ fn the_switch_the_key_and_the_policy_survive() {
     let (key, id) = (stored.redact_key, stored.store_id.clone());
     assert!(stored.mirroring && stored.policy.is_none() && stored.last_commit.is_none());
     let book = resume(stored);
-    let policy = crate::gate::Policy { default: Default::default(), routes: vec![] };
+    let policy = crate::gate::Policy { default: Default::default(), routes: Default::default() };
     store
         .commit(Batch {
             book: &book,

@@ -73,7 +73,7 @@
     live.classList.toggle("stale", lost);
     connection.classList.toggle("lost", lost);
     connection.classList.toggle("live", !lost && stream !== null);
-    connection.textContent = lost ? `Not connected: these numbers are ${age()} old` : stream ? "live" : "";
+    connection.textContent = lost ? `Not connected: these numbers are ${age()} old. Trying again.` : stream ? "live" : "";
   };
 
   const refresh = async () => {
@@ -91,7 +91,6 @@
       prepare(page);
       if (next && String(getSelection()) === "") change(live, next);
       if (page.title && document.title !== page.title) document.title = page.title;
-      document.getElementById("as-of").replaceWith(document.importNode(page.getElementById("as-of"), true));
       fresh = Date.now();
       lost = false;
     } catch {

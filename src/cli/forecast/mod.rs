@@ -43,7 +43,7 @@ pub fn run(args: ForecastArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Fa
         requests
     };
     let policy = checked.as_ref().map(|c| c.gate.clone()).or(kept);
-    let policy = policy.unwrap_or_else(|| Policy { default: Default::default(), routes: Vec::new() });
+    let policy = policy.unwrap_or_else(|| Policy { default: Default::default(), routes: Default::default() });
     let traffic = traffic(&requests, checked.as_ref(), &args, &specs)?;
     if !quiet {
         notes.iter().for_each(|note| say(&format!("note: {note}\n")));

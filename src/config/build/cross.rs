@@ -84,7 +84,7 @@ fn warn(sources: &Sources<'_>, checked: &mut Checked) {
                 .into(),
         );
     }
-    for policy in &checked.gate.routes {
+    for policy in checked.gate.routes.iter() {
         let (own, all) = (&policy.settings, &checked.gate.default);
         let for_all = [
             ("coverage", own.coverage != all.coverage),

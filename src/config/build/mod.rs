@@ -49,7 +49,7 @@ pub(super) fn build(sources: &Sources<'_>, candidate_build: Option<String>) -> C
         schema: sides::schema(sources, &mut warnings).map(Arc::new),
         redact: sides::redact(sources, &mut warnings),
         store: sides::store(sources),
-        gate: crate::gate::Policy { default: gate, routes: policies },
+        gate: crate::gate::Policy { default: gate, routes: policies.into() },
         telemetry: sides::telemetry(sources),
         primary,
         candidate,

@@ -115,7 +115,7 @@ impl Plan<'_> {
 
     fn configured(&self, row: &CriterionForecast) -> Option<&str> {
         let route = row.route.as_deref()?;
-        self.policy.routes.iter().find(|r| self.policy.is(r, route)).map(|r| r.name.as_str())
+        self.policy.configured(route).map(|r| r.name.as_str())
     }
 
     fn more_mirrored(&self, row: &CriterionForecast) -> Option<Change> {
@@ -139,9 +139,11 @@ impl Plan<'_> {
 
     fn not_critical(&self, row: &CriterionForecast) -> Option<Change> {
         let name = self.configured(row)?.to_owned();
-        let critical = self.policy.routes.iter().any(|r| r.name == name && r.critical);
+        let critical = self.policy.routes.get(&name).is_some_and(|r| r.critical);
         let edit = |policy: &mut Policy, _: &mut Traffic| {
-            policy.routes.iter_mut().filter(|r| r.name == name).for_each(|r| r.critical = false);
+            if let Some(route) = policy.routes.get_mut(&name) {
+                route.critical = false;
+            }
         };
         critical.then(|| self.change(row, "critical = false", "gate", edit)).flatten()
     }
@@ -172,7 +174,7 @@ impl Plan<'_> {
         steps.filter(|step| *step > limit * 1.000_001 && *step <= MOST_TOLERANT).find_map(|step| {
             let edit = |policy: &mut Policy, _: &mut Traffic| {
                 let name = self.configured(row);
-                let own = policy.routes.iter_mut().find(|r| Some(r.name.as_str()) == name);
+                let own = name.and_then(|name| policy.routes.get_mut(name));
                 let settings = own.map_or(&mut policy.default, |r| &mut r.settings);
                 *limit_of(settings, key) = step;
             };
@@ -181,17 +183,19 @@ impl Plan<'_> {
     }
 
     fn is_unseen_critical(&self, row: &CriterionForecast) -> bool {
-        self.policy.routes.iter().any(|r| r.critical && row.route.as_deref() == Some(r.name.as_str()))
+        row.route.as_deref().and_then(|name| self.policy.routes.get(name)).is_some_and(|r| r.critical)
     }
 
     /// A route whose latency is not judged.
     fn without_latency(&self, row: &CriterionForecast) -> Option<Change> {
         let name = self.configured(row)?.to_owned();
-        let settings = &self.policy.routes.iter().find(|r| r.name == name)?.settings;
+        let settings = &self.policy.routes.get(&name)?.settings;
         let rest: Vec<Criterion> = settings.criteria.iter().copied().filter(|c| *c != Criterion::Latency).collect();
         let named: Vec<String> = rest.iter().map(|c| format!("\"{}\"", c.as_str())).collect();
         self.change(row, format!("criteria = [{}]", named.join(", ")), "gate", move |policy, _| {
-            policy.routes.iter_mut().filter(|r| r.name == name).for_each(|r| r.settings.criteria.clone_from(&rest));
+            if let Some(route) = policy.routes.get_mut(&name) {
+                route.settings.criteria.clone_from(&rest);
+            }
         })
     }
 

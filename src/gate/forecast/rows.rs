@@ -7,7 +7,7 @@ use super::{
     Criterion, CriterionForecast, ExpectedRates, ExpectedRoute, Mirrored, Plan, Policy, TAIL, divergence, seconds,
 };
 use crate::stats::Unseen;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,11 +69,11 @@ impl Plan<'_> {
 
     /// Critical routes that nothing would be compared of.
     fn without_traffic(&self) -> Vec<CriterionForecast> {
-        let compared = |name: &str| self.pool.individual.iter().any(|route| Policy::name_of(route) == name);
-        let missing = self.policy.routes.iter().filter(|r| r.critical && !compared(&r.name));
+        let compared: HashSet<&str> = self.pool.individual.iter().map(|route| Policy::name_of(route)).collect();
+        let missing = self.policy.routes.iter().filter(|r| r.critical && !compared.contains(&*r.name));
         let describe = missing.map(|r| {
             let limits = divergence::limits(&r.settings, true, 1.0);
-            let given = self.traffic.iter().find(|(name, _)| self.policy.is(r, name));
+            let given = self.traffic.iter().find(|(name, _)| Policy::name_of(name) == r.name);
             let why = match given {
                 None => "no traffic is known of it",
                 Some((_, ExpectedRoute { mirrored: Mirrored::Method, .. })) => "its method is not mirrored",

@@ -156,7 +156,7 @@ fn what_stands_in_the_way_comes_with_what_would_do() {
     assert!(forecast.hopeless[0].changes.iter().take(2).all(|c| c.place == "[[route]] invoices"));
 
     // Each change does what it says.
-    policy.routes[0].settings.critical_tolerance = 0.0005;
+    policy.routes.get_mut("invoices").unwrap().settings.critical_tolerance = 0.0005;
     policy.default.coverage = 0.8;
     assert!(super::forecast(&policy, &traffic).can_pass);
 }

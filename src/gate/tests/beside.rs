@@ -23,7 +23,7 @@ fn rules_at_work_are_told_beside_the_verdict() {
 fn a_route_may_ask_for_a_longer_span_than_all_together() {
     let mut policy = policy(&[Criterion::Divergence, Criterion::Minimum]);
     configured(&mut policy, "orders", false);
-    policy.routes[0].settings.min_duration = Duration::from_secs(3_600);
+    policy.routes.get_mut("orders").unwrap().settings.min_duration = Duration::from_secs(3_600);
     let clean = evidence(&[("GET orders", 10_000, 0), ("GET /a", 10_000, 0)]);
     let judged = judge(&policy, &clean, &after(1_800));
     assert_eq!((judged.verdict, judged.eta_seconds), (Verdict::Inconclusive, Some(1_800)));

@@ -314,7 +314,7 @@ fn what_finds_no_place_in_the_table_is_new_every_time() {
 
 #[test]
 fn a_gate_as_it_comes_passes_on_enough_of_everything() {
-    let policy = Policy { default: GateSettings::default(), routes: Vec::new() };
+    let policy = Policy { default: GateSettings::default(), routes: Default::default() };
     assert_eq!(policy.latency_terms("GET /a"), LatencyTerms::default());
     let mut all = evidence(&[]);
     // A day of one exchange every two seconds.

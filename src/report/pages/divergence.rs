@@ -2,8 +2,10 @@
 
 use super::super::compare::{Block, State, compare, cut, written};
 use super::super::plots::{Markup, share_sparkline, shares};
-use super::super::{DivergenceDetail, Report, ShareSpan, ShareTrend, confirmed, duration, find, share};
-use super::{Deed, Frame, Look, Query, filters, rendered};
+use super::super::{
+    DivergenceDetail, DivergenceReport, Report, ShareSpan, ShareTrend, confirmed, duration, find, share,
+};
+use super::{Frame, Visit, filters, rendered};
 use crate::diff::{Finding, Tier};
 use crate::evidence::{Evidence, Example, ExampleMessage};
 use askama::Template;
@@ -35,7 +37,10 @@ struct Divergence<'a> {
 /// One example, written out.
 pub struct Shown<'a> {
     pub example: &'a Example,
-    pub differences: Vec<(&'a Finding, Option<String>)>,
+    /// Those that are the divergence itself.
+    pub own: Vec<(&'a Finding, Option<String>)>,
+    /// What else differs in this exchange.
+    pub others: Vec<(&'a Finding, Option<String>)>,
     pub request: String,
     pub blocks: Vec<Block>,
     pub curl: Option<String>,
@@ -56,13 +61,14 @@ struct Trial {
 const MAX_INLINE: usize = 6 * 1024;
 
 /// The page of one divergence; `None` where there is none of that name in the newest epoch.
-pub fn divergence(look: &Look, deeds: &[Deed], fingerprint: &str, query: &Query) -> Option<String> {
+pub fn divergence(visit: &Visit<'_>, fingerprint: &str) -> Option<String> {
+    let Visit { look, query, .. } = *visit;
     let d = &find(&look.evidence, fingerprint)?;
     let report = &look.report;
     let at = query.get("example").and_then(|n| n.parse::<usize>().ok()).unwrap_or(1).clamp(1, d.examples.len().max(1));
     let reasons = Reasons::of(report, &d.route);
     Some(rendered(&Divergence {
-        frame: Frame::new(look, deeds, "/divergences", &d.fingerprint, query.get("epoch")),
+        frame: Frame::new(visit, "/divergences", &d.fingerprint),
         compared: report.routes.iter().find(|r| r.route == d.route).map_or(0, |r| r.counts.compared),
         confirmed: confirmed(d.asked_again, d.transient),
         spark: d.trend.as_ref().map(share_sparkline).unwrap_or_default(),
@@ -71,7 +77,7 @@ pub fn divergence(look: &Look, deeds: &[Deed], fingerprint: &str, query: &Query)
         spans: d.trend.as_ref().map(ShareTrend::spans).unwrap_or_default(),
         span: d.trend.as_ref().map_or_else(String::new, |t| duration(Duration::from_secs(t.seconds))),
         at,
-        shown: d.examples.get(at - 1).map(|e| shown(e, &reasons, report.proxy.listen.as_deref(), &d.route)),
+        shown: d.examples.get(at - 1).map(|e| shown(e, &reasons, report.proxy.listen.as_deref(), d)),
         rule: rule(d),
         trial: trial(&look.evidence, d, &reasons),
         d,
@@ -118,14 +124,22 @@ impl<'a> Reasons<'a> {
 }
 
 /// An example written out for a page.
-pub fn shown<'a>(example: &'a Example, reasons: &Reasons<'_>, listen: Option<&str>, route: &str) -> Shown<'a> {
+pub fn shown<'a, E>(
+    example: &'a Example,
+    reasons: &Reasons<'_>,
+    listen: Option<&str>,
+    d: &DivergenceReport<E>,
+) -> Shown<'a> {
+    let all = example.differences.iter().map(|f| (f, reasons.why(f)));
+    let (own, others) = all.partition(|(f, _)| f.location == d.location && f.kind == d.kind);
     Shown {
         example,
-        differences: example.differences.iter().map(|f| (f, reasons.why(f))).collect(),
+        own,
+        others,
         request: cut(&written(&example.request), MAX_INLINE),
         blocks: compare(example, &|f| reasons.why(f)),
         curl: listen.and_then(|listen| curl(listen, &example.request)),
-        diff: diff(example, route),
+        diff: diff(example, &d.route),
     }
 }
 

@@ -1,7 +1,7 @@
 //! All divergences, filtered, sorted, in pages.
 
 use super::super::{DivergenceReport, Report};
-use super::{Deed, DivergenceRow, Frame, Look, Paged, Query, filters, rendered};
+use super::{DivergenceRow, Frame, Paged, Query, Visit, filters, rendered};
 use askama::Template;
 use std::cmp::Reverse;
 
@@ -23,7 +23,8 @@ struct Divergences<'a> {
 }
 
 /// The list as the query wants it.
-pub fn divergences(look: &Look, deeds: &[Deed], query: &Query) -> String {
+pub fn divergences(visit: &Visit<'_>) -> String {
+    let Visit { look, query, .. } = *visit;
     let report = &look.report;
     let show = query.get("show").unwrap_or("counted");
     let sort = query.get("sort").unwrap_or("exchanges");
@@ -61,7 +62,7 @@ pub fn divergences(look: &Look, deeds: &[Deed], query: &Query) -> String {
         names
     };
     rendered(&Divergences {
-        frame: Frame::new(look, deeds, "/divergences", "Divergences", query.get("epoch")),
+        frame: Frame::new(visit, "/divergences", "Divergences"),
         report,
         query,
         shows: shows.into_iter().map(|(k, name)| (k, name, all.iter().filter(|d| shown(d, k)).count())).collect(),

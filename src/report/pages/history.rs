@@ -1,7 +1,7 @@
 //! How the bounds closed in, the epochs and what became of them, and what people did.
 
 use super::super::{EpochReport, Report, chart, duration, words};
-use super::{Deed, Frame, Look, Markup, Query, filters, rendered};
+use super::{Deed, Frame, Markup, Visit, filters, rendered};
 use crate::gate::Verdict;
 use askama::Template;
 
@@ -17,10 +17,11 @@ struct History<'a> {
 }
 
 /// The newest epoch first.
-pub fn history(look: &Look, deeds: &[Deed], query: &Query) -> String {
+pub fn history(visit: &Visit<'_>) -> String {
+    let Visit { look, deeds, .. } = *visit;
     let report = &look.report;
     rendered(&History {
-        frame: Frame::new(look, deeds, "/history", "History", query.get("epoch")),
+        frame: Frame::new(visit, "/history", "History"),
         report,
         covers: words::covers(report),
         charts: report.history.series.iter().map(|series| chart::bounds(series, &report.history.changes)).collect(),

@@ -1,6 +1,6 @@
 //! What a link that leads nowhere shows: most are about an epoch that is over.
 
-use super::{Deed, Frame, Look, Query, filters, rendered};
+use super::{Frame, Visit, filters, rendered};
 use askama::Template;
 
 #[derive(Template)]
@@ -11,6 +11,6 @@ struct Missing<'a> {
 }
 
 /// `here` is the list in which it was looked for; `what` says what is missing.
-pub fn missing(look: &Look, deeds: &[Deed], here: &'static str, what: &str, query: &Query) -> String {
-    rendered(&Missing { frame: Frame::new(look, deeds, here, "Not here", query.get("epoch")), what })
+pub fn missing(visit: &Visit<'_>, here: &'static str, what: &str) -> String {
+    rendered(&Missing { frame: Frame::new(visit, here, "Not here"), what })
 }

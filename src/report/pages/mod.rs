@@ -100,6 +100,16 @@ pub struct Deed {
     pub mirroring: Option<bool>,
 }
 
+/// What a page is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    pub look: &'a Look,
+    /// How long ago that was.
+    pub age: Duration,
+    pub deeds: &'a [Deed],
+    pub query: &'a Query,
+}
+
 /// What stands around every page: who it is about and what is wrong enough to be told everywhere.
 #[derive(Debug)]
 pub struct Frame<'a> {
@@ -107,6 +117,7 @@ pub struct Frame<'a> {
     /// The path of the page's place in the navigation.
     pub here: &'static str,
     pub look: &'a Look,
+    age: Duration,
     deeds: &'a [Deed],
     /// The epoch that the link named, where it is not the one shown.
     asked: Option<String>,
@@ -120,6 +131,9 @@ pub struct Banner {
     pub users: &'static str,
     pub evidence: String,
 }
+
+/// Older numbers say how old they are.
+const AGED: Duration = Duration::from_secs(3);
 
 const PAGES: [(&str, &str); 6] = [
     ("/", "Overview"),
@@ -142,19 +156,31 @@ impl Look {
 // === impl Frame ===
 
 impl<'a> Frame<'a> {
-    /// `epoch` is what the link says it is about.
-    pub fn new(look: &'a Look, deeds: &'a [Deed], here: &'static str, title: &str, epoch: Option<&str>) -> Self {
-        let asked = epoch.filter(|e| !e.is_empty() && *e != look.report.epoch.id).map(str::to_owned);
+    pub fn new(visit: &Visit<'a>, here: &'static str, title: &str) -> Self {
+        let Visit { look, age, deeds, query } = *visit;
+        let asked = query.get("epoch").filter(|epoch| *epoch != look.report.epoch.id).map(str::to_owned);
         let title = format!("{}, {title}", word(look.report.gate.verdict));
-        Self { title, here, look, deeds, asked }
+        Self { title, here, look, age, deeds, asked }
     }
 
     fn report(&self) -> &'a Report {
         &self.look.report
     }
 
+    /// When the page is made.
     fn now(&self) -> Timestamp {
+        self.as_of() + self.age
+    }
+
+    /// When its numbers were.
+    fn as_of(&self) -> Timestamp {
         self.look.report.generated_at
+    }
+
+    /// Its time alone: the day is that of reading.
+    fn as_of_shown(&self) -> String {
+        let exact = to_second(self.as_of());
+        exact.split_once(' ').map_or_else(|| exact.clone(), |(_, time)| time.to_owned())
     }
 
     /// Path, name, and whether it is this one.
@@ -213,6 +239,11 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// How old the numbers are, where a reader should know; a moment is no age.
+    fn aged(&self) -> Option<String> {
+        (self.age >= AGED).then(|| duration(self.age))
+    }
+
     /// A time with the relative time beside it.
     fn time(&self, then: impl Plain<Timestamp>) -> Markup {
         time(self.now(), then.plain())
@@ -233,17 +264,18 @@ impl<'a> Frame<'a> {
         })
     }
 
-    fn banners(&self) -> Vec<Banner> {
-        const AS_BEFORE: &str = "none. They are served by the primary as before";
+    /// What is most wrong, and what else is.
+    fn banner(&self) -> Option<(Banner, Vec<String>)> {
+        const AS_BEFORE: &str = "nothing: the primary serves them as before";
         let skipped = &self.report().totals.not_mirrored;
         let since = |at: Option<Timestamp>| match at {
             Some(at) => self.time(at),
             None => Markup::new("before this process started".to_owned()),
         };
-        let mut out = Vec::new();
+        let mut all = Vec::new();
         if !self.mirroring() {
             let stopped = self.deeds.iter().rev().find_map(|d| (d.mirroring == Some(false)).then_some(d.at));
-            out.push(Banner {
+            let banner = Banner {
                 what: "Mirroring is stopped".to_owned(),
                 since: since(stopped),
                 users: AS_BEFORE,
@@ -251,28 +283,37 @@ impl<'a> Frame<'a> {
                     "nothing is compared. {} requests are in the bucket disabled so far",
                     super::thousands(skipped.disabled)
                 ),
-            });
+            };
+            // Of all that may be wrong at once this explains the most.
+            all.push((1, banner));
         }
         for notice in &self.report().notices {
-            let evidence = match &*notice.code {
-                // The control's breaker stops no comparison.
-                "breaker_open" if notice.message.contains("candidate") => format!(
-                    "what is skipped is in the bucket breaker_open, {} requests so far, and is not held against the candidate",
-                    super::thousands(skipped.breaker_open)
+            let (rank, evidence) = match &*notice.code {
+                "store_failing" => (
+                    0,
+                    "what is counted from now on may be lost at a restart, so there is no pass until it is durable again"
+                        .to_owned(),
                 ),
-                "store_failing" => {
-                    "what is counted from now on may be lost at a restart, so there is no pass until it is \
-                                    durable again"
-                        .to_owned()
-                }
+                // The control's breaker stops no comparison.
+                "breaker_open" if notice.message.contains("candidate") => (
+                    2,
+                    format!(
+                        "what is skipped is in the bucket breaker_open, {} requests so far, and is not held against the \
+                         candidate",
+                        super::thousands(skipped.breaker_open)
+                    ),
+                ),
                 _ => continue,
             };
-            out.push(Banner { what: upper(&notice.message), since: since(notice.since), users: AS_BEFORE, evidence });
+            let (what, since) = (upper(&notice.message), since(notice.since));
+            all.push((rank, Banner { what, since, users: AS_BEFORE, evidence }));
         }
-        out
+        all.sort_by_key(|(rank, _)| *rank);
+        let mut all = all.into_iter().map(|(_, banner)| banner);
+        Some((all.next()?, all.map(|banner| banner.what).collect()))
     }
 
-    /// The notices that no banner tells of.
+    /// The notices that the banner does not tell of.
     fn notices(&self) -> Vec<(&'static str, &'a Notice)> {
         let told = |n: &&Notice| {
             n.code != "mirroring_off"
@@ -298,9 +339,16 @@ pub(super) fn severity(notice: &Notice) -> &'static str {
 
 /// A time in UTC with the relative time before it, to the second; the exact one is in the attribute.
 pub(super) fn time(now: Timestamp, then: Timestamp) -> Markup {
+    Markup::new(format!(
+        "<time datetime=\"{then}\"><b>{}</b> <small>{}</small></time>",
+        age(now, then),
+        to_second(then)
+    ))
+}
+
+fn to_second(then: Timestamp) -> String {
     let exact = then.to_string();
-    let shown = exact.get(..19).map_or_else(|| exact.clone(), |t| format!("{} UTC", t.replace('T', " ")));
-    Markup::new(format!("<time datetime=\"{exact}\"><b>{}</b> <small>{shown}</small></time>", age(now, then)))
+    exact.get(..19).map_or_else(|| exact.clone(), |t| format!("{} UTC", t.replace('T', " ")))
 }
 
 /// A route's name, escaped; a long one breaks where its segments do.
@@ -329,3 +377,6 @@ pub fn encoded(text: &str) -> String {
 pub(super) fn rendered(page: &impl askama::Template) -> String {
     page.render().unwrap_or_else(|error| format!("the page could not be written: {}", Html(error)))
 }
+
+#[cfg(test)]
+mod tests;

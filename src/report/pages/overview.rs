@@ -4,8 +4,8 @@ use super::super::format::bytes;
 use super::super::plots::{Markup, bar, quantiles, traffic};
 use super::super::{LatencySummary, Report, chart, duration, share, thousands, words};
 use super::{
-    Deed, DivergenceRow, Frame, Look, Part, Query, RouteRow, accounting, criteria, divergence_rows, filters, legs,
-    rendered, route_rows, why,
+    DivergenceRow, Frame, Look, Part, RouteRow, Visit, accounting, criteria, divergence_rows, filters, legs, rendered,
+    route_rows, why,
 };
 use crate::gate::{Criterion, Verdict};
 use crate::model::Leg;
@@ -45,18 +45,19 @@ struct Tile {
 }
 
 /// The overview.
-pub fn overview(look: &Look, deeds: &[Deed], query: &Query) -> String {
+pub fn overview(visit: &Visit<'_>) -> String {
+    let look = visit.look;
     let report = &look.report;
     let parts = accounting(report);
     let shares: Vec<(&str, u64)> = parts.iter().map(|p| (p.class, p.count)).collect();
-    let routes = route_rows(report, words::rows(report).into_iter().take(MOST));
+    let routes = route_rows(report, Some(&look.history), words::rows(report).into_iter().take(MOST));
     let legs = legs(&report.latency);
     let t = &report.totals;
     let divergences = divergence_rows(report, MOST);
     // The report has those that decide first.
     let closing = report.history.series.iter().find(|s| s.criterion == Criterion::Divergence && s.points.len() > 1);
     rendered(&Overview {
-        frame: Frame::new(look, deeds, "/", "Overview", query.get("epoch")),
+        frame: Frame::new(visit, "/", "Overview"),
         report,
         why: why(report, MOST),
         criteria: criteria(report),

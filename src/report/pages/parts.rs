@@ -3,10 +3,12 @@
 use super::super::format::{digits, part};
 use super::super::plots::{Markup, interval, progress, share_sparkline, sparkline};
 use super::super::{
-    BoundSeries, DivergenceReport, Latency, LatencyRatio, LatencySummary, Report, RouteReport, share, thousands, words,
+    DivergenceReport, Latency, LatencyRatio, LatencySummary, Report, RouteReport, ShareTrend, divergence_of, share,
+    thousands, words,
 };
-use crate::gate::{Criterion, CriterionResult, Verdict};
+use crate::gate::{Criterion, CriterionResult, History, Verdict};
 use crate::model::Timestamp;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A part of all requests: where they ended.
@@ -139,14 +141,24 @@ pub struct RouteRow<'a> {
     pub worst: Option<&'a DivergenceReport>,
 }
 
-/// Routes as tables show them, of [`words::rows`] those that are shown.
-pub fn route_rows<'a>(report: &'a Report, shown: impl IntoIterator<Item = words::Row<'a>>) -> Vec<RouteRow<'a>> {
-    let trend = |route: Option<&RouteReport>| {
-        let route = route?;
-        let of_route =
-            |s: &&BoundSeries| s.criterion == Criterion::Divergence && s.route.as_ref() == Some(&route.route);
-        Some(sparkline(&report.history.series.iter().find(of_route)?.points))
+/// Routes as tables show them, of [`words::rows`] those that are shown. Without the `history` that the report was made
+/// of, what the report itself has of it is drawn.
+pub fn route_rows<'a>(
+    report: &'a Report,
+    history: Option<&History>,
+    shown: impl IntoIterator<Item = words::Row<'a>>,
+) -> Vec<RouteRow<'a>> {
+    let shown: Vec<_> = shown.into_iter().collect();
+    let trends = match history {
+        Some(history) => {
+            divergence_of(history, &shown.iter().filter_map(|row| Some(&*row.route?.route)).collect::<HashSet<_>>())
+        }
+        None => {
+            let of_routes = report.history.series.iter().filter(|s| s.criterion == Criterion::Divergence);
+            of_routes.filter_map(|s| Some((s.route.as_deref()?, s.points.clone()))).collect()
+        }
     };
+    let trend = |route: &RouteReport| Some(sparkline(trends.get(&*route.route)?));
     shown
         .into_iter()
         .map(|row| RouteRow {
@@ -162,7 +174,7 @@ pub fn route_rows<'a>(report: &'a Report, shown: impl IntoIterator<Item = words:
                 (Some(rate), Some(limit)) => interval(rate, row.bounds, limit),
                 _ => Markup::default(),
             },
-            trend: trend(row.route).unwrap_or_default(),
+            trend: row.route.and_then(trend).unwrap_or_default(),
             ratio: row.route.map(|r| r.latency.ratio).unwrap_or_default(),
             worst: row.route.and_then(|r| words::worst_of(report, &r.route)),
             name: row.name,
@@ -182,7 +194,7 @@ pub struct DivergenceRow<'a> {
     pub summary: &'a str,
     pub exchanges: u64,
     pub share: String,
-    /// Its share over time, where it is of one route.
+    /// Its share over time.
     pub trend: Markup,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
@@ -214,10 +226,7 @@ pub fn divergence_rows(report: &Report, limit: usize) -> (Vec<DivergenceRow<'_>>
     let groups = words::groups(report);
     let all = groups.len();
     let rows = groups.into_iter().take(limit).map(|group| DivergenceRow {
-        trend: match &group.worst.trend {
-            Some(trend) if group.routes == 1 => share_sparkline(trend),
-            _ => Markup::default(),
-        },
+        trend: ShareTrend::joined(&group.all).as_ref().map(share_sparkline).unwrap_or_default(),
         first_seen: group.first_seen,
         last_seen: group.last_seen,
         place: match group.routes {

@@ -2,7 +2,7 @@
 
 use super::super::plots::{Markup, interval, quantiles};
 use super::super::{HistoryReport, LatencySummary, Report, RouteReport, chart, share, words};
-use super::{Deed, DivergenceRow, Frame, Look, Paged, Query, RouteRow, filters, rendered, route_rows};
+use super::{DivergenceRow, Frame, Paged, Query, RouteRow, Visit, filters, rendered, route_rows};
 use crate::evidence::StatusCounts;
 use crate::gate::CriterionResult;
 use askama::Template;
@@ -23,7 +23,8 @@ struct Routes<'a> {
 }
 
 /// Those of which something was compared; a query may ask for names that contain something.
-pub fn routes(look: &Look, deeds: &[Deed], query: &Query) -> String {
+pub fn routes(visit: &Visit<'_>) -> String {
+    let Visit { look, query, .. } = *visit;
     let report = &look.report;
     let mut list = words::rows(report);
     let all = list.len();
@@ -34,11 +35,11 @@ pub fn routes(look: &Look, deeds: &[Deed], query: &Query) -> String {
     let paged = Paged::new(list.len(), SIZE, query.get("page"));
     let (first, last) = (paged.first.saturating_sub(1), paged.last);
     rendered(&Routes {
-        frame: Frame::new(look, deeds, "/routes", "Routes", query.get("epoch")),
+        frame: Frame::new(visit, "/routes", "Routes"),
         report,
         query,
         all,
-        rows: route_rows(report, list.drain(..last).skip(first)),
+        rows: route_rows(report, Some(&look.history), list.drain(..last).skip(first)),
         caption: format!(
             "{}, worst first; p50 and p99 are the candidate's latency over the primary's",
             paged.caption()
@@ -74,7 +75,8 @@ struct Leg {
 }
 
 /// One route, with what the gate said of it over time; `None` where there is none of that name.
-pub fn route(look: &Look, deeds: &[Deed], name: &str, query: &Query) -> Option<String> {
+pub fn route(visit: &Visit<'_>, name: &str) -> Option<String> {
+    let look = visit.look;
     const MOST: usize = 20;
     let report = &look.report;
     let route = report.routes.iter().find(|r| &*r.route == name)?;
@@ -92,7 +94,7 @@ pub fn route(look: &Look, deeds: &[Deed], name: &str, query: &Query) -> Option<S
     let own = || report.divergences.iter().filter(|d| &*d.route == name);
     let measured: Vec<_> = legs.iter().map(|l| (l.name, l.latency)).collect();
     let history = HistoryReport::whole(&look.history, Some(name));
-    let frame = Frame::new(look, deeds, "/routes", name, query.get("epoch"));
+    let frame = Frame::new(visit, "/routes", name);
     Some(rendered(&Route {
         report,
         route,

@@ -1,7 +1,7 @@
 //! What each rule did, those to be looked at first before the others; and what is proposed.
 
 use super::super::{Report, RuleReport, RuleState, rule_toml, share, thousands};
-use super::{Deed, Frame, Look, Query, filters, rendered};
+use super::{Frame, Visit, filters, rendered};
 use crate::evidence::{Proposals, propose};
 use askama::Template;
 
@@ -53,7 +53,8 @@ pub fn rows(report: &Report) -> Vec<Row<'_>> {
 }
 
 /// The page.
-pub fn rules(look: &Look, deeds: &[Deed], query: &Query) -> String {
+pub fn rules(visit: &Visit<'_>) -> String {
+    let look = visit.look;
     let report = &look.report;
     let mut proposals = propose(&look.evidence, &report.rules.iter().map(|rule| rule.id.clone()).collect());
     let proposed = proposals.rules.iter().take(MOST_PROPOSED).map(|p| {
@@ -64,7 +65,7 @@ pub fn rules(look: &Look, deeds: &[Deed], query: &Query) -> String {
     let proposed = proposed.collect();
     proposals.left.truncate(MOST);
     rendered(&Rules {
-        frame: Frame::new(look, deeds, "/rules", "Rules", query.get("epoch")),
+        frame: Frame::new(visit, "/rules", "Rules"),
         report,
         rows: rows(report).into_iter().take(MOST).collect(),
         proposed,

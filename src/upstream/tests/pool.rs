@@ -28,7 +28,7 @@ async fn on_the_next(up: &Upstream, listener: &TcpListener, req: Request<LegBody
     };
     tokio::select! {
         biased;
-        sent = send(&up, req, GET) => sent.unwrap(),
+        sent = send(up, req, GET) => sent.unwrap(),
         () = serving => unreachable!(),
     }
 }
