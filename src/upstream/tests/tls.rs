@@ -14,8 +14,8 @@ struct Server {
     _dir: tempfile::TempDir,
 }
 
-/// A server that listens, and what accepts for it; without `h2` only HTTP/1.1 is offered.
-async fn listening(h2: bool) -> (Server, TcpListener, TlsAcceptor) {
+/// Serves what ALPN agrees on; without `h2` only HTTP/1.1 is offered.
+async fn serve(h2: bool) -> Server {
     let dir = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (ca, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
@@ -28,12 +28,6 @@ async fn listening(h2: bool) -> (Server, TcpListener, TlsAcceptor) {
         acceptor = TlsAcceptor::from(Arc::new(config));
     }
     let (listener, address) = listen().await;
-    (Server { address, ca, _dir: dir }, listener, acceptor)
-}
-
-/// Serves what ALPN agrees on.
-async fn serve(h2: bool) -> Server {
-    let (server, listener, acceptor) = listening(h2).await;
     tokio::spawn(async move {
         loop {
             let tcp = listener.accept().await.unwrap().0;
@@ -55,7 +49,7 @@ async fn serve(h2: bool) -> Server {
             });
         }
     });
-    server
+    Server { address, ca, _dir: dir }
 }
 
 impl Server {
@@ -96,31 +90,6 @@ async fn a_leg_without_http2_is_pooled_as_http1() {
     let both = [spawn_send(&up, get("/"), GET), spawn_send(&up, get("/"), GET)];
     for sending in both {
         assert_eq!(text(sending.await.unwrap().unwrap()).await, "hello");
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_nobody_asked_for_is_nobodys() {
-    let (server, listener, acceptor) = listening(false).await;
-    let up = server.upstream(server.trusting("localhost"));
-    tokio::spawn(async move {
-        let mut open = Vec::new();
-        loop {
-            let mut stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
-            while stream.read(&mut [0; 1024]).await.unwrap() == 0 {}
-            // Records of their own, which arrive together.
-            for body in ["mine", "odd!"] {
-                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{body}");
-                std::io::Write::write_all(&mut stream.get_mut().1.writer(), answer.as_bytes()).unwrap();
-            }
-            stream.flush().await.unwrap();
-            open.push(stream);
-        }
-    });
-    for _ in 0..2 {
-        let sent = send(&up, get("/"), GET).await.unwrap();
-        assert!(!sent.reused);
-        assert_eq!(text(sent).await, "mine");
     }
 }
 
