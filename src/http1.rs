@@ -13,6 +13,8 @@
 //! What clients may send is narrower than what can be read: [`crate::proxy::guard`] decides that, before anything here
 //! sees a request. Connections, who waits for whom, and timers are the business of both sides' own modules.
 
+#[cfg(test)]
+mod against_hyper;
 pub mod decoder;
 pub mod head;
 pub mod read;
@@ -22,4 +24,4 @@ pub mod writer;
 pub use decoder::{BodyError, Decoded, Decoder, Framing};
 pub use head::{AnswerHead, HeadError, HeadLimits};
 pub use spelling::Spelling;
-pub use writer::{BodyTrouble, WriteTrouble, Writer};
+pub use writer::{BodyTrouble, NEVER_TRAILERS, WriteTrouble, Writer};

@@ -1,9 +1,10 @@
-//! Answers, requests and rules from arbitrary bytes, and what must hold of any comparison.
+//! Answers, requests and rules from arbitrary bytes, and what must hold of any comparison; messages in pieces.
 
 use arbitrary::{Arbitrary, Unstructured};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use parallax::diff::{Context, Findings, Limits, RouteRules, RuleSpec, compare, is_match, summary};
+use parallax::http1::{Decoded, Decoder};
 use parallax::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -286,5 +287,31 @@ impl<'a> Arbitrary<'a> for Pair {
             answer
         };
         Ok(Pair { method, primary: put(heads.0, a), candidate: put(heads.1, b) })
+    }
+}
+
+/// `bytes` cut at places that `cuts` say.
+pub fn pieces<'b>(bytes: &'b [u8], cuts: &[u8]) -> Vec<&'b [u8]> {
+    let mut rest = bytes;
+    let mut pieces = Vec::new();
+    for cut in cuts {
+        let (piece, after) = rest.split_at(usize::from(*cut).min(rest.len()));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces.push(rest);
+    pieces
+}
+
+/// Appends the content of the body that is there. Says how it ended, where it did.
+pub fn body(decoder: &mut Decoder, buf: &mut BytesMut, content: &mut Vec<u8>) -> Option<String> {
+    loop {
+        match decoder.next(buf) {
+            Ok(Decoded::Data(data)) => content.extend_from_slice(&data),
+            Ok(Decoded::Trailers(trailers)) => return Some(format!("{trailers:?}")),
+            Ok(Decoded::More) => return None,
+            Ok(Decoded::End) => return Some("the end".to_owned()),
+            Err(error) => return Some(error.to_string()),
+        }
     }
 }

@@ -165,7 +165,11 @@ const LEG: &[Key] = &[
         "http, https (HTTP/2 by ALPN) or h2c (HTTP/2 in cleartext); a path is put before every request's",
     ),
     key("connect_timeout", Kind::Timeout, "for a connection to be made, TLS included"),
-    key("response_timeout", Kind::Timeout, "from the request's last byte to the head of the answer"),
+    key(
+        "response_timeout",
+        Kind::Timeout,
+        "from the last byte of the request that the leg has taken to the head of the answer",
+    ),
     key("preserve_host", Kind::Bool, "pass the client's Host on; otherwise the leg gets its own"),
     key("tls", Kind::Table(CLIENT_TLS), "what an https leg is trusted by"),
 ];

@@ -106,10 +106,7 @@ impl Decoder {
                         buf.advance(2);
                         self.state = State::Size;
                     }
-                    [b'\n', ..] => {
-                        buf.advance(1);
-                        self.state = State::Size;
-                    }
+                    // No bare line feed: a chunk one byte too short would end in its carriage return.
                     _ => return Err(BodyError::ChunkEnd),
                 },
                 State::Size => match self.size(buf)? {
@@ -159,7 +156,9 @@ impl Decoder {
             }
             return if buf.len() > self.extensions { Err(BodyError::Size("too long")) } else { Ok(None) };
         };
-        let line = buf[..end].strip_suffix(b"\r").unwrap_or(&buf[..end]);
+        let Some(line) = buf[..end].strip_suffix(b"\r") else {
+            return Err(BodyError::Size("a line feed without a carriage return"));
+        };
         let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         if digits == 0 {
             return Err(BodyError::Size("missing size digit"));
@@ -291,7 +290,9 @@ mod tests {
             (b"11111111111111111\r\n", BodyError::Size("a size beyond 64 bits")),
             (b"3 4\r\n", BodyError::Size("neither an extension nor a line end behind the size")),
             (b"1;\r \r\n", BodyError::Size("a carriage return without a line feed")),
+            (b"1\nab\r\n", BodyError::Size("a line feed without a carriage return")),
             (b"1\r\nab\r\n", BodyError::ChunkEnd),
+            (b"3\r\nab\r\n0\r\n\r\n", BodyError::ChunkEnd),
             (b"0\r\nno field\r\n\r\n", BodyError::Trailers),
         ] {
             assert_eq!(read(Framing::Chunked, &[bytes]), Err(error), "{:?}", String::from_utf8_lossy(bytes));

@@ -1,7 +1,8 @@
 //! Heads of messages: those of answers read, and either kind written.
 //!
 //! Legs are read with forgiveness, since they are what they are: bare line feeds, spaces before a colon and folded
-//! lines pass, the latter joined by a space (RFC 9112, 5.2). Where a body ends is never guessed.
+//! lines pass, the latter joined by a space (RFC 9112, 5.2). Where a body ends is never guessed: in chunks nothing of the
+//! kind passes.
 
 use super::Spelling;
 use super::decoder::Framing;

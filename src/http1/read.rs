@@ -4,7 +4,7 @@ use bytes::{Buf, BytesMut};
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// Read through the thread's own buffer and copied from there.
@@ -27,14 +27,20 @@ pub fn poll_read<R: AsyncRead + Unpin>(
     if expected > SMALL as u64 {
         buf.reserve(usize::try_from(expected).unwrap_or(LARGE).min(LARGE));
         let polled = pin!(io.read_buf(buf)).poll(cx);
-        if polled.is_pending() && buf.is_empty() {
-            *buf = BytesMut::new();
+        // Few came: whoever keeps them must not keep the room for all that were expected.
+        if buf.len() < buf.capacity() / 2 {
+            *buf = BytesMut::from(&buf[..]);
         }
         return polled;
     }
     SCRATCH.with_borrow_mut(|scratch| {
         let mut read = ReadBuf::new(scratch);
-        ready!(Pin::new(io).poll_read(cx, &mut read))?;
+        if Pin::new(io).poll_read(cx, &mut read)?.is_pending() {
+            if buf.is_empty() {
+                *buf = BytesMut::new();
+            }
+            return Poll::Pending;
+        }
         buf.extend_from_slice(read.filled());
         Poll::Ready(Ok(read.filled().len()))
     })
@@ -88,5 +94,27 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Prefixed<IO> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::task::Waker;
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn what_is_kept_takes_no_more_room_than_it_needs() {
+        for expected in [0, 100_000] {
+            let (mut far, mut near) = tokio::io::duplex(1000);
+            far.write_all(b"few").await.unwrap();
+            let mut buf = BytesMut::new();
+            assert_eq!(poll_fn(|cx| poll_read(&mut near, &mut buf, expected, cx)).await.unwrap(), 3);
+            assert!(buf == "few" && buf.capacity() < 100, "{}", buf.capacity());
+            buf.clear();
+            assert!(poll_read(&mut near, &mut buf, expected, &mut Context::from_waker(Waker::noop())).is_pending());
+            assert_eq!(buf.capacity(), 0);
+        }
     }
 }

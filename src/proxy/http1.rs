@@ -20,11 +20,10 @@ use crate::http1::{BodyTrouble, Framing, Spelling, Writer, head, read};
 use crate::shutdown::Shutdown;
 use crate::upstream::{Duplex, LegTunnel};
 use answer::{Asked, Bodied};
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use link::{Link, Shared, lock};
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +33,9 @@ use tokio::time::timeout;
 
 /// Bytes a client whose request was cut short may still send before the connection is dropped all the same.
 const MAX_LINGER_BYTES: usize = 256 * 1024;
+/// Bytes of interim answers that wait for a client which does not read them, before others are left out.
+const MAX_INTERIM_BYTES: usize = 16 * 1024;
+
 /// Interim answers (1xx) on their way to the client.
 #[derive(Debug, Default)]
 pub struct Interims {
@@ -72,13 +74,13 @@ pub async fn serve<S, F>(
     F: Future<Output = Response<AnswerBody>>,
 {
     let link = Link::shared(io, read, settings);
-    let mut connection = Http1 { link, interims, out: BytesMut::new(), shutdown };
+    let connection = Http1 { link, interims, shutdown };
     let mut stop = pin!(shutdown.triggered());
     loop {
         match connection.next(stop.as_mut()).await {
             Next::End => return connection.close(false).await,
             Next::Refused(refusal) => {
-                connection.out.extend_from_slice(&refusal.answer());
+                lock(&connection.link).out.extend_from_slice(&refusal.answer());
                 return connection.close(true).await;
             }
             Next::Request(head) => {
@@ -105,8 +107,6 @@ pub async fn serve<S, F>(
 struct Http1<'a> {
     link: Shared,
     interims: &'a Interims,
-    /// To be written before the next answer's head.
-    out: BytesMut,
     shutdown: &'a Shutdown,
 }
 
@@ -144,17 +144,18 @@ impl Http1<'_> {
 
     /// Waits for the answer, passes interim ones on meanwhile, and gives up when the client goes away.
     async fn attend<F: Future<Output = Response<AnswerBody>>>(
-        &mut self,
+        &self,
         mut answer: Pin<Box<F>>,
     ) -> Option<Response<AnswerBody>> {
         poll_fn(|cx| {
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                self.interims.take(&mut self.out);
+            // Not while the connection is locked: the request's body is read in here.
+            let answer = answer.as_mut().poll(cx);
+            let mut link = lock(&self.link);
+            self.interims.take(&mut link.out);
+            if let Poll::Ready(answer) = answer {
                 return Poll::Ready(Some(answer));
             }
-            self.interims.take(&mut self.out);
-            let mut link = lock(&self.link);
-            link.poll_write(&mut self.out, cx);
+            link.poll_write(cx);
             if link.poll_gone(cx).is_ready() {
                 return Poll::Ready(None);
             }
@@ -164,12 +165,11 @@ impl Http1<'_> {
     }
 
     /// Writes an answer to its end.
-    async fn send(&mut self, answer: Response<AnswerBody>, asked: Asked) -> Sent {
+    async fn send(&self, answer: Response<AnswerBody>, asked: Asked) -> Sent {
         let (parts, body) = answer.into_parts();
-        let (fit, sends_body) = lock(&self.link).outlook();
+        let (mut out, fit) = lock(&self.link).answered();
         let bodied = Bodied::of(&parts, &body, &asked);
         let keep = asked.keep_alive && fit && bodied != Bodied::UntilClose && !self.shutdown.is_triggered();
-        let mut out = std::mem::take(&mut self.out);
         let (spelling, reason) = body.written();
         answer::put_head(&mut out, &parts, &asked, &spelling, reason.as_deref(), bodied, keep);
         let mut writer = match (bodied, body) {
@@ -190,7 +190,7 @@ impl Http1<'_> {
         };
         let Ok(()) = self.write(&mut writer).await else { return Sent::Lost };
         // Where the answer came first, the leg may still be reading the request.
-        let read = sends_body && self.body_over().await;
+        let read = self.body_over().await;
         if keep && read { Sent::Kept } else { Sent::Last }
     }
 
@@ -231,16 +231,13 @@ impl Http1<'_> {
 
     /// Writes what is left to say and ends the connection. What a client still sends is read for a moment, where a
     /// reset would take the answer from it.
-    async fn close(mut self, linger: bool) {
+    async fn close(self, linger: bool) {
         let (patience, allowed) = lock(&self.link).patience();
         let closed = poll_fn(|cx| {
             let mut link = lock(&self.link);
-            while !self.out.is_empty() {
-                let n = ready!(Pin::new(&mut link.io).poll_write(cx, &self.out))?;
-                if n == 0 {
-                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-                }
-                self.out.advance(n);
+            link.poll_write(cx);
+            if !link.out.is_empty() {
+                return Poll::Pending;
             }
             ready!(Pin::new(&mut link.io).poll_flush(cx))?;
             Pin::new(&mut link.io).poll_shutdown(cx)
@@ -278,8 +275,10 @@ impl Interims {
 
     fn take(&self, out: &mut BytesMut) {
         if self.waiting.swap(false, Ordering::AcqRel) {
-            let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-            out.unsplit(bytes.split());
+            let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner).split();
+            if out.len() < MAX_INTERIM_BYTES {
+                out.unsplit(bytes);
+            }
         }
     }
 }

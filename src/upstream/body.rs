@@ -1,18 +1,17 @@
 //! Bodies to and from a leg.
 
 use super::failure::{self, BodyTrouble};
-use super::http1::{H1Line, UPLOAD_PATIENCE};
+use super::http1::H1Line;
 use super::idle::IdleStack;
 use super::multiplexed::Load;
 use crate::http1::{Decoded, Decoder, Framing, Spelling, Writer};
 use crate::model::Failure;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -269,11 +268,12 @@ impl Reading {
         if !self.reusable || !self.line.buf.is_empty() {
             return;
         }
-        let Some(mut upload) = self.upload.take() else { return self.stack.put(self.line) };
+        // It may be a small part of much memory.
+        self.line.buf = BytesMut::new();
+        let Some(upload) = self.upload.take() else { return self.stack.put(self.line) };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            let sent = poll_fn(|cx| upload.poll(&mut self.line.io, cx));
-            if let Ok(Ok(())) = tokio::time::timeout(UPLOAD_PATIENCE, sent).await {
+            if self.line.finish(upload).await {
                 self.stack.put(self.line);
             }
         });

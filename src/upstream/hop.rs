@@ -13,7 +13,8 @@ static FIELDS: [HeaderName; 6] = [
 ];
 
 /// Removes the hop-by-hop fields of RFC 9110 7.6.1: those it names, and those `Connection` names. `Trailer` stays,
-/// since trailers are passed on; `TE` stays as `trailers` where it says so.
+/// since trailers are passed on; `TE` stays as `trailers` where it says so. With `Transfer-Encoding` goes a length that
+/// stood beside it and does not hold (RFC 9112 6.3).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     // Most messages have one of them at most: a pass over the names is cheaper than looking up each that might be there.
     let mut found = [false; 6];
@@ -30,6 +31,9 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
     for (field, _) in FIELDS.iter().zip(found).filter(|(_, found)| *found) {
         headers.remove(field);
+        if *field == TRANSFER_ENCODING {
+            headers.remove(CONTENT_LENGTH);
+        }
     }
     if te {
         strip_te(headers);
@@ -76,6 +80,7 @@ mod tests {
             ("te", "deflate, trailers"),
             ("trailer", "x-sum"),
             ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
             ("accept", "*/*"),
         ]);
         strip_hop_by_hop(&mut headers);

@@ -31,6 +31,8 @@ pub(super) struct H1Line {
 
 /// What is read of an answer's head beside its body.
 const HEAD: u64 = 512;
+/// How long a leg may take nothing of the rest of a request that it has answered.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 // === impl H1Line ===
 
@@ -54,8 +56,8 @@ impl H1Line {
         read::poll_read(&mut self.io, &mut self.buf, expected, cx)
     }
 
-    /// Writes a request and waits for the head of its answer, no longer than the leg's `response_timeout` from the
-    /// request's last byte on.
+    /// Writes a request and waits for the head of its answer, no longer than the leg's `response_timeout` from the last
+    /// byte of the request on that the leg has taken.
     pub(super) async fn send(
         mut self,
         method: &Method,
@@ -66,7 +68,7 @@ impl H1Line {
         stack: &Arc<IdleStack>,
     ) -> Result<Response<LegAnswerBody>, Trouble> {
         let limits = HeadLimits { max_headers: options.max_headers, max_bytes: options.max_header_bytes };
-        let mut writing = Writing::On;
+        let (mut writing, mut taken) = (Writing::On, 0);
         let mut hearing = Hearing::default();
         let patience = settings.response_timeout;
         let answer = poll_fn(|cx| {
@@ -78,18 +80,49 @@ impl H1Line {
                     Poll::Ready(Err(WriteTrouble::Connection(_))) => writing = Writing::Failed,
                     Poll::Ready(Err(WriteTrouble::Body(trouble))) => return Poll::Ready(Err(of_request_body(trouble))),
                 }
+                if !matches!(writing, Writing::On) {
+                    self.alarm.stop();
+                }
             }
             let head = hearing.poll(&mut self, limits, how.on_interim, cx);
-            if head.is_pending() && !matches!(writing, Writing::On) && self.alarm.poll(patience, cx).is_ready() {
-                return Poll::Ready(Err(failure::no_answer(patience)));
-            }
-            head
+            let late = head.is_pending()
+                && match writing {
+                    Writing::On => self.is_stuck(&writer, &mut taken, patience, cx),
+                    Writing::Done | Writing::Failed => self.alarm.poll(patience, cx).is_ready(),
+                };
+            if late { Poll::Ready(Err(failure::no_answer(patience))) } else { head }
         })
         .await?;
         self.alarm.stop();
         let reusable = !matches!(writing, Writing::Failed);
         let upload = matches!(writing, Writing::On).then_some(writer);
         self.answer(answer, method, how.upgrade, upload, reusable, options, stack)
+    }
+
+    /// Gets rid of what is left of a request whose answer has been read. Returns whether that came to its end.
+    pub(super) async fn finish(&mut self, mut upload: Writer<LegBody>) -> bool {
+        let mut taken = upload.taken();
+        poll_fn(|cx| match upload.poll(&mut self.io, cx) {
+            Poll::Ready(sent) => Poll::Ready(sent.is_ok()),
+            Poll::Pending if self.is_stuck(&upload, &mut taken, UPLOAD_PATIENCE, cx) => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Whether the leg has taken nothing for so long, while there is something for it to take.
+    fn is_stuck(
+        &mut self,
+        writer: &Writer<LegBody>,
+        taken: &mut u64,
+        patience: Duration,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let before = std::mem::replace(taken, writer.taken());
+        if before != *taken || !writer.has_output() {
+            self.alarm.stop();
+        }
+        writer.has_output() && self.alarm.poll(patience, cx).is_ready()
     }
 
     /// The answer, of which the head is there.
@@ -109,10 +142,15 @@ impl H1Line {
             return Err(Trouble::leg(FailureKind::Protocol, detail));
         }
         let answer = if switched || (*method == Method::CONNECT && head.status.is_success()) {
+            if upload.is_some() || !reusable {
+                // What is left of it would be taken for the first bytes of the tunnel.
+                let detail = "the connection became a tunnel before the request's end".to_owned();
+                return Err(Trouble::leg(FailureKind::Protocol, detail));
+            }
             Answer::Tunnel(LegTunnel::Http1(Box::new(read::Prefixed::new(self.buf, self.io))))
         } else {
             let framing = head.framing(method).map_err(failure::of_head)?;
-            self.usual = if let Framing::Length(length) = framing { length + HEAD } else { 0 };
+            self.usual = if let Framing::Length(length) = framing { length.saturating_add(HEAD) } else { 0 };
             Answer::Http1 {
                 framing,
                 reading: Reading {
@@ -192,6 +230,3 @@ fn of_request_body(trouble: BodyTrouble<super::BoxError>) -> Trouble {
     };
     Trouble { fault: Fault::RequestBody, ..Trouble::leg(FailureKind::Reset, detail) }
 }
-
-/// How long a connection may take to get rid of a request whose answer has been read.
-pub(super) const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);

@@ -6,8 +6,8 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -38,15 +38,22 @@ impl Io {
     /// Whether anything has arrived, the end included, as far as the runtime has heard. Costs no system call where
     /// nothing has.
     pub(super) fn has_news(&mut self) -> bool {
-        let mut byte = [0];
-        let polled = self.tcp().poll_peek(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
-        polled.is_ready()
+        if let Stream::Tls(stream) = &mut self.stream {
+            // One read gives one record: those that came with it are held in there.
+            let held = stream.get_mut().1.process_new_packets();
+            if held.map_or(true, |held| held.plaintext_bytes_to_read() > 0 || held.peer_has_closed()) {
+                return true;
+            }
+        }
+        let tcp = self.tcp();
+        // Not polled: a task that has had its turn would hear that nothing has come.
+        let peeked = tcp.try_io(Interest::READABLE, || SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]));
+        !would_block(&peeked)
     }
 
     /// Whether nothing has arrived, not even the end: the system is asked, for the runtime may not know yet.
     pub(super) fn is_quiet(&self) -> bool {
-        let peeked = SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]);
-        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        would_block(&SockRef::from(self.tcp()).peek(&mut [MaybeUninit::uninit()]))
     }
 
     fn tcp(&self) -> &TcpStream {
@@ -55,6 +62,10 @@ impl Io {
             Stream::Tls(stream) => stream.get_ref().0,
         }
     }
+}
+
+fn would_block(peeked: &io::Result<usize>) -> bool {
+    peeked.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl AsyncRead for Io {

@@ -232,8 +232,8 @@ impl Upstream {
         self.shared.connector.tcp(deadline).await.map(drop).map_err(|trouble| trouble.failure)
     }
 
-    /// Sends a request and waits for the head of its answer, within the leg's `connect_timeout` and, from the
-    /// request's last byte on, its `response_timeout`. Dropping the future cancels the request.
+    /// Sends a request and waits for the head of its answer, within the leg's `connect_timeout` and, from the last byte of
+    /// the request on that the leg has taken, its `response_timeout`. Dropping the future cancels the request.
     ///
     /// # Errors
     /// No head came: why, as data.

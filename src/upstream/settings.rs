@@ -23,7 +23,7 @@ pub struct LegSettings {
     /// Put before the path of every request; empty, or `/base` without a slash at its end.
     pub base_path: String,
     pub connect_timeout: Duration,
-    /// From the request's last byte to the answer's head.
+    /// From the last byte of the request that the leg has taken to the head of the answer.
     pub response_timeout: Duration,
     /// Pass the client's Host on; otherwise the leg gets its own.
     pub preserve_host: bool,

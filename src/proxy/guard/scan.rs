@@ -5,7 +5,7 @@
 
 use super::Refusal;
 use super::target::{check_target, is_host};
-use crate::http1::{Framing, Spelling};
+use crate::http1::{Framing, NEVER_TRAILERS, Spelling};
 use bytes::Bytes;
 use http::header::{EXPECT, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri};
@@ -400,7 +400,7 @@ impl Scanner {
             }
             let index = self.section.lines - 1;
             let (name, _) = split_field(line, index)?;
-            if FORBIDDEN_TRAILERS.iter().any(|f| same_name(name, f)) {
+            if NEVER_TRAILERS.iter().any(|f| same_name(name, f.as_bytes())) {
                 let detail = format!("trailer field {index}: a field that must not stand in trailers");
                 return Err(Refusal::bad("trailer", detail));
             }
@@ -408,28 +408,6 @@ impl Scanner {
         Ok(Step::NeedMore)
     }
 }
-
-/// Framing, routing, authentication and connection fields, which mean nothing good behind a body (RFC 9110 6.5.1).
-const FORBIDDEN_TRAILERS: [&[u8]; 18] = [
-    b"content-length",
-    b"transfer-encoding",
-    b"host",
-    b"te",
-    b"trailer",
-    b"connection",
-    b"keep-alive",
-    b"upgrade",
-    b"proxy-connection",
-    b"content-encoding",
-    b"content-type",
-    b"content-range",
-    b"authorization",
-    b"proxy-authorization",
-    b"cookie",
-    b"expect",
-    b"range",
-    b"max-forwards",
-];
 
 // === impl Name ===
 

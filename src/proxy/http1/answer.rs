@@ -79,7 +79,7 @@ pub(super) fn put_head(
         Bodied::Length(length) | Bodied::Withheld(length) => Some(HeaderValue::from(length)),
         _ => None,
     };
-    let declared = length.is_some() && parts.headers.get(CONTENT_LENGTH) == length.as_ref();
+    let declared = length.is_some() && parts.headers.get_all(CONTENT_LENGTH).iter().eq(&length);
     let drop_length = !declared && (bodied != Bodied::No || parts.status == StatusCode::NO_CONTENT);
     for (name, nth, value) in head::lines(&parts.headers) {
         if *name != TRANSFER_ENCODING && !(drop_length && *name == CONTENT_LENGTH) {

@@ -21,6 +21,10 @@ const AHEAD: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) io: Box<dyn Duplex>,
+    /// To be written before anything else: interim answers.
+    pub(super) out: BytesMut,
+    /// Written, but the connection may still hold some of it back.
+    unflushed: bool,
     settings: Arc<GuardSettings>,
     /// Read, and not checked.
     buf: BytesMut,
@@ -68,6 +72,8 @@ pub enum BodyFailure {
     Stalled,
     #[error("the client has gone")]
     Gone,
+    #[error("the answer came before the client was asked for it")]
+    Unasked,
 }
 
 /// The body of a request over HTTP/1.1.
@@ -84,6 +90,8 @@ impl Link {
     pub(super) fn shared(io: Box<dyn Duplex>, read: &[u8], settings: Arc<GuardSettings>) -> Shared {
         Arc::new(Mutex::new(Self {
             io,
+            out: BytesMut::new(),
+            unflushed: false,
             buf: BytesMut::from(read),
             scanner: Scanner::new(settings.limits),
             clear: BytesMut::new(),
@@ -135,7 +143,6 @@ impl Link {
             Ok(head) => head,
             Err(refusal) => return Next::Refused(self.refuse(refusal)),
         };
-        self.clear.clear();
         self.check_body();
         match self.broken.take() {
             Some(BodyFailure::Refused(refusal)) => {
@@ -178,10 +185,9 @@ impl Link {
                 return Poll::Ready(Err(broken.clone()));
             }
             if std::mem::take(&mut self.expects) {
-                let mut word = BytesMut::from(&b"HTTP/1.1 100 Continue\r\n\r\n"[..]);
-                // Short enough for a socket on which nothing has been written yet.
-                self.poll_write(&mut word, cx);
+                self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
+            self.poll_write(cx);
             let expected = decoder.coming().unwrap_or_default();
             match read::poll_read(&mut self.io, &mut self.buf, expected, cx) {
                 Poll::Ready(Ok(1..)) => {
@@ -211,17 +217,17 @@ impl Link {
         Poll::Pending
     }
 
-    /// Writes as much as goes. That the client has gone is found out by reading.
-    pub(super) fn poll_write(&mut self, out: &mut BytesMut, cx: &mut Context<'_>) {
-        while !out.is_empty() {
-            match Pin::new(&mut self.io).poll_write(cx, out) {
-                Poll::Ready(Ok(n @ 1..)) => out.advance(n),
-                Poll::Ready(_) => out.clear(),
+    /// Writes as much as goes of what waits for it. That the client has gone is found out by reading.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) {
+        while !self.out.is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, &self.out) {
+                Poll::Ready(Ok(n @ 1..)) => self.out.advance(n),
+                Poll::Ready(_) => self.out.clear(),
                 Poll::Pending => return,
             }
-            // The same goes for what is only gathered below.
-            let _ = Pin::new(&mut self.io).poll_flush(cx);
+            self.unflushed = true;
         }
+        self.unflushed = self.unflushed && Pin::new(&mut self.io).poll_flush(cx).is_pending();
     }
 
     /// Nothing of a request is there.
@@ -229,11 +235,15 @@ impl Link {
         self.buf.is_empty() && self.scanner.at_boundary()
     }
 
-    /// Whether another request can follow the present one, and whether the client sends the rest of its body: one that
-    /// waits for a word, which it was not given, may or may not.
-    pub(super) fn outlook(&self) -> (bool, bool) {
-        let waits = self.body != BodyState::Over && self.expects;
-        (!waits && self.broken.is_none(), !waits)
+    /// The answer has come. What is to be written before it, and whether another request can follow: not where the client
+    /// waits for a word that it was not given. It may send its body or not, so that is read no further, by nobody.
+    pub(super) fn answered(&mut self) -> (BytesMut, bool) {
+        // Whoever writes the answer flushes it.
+        self.unflushed = false;
+        if self.body != BodyState::Over && std::mem::take(&mut self.expects) {
+            self.broken.get_or_insert(BodyFailure::Unasked);
+        }
+        (self.out.split(), self.broken.is_none())
     }
 
     /// Ready once the request's body is no longer being read: whether that was to its end.
@@ -254,7 +264,7 @@ impl Link {
         let whole = self.scanner.in_head() && self.broken.is_none();
         if whole {
             self.body = BodyState::Over;
-            self.clear.clear();
+            self.clear = BytesMut::new();
         }
         whole
     }
@@ -297,6 +307,9 @@ impl Link {
 
     fn end_body(&mut self, state: BodyState) {
         self.body = state;
+        if state == BodyState::Over {
+            self.clear = BytesMut::new();
+        }
         if let Some(task) = self.task.take() {
             task.wake();
         }

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::mpsc;
 
 struct Setup {
     settings: GuardSettings,
@@ -15,6 +16,8 @@ struct Setup {
     shutdown: Shutdown,
     /// Bytes the connection holds in each direction.
     buffer: usize,
+    /// Whether the bodies came whole that were read behind an early answer.
+    bodies: (mpsc::UnboundedSender<bool>, mpsc::UnboundedReceiver<bool>),
 }
 
 fn setup() -> Setup {
@@ -28,7 +31,7 @@ fn setup() -> Setup {
         linger: Duration::ZERO,
         on_refusal: Some(Arc::new(move |r| seen.lock().unwrap().push(r.code))),
     };
-    Setup { settings, refusals, shutdown: Shutdown::new(), buffer: 4096 }
+    Setup { settings, refusals, shutdown: Shutdown::new(), buffer: 4096, bodies: mpsc::unbounded_channel() }
 }
 
 /// Serves one connection that answers each request with its path and body; gives the client's end, and how many
@@ -36,12 +39,13 @@ fn setup() -> Setup {
 fn serve(setup: &Setup) -> (DuplexStream, Arc<AtomicUsize>) {
     let (client, server) = tokio::io::duplex(setup.buffer);
     let (settings, shutdown) = (Arc::new(setup.settings.clone()), setup.shutdown.clone());
+    let bodies = setup.bodies.0.clone();
     let served = Arc::new(AtomicUsize::new(0));
     let count = served.clone();
     tokio::spawn(async move {
         let interims = Interims::default();
         let service = |request: Request<ClientBody>, _: Spelling| {
-            let (count, interims) = (count.clone(), &interims);
+            let (count, interims, bodies) = (count.clone(), &interims, bodies.clone());
             async move {
                 let path = request.uri().path().to_owned();
                 if path == "/hints" {
@@ -50,6 +54,11 @@ fn serve(setup: &Setup) -> (DuplexStream, Arc<AtomicUsize>) {
                         interims.push(StatusCode::EARLY_HINTS, &hints);
                         tokio::task::yield_now().await;
                     }
+                }
+                if path == "/early" {
+                    let body = request.into_body();
+                    tokio::spawn(async move { bodies.send(body.collect().await.is_ok()) });
+                    return own("/early ".into());
                 }
                 if path == "/unread" {
                     return own("/unread ".into());
@@ -249,7 +258,8 @@ async fn a_body_that_nobody_read_does_not_stand_before_the_next_request() {
 
 #[tokio::test]
 async fn a_client_that_waits_for_a_word_gets_it_once_its_body_is_wanted() {
-    let (mut client, _) = serve(&setup());
+    // Also where it goes out in pieces.
+    let (mut client, _) = serve(&Setup { buffer: 5, ..setup() });
     let expects = UPLOAD.replace("Host: a", "Host: a\r\nExpect: 100-continue");
     let (head, body) = expects.split_at(expects.len() - 5);
     client.write_all(head.as_bytes()).await.unwrap();
@@ -266,6 +276,52 @@ async fn a_client_that_waits_for_a_word_gets_it_once_its_body_is_wanted() {
     let mut out = String::new();
     client.read_to_string(&mut out).await.unwrap();
     assert!(out.starts_with("HTTP/1.1 200 OK\r\n") && out.contains("connection: close\r\n"), "{out}");
+}
+
+#[tokio::test]
+async fn nobody_reads_the_body_of_a_client_that_was_answered_before_it_got_a_word() {
+    let mut setup = setup();
+    setup.settings.linger = Duration::from_secs(60);
+    let (mut client, _) = serve(&setup);
+    let head = "POST /early HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut out = String::new();
+    client.read_to_string(&mut out).await.unwrap();
+    assert!(out.starts_with("HTTP/1.1 200 OK\r\n") && out.contains("connection: close\r\n"), "{out}");
+    let _ = client.write_all(b"hello").await;
+    assert_eq!(setup.bodies.1.recv().await, Some(false));
+}
+
+#[test]
+fn interim_answers_that_nobody_reads_do_not_pile_up() {
+    let (interims, mut out) = (Interims::default(), BytesMut::new());
+    for _ in 0..10_000 {
+        interims.push(StatusCode::EARLY_HINTS, &HeaderMap::new());
+        interims.take(&mut out);
+    }
+    assert!(out.len() < 2 * MAX_INTERIM_BYTES && out.ends_with(b"\r\n\r\n"));
+}
+
+#[test]
+fn a_length_is_said_once() {
+    let mut response = own(b"hello".to_vec());
+    for _ in 0..2 {
+        response.headers_mut().append("content-length", HeaderValue::from_static("5"));
+    }
+    let (parts, body) = response.into_parts();
+    let asked = Asked::by(&ClientHead {
+        method: http::Method::GET,
+        uri: http::Uri::from_static("/"),
+        version_11: true,
+        headers: HeaderMap::new(),
+        spelling: Spelling::default(),
+        framing: Framing::Length(0),
+        expects_continue: false,
+    });
+    let mut out = BytesMut::new();
+    let bodied = Bodied::of(&parts, &body, &asked);
+    answer::put_head(&mut out, &parts, &asked, &Spelling::default(), None, bodied, true);
+    assert_eq!(out, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
 }
 
 #[tokio::test]

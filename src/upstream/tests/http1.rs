@@ -219,6 +219,25 @@ async fn a_leg_that_stays_silent_times_out() {
 }
 
 #[tokio::test]
+async fn a_leg_that_takes_nothing_of_a_request_times_out_too() {
+    let (listener, address) = listen().await;
+    let patient = LegSettings { response_timeout: Duration::from_millis(50), ..settings(Scheme::Http, address) };
+    let up = Upstream::new(Leg::Primary, patient, UpstreamOptions::default()).unwrap();
+    // More than the system holds for a leg that does not read.
+    let sending = spawn_send(&up, post(LegBody::Full(vec![0; 64 << 20].into())), GET);
+    let _peer = Peer::accept(&listener).await;
+    let error = sending.await.unwrap().unwrap_err();
+    assert_eq!(error.failure.to_string(), "timeout: no answer within 50ms");
+}
+
+#[tokio::test]
+async fn a_length_beyond_all_measure_is_one() {
+    let sent = against("HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\nab").await.unwrap();
+    let failure = broken(sent).await;
+    assert_eq!(failure.to_string(), "truncated: body ended after 2 of 18446744073709551615 bytes");
+}
+
+#[tokio::test]
 async fn request_bodies_keep_their_framing() {
     let chunks = || LegBody::Boxed(Box::pin(Chunks(vec!["lo", "hel"])));
     let get_with_body = Request::builder().uri("/").header("host", "h").body(chunks()).unwrap();
@@ -254,6 +273,18 @@ impl Body for Chunks {
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Poll::Ready(self.0.pop().map(|chunk| Ok(Frame::data(chunk.into()))))
+    }
+}
+
+/// Nothing yet.
+struct Waits;
+
+impl Body for Waits {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Pending
     }
 }
 
@@ -320,6 +351,18 @@ async fn an_upgrade_hands_the_connection_over() {
     assert_eq!(up.connections(), Connections { open: 1, idle: 0 });
     drop(tunnel);
     assert_eq!(up.connections().open, 0);
+}
+
+#[tokio::test]
+async fn nothing_of_a_request_becomes_part_of_a_tunnel() {
+    let (listener, address) = listen().await;
+    let req = post(LegBody::Boxed(Box::pin(Waits)));
+    let sending = spawn_send(&upstream(Scheme::Http, address), req, SendOptions { upgrade: true, ..GET });
+    let mut peer = Peer::accept(&listener).await;
+    peer.head().await;
+    peer.say("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").await;
+    let error = sending.await.unwrap().unwrap_err();
+    assert_eq!(error.failure.to_string(), "protocol: the connection became a tunnel before the request's end");
 }
 
 #[tokio::test]
