@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::AsyncWrite;
+use tokio::task::coop::has_budget_remaining;
 
 /// Bytes of later requests that are read while one is being answered.
 const AHEAD: usize = 16 * 1024;
@@ -197,6 +198,10 @@ impl Link {
                 Poll::Ready(_) => self.broken = Some(BodyFailure::Gone),
                 Poll::Pending => {
                     self.wait_for(Waiting::Body);
+                    if !has_budget_remaining() {
+                        // It is this task that pauses, and the client may have sent long ago.
+                        return Poll::Pending;
+                    }
                     let allowed = self.settings.body_timeout;
                     ready!(self.alarm.poll(allowed, cx));
                     self.refuse(Refusal::late("body_timeout", "the request's body stalled"));
