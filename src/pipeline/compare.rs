@@ -106,7 +106,23 @@ impl Comparer {
     }
 }
 
+/// How much later comparing gets the processor than serving, as a nice value.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
+
+/// Users come first where processors are short: comparing falls behind, and mirroring sheds. Linux knows priorities of
+/// single threads.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // One that the whole process has already, or is not allowed to have, stays.
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
 fn work(received: &Mutex<Receiver<Pair>>, config: &ArcSwap<CompareConfig>, stats: &CompareStats) {
+    give_way();
     loop {
         let next = received.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(pair) = next else { return };
@@ -183,6 +199,8 @@ mod tests {
         fn compare(&self, pair: &Pair, _: Leg, _: &Outcome, _: &dyn Fn() -> bool) -> Findings {
             match &*pair.id {
                 "panic" => panic!("on purpose"),
+                #[cfg(target_os = "linux")]
+                "nice" if rustix::process::getpriority_process(None).unwrap() < NICE => panic!("before users"),
                 "budget" => Findings { budget: Some("time".into()), ..Default::default() },
                 "differs" => findings(vec![finding("json.value", "json:$.a", Tier::Value)]),
                 _ => Findings::default(),
@@ -251,6 +269,20 @@ mod tests {
         }
         assert_eq!(seen, ["0 false", "1 true", "budget", "budget"]);
         assert_eq!((stats.panics(), limit.used()), (1, 0));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn comparing_gives_way_to_serving() {
+        let (inbox, limit) = (Inbox::new(1), Limit::new(10));
+        let config = CompareConfig { generation: 1, examine: Arc::new(Fake) };
+        let comparer = Comparer::start(1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
+        comparer.send(pair(&inbox, &limit, "nice"));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !inbox.drain().iter().any(|e| matches!(e, Event::Settled { .. })) && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        assert_eq!(comparer.stats().panics(), 0);
     }
 
     #[test]
