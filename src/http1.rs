@@ -10,11 +10,9 @@
 //! - [`writer`] writes a message, head and body, as fast as the connection takes it.
 //! - [`read`] reads from a connection.
 //!
-//! What clients may send is narrower than what can be read: [`crate::proxy::guard`] decides that, before anything here
+//! What clients may send is narrower than what can be read: the data plane's guard decides that, before anything here
 //! sees a request. Connections, who waits for whom, and timers are the business of both sides' own modules.
 
-#[cfg(test)]
-mod against_hyper;
 pub mod decoder;
 pub mod head;
 pub mod read;

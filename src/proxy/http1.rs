@@ -7,6 +7,8 @@
 //! One task serves the connection. It shares it with the body of the request under way, which is read by whoever sends
 //! it on.
 
+#[cfg(test)]
+mod against_hyper;
 mod answer;
 mod link;
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The same bytes, through hyper and through this room: the same messages are read.
+//! The same bytes, through hyper and through our own reading: the same messages come of them.
 //!
 //! Where the two differ on purpose, the cases say so.
 
-use super::*;
+use crate::http1::*;
 use crate::proxy::guard::{Limits, Scanner, Step};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response};
