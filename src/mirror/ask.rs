@@ -17,7 +17,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::task::coop::unconstrained;
+use tokio::task::coop::{consume_budget, unconstrained};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The mark: a request that carries it is served, never mirrored again.
@@ -164,6 +164,8 @@ async fn collect(
     });
     let mut unread = None;
     let end = loop {
+        // A part of the task's turn for each, however many are there at once: users are served by the same thread.
+        consume_budget().await;
         match body.frame().await {
             None => break BodyEnd::Complete,
             Some(Err(failure)) => break BodyEnd::Broken(failure),
@@ -237,5 +239,91 @@ fn request<'a>(
         without: [if is_read_only(&question.head.method) { &WITHHELD } else { &WITHHELD[..1] }, remove],
         with: [set, mark],
         spelling: &question.spelling,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Passing;
+    use crate::http1::Spelling;
+    use crate::mirror::{SampleBy, Start};
+    use crate::model::RequestHead;
+    use crate::tls::TlsClientSettings;
+    use crate::upstream::{LegSettings, Scheme, UpstreamOptions};
+    use http::{Method, Version};
+    use std::future::poll_fn;
+    use std::time::Duration;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    const CHUNKS: usize = 20_000;
+
+    fn settings() -> MirrorSettings {
+        MirrorSettings {
+            sample: 1.0,
+            sample_by: SampleBy::Request,
+            methods: vec![Method::GET],
+            start: Start::Concurrent,
+            confirm: false,
+            timeout: Duration::from_secs(60),
+            max_in_flight: 1,
+            max_rate: 0,
+            memory_budget: 1 << 20,
+            max_body: 1 << 20,
+            set_headers: Vec::new(),
+            remove_headers: Vec::new(),
+        }
+    }
+
+    /// Users are served by the same thread.
+    #[tokio::test]
+    async fn a_body_in_crumbs_is_read_in_many_turns() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n",
+                "1\r\nx\r\n".repeat(CHUNKS)
+            );
+            peer.write_all(answer.as_bytes()).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let leg = LegSettings {
+            scheme: Scheme::Http,
+            host: address.ip().to_string(),
+            port: address.port(),
+            base_path: String::new(),
+            connect_timeout: Duration::from_secs(60),
+            response_timeout: Duration::from_secs(60),
+            preserve_host: true,
+            tls: TlsClientSettings::default(),
+        };
+        let upstream = Upstream::new(Leg::Candidate, leg, UpstreamOptions::default()).unwrap();
+        let question = Question {
+            head: RequestHead {
+                method: Method::GET,
+                uri: "/".parse().unwrap(),
+                host: None,
+                scheme: "http",
+                headers: HeaderMap::new(),
+            },
+            version: Version::HTTP_11,
+            spelling: Spelling::default(),
+            body: RequestBody::Empty,
+            max_body: 1 << 20,
+        };
+        let (passing, settings, budget) = (Passing::default(), settings(), Limit::new(1 << 20));
+        let beside = Beside::Leads(&passing);
+        let mut asked = pin!(ask(&upstream, Leg::Candidate, &question, &settings, &budget, Instant::now(), beside));
+        let mut turns = 0;
+        let asked = poll_fn(|cx| {
+            turns += 1;
+            asked.as_mut().poll(cx)
+        });
+        let Outcome::Answer(answer) = asked.await.outcome else { panic!("no answer") };
+        assert_eq!(answer.body.len(), CHUNKS as u64);
+        assert!(turns > CHUNKS / 200, "in {turns} turns");
     }
 }
