@@ -1,6 +1,6 @@
 //! The body of a message as its bytes come (RFC 9112, 6 and 7): content out of them, and the end found.
 
-use super::head::value_of;
+use super::head::{place_in, value_of};
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName};
 use memchr::memchr;
@@ -196,17 +196,13 @@ impl Decoder {
             return Ok(Some(HeaderMap::new()));
         }
         let (length, places) = {
-            let start = buf.as_ptr() as usize;
             let mut fields = [httparse::EMPTY_HEADER; USUAL_TRAILERS];
             let parsed = httparse::parse_headers(buf, &mut fields).map_err(|error| match error {
                 httparse::Error::TooManyHeaders => BodyError::TrailersTooLarge,
                 _ => BodyError::Trailers,
             })?;
             let httparse::Status::Complete((length, fields)) = parsed else { return Err(BodyError::Trailers) };
-            let place = |part: &[u8]| {
-                let at = part.as_ptr() as usize - start;
-                at..at + part.len()
-            };
+            let place = |part| place_in(buf, part);
             let places: Vec<_> = fields.iter().map(|f| (place(f.name.as_bytes()), place(f.value))).collect();
             (length, places)
         };
@@ -230,7 +226,8 @@ fn take(buf: &mut BytesMut, left: u64) -> (Bytes, u64) {
     (data.freeze(), left - n as u64)
 }
 
-fn hex(digit: u8) -> u8 {
+/// The value of a hexadecimal digit.
+pub fn hex(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit - b'0',
         _ => (digit | 0x20) - b'a' + 10,

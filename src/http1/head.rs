@@ -144,6 +144,11 @@ pub fn keeps_alive(headers: &HeaderMap, version_11: bool) -> bool {
     !says(b"close") && (version_11 || says(b"keep-alive"))
 }
 
+/// The length that a message which passed every check declares.
+pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// The one length that is declared, however often.
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, HeadError> {
     let mut length = None;
@@ -183,11 +188,7 @@ fn parse<'b>(buf: &'b [u8], room: &mut [MaybeUninit<httparse::Header<'b>>]) -> R
     let httparse::Status::Complete(length) = config.parse_response_with_uninit_headers(&mut answer, buf, room)? else {
         return Ok(None);
     };
-    let start = buf.as_ptr() as usize;
-    let place = |part: &[u8]| {
-        let at = part.as_ptr() as usize - start;
-        at..at + part.len()
-    };
+    let place = |part| place_in(buf, part);
     let fields =
         answer.headers.iter().map(|field| Field { name: place(field.name.as_bytes()), value: place(field.value) });
     Ok(Some(Parsed {
@@ -202,11 +203,17 @@ fn parse<'b>(buf: &'b [u8], room: &mut [MaybeUninit<httparse::Header<'b>>]) -> R
     }))
 }
 
+/// Where `part` stands in `whole`, which it is a part of.
+pub fn place_in(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let at = part.as_ptr() as usize - whole.as_ptr() as usize;
+    at..at + part.len()
+}
+
 /// Where the reason stands in a status line that has one which is not ASCII.
 fn reason(head: &[u8]) -> Range<usize> {
     const BEFORE: usize = "HTTP/1.1 200 ".len();
     let line = head.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
-    let start = line.as_ptr() as usize - head.as_ptr() as usize;
+    let start = place_in(head, line).start;
     let end = line.trim_ascii_end().len();
     start + BEFORE.min(end)..start + end
 }

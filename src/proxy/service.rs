@@ -14,13 +14,14 @@ use crate::flow::{
     RequestBody, Ticket,
 };
 use crate::http1::Spelling;
+use crate::http1::head::declared_length;
 use crate::model::{
     Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Stream, Timestamp, Timing,
 };
 use crate::routes::{RouteMatch, RouteTable};
 use crate::upstream::{Ask, LegBody, LegTunnel, SendOptions, Sent, Upstream};
 use arc_swap::ArcSwap;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, UPGRADE};
+use http::header::{CONNECTION, EXPECT, HOST, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
@@ -231,7 +232,7 @@ impl Gateway {
         let body = match tee {
             None => RequestBody::Empty,
             Some(tee) => {
-                let declared = content_length(&head.headers);
+                let declared = declared_length(&head.headers);
                 let capture = BodyCapture::new(admission.max_body, declared, self.capture_budget.clone());
                 tee.capture(capture.clone());
                 RequestBody::Shared(capture)
@@ -388,10 +389,6 @@ fn origin_form(uri: &Uri) -> Uri {
         Some(path) => Uri::from(path.clone()),
         None => Uri::from(PathAndQuery::from_static("/")),
     }
-}
-
-fn content_length(headers: &http::HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// What is kept at hand of a body that has gone on its way.

@@ -84,7 +84,7 @@ impl Form {
         }
         let framing = if body.is_end_stream() {
             None
-        } else if let Some(length) = declared(ask.headers) {
+        } else if let Some(length) = head::declared_length(ask.headers) {
             Some(Framing::Length(length))
         } else if let Some(length) = body.size_hint().exact() {
             head::put_field(&mut out, &CONTENT_LENGTH, length.to_string().as_bytes(), ask.spelling);
@@ -148,10 +148,6 @@ impl Ask<'_> {
         self.without.into_iter().flatten().any(|without| without == name)
             || self.with.into_iter().flatten().any(|(with, _)| with == name)
     }
-}
-
-fn declared(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The Cookie lines as one, where there are several (RFC 9113, 8.2.3).

@@ -5,6 +5,8 @@
 
 use super::Refusal;
 use super::target::{check_target, is_host};
+use crate::http1::decoder::hex;
+use crate::http1::head::place_in;
 use crate::http1::{Framing, NEVER_TRAILERS, Spelling};
 use bytes::Bytes;
 use http::header::{EXPECT, HeaderMap, HeaderName, HeaderValue};
@@ -504,21 +506,8 @@ pub(super) fn digits(value: &[u8]) -> Option<u64> {
     })
 }
 
-/// Where `part` stands in `data`, which it is a part of.
-fn place_in(data: &[u8], part: &[u8]) -> Range<usize> {
-    let at = part.as_ptr() as usize - data.as_ptr() as usize;
-    at..at + part.len()
-}
-
 fn take(left: u64, have: usize) -> usize {
     usize::try_from(left).unwrap_or(usize::MAX).min(have)
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    }
 }
 
 fn is_token_byte(b: u8) -> bool {
