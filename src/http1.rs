@@ -5,6 +5,7 @@
 //! read through one buffer of the thread, and a message takes the room of its own bytes.
 //!
 //! - [`spelling`] remembers how names were written.
+//! - [`fields`] makes a table of the fields of a head.
 //! - [`head`] reads the head of an answer and writes heads.
 //! - [`decoder`] follows the body of a message that is read.
 //! - [`writer`] writes a message, head and body, as fast as the connection takes it.
@@ -14,6 +15,7 @@
 //! sees a request. Connections, who waits for whom, and timers are the business of both sides' own modules.
 
 pub mod decoder;
+pub mod fields;
 pub mod head;
 pub mod read;
 pub mod spelling;

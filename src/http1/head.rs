@@ -6,10 +6,11 @@
 
 use super::Spelling;
 use super::decoder::Framing;
+use super::fields::{self, Place};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use memchr::memmem;
+use memchr::{memchr, memmem};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -84,17 +85,13 @@ impl AnswerHead {
         let status = StatusCode::from_u16(parsed.status).map_err(|_| HeadError::Status)?;
         let reason = &head[parsed.reason.clone()];
         let usual = status.canonical_reason().is_some_and(|usual| usual.as_bytes() == reason);
-        let mut headers = HeaderMap::with_capacity(parsed.fields.len());
-        for Field { name, value } in &parsed.fields {
-            let name = HeaderName::from_bytes(&head[name.clone()]).map_err(|_| HeadError::Field)?;
-            headers.append(name, value_of(&head, value.clone())?);
-        }
+        let (headers, spelling) = fields::table(&head, &parsed.fields, 0)?;
         Ok(Some(Self {
             status,
             reason: (!usual).then(|| head.slice(parsed.reason)),
             version_11: parsed.version == 1,
             headers,
-            spelling: Spelling::of(parsed.fields.iter().map(|field| &head[field.name.clone()])),
+            spelling,
         }))
     }
 
@@ -173,12 +170,7 @@ struct Parsed {
     version: u8,
     status: u16,
     reason: Range<usize>,
-    fields: Vec<Field>,
-}
-
-struct Field {
-    name: Range<usize>,
-    value: Range<usize>,
+    fields: Vec<Place>,
 }
 
 fn parse<'b>(buf: &'b [u8], room: &mut [MaybeUninit<httparse::Header<'b>>]) -> Result<Option<Parsed>, httparse::Error> {
@@ -189,8 +181,7 @@ fn parse<'b>(buf: &'b [u8], room: &mut [MaybeUninit<httparse::Header<'b>>]) -> R
         return Ok(None);
     };
     let place = |part| place_in(buf, part);
-    let fields =
-        answer.headers.iter().map(|field| Field { name: place(field.name.as_bytes()), value: place(field.value) });
+    let fields = answer.headers.iter().map(|field| (place(field.name.as_bytes()), place(field.value)));
     Ok(Some(Parsed {
         length,
         version: answer.version.unwrap_or(1),
@@ -220,7 +211,7 @@ fn reason(head: &[u8]) -> Range<usize> {
 
 /// The value of a field, folded lines joined.
 pub(super) fn value_of(head: &Bytes, place: Range<usize>) -> Result<HeaderValue, HeadError> {
-    if !head[place.clone()].contains(&b'\n') {
+    if memchr(b'\n', &head[place.clone()]).is_none() {
         return HeaderValue::from_maybe_shared(head.slice(place)).map_err(|_| HeadError::Field);
     }
     let lines = head[place].split(|b| *b == b'\n').map(<[u8]>::trim_ascii);

@@ -1,43 +1,30 @@
 //! The fields that speak of one connection only.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
-
-static FIELDS: [HeaderName; 6] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("http2-settings"),
-];
 
 /// Removes the hop-by-hop fields of RFC 9110 7.6.1: those it names, and those `Connection` names. `Trailer` stays,
 /// since trailers are passed on; `TE` stays as `trailers` where it says so. With `Transfer-Encoding` goes a length that
 /// stood beside it and does not hold (RFC 9112 6.3).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // Most messages have one of them at most: a pass over the names is cheaper than looking up each that might be there.
-    let mut found = [false; 6];
-    let mut te = false;
-    for name in headers.keys() {
-        te |= *name == TE;
-        FIELDS.iter().zip(&mut found).for_each(|(field, found)| *found |= name == field);
-    }
-    let [connection, ..] = found;
-    if connection {
-        for name in named_by_connection(headers) {
-            headers.remove(name);
+    // Most messages have one of them at most: passes over the names are cheaper than looking up each that might be there.
+    while let Some(field) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
+        if field == CONNECTION {
+            named_by_connection(headers).iter().for_each(|name| drop(headers.remove(name)));
         }
-    }
-    for (field, _) in FIELDS.iter().zip(found).filter(|(_, found)| *found) {
-        headers.remove(field);
-        if *field == TRANSFER_ENCODING {
+        headers.remove(&field);
+        if field == TRANSFER_ENCODING {
             headers.remove(CONTENT_LENGTH);
         }
     }
-    if te {
-        strip_te(headers);
-    }
+    strip_te(headers);
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" | "http2-settings"
+    )
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {

@@ -6,10 +6,11 @@
 use super::Refusal;
 use super::target::{check_target, is_host};
 use crate::http1::decoder::hex;
+use crate::http1::fields::{self, Place};
 use crate::http1::head::place_in;
 use crate::http1::{Framing, NEVER_TRAILERS, Spelling};
 use bytes::Bytes;
-use http::header::{EXPECT, HeaderMap, HeaderName, HeaderValue};
+use http::header::{EXPECT, HeaderMap};
 use http::{Method, Uri};
 use std::ops::Range;
 
@@ -104,8 +105,7 @@ struct Places {
     version_10: bool,
     method: Range<usize>,
     target: Range<usize>,
-    /// Names and values.
-    fields: Vec<(Range<usize>, Range<usize>)>,
+    fields: Vec<Place>,
 }
 
 /// What a head has said so far.
@@ -168,13 +168,7 @@ impl Scanner {
         let Places { version_10, method, target, fields } = &self.places;
         let method = Method::from_bytes(&bytes[method.clone()]).map_err(|_| unfit("method"))?;
         let uri = Uri::from_maybe_shared(bytes.slice(target.clone())).map_err(|_| unfit("target"))?;
-        let mut headers = HeaderMap::with_capacity(fields.len() + ADDED);
-        for (name, value) in fields {
-            let name = HeaderName::from_bytes(&bytes[name.clone()]);
-            let value = HeaderValue::from_maybe_shared(bytes.slice(value.clone()));
-            let (Ok(name), Ok(value)) = (name, value) else { return Err(unfit("header")) };
-            headers.append(name, value);
-        }
+        let (headers, spelling) = fields::table(&bytes, fields, ADDED).map_err(|_| unfit("header"))?;
         let expects = headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         Ok(ClientHead {
             method,
@@ -186,7 +180,7 @@ impl Scanner {
                 _ => Framing::Length(0),
             },
             expects_continue: expects && !version_10,
-            spelling: Spelling::of(fields.iter().map(|(name, _)| &bytes[name.clone()])),
+            spelling,
             headers,
         })
     }
@@ -252,7 +246,9 @@ impl Scanner {
         let Some(line) = line.strip_suffix(b"\r") else {
             return Err(bare_lf(index));
         };
-        if !line.iter().all(|&b| (b >= 0x20 && b != 0x7f) || b == b'\t') {
+        // Without an end before the last byte: so it is done for many bytes at once.
+        let fit = line.iter().fold(true, |fit, &b| fit & ((b >= 0x20 && b != 0x7f) | (b == b'\t')));
+        if !fit {
             return Err(match line.contains(&b'\r') {
                 true => bare_cr(index),
                 false => Refusal::bad("control", format!("{}: a control character", place(index))),
