@@ -44,8 +44,13 @@ impl Promise {
         !self.sender.is_closed()
     }
 
-    pub fn push(&mut self, chunk: &Bytes) {
-        self.recorder.push(chunk);
+    /// `beside_head` where the memory of the chunk is that of the answer's fields.
+    pub fn push(&mut self, chunk: &Bytes, beside_head: bool) {
+        if beside_head {
+            self.recorder.share(chunk);
+        } else {
+            self.recorder.push(chunk);
+        }
         self.passing.pass(chunk.len());
     }
 
@@ -79,7 +84,7 @@ impl SharedPromise {
     pub fn push(&self, chunk: &Bytes) -> bool {
         let mut promise = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *promise {
-            Some(wanted) if wanted.is_wanted() => wanted.push(chunk),
+            Some(wanted) if wanted.is_wanted() => wanted.push(chunk, false),
             _ => *promise = None,
         }
         promise.is_some()

@@ -44,12 +44,7 @@ impl Chunks {
     /// Adds a chunk; false, and nothing added, when the budget has no room for it.
     pub(super) fn push(&mut self, chunk: &Bytes, budget: &Arc<Limit>) -> bool {
         if chunk.len() >= SHARED_FROM {
-            if !self.charge(chunk.len(), budget) {
-                return false;
-            }
-            self.flush();
-            self.done.push(chunk.clone());
-            return true;
+            return self.share(chunk, budget);
         }
         if self.tail.len() + chunk.len() > self.tail.capacity() {
             // Most small bodies come in one piece; one that drips takes larger and larger buffers.
@@ -61,6 +56,16 @@ impl Chunks {
             self.tail = BytesMut::with_capacity(room);
         }
         self.tail.extend_from_slice(chunk);
+        true
+    }
+
+    /// Adds a chunk as it is; false, and nothing added, when the budget has no room for it.
+    fn share(&mut self, chunk: &Bytes, budget: &Arc<Limit>) -> bool {
+        if !self.charge(chunk.len(), budget) {
+            return false;
+        }
+        self.flush();
+        self.done.push(chunk.clone());
         true
     }
 
@@ -106,11 +111,20 @@ impl Recorder {
     }
 
     pub fn push(&mut self, chunk: &Bytes) {
+        self.add(chunk, Chunks::push);
+    }
+
+    /// As [`Recorder::push`], for a chunk whose memory is kept in any case: however small, it is not copied.
+    pub fn share(&mut self, chunk: &Bytes) {
+        self.add(chunk, Chunks::share);
+    }
+
+    fn add(&mut self, chunk: &Bytes, keep: fn(&mut Chunks, &Bytes, &Arc<Limit>) -> bool) {
         self.length += chunk.len() as u64;
         match &mut self.kept {
             Kept::Chunks(chunks) => {
                 let small = self.length <= self.cap as u64;
-                if small && chunks.push(chunk, &self.budget) {
+                if small && keep(chunks, chunk, &self.budget) {
                     return;
                 }
                 let mut hash = Box::new(Xxh3Default::new());
@@ -121,8 +135,8 @@ impl Recorder {
                 // for our own sake would look like a leg that sent less.
                 let before = self.length - chunk.len() as u64;
                 let fits = usize::try_from((self.cap as u64).saturating_sub(before)).unwrap_or(usize::MAX);
-                let keep = !small && self.keeps_beginning;
-                let beginning = (keep && chunks.push(&chunk.slice(..fits.min(chunk.len())), &self.budget))
+                let wanted = !small && self.keeps_beginning;
+                let beginning = (wanted && chunks.push(&chunk.slice(..fits.min(chunk.len())), &self.budget))
                     .then(|| std::mem::take(chunks));
                 self.kept = Kept::Digest { hash, given_up: small, beginning };
             }

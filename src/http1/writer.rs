@@ -35,7 +35,7 @@ pub const NEVER_TRAILERS: [&str; 18] = [
 ];
 
 /// Parts of a body up to this size are copied behind the head, so that they go out in one piece.
-const COPIED: usize = 16 * 1024;
+pub const COPIED: usize = 16 * 1024;
 
 /// Writes one message. Bytes gathered by [`Writer::fill`] go out by [`Writer::poll_write`], in turns.
 #[derive(Debug)]

@@ -166,11 +166,12 @@ async fn collect(
     let end = loop {
         // A part of the task's turn for each, however many are there at once: users are served by the same thread.
         consume_budget().await;
+        let beside_head = body.is_beside_head();
         match body.frame().await {
             None => break BodyEnd::Complete,
             Some(Err(failure)) => break BodyEnd::Broken(failure),
             Some(Ok(frame)) => {
-                let Some(chunk) = take(frame, recorder, &mut answer.trailers) else { continue };
+                let Some(chunk) = take(frame, beside_head, recorder, &mut answer.trailers) else { continue };
                 match reading.goes_on(chunk, recorder.length(), body.is_end_stream(), paused).await {
                     Ok(()) => {}
                     Err(Stop::Overran(failure)) => {
@@ -206,10 +207,19 @@ async fn collect(
 }
 
 /// Records a frame; the length of its data.
-fn take(frame: http_body::Frame<Bytes>, recorder: &mut Recorder, trailers: &mut Option<HeaderMap>) -> Option<usize> {
+fn take(
+    frame: http_body::Frame<Bytes>,
+    beside_head: bool,
+    recorder: &mut Recorder,
+    trailers: &mut Option<HeaderMap>,
+) -> Option<usize> {
     match frame.into_data() {
         Ok(chunk) => {
-            recorder.push(&chunk);
+            if beside_head {
+                recorder.share(&chunk);
+            } else {
+                recorder.push(&chunk);
+            }
             Some(chunk.len())
         }
         Err(frame) => {

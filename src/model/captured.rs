@@ -3,6 +3,7 @@
 use super::Permit;
 use bytes::Bytes;
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -10,7 +11,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 #[derive(Debug, Clone)]
 pub enum Captured {
     /// Every byte, in the chunks that carried it. The permit holds their share of the capture budget.
-    Whole { chunks: Arc<[Bytes]>, length: u64, permit: Option<Arc<Permit>> },
+    Whole { chunks: Chunks, length: u64, permit: Option<Arc<Permit>> },
     /// Past a cap: xxh3-128 with seed 0 of all bytes, and how many there were. `given_up` says that it was not the
     /// body's own size: the bytes would have been kept, had there been room for them.
     Digest { xxh3: u128, length: u64, given_up: bool },
@@ -19,9 +20,40 @@ pub enum Captured {
     Unread { length: u64 },
 }
 
+/// The chunks of a body. Most have one.
+#[derive(Debug, Clone)]
+pub enum Chunks {
+    One(Bytes),
+    Many(Arc<[Bytes]>),
+}
+
+// === impl Chunks ===
+
+impl From<Vec<Bytes>> for Chunks {
+    fn from(mut chunks: Vec<Bytes>) -> Self {
+        match chunks.len() {
+            0 | 1 => Self::One(chunks.pop().unwrap_or_default()),
+            _ => Self::Many(chunks.into()),
+        }
+    }
+}
+
+impl Deref for Chunks {
+    type Target = [Bytes];
+
+    fn deref(&self) -> &[Bytes] {
+        match self {
+            Self::One(chunk) => std::slice::from_ref(chunk),
+            Self::Many(chunks) => chunks,
+        }
+    }
+}
+
+// === impl Captured ===
+
 impl Captured {
     pub fn empty() -> Self {
-        Captured::whole(Vec::new(), None)
+        Captured::Whole { chunks: Chunks::One(Bytes::new()), length: 0, permit: None }
     }
 
     pub fn whole(chunks: Vec<Bytes>, permit: Option<Arc<Permit>>) -> Self {

@@ -42,10 +42,10 @@ impl Stream {
         if coded {
             return None;
         }
-        let declared = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-        let name = declared.split(';').next().unwrap_or_default().trim();
-        let is = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n));
-        let grpc = name.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC));
+        let declared = headers.get(CONTENT_TYPE)?.as_bytes();
+        let name = declared.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+        let is = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()));
+        let grpc = name.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC.as_bytes()));
         if is(&["text/event-stream"]) {
             Some(Stream::Blocks)
         } else if is(LINES) {
@@ -55,7 +55,7 @@ impl Stream {
         } else if is(&["multipart/x-mixed-replace"]) {
             Some(Stream::Parts)
         } else {
-            let frames = grpc && matches!(name.as_bytes().get(GRPC.len()), None | Some(b'+'));
+            let frames = grpc && matches!(name.get(GRPC.len()), None | Some(b'+'));
             frames.then_some(Stream::Frames)
         }
     }

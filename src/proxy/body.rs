@@ -220,6 +220,13 @@ pub enum AnswerBody {
 }
 
 impl AnswerBody {
+    /// The answer's fields, once they have been written. To be called before the body is read.
+    pub fn record_head(&mut self, headers: impl FnOnce() -> HeaderMap) {
+        if let AnswerBody::Leg(body) = self {
+            body.record_head(headers);
+        }
+    }
+
     /// How the names of the answer's fields were written, and the reason behind its status where it is not the usual.
     pub fn written(&self) -> (Spelling, Option<Bytes>) {
         match self {
@@ -276,6 +283,8 @@ pub struct WatchedBody {
 #[expect(clippy::large_enum_variant, reason = "nearly all are our own; a box would be an allocation for each")]
 #[derive(Debug)]
 pub enum Watch {
+    /// Still without the fields, which are on their way to the client.
+    Headless(Promise),
     Own(Promise),
     /// Of a stream that need not end, which the mirror may cut.
     Shared(SharedPromise),
@@ -283,14 +292,24 @@ pub enum Watch {
 
 impl WatchedBody {
     pub fn new(inner: LegAnswerBody, watch: Option<Watch>, busy: Busy) -> Self {
-        let mut body = Self { inner, watch, _busy: busy };
-        if body.inner.is_end_stream() {
-            body.keep_promise(BodyEnd::Complete, None);
+        Self { inner, watch, _busy: busy }
+    }
+
+    fn record_head(&mut self, headers: impl FnOnce() -> HeaderMap) {
+        match self.watch.take() {
+            Some(Watch::Headless(mut promise)) => {
+                promise.answer.headers = headers();
+                self.watch = Some(Watch::Own(promise));
+            }
+            other => self.watch = other,
         }
-        body
+        if self.inner.is_end_stream() {
+            self.keep_promise(BodyEnd::Complete, None);
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let beside_head = self.inner.is_beside_head();
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
@@ -298,7 +317,7 @@ impl WatchedBody {
                     // Once the mirror has given up nobody wants to know.
                     let wanted = match &mut self.watch {
                         Some(Watch::Own(promise)) if promise.is_wanted() => {
-                            promise.push(chunk);
+                            promise.push(chunk, beside_head);
                             true
                         }
                         Some(Watch::Shared(promise)) => promise.push(chunk),
@@ -328,7 +347,7 @@ impl WatchedBody {
 
     fn promise(&mut self) -> Option<Promise> {
         match self.watch.take()? {
-            Watch::Own(promise) => Some(promise),
+            Watch::Headless(promise) | Watch::Own(promise) => Some(promise),
             Watch::Shared(promise) => promise.take(),
         }
     }
@@ -336,7 +355,8 @@ impl WatchedBody {
 
 impl Drop for WatchedBody {
     fn drop(&mut self) {
-        if self.inner.is_end_stream() {
+        let headless = matches!(self.watch, Some(Watch::Headless(_)));
+        if self.inner.is_end_stream() && !headless {
             self.keep_promise(BodyEnd::Complete, None);
         } else if let Some(promise) = self.promise() {
             promise.abandon();

@@ -8,7 +8,7 @@ use super::service::Gateway;
 use crate::http1::Spelling;
 use crate::shutdown::Shutdown;
 use crate::upstream::Duplex;
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -188,7 +188,11 @@ async fn serve_http2<IO>(
         let busy = connection.request_started();
         let request = request.map(ClientBody::Http2);
         let answer = gateway.clone().serve(connection.clone(), busy, request, Spelling::default());
-        async move { Ok::<_, Infallible>(answer.await) }
+        async move {
+            let (parts, mut body) = answer.await.into_parts();
+            body.record_head(|| parts.headers.clone());
+            Ok::<_, Infallible>(Response::from_parts(parts, body))
+        }
     });
     let mut serving = pin!(wire.http2.serve_connection(TokioIo::new(io), service));
     let ended = tokio::select! {

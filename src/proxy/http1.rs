@@ -168,12 +168,13 @@ impl Http1<'_> {
 
     /// Writes an answer to its end.
     async fn send(&self, answer: Response<AnswerBody>, asked: Asked) -> Sent {
-        let (parts, body) = answer.into_parts();
+        let (parts, mut body) = answer.into_parts();
         let (mut out, fit) = lock(&self.link).answered();
         let bodied = Bodied::of(&parts, &body, &asked);
         let keep = asked.keep_alive && fit && bodied != Bodied::UntilClose && !self.shutdown.is_triggered();
         let (spelling, reason) = body.written();
         answer::put_head(&mut out, &parts, &asked, &spelling, reason.as_deref(), bodied, keep);
+        body.record_head(|| parts.headers);
         let mut writer = match (bodied, body) {
             (_, AnswerBody::Tunnel(body)) => {
                 let mut writer = Writer::new(out, None, Framing::Length(0));

@@ -295,13 +295,13 @@ impl Gateway {
             if endless {
                 recorder.keep_beginning();
             }
-            let promise = Promise {
+            let mut promise = Promise {
                 recorder,
                 passing,
                 answer: Answer {
                     status: parts.status,
                     reason: body.reason().map(|reason| Arc::from(&reason[..])),
-                    headers: parts.headers.clone(),
+                    headers: HeaderMap::new(),
                     body: Captured::empty(),
                     trailers: None,
                     end: BodyEnd::Complete,
@@ -314,10 +314,11 @@ impl Gateway {
                 sender,
             };
             if endless {
+                promise.answer.headers = parts.headers.clone();
                 return Watch::Shared(head.set_stream(promise));
             }
             head.set_seen();
-            Watch::Own(promise)
+            Watch::Headless(promise)
         });
         Response::from_parts(parts, AnswerBody::Leg(Box::new(WatchedBody::new(body, watch, busy))))
     }

@@ -324,6 +324,11 @@ impl LegAnswerBody {
         self.reason.as_ref()
     }
 
+    /// Whether all of it came with its head, and stands in the same memory.
+    pub fn is_beside_head(&self) -> bool {
+        matches!(self.inner, Inner::Whole(_))
+    }
+
     /// Whether the answer has taken the connection over.
     pub fn is_tunnel(&self) -> bool {
         matches!(self.inner, Inner::Tunnel(_))

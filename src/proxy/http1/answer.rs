@@ -1,10 +1,11 @@
 //! The head of an answer, and what may follow it on this connection.
 
+use crate::http1::writer::COPIED;
 use crate::http1::{Spelling, head};
 use crate::proxy::body::AnswerBody;
 use crate::proxy::guard::ClientHead;
 use bytes::BytesMut;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{Method, StatusCode};
 use http_body::Body;
@@ -72,14 +73,17 @@ pub(super) fn put_head(
     bodied: Bodied,
     keep: bool,
 ) {
-    out.reserve(HEAD);
+    // Small bodies are written behind it.
+    let body = if let Bodied::Length(length) = bodied { usize::try_from(length).unwrap_or_default() } else { 0 };
+    out.reserve(HEAD + if body < COPIED { body } else { 0 });
     head::put_status_line(out, asked.version_11, parts.status, reason);
     // The leg's own length stays where it stands.
     let length = match bodied {
-        Bodied::Length(length) | Bodied::Withheld(length) => Some(HeaderValue::from(length)),
+        Bodied::Length(length) | Bodied::Withheld(length) => Some(length),
         _ => None,
     };
-    let declared = length.is_some() && parts.headers.get_all(CONTENT_LENGTH).iter().eq(&length);
+    let once = parts.headers.get_all(CONTENT_LENGTH).iter().nth(1).is_none();
+    let declared = length.is_some() && once && head::declared_length(&parts.headers) == length;
     let drop_length = !declared && (bodied != Bodied::No || parts.status == StatusCode::NO_CONTENT);
     for (name, nth, value) in head::lines(&parts.headers) {
         if *name != TRANSFER_ENCODING && !(drop_length && *name == CONTENT_LENGTH) {
@@ -90,7 +94,7 @@ pub(super) fn put_head(
         head::put_field(out, &TRANSFER_ENCODING, b"chunked", spelling);
     }
     if let Some(length) = length.filter(|_| !declared) {
-        head::put_field(out, &CONTENT_LENGTH, length.as_bytes(), spelling);
+        head::put_field(out, &CONTENT_LENGTH, length.to_string().as_bytes(), spelling);
     }
     if !parts.headers.contains_key(CONNECTION) {
         match (keep, asked.version_11) {
