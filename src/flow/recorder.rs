@@ -216,6 +216,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shared_is_not_copied() {
+        let limit = Limit::new(1 << 20);
+        let (kept, chunk) = (Bytes::from(vec![1; 100]), Bytes::from(vec![2; 100]));
+        let mut recorder = Recorder::new(1 << 20, limit.clone());
+        recorder.push(&chunk);
+        recorder.share(&kept);
+        assert_eq!(limit.used(), 200);
+        let Captured::Whole { chunks, length, .. } = recorder.finish() else { panic!("not kept") };
+        assert_eq!(length, 200);
+        assert_eq!(chunks.iter().map(|c| c.as_ptr() == kept.as_ptr()).collect::<Vec<_>>(), [false, true]);
+        let mut full = Recorder::new(1 << 20, Limit::new(50));
+        full.share(&kept);
+        assert!(full.finish().given_up());
+    }
+
+    #[test]
     fn a_small_body_takes_its_own_size() {
         let limit = Limit::new(1 << 20);
         let mut recorder = Recorder::new(1 << 20, limit.clone());

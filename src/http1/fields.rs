@@ -7,6 +7,7 @@ use super::Spelling;
 use super::head::{HeadError, value_of};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use memchr::memchr_iter;
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -44,8 +45,9 @@ pub fn table(head: &Bytes, places: &[Place], more: usize) -> Result<(HeaderMap, 
         let seen = &mut seen[(31 * places.len() + bytes) % KINDS];
         if let Some(kind) = seen.as_ref().filter(|kind| kind.is_that_of(head, places)) {
             let mut headers = kind.headers.clone();
-            for (value, (_, place)) in headers.values_mut().zip(places) {
-                *value = value_of(head, place.clone())?;
+            let values = values(head, places);
+            for (place, value) in headers.values_mut().zip(values) {
+                *place = value?;
             }
             return Ok((headers, kind.spelling.clone()));
         }
@@ -59,11 +61,21 @@ pub fn table(head: &Bytes, places: &[Place], more: usize) -> Result<(HeaderMap, 
 
 fn read(head: &Bytes, places: &[Place], more: usize) -> Result<(HeaderMap, Spelling), HeadError> {
     let mut headers = HeaderMap::with_capacity(places.len() + more);
-    for (name, value) in places {
+    for ((name, _), value) in places.iter().zip(values(head, places)) {
         let name = HeaderName::from_bytes(&head[name.clone()]).map_err(|_| HeadError::Field)?;
-        headers.append(name, value_of(head, value.clone())?);
+        headers.append(name, value?);
     }
     Ok((headers, Spelling::of(places.iter().map(|(name, _)| &head[name.clone()]))))
+}
+
+fn values(head: &Bytes, places: &[Place]) -> impl Iterator<Item = Result<HeaderValue, HeadError>> {
+    let folded = memchr_iter(b'\n', head).any(|at| matches!(head.get(at + 1), Some(b' ' | b'\t')));
+    places.iter().map(move |(_, place)| {
+        if folded {
+            return value_of(head, place.clone());
+        }
+        HeaderValue::from_maybe_shared(head.slice(place.clone())).map_err(|_| HeadError::Field)
+    })
 }
 
 // === impl Kind ===

@@ -59,11 +59,12 @@ impl Spelling {
         let start = out.len();
         out.extend_from_slice(name);
         if self.capitals {
-            let out = &mut out[start..];
-            for word in std::iter::once(0).chain(memchr::memchr_iter(b'-', name).map(|dash| dash + 1)) {
-                if let Some(first) = out.get_mut(word) {
-                    first.make_ascii_uppercase();
+            let mut first = true;
+            for byte in &mut out[start..] {
+                if first {
+                    byte.make_ascii_uppercase();
                 }
+                first = *byte == b'-';
             }
         }
     }
