@@ -280,7 +280,6 @@ pub struct WatchedBody {
 }
 
 /// Who is told of the answer.
-#[expect(clippy::large_enum_variant, reason = "nearly all are our own; a box would be an allocation for each")]
 #[derive(Debug)]
 pub enum Watch {
     /// Still without the fields, which are on their way to the client.
