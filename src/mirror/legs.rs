@@ -189,7 +189,8 @@ mod tests {
         // As if it had waited for long.
         let due = Instant::now() - Duration::from_secs(20);
         let mut ask = pin!(legs.ask(Leg::Candidate, &question, &settings, due, Beside::Leads(&passing)));
-        poll_fn(|cx| Poll::Ready(assert!(ask.as_mut().poll(cx).is_pending()))).await;
+        let waits = poll_fn(|cx| Poll::Ready(ask.as_mut().poll(cx).is_pending())).await;
+        assert!(waits);
         assert_eq!(legs.candidate.connections().open, 0);
         before.pop();
         let asked = ask.await;
@@ -206,7 +207,8 @@ mod tests {
         let (question, settings, passing) =
             (testing::question(), testing::settings(Duration::from_secs(60)), Passing::default());
         let mut ask = pin!(legs.ask(Leg::Candidate, &question, &settings, Instant::now(), Beside::Leads(&passing)));
-        poll_fn(|cx| Poll::Ready(assert!(ask.as_mut().poll(cx).is_pending()))).await;
+        let waits = poll_fn(|cx| Poll::Ready(ask.as_mut().poll(cx).is_pending())).await;
+        assert!(waits);
         while let Some(place) = before.pop() {
             place.failed(legs.breaker(Leg::Candidate).failed(Instant::now()));
         }
