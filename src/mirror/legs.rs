@@ -90,28 +90,27 @@ impl Legs {
         beside: Beside<'_>,
     ) -> Asked {
         let upstream = match (leg, &self.control) {
-            (Leg::Primary, _) => {
-                return ask::ask(&self.primary, leg, question, settings, &self.capture_budget, due, beside, None).await;
-            }
             (Leg::Control, Some(control)) => control,
+            (Leg::Primary, _) => &self.primary,
             _ => &self.candidate,
         };
-        let Gate { breaker, window } = self.gate(leg);
-        let (place, started) = match window.enter() {
-            Some(place) => (place, due),
+        let gate = if leg == Leg::Primary { None } else { Some(self.gate(leg)) };
+        let (mut place, mut started) = (gate.and_then(|gate| gate.window.enter()), due);
+        if let (Some(gate), None) = (gate, &place) {
             // Seldom needed, and its state would make every exchange's task larger.
-            None => match Box::pin(self.gate(leg).wait(due, settings)).await {
-                Ok(place) => (place, Instant::now()),
+            match Box::pin(gate.wait(due, settings)).await {
+                Ok(next) => (place, started) = (Some(next), Instant::now()),
                 Err(unasked) => {
                     if let Unasked::NoRoom = unasked {
-                        breaker.skipped(Instant::now());
+                        gate.breaker.skipped(Instant::now());
                     }
                     return ask::unasked(unasked, question, due);
                 }
-            },
-        };
+            }
+        }
         let budget = &self.capture_budget;
-        let mut asked = ask::ask(upstream, leg, question, settings, budget, started, beside, Some(&place)).await;
+        let mut asked = ask::ask(upstream, leg, question, settings, budget, started, beside, place.as_ref()).await;
+        let (Some(Gate { breaker, .. }), Some(place)) = (gate, place) else { return asked };
         // Like any other wait for a connection.
         asked.record.timing.connect += started - due;
         match asked.spoilt {
