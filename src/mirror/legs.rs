@@ -95,11 +95,15 @@ impl Legs {
             _ => &self.candidate,
         };
         let gate = if leg == Leg::Primary { None } else { Some(self.gate(leg)) };
-        let (mut place, mut started) = (gate.and_then(|gate| gate.window.enter()), due);
+        let mut place = gate.and_then(|gate| gate.window.enter());
+        let (mut started, mut waited) = (due, Duration::ZERO);
         if let (Some(gate), None) = (gate, &place) {
             // Seldom needed, and its state would make every exchange's task larger.
             match Box::pin(gate.wait(due, settings)).await {
-                Ok(next) => (place, started) = (Some(next), Instant::now()),
+                Ok(next) => {
+                    place = Some(next);
+                    (started, waited) = (Instant::now(), due.elapsed());
+                }
                 Err(unasked) => {
                     if let Unasked::NoRoom = unasked {
                         gate.breaker.skipped(Instant::now());
@@ -112,7 +116,7 @@ impl Legs {
         let mut asked = ask::ask(upstream, leg, question, settings, budget, started, beside, place.as_ref()).await;
         let (Some(Gate { breaker, .. }), Some(place)) = (gate, place) else { return asked };
         // Like any other wait for a connection.
-        asked.record.timing.connect += started - due;
+        asked.record.timing.connect += waited;
         match asked.spoilt {
             Some(_) => breaker.skipped(Instant::now()),
             None if asked.overran || is_transport_failure(&asked.outcome) => {

@@ -45,14 +45,12 @@ impl Index {
         };
         let mut better = here.iter().copied().take_while(|number| best.is_none_or(|best| *number < best));
         *best = better.find(|number| takes(*number)).or(*best);
-        let Some(text) = rest else { return };
+        let Some(text) = rest.filter(|_| !self.literals.is_empty() || self.any.is_some()) else { return };
         let (part, rest) = match text.split_once('/') {
             Some((part, rest)) => (part, Some(rest)),
             None => (text, None),
         };
-        if !self.literals.is_empty()
-            && let Some(below) = self.literals.get(&*decode(part))
-        {
+        if let Some(below) = self.literals.get(&*decode(part)) {
             below.search(rest, takes, best);
         }
         if let Some(below) = self.any.as_ref().filter(|_| !part.is_empty()) {
