@@ -12,6 +12,11 @@ const RESERVED: usize = 64;
 /// once than this are rare, and each client that is silent needs no connection but its own.
 const FOR_PRIMARY: usize = 4096;
 
+/// So many file descriptors have their places in the process's table from the start. It would grow by itself, but each
+/// time it doubles, whoever opens something then is held up until all processors have seen it: some ten milliseconds.
+#[cfg(target_os = "linux")]
+const PREPARED: u64 = 32_768;
+
 /// Connections at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
@@ -21,12 +26,19 @@ pub struct Shares {
     pub mirror_each: usize,
 }
 
-/// Raises the soft limit on file descriptors as far as the system lets it; the limit from there on.
+/// Raises the soft limit on file descriptors as far as the system lets it, and has the places of the first of them made;
+/// the limit from there on. To be called before there are threads, which would be held up.
 ///
 /// # Errors
 /// Those of the system; the limit stays what it was.
 pub fn raise_descriptors() -> io::Result<u64> {
-    rlimit::increase_nofile_limit(u64::MAX)
+    let limit = rlimit::increase_nofile_limit(u64::MAX)?;
+    #[cfg(target_os = "linux")]
+    if let Ok(last) = i32::try_from(PREPARED.min(limit).saturating_sub(1)) {
+        // Places made for one that is closed again stay. Where it cannot be had, they are made when they are needed.
+        let _ = rustix::io::fcntl_dupfd_cloexec(io::stderr(), last);
+    }
+    Ok(limit)
 }
 
 /// The file descriptors that may be open at once; without bound where that cannot be told.
@@ -95,6 +107,15 @@ mod tests {
         let raised = raise_descriptors().unwrap();
         assert_eq!(raised, descriptors());
         assert!(cfg!(target_os = "macos") || raised == hard, "{raised} of {hard}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_table_of_descriptors_need_not_grow_beside_traffic() {
+        let limit = raise_descriptors().unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
+        assert!(size.trim().parse::<u64>().unwrap() >= PREPARED.min(limit), "{size}");
     }
 
     proptest! {

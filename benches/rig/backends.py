@@ -126,5 +126,9 @@ def _locations(wanted, echo):
             sets = " ".join(f"set $piece{i} '{piece}';" for i, piece in enumerate(pieces))
             whole = "".join(f"${{piece{i}}}" for i in range(len(pieces)))
             yield f'location = /{path}/{size} {{ {sets} return 200 "{whole}"; }}'
+            if path == "same":
+                yield f'location ~ ^/items/[0-9]+/same/{size}$ {{ {sets} return 200 "{whole}"; }}'
+    leaves = ", ".join(f'"{name}": "$request_id"' for name in scenarios.MANY)
+    yield f"location ~ ^/items/[0-9]+/many$ {{ return 200 '{{{leaves}}}'; }}"
     if echo:
         yield "location = /echo { echo_read_request_body; echo_request_body; }"

@@ -69,6 +69,15 @@ async def errors(reader, writer):
         await writer.drain()
 
 
+async def slow(reader, writer):
+    """Answers well, a second late."""
+    while True:
+        await request(reader)
+        await asyncio.sleep(1)
+        writer.write(SIZED + b"x" * 1024)
+        await writer.drain()
+
+
 async def huge_head(reader, writer):
     """Answers with a head without end."""
     await request(reader)
@@ -85,7 +94,7 @@ async def request(reader):
 
 # Those that nothing is accepted for: a port that refuses, and one whose queue of connections is full.
 SILENT = {"refused": None, "unaccepted": 0}
-FAULTS = {f.__name__.replace("_", "-"): f for f in (stalled, reset, trickle, endless, garbage, closed, errors, huge_head)}
+FAULTS = {f.__name__.replace("_", "-"): f for f in (stalled, reset, trickle, endless, garbage, closed, errors, slow, huge_head)}
 
 
 async def main(fault, port_file, seconds):

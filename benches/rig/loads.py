@@ -28,6 +28,8 @@ def saturate(scenario, url, seconds, folder):
     environment = {**os.environ, "RIG_METHOD": scenario.method}
     if scenario.sends_body:
         environment["RIG_BODY_FILE"] = body_file(scenario, folder)
+    if scenario.routes:
+        environment["RIG_PATHS_FILE"] = paths_file(scenario, folder)
     command = [tools.path("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", os.path.join(HERE, "wrk.lua"), url]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=seconds + 30)
     found = re.search(r"^RESULT (.*)$", done.stdout, re.M)
@@ -43,6 +45,9 @@ def at_rate(scenario, url, seconds, folder, rate):
     command += ["-c", str(CONNECTIONS), "-t", "5s", "-m", scenario.method]
     if scenario.sends_body:
         command += ["-D", body_file(scenario, folder), "-T", "application/json"]
+    if scenario.routes:
+        command.append("--urls-from-file")
+        url = paths_file(scenario, folder, url.removesuffix(scenario.path))
     done = subprocess.run([*command, url], capture_output=True, text=True, timeout=seconds + 40)
     told = json.loads(done.stdout)
     good = sum(n for status, n in told["statusCodeDistribution"].items() if status.startswith("2"))
@@ -65,6 +70,14 @@ def over_h2(scenario, url, seconds, folder):
         raise RuntimeError(f"h2load told nothing: {done.stdout}{done.stderr}")
     good, *other = map(int, statuses.groups())
     return Load(good, seconds, sum(other) + int(errors[1]))
+
+
+def paths_file(scenario, folder, before=""):
+    """A file with the paths of all routes, a line each, and what stands before each."""
+    file = os.path.join(folder, "paths.txt")
+    with open(file, "w", encoding="ascii") as out:
+        out.writelines(f"{before}{scenario.path_on(route)}\n" for route in range(scenario.routes))
+    return file
 
 
 def body_file(scenario, folder):

@@ -44,9 +44,10 @@ class Rig:
     def proxies(self):
         return {**self.peers, **self.parallaxes}
 
-    def run(self, kind, scenario, load, entrance="http"):
+    def run(self, kind, scenario, load, entrance="http", prepare=None):
         """Measures a proxy, or where `kind` is None the way without one. `load(scenario, url, seconds, folder)` sends
-        the requests for as long as it is told; the figures as a dictionary."""
+        the requests for as long as it is told; `prepare(proxy)` is done before and not measured. The figures as a
+        dictionary."""
         if kind is None:
             backend = self.primary
             url = self.url({"http": backend.port, "h2": backend.h2_port, "tls": backend.tls_port}[entrance], scenario, entrance)
@@ -57,6 +58,8 @@ class Rig:
             url = self.url(proxy.port, scenario, entrance)
             self.check(url, scenario, entrance)
             load(scenario, url, WARM_UP, self.folder)
+            if prepare:
+                prepare(proxy)
             self._settled()
             served, mirrored, before = self.primary.served(), self.candidate.served(), proxy.usage()
             figures = _figures(load(scenario, url, None, self.folder))

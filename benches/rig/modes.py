@@ -1,6 +1,7 @@
 """What can be measured. Each mode takes the rig and the options, measures round by round, everyone in turn and in the
 opposite order every other round, and gives its tables."""
 
+import http.client
 import os
 import resource
 import selectors
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 
 import loads
 import process
+import proxies
 import scenarios
 import tools
 from table import Table, median, ratio
 
+ROUTES = 2000
 PEERS_OF_RATIOS = ("nginx-mirror", "envoy-mirror")
-FAULTS = "ok stalled refused reset trickle endless garbage closed errors huge-head unaccepted".split()
+FAULTS = "ok stalled refused reset trickle endless garbage closed errors slow huge-head unaccepted".split()
 
 
 USUAL = [scenarios.parse(name) for name in ("get-1k", "get-64k", "post-1k")]
@@ -110,6 +113,30 @@ def faults(rig, options):
             yield table
 
 
+def scale(rig, options):
+    """Many configured routes, and many divergences known on each, beside none: what equal answers cost then."""
+    for equal in (s for s in options.chosen(GET_1K) if s.method == "GET" and not s.differs):
+        scenario = equal.spread(ROUTES)
+        loads_of = {"saturation": lambda s, url, seconds, folder: loads.saturate(s, url, seconds or options.seconds, folder)}
+        if tools.path("oha"):
+            rps = min(options.rates)
+            loads_of[f"{rps} requests/s"] = lambda s, url, seconds, folder: loads.at_rate(s, url, seconds or options.seconds, folder, rps)
+        for load_name, load in loads_of.items():
+            cases = {}
+            for name, kind in rig.parallaxes.items():
+                routed = proxies.with_routes(kind, ROUTES)
+                cases |= {name: (kind, None), f"{name} with routes": (routed, None), f"{name} with routes and divergences": (routed, _diverge)}
+            measured = _rounds(options, cases, lambda case: _with_divergences(rig, *case, scenario, load))
+            table = Table(f"{ROUTES} routes, {equal.name}, {load_name}", ["", "divergences", "CPU us/request", "of none", "mirrored %", "requests/s", "p50 us", "p99 us", "of none", "peak MiB", "failed"], measured)
+            for case, rounds in measured.items():
+                none = measured.get(case.split(" with ")[0], [])
+                table.row(
+                    case, median(rounds, "divergences"), median(rounds, "cpu"), ratio(rounds, none, "cpu"), median(rounds, "mirrored"), median(rounds, "rps"),
+                    median(rounds, "p50"), median(rounds, "p99"), ratio(rounds, none, "p99"), median(rounds, "peak"), sum(r["failed"] for r in rounds),
+                )
+            yield table
+
+
 def syscalls(rig, options):
     """System calls for each request, counted by strace. It slows a proxy down, so that more is done at a time: read
     them as a lower bound, and beside the others'."""
@@ -162,6 +189,7 @@ MODES = {
     "rate": (rate, ["oha"]),
     "faults": (faults, ["oha"]),
     "bodies": (bodies, ["wrk"]),
+    "scale": (scale, ["wrk"]),
     "h2": (h2, ["h2load", "nghttp"]),
     "tls": (tls, ["wrk", "openssl"]),
     "syscalls": (syscalls, ["wrk", "strace"]),
@@ -209,6 +237,27 @@ def _beside(rig, options, scenario, load, title, entrance="http", direct_p50=Fal
 def _more(rounds, others, what):
     """The median of what each round has more than the other's."""
     return median([{what: a[what] - b[what]} for a, b in zip(rounds, others)], what)
+
+
+def _with_divergences(rig, kind, diverge, scenario, load):
+    known = []
+
+    def prepare(proxy):
+        if diverge:
+            diverge(proxy)
+        known.append(proxy.divergences())
+
+    return {**rig.run(kind, scenario, load, prepare=prepare), "divergences": known[0]}
+
+
+def _diverge(proxy):
+    """Asks each route what differs in several places, and waits until all of it is known."""
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=10)
+    for route in range(proxy.routes):
+        connection.request("GET", f"/items/{route}/many")
+        connection.getresponse().read()
+    connection.close()
+    process.wait_until(lambda: proxy.divergences() >= proxy.routes * len(scenarios.MANY), "all divergences are known", 60)
 
 
 def _syscalls(rig, kind, scenario, seconds):

@@ -3,6 +3,7 @@ documents advise for speed: a worker for each core, no access log, connections t
 
 import json
 import os
+import re
 
 import backends
 import process
@@ -147,6 +148,7 @@ class Parallax(Proxy):
     """With everything on: comparing, accounting, the store. Only POST and PUT had to be named."""
 
     sample = 1.0
+    routes = 0
 
     def command(self):
         ready = self.file("ready")
@@ -167,12 +169,20 @@ methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT"]
 [store]
 path = "{self.file("data")}"
 """
+        config += "".join(f'[[route]]\nname = "items-{route}"\npath = "/items/{route}/{{*rest}}"\n' for route in range(self.routes))
         return [self.binary, "serve", "--config", self.file("toml", config), "--ready-file", ready]
 
     def start(self):
         super().start()
         process.wait_until(lambda: os.path.exists(self.file("ready")), "Parallax is ready", process=self.process)
         return self
+
+
+    def divergences(self):
+        """How many different ones it knows."""
+        with open(self.file("ready"), encoding="utf-8") as ready:
+            page = backends.get(f"http://{json.load(ready)['admin']}/metrics").decode()
+        return int(float(re.search(r'^parallax_divergences\{state="counted"\} (\S+)', page, re.M)[1]))
 
 
 class Off(Parallax):
@@ -187,6 +197,10 @@ PEERS = {"nginx-mirror": (Nginx, "nginx"), "envoy-mirror": (Envoy, "envoy"), "tr
 def of_binary(kind, binary):
     """`kind` as built in this file. Several builds may be measured beside each other."""
     return type(kind.__name__, (kind,), {"binary": binary})
+
+
+def with_routes(kind, routes):
+    return type(kind.__name__, (kind,), {"routes": routes})
 
 
 def _address(port):

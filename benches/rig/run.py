@@ -7,7 +7,7 @@
     python3 benches/rig/run.py faults --faults stalled,endless --rates 1500
     python3 benches/rig/run.py saturation --parallax old=/tmp/before --parallax new=target/release/parallax
 
-Modes: saturation, rate, faults, bodies, h2, tls, syscalls, memory, soak. All but soak where none is named.
+Modes: saturation, rate, faults, bodies, scale, h2, tls, syscalls, memory, soak. All but soak where none is named.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def parse():
     add("--scenarios", type=words, default=[], help="instead of a mode's own: get-1k, get-64k, post-1k, any other size, put")
     add("--rounds", type=int, default=5, help="of each measurement (5)")
     add("--seconds", type=int, default=5, help="of each round (5)")
-    add("--rates", type=lambda text: list(map(int, words(text))), default=[2000], help="requests a second, for rate; the least of them for faults and bodies (2000)")
+    add("--rates", type=lambda text: list(map(int, words(text))), default=[2000], help="requests a second, for rate; the least of them for faults, bodies and scale (2000)")
     add("--faults", type=words, default=modes.FAULTS[:7], help=f"of {','.join(modes.FAULTS)}")
     add("--connections", type=int, default=10_000, help="idle ones, for memory (10000)")
     add("--minutes", type=int, default=15, help="for soak (15)")

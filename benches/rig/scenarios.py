@@ -3,11 +3,13 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NAME = re.compile(r"(get|post|put)-(\d+)([km]?)(-differs)?")
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 ID = re.compile(rb"[0-9a-f]{32}")
+# Leaves that differ in every answer to `/items/.../many`.
+MANY = ("request", "session", "trace")
 SAME_ID = "0123456789abcdef" * 2
 
 
@@ -18,6 +20,8 @@ class Scenario:
     size: int
     # One leaf of the JSON answer is drawn anew for each answer of each backend.
     differs: bool
+    # Asked for under so many paths, each a route of its own.
+    routes: int = 0
 
     @property
     def sends_body(self):
@@ -27,7 +31,14 @@ class Scenario:
     def path(self):
         if self.sends_body:
             return "/echo"
-        return f"/{'differs' if self.differs else 'same'}/{self.size}"
+        return self.path_on(0) if self.routes else f"/{'differs' if self.differs else 'same'}/{self.size}"
+
+    def path_on(self, route):
+        return f"/items/{route}/same/{self.size}"
+
+    def spread(self, routes):
+        """The same, asked for under the paths of so many routes."""
+        return replace(self, name=f"{self.name} on {routes} routes", routes=routes)
 
     def body(self):
         """What is posted."""

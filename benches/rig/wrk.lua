@@ -8,6 +8,20 @@ if file then
   body:close()
 end
 
+file = os.getenv("RIG_PATHS_FILE")
+if file then
+  local requests, at = {}, 0
+  function init()
+    for path in io.lines(file) do
+      requests[#requests + 1] = wrk.format(nil, path)
+    end
+  end
+  function request()
+    at = at % #requests + 1
+    return requests[at]
+  end
+end
+
 function done(summary, latency)
   local failed = summary.errors
   local refused = failed.connect + failed.read + failed.write + failed.timeout

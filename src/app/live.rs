@@ -83,7 +83,7 @@ pub fn shares(settings: &Checked) -> limits::Shares {
 /// How long one exchange may hold back those after it: longer than any of its parts may take.
 pub fn patience(settings: &Checked) -> Duration {
     let longest = settings.routes.iter().map(|r| r.mirror.timeout).fold(settings.mirror.timeout, Duration::max);
-    settings.primary.connect_timeout + settings.primary.response_timeout + longest * 2 + Duration::from_secs(5)
+    settings.primary.connect_timeout + settings.primary.response_timeout + longest * 3 + Duration::from_secs(5)
 }
 
 /// What is done once a second beside the traffic: rules that expire today cease to hold, silence is explained.

@@ -2,6 +2,7 @@
 
 use super::MirrorSettings;
 use super::overrun::{Beside, Reading, Stop};
+use super::window::Place;
 use crate::flow::{BodyOutcome, Question, Recorder, RequestBody};
 use crate::model::{
     Answer, BodyEnd, Captured, Failure, FailureKind, Incomparable, Leg, LegRecord, Limit, Outcome, Stream, Timing,
@@ -17,6 +18,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::coop::{consume_budget, unconstrained};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -40,6 +42,15 @@ pub struct Asked {
     pub overran: bool,
 }
 
+/// Why a leg was not asked.
+#[derive(Debug, Clone, Copy)]
+pub enum Unasked {
+    /// Its breaker opened while this exchange waited for its turn: it answered none of those before.
+    GivenUp { after: Duration },
+    /// Others waited for its answers all the time.
+    NoRoom,
+}
+
 /// Sends the request to `upstream` and collects the whole answer. Its clock starts when it is `due`, or when
 /// the client has sent its request whole, which has as much time itself.
 pub async fn ask(
@@ -50,11 +61,12 @@ pub async fn ask(
     budget: &Arc<Limit>,
     due: Instant,
     beside: Beside<'_>,
+    place: Option<&Place<'_>>,
 ) -> Asked {
     let mut so_far = SoFar::default();
     let collected = {
         // Pinned where they are made: moved, each would be kept twice.
-        let collect = pin!(collect(upstream, leg, question, settings, budget, due, beside, &mut so_far));
+        let collect = pin!(collect(upstream, leg, question, settings, budget, due, beside, place, &mut so_far));
         // Kept also where an answer that comes without pause uses up the task's turns.
         let deadline = pin!(unconstrained(async {
             if timeout_at(due + settings.timeout, question.body.end()).await.is_ok() {
@@ -80,15 +92,36 @@ pub async fn ask(
         Some(_) => timed_out("no end of its answer", settings),
         None => timed_out("no answer", settings),
     });
-    // Whatever became of it, a leg that did not get the whole request has nothing to answer for.
-    match question.body.ended() {
-        Some(BodyOutcome::Complete) => {}
-        Some(BodyOutcome::Aborted) => spoilt = Some(Incomparable::ClientAborted),
-        Some(BodyOutcome::Lost) | None => spoilt = Some(Incomparable::CaptureLost),
-    }
     timing.last_byte = due.elapsed();
     let class = outcome.class();
+    let spoilt = excuse(question).or(spoilt);
     Asked { outcome, record: LegRecord { class, timing }, spoilt, overran }
+}
+
+/// A leg that was not asked: one that was given up has failed this exchange like those before it, whose answers it was
+/// to wait for.
+pub fn unasked(why: Unasked, question: &Question, due: Instant) -> Asked {
+    let (detail, spoilt) = match why {
+        Unasked::GivenUp { after } => {
+            let after = crate::report::duration(after);
+            (format!("was not asked: gave no answer to those before for {after}"), None)
+        }
+        Unasked::NoRoom => ("was not asked: its turn did not come".to_owned(), Some(Incomparable::Budget)),
+    };
+    let outcome = Outcome::Failed(Failure { kind: FailureKind::Timeout, detail });
+    let waited = due.elapsed();
+    let record =
+        LegRecord { class: outcome.class(), timing: Timing { connect: waited, first_byte: None, last_byte: waited } };
+    Asked { outcome, record, spoilt: excuse(question).or(spoilt), overran: false }
+}
+
+/// Whatever became of it, a leg that did not get the whole request has nothing to answer for.
+fn excuse(question: &Question) -> Option<Incomparable> {
+    match question.body.ended() {
+        Some(BodyOutcome::Complete) => None,
+        Some(BodyOutcome::Aborted) => Some(Incomparable::ClientAborted),
+        Some(BodyOutcome::Lost) | None => Some(Incomparable::CaptureLost),
+    }
 }
 
 /// That a leg gave `what` in its time.
@@ -123,6 +156,7 @@ async fn collect(
     budget: &Arc<Limit>,
     due: Instant,
     beside: Beside<'_>,
+    place: Option<&Place<'_>>,
     so_far: &mut SoFar,
 ) -> Outcome {
     let SoFar { timing, spoilt, begun, paused, overran } = so_far;
@@ -150,6 +184,8 @@ async fn collect(
     let mut recorder = Recorder::new(question.max_body, budget.clone());
     if Stream::of(&headers).is_some() {
         recorder.keep_beginning();
+        // It is not waited for.
+        place.inspect(|place| place.answered());
     }
     let Begun { answer, recorder } = begun.insert(Begun {
         answer: Answer {
@@ -256,41 +292,18 @@ fn request<'a>(
 mod tests {
     use super::*;
     use crate::flow::Passing;
-    use crate::http1::Spelling;
-    use crate::mirror::{SampleBy, Start};
-    use crate::model::RequestHead;
-    use crate::tls::TlsClientSettings;
-    use crate::upstream::{LegSettings, Scheme, UpstreamOptions};
-    use http::{Method, Version};
+    use crate::mirror::testing;
     use std::future::poll_fn;
-    use std::time::Duration;
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
 
     const CHUNKS: usize = 20_000;
 
-    fn settings() -> MirrorSettings {
-        MirrorSettings {
-            sample: 1.0,
-            sample_by: SampleBy::Request,
-            methods: vec![Method::GET],
-            start: Start::Concurrent,
-            confirm: false,
-            timeout: Duration::from_secs(60),
-            max_in_flight: 1,
-            max_rate: 0,
-            memory_budget: 1 << 20,
-            max_body: 1 << 20,
-            set_headers: Vec::new(),
-            remove_headers: Vec::new(),
-        }
-    }
-
     /// Users are served by the same thread.
     #[tokio::test]
     async fn a_body_in_crumbs_is_read_in_many_turns() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let upstream = testing::candidate(listener.local_addr().unwrap());
         tokio::spawn(async move {
             let (mut peer, _) = listener.accept().await.unwrap();
             let answer = format!(
@@ -300,33 +313,11 @@ mod tests {
             peer.write_all(answer.as_bytes()).await.unwrap();
             std::future::pending::<()>().await;
         });
-        let leg = LegSettings {
-            scheme: Scheme::Http,
-            host: address.ip().to_string(),
-            port: address.port(),
-            base_path: String::new(),
-            connect_timeout: Duration::from_secs(60),
-            response_timeout: Duration::from_secs(60),
-            preserve_host: true,
-            tls: TlsClientSettings::default(),
-        };
-        let upstream = Upstream::new(Leg::Candidate, leg, UpstreamOptions::default()).unwrap();
-        let question = Question {
-            head: RequestHead {
-                method: Method::GET,
-                uri: "/".parse().unwrap(),
-                host: None,
-                scheme: "http",
-                headers: HeaderMap::new(),
-            },
-            version: Version::HTTP_11,
-            spelling: Spelling::default(),
-            body: RequestBody::Empty,
-            max_body: 1 << 20,
-        };
-        let (passing, settings, budget) = (Passing::default(), settings(), Limit::new(1 << 20));
+        let (question, settings) = (testing::question(), testing::settings(Duration::from_secs(60)));
+        let (passing, budget) = (Passing::default(), Limit::new(1 << 20));
         let beside = Beside::Leads(&passing);
-        let mut asked = pin!(ask(&upstream, Leg::Candidate, &question, &settings, &budget, Instant::now(), beside));
+        let mut asked =
+            pin!(ask(&upstream, Leg::Candidate, &question, &settings, &budget, Instant::now(), beside, None));
         let mut turns = 0;
         let asked = poll_fn(|cx| {
             turns += 1;

@@ -62,7 +62,8 @@ impl Breaker {
         state.open = None;
     }
 
-    pub fn failed(&self, now: Instant) {
+    /// Returns whether it is open now.
+    pub fn failed(&self, now: Instant) -> bool {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         let run = state.failures;
@@ -79,6 +80,7 @@ impl Breaker {
             }
             None => {}
         }
+        state.open.is_some()
     }
 
     /// For how long it has been open, where it is.

@@ -11,6 +11,9 @@ mod overrun;
 mod rate;
 mod sample;
 mod settings;
+#[cfg(test)]
+mod testing;
+mod window;
 
 pub use ask::MARK;
 pub use legs::Legs;

@@ -162,7 +162,7 @@ impl StatusClass {
 /// When things happened on one leg, measured from when its request was due.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// Time spent connecting; zero when a pooled connection was used.
+    /// Time spent waiting for its turn and connecting; zero when a pooled connection was there at once.
     pub connect: Duration,
     /// Until the head of the answer, connect time taken out. `None` when none came.
     pub first_byte: Option<Duration>,

@@ -8,6 +8,7 @@
 mod automatic;
 mod classify;
 mod collapse;
+mod index;
 mod operation;
 mod spec;
 mod template;
@@ -18,6 +19,7 @@ pub use spec::{OperationFrom, RouteSpec};
 
 use automatic::Automatic;
 use http::{HeaderMap, Method};
+use index::Index;
 use operation::{BodyPath, Operations};
 use std::sync::Arc;
 use template::{HostPattern, Template};
@@ -26,6 +28,7 @@ use template::{HostPattern, Template};
 #[derive(Debug)]
 pub struct RouteTable {
     configured: Vec<Configured>,
+    index: Index,
     automatic: Automatic,
 }
 
@@ -51,7 +54,6 @@ pub struct RouteError {
 
 #[derive(Debug)]
 struct Configured {
-    template: Template,
     methods: Vec<Method>,
     host: Option<HostPattern>,
     /// `METHOD name` for each [`Verb`].
@@ -73,6 +75,7 @@ impl RouteTable {
     pub fn new(specs: &[RouteSpec]) -> Result<Self, Vec<RouteError>> {
         let mut errors = Vec::new();
         let mut configured = Vec::with_capacity(specs.len());
+        let mut paths = Index::default();
         for (index, spec) in specs.iter().enumerate() {
             let mut fail = |key, message| errors.push(RouteError { index, key, message });
             if spec.name.is_empty() || spec.name.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -91,8 +94,8 @@ impl RouteTable {
                 _ => None,
             };
             let Some(template) = template else { continue };
+            paths.add(configured.len(), &template);
             configured.push(Configured {
-                template,
                 methods: spec.methods.clone(),
                 host: host.and_then(Result::ok),
                 names: Verb::all(|verb| format!("{verb} {}", spec.name).into()),
@@ -101,7 +104,11 @@ impl RouteTable {
                 operations: Operations::default(),
             });
         }
-        if errors.is_empty() { Ok(RouteTable { configured, automatic: Automatic::new() }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(RouteTable { configured, index: paths, automatic: Automatic::new() })
+        } else {
+            Err(errors)
+        }
     }
 
     /// The route of a request. `path` is as sent, without its query; `host` may carry a port.
@@ -116,7 +123,7 @@ impl RouteTable {
         headers: &HeaderMap,
     ) -> RouteMatch {
         let verb = Verb::of(method);
-        let Some(index) = self.configured.iter().position(|c| c.takes(method, host, path)) else {
+        let Some(index) = self.index.first(path, |index| self.configured[index].takes(method, host)) else {
             return RouteMatch { name: self.automatic.name(verb, path), configured: None };
         };
         let route = &self.configured[index];
@@ -150,9 +157,8 @@ impl RouteTable {
 // === impl Configured ===
 
 impl Configured {
-    fn takes(&self, method: &Method, host: Option<&str>, path: &str) -> bool {
+    fn takes(&self, method: &Method, host: Option<&str>) -> bool {
         (self.methods.is_empty() || self.methods.contains(method))
-            && self.template.matches(path)
             && self.host.as_ref().is_none_or(|pattern| host.is_some_and(|h| pattern.matches(h)))
     }
 

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 /// A path pattern. Compared segment by segment, percent-decoded on both sides.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     /// Ends in `{*rest}`: takes whatever follows, of at least one byte.
-    tail: bool,
+    pub(super) tail: bool,
 }
 
 #[derive(Debug, Clone)]
-enum Segment {
+pub(super) enum Segment {
     Literal(Vec<u8>),
     /// Any one segment that is not empty.
     Any,
@@ -49,32 +49,6 @@ impl Template {
             }
         }
         Ok(Template { segments, tail: false })
-    }
-
-    pub(super) fn matches(&self, path: &str) -> bool {
-        let Some(mut rest) = path.strip_prefix('/').map(Some) else { return false };
-        for segment in &self.segments {
-            let Some(text) = rest else { return false };
-            let part = match text.split_once('/') {
-                Some((part, tail)) => {
-                    rest = Some(tail);
-                    part
-                }
-                None => {
-                    rest = None;
-                    text
-                }
-            };
-            let fits = match segment {
-                Segment::Any => !part.is_empty(),
-                Segment::Literal(literal) if part.contains('%') => *decode(part) == **literal,
-                Segment::Literal(literal) => part.as_bytes() == literal,
-            };
-            if !fits {
-                return false;
-            }
-        }
-        if self.tail { rest.is_some_and(|r| !r.is_empty()) } else { rest.is_none() }
     }
 }
 

@@ -44,6 +44,36 @@ fn a_stalled_candidate_delays_nobody() {
 }
 
 #[test]
+fn a_candidate_that_answers_nobody_is_asked_by_few() {
+    let silent = Upstream::stalled();
+    let (_proxy, report) = against(&silent.url(), 300, "[mirror]\ntimeout = \"3s\"\n");
+    let totals = &report["totals"];
+    let divergent = totals["divergent"].as_u64().unwrap();
+    assert!(divergent >= 100, "{totals:#}");
+    assert_eq!(divergent + totals["not_mirrored"]["breaker_open"].as_u64().unwrap(), 300, "{totals:#}");
+    assert_eq!(kinds(&report), [("transport.timeout".to_owned(), divergent)]);
+    assert_eq!(silent.seen().len(), 64);
+}
+
+#[test]
+fn a_candidate_that_is_slow_at_first_is_asked_by_all() {
+    let seen = std::sync::atomic::AtomicUsize::new(0);
+    let (full, gate) = (std::sync::Mutex::new(false), std::sync::Condvar::new());
+    // Answers nobody before as many have come as may wait for a first answer.
+    let candidate = Upstream::raw(move |_, stream| {
+        let mut full = full.lock().unwrap();
+        if seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 >= 64 {
+            *full = true;
+            gate.notify_all();
+        }
+        drop(gate.wait_while(full, |full| !*full).unwrap());
+        stream.write_all(&json(200, "{\"a\":1}")).is_ok()
+    });
+    let (_proxy, report) = against(&candidate.url(), 300, "");
+    assert_eq!(report["totals"]["matched"], 300, "{:#}", report["totals"]);
+}
+
+#[test]
 fn a_silent_candidate_does_not_use_up_the_file_descriptors() {
     let (primary, silent) = (Upstream::json("{}"), Upstream::stalled());
     let proxy = Proxy::between(&primary.url(), &silent.url())
