@@ -1,16 +1,21 @@
-//! Two texts read side by side, so that those which differ in white space or the order of members alone end here,
-//! without a tree.
+//! Two texts read side by side, so that those which differ in white space, the order of members or a few scalars alone
+//! end here, without a tree.
 //!
 //! One side is read strictly; the other has to have the same bytes, token by token. Where the next members are not
-//! the same, those of the second side are listed and found by name. Whatever else differs, a repeated name or an escape
-//! in a name out of order, or too much going back and forth, is left to the trees: giving up is no answer.
+//! the same, those of the second side are listed and found by name. Where a scalar differs it is noted, as long as no
+//! array has two elements that do: of several it takes hashes to say which belong together. Whatever else differs, a
+//! repeated name or an escape in a name out of order, or too much going back and forth, is left to the trees: giving up
+//! is no answer.
 
 use super::super::budget::Budget;
 use super::super::finding::{Findings, Tier};
 use super::super::value::text::unescape;
+use super::Options;
 use super::emit::{Draft, MAX_NAMES, Place, Side, machine_made};
+use super::rules::JsonRules;
+use super::scalars::{Around, Differences, To};
 use super::scan;
-use super::tree::Type;
+use super::tree::{Type, common_prefix};
 use std::collections::HashSet;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -20,20 +25,33 @@ const MAX_PASSES: usize = 8;
 const FEW: usize = 16;
 /// Places out of order that are told apart; more are left to the trees.
 const MAX_PLACES: usize = 4096;
+/// Bytes that are looked ahead for what both sides have.
+const AHEAD: usize = 4096;
 
-/// What differs between two texts that hold the same but for white space and the order of members; `None` where that
-/// is not so or could not be told.
-pub(super) fn same(a: &[u8], b: &[u8], prefix: &str, budget: &mut Budget<'_>) -> Option<Findings> {
+/// What differs between two texts that hold the same but for white space, and either the order of members or a few
+/// scalars of which no rule says anything; `None` where that is not so or could not be told.
+pub(super) fn compare(
+    a: &[u8],
+    b: &[u8],
+    rules: &JsonRules,
+    options: &Options<'_>,
+    budget: &mut Budget<'_>,
+) -> Option<Findings> {
     let lockstep = Lockstep {
         a,
         b,
         i: 0,
         j: 0,
+        alike: 0,
+        shift: 0,
+        values: 0,
         open: Vec::new(),
+        names: Vec::new(),
+        differences: Differences::new(a, b, rules),
         members: Vec::new(),
         sorted: Vec::new(),
         passes: MAX_PASSES.saturating_mul(b.len()),
-        prefix,
+        options,
         paths: HashSet::new(),
         told: HashSet::new(),
         found: Findings::default(),
@@ -41,20 +59,28 @@ pub(super) fn same(a: &[u8], b: &[u8], prefix: &str, budget: &mut Budget<'_>) ->
     lockstep.run(budget)
 }
 
-struct Lockstep<'a, 'p> {
+struct Lockstep<'a, 'r> {
     a: &'a [u8],
     b: &'a [u8],
     i: usize,
     j: usize,
+    /// Up to here the first side's bytes are known to be those of the second, which stand `shift` before.
+    alike: usize,
+    shift: usize,
+    /// How many were read.
+    values: usize,
     /// The open containers, innermost last.
     open: Vec<Open>,
+    /// The names of the first side's members so far, of all open objects, between their quotes.
+    names: Vec<(usize, usize)>,
+    differences: Differences<'a, 'r>,
     /// The members of the second side, of all open objects that are out of order.
     members: Vec<Member>,
     /// Positions in `members` by name, of the large ones among these.
     sorted: Vec<usize>,
     /// Bytes of the second side that may still be looked through.
     passes: usize,
-    prefix: &'p str,
+    options: &'r Options<'r>,
     /// The places known to be out of order, and their locations.
     paths: HashSet<u64>,
     told: HashSet<String>,
@@ -69,8 +95,12 @@ struct Open {
     key: (usize, usize),
     /// The position of the current element.
     index: usize,
-    /// Tells this place from others; elements of one array are one place.
-    path: u64,
+    /// Tells this place from others, once that was asked; elements of one array are one place.
+    path: Option<u64>,
+    /// Where its names stand in `Lockstep::names`.
+    names: usize,
+    /// The element in which something differs; of an object, 0 where something does.
+    differs: Option<usize>,
     /// Whether its names are too many to be told apart, once that was asked.
     wide: Option<bool>,
     /// Set once the members are out of order.
@@ -103,8 +133,8 @@ impl<'a> Lockstep<'a, '_> {
     fn run(mut self, budget: &mut Budget<'_>) -> Option<Findings> {
         loop {
             budget.tick(1).ok()?;
-            self.i = scan::blanks(self.a, self.i);
-            self.j = scan::blanks(self.b, self.j);
+            self.values += 1;
+            self.blanks();
             match self.a.get(self.i)? {
                 b'{' | b'[' => {
                     if self.enter(budget)? {
@@ -113,19 +143,16 @@ impl<'a> Lockstep<'a, '_> {
                 }
                 _ => {
                     let end = scan::scalar(self.a, self.i)?;
-                    self.both(end)?;
+                    self.scalar(end)?;
                 }
             }
             loop {
-                let Some(open) = self.open.last_mut() else {
-                    let ends = (scan::blanks(self.a, self.i), scan::blanks(self.b, self.j));
-                    return (ends == (self.a.len(), self.b.len())).then_some(self.found);
-                };
+                let Some(open) = self.open.last_mut() else { return self.end(budget) };
                 if open.reordered.as_ref().is_some_and(|r| r.value_end != self.j) {
                     return None;
                 }
-                self.i = scan::blanks(self.a, self.i);
-                match (self.a.get(self.i)?, open.object) {
+                let at = scan::blanks(self.a, self.i);
+                match (self.a.get(at)?, open.object) {
                     (b',', false) => {
                         open.index += 1;
                         self.mark(b',')?;
@@ -133,7 +160,7 @@ impl<'a> Lockstep<'a, '_> {
                     }
                     (b',', true) => {
                         if open.reordered.is_some() {
-                            self.i += 1;
+                            self.i = at + 1;
                         } else {
                             self.mark(b',')?;
                         }
@@ -147,27 +174,105 @@ impl<'a> Lockstep<'a, '_> {
         }
     }
 
+    /// After the outermost value.
+    fn end(mut self, budget: &mut Budget<'_>) -> Option<Findings> {
+        self.blanks();
+        if (self.i, self.j) != (self.a.len(), self.b.len()) {
+            return None;
+        }
+        if self.differences.is_empty() {
+            return Some(self.found);
+        }
+        // Paired in a way of their own, the elements of the outermost array need not belong together.
+        if !self.found.is_match() || self.options.root_align.is_some() {
+            return None;
+        }
+        // As many as the trees would have, and the ways to what differs.
+        budget.spend(2 * self.values + self.differences.steps()).ok()?;
+        self.differences.tell(self.options.prefix)
+    }
+
+    /// Whether the first side's bytes from here to `end` are known to be the second side's too.
+    #[inline]
+    fn is_alike(&self, end: usize) -> bool {
+        end <= self.alike && self.i.wrapping_sub(self.j) == self.shift
+    }
+
+    /// Goes past white space.
+    #[inline]
+    fn blanks(&mut self) {
+        let at = scan::blanks(self.a, self.i);
+        self.j = if self.is_alike(at + 1) { self.j + (at - self.i) } else { scan::blanks(self.b, self.j) };
+        self.i = at;
+    }
+
     /// Goes on to `end` on the first side and as far on the second, if the bytes are the same.
     #[inline]
     fn both(&mut self, end: usize) -> Option<()> {
-        let other = self.j + (end - self.i);
-        if self.a.get(self.i..end)? != self.b.get(self.j..other)? {
+        if !self.is_alike(end) && !self.look_ahead(end) {
             return None;
         }
-        (self.i, self.j) = (end, other);
+        (self.i, self.j) = (end, self.j + (end - self.i));
         Some(())
+    }
+
+    /// Whether both go on alike up to `end`, seen from here anew.
+    fn look_ahead(&mut self, end: usize) -> bool {
+        fn ahead(text: &[u8], from: usize, most: usize) -> &[u8] {
+            text.get(from..text.len().min(from.saturating_add(most))).unwrap_or(&[])
+        }
+        let most = AHEAD.max(end - self.i);
+        let alike = self.i + common_prefix(ahead(self.a, self.i, most), ahead(self.b, self.j, most));
+        (self.alike, self.shift) = (alike, self.i.wrapping_sub(self.j));
+        end <= alike
     }
 
     /// The next byte on both sides, white space aside.
     #[inline]
     fn mark(&mut self, byte: u8) -> Option<()> {
-        self.i = scan::blanks(self.a, self.i);
-        self.j = scan::blanks(self.b, self.j);
+        self.blanks();
         if self.a.get(self.i) != Some(&byte) || self.b.get(self.j) != Some(&byte) {
             return None;
         }
         (self.i, self.j) = (self.i + 1, self.j + 1);
         Some(())
+    }
+
+    /// Goes past a scalar that ends at `end` on the first side, noted where it is another one on the second.
+    #[inline]
+    fn scalar(&mut self, end: usize) -> Option<()> {
+        // With the byte behind it: one number may begin as another does.
+        if self.is_alike(end + 1) || self.look_ahead(end + 1) {
+            (self.i, self.j) = (end, self.j + (end - self.i));
+            return Some(());
+        }
+        let other = scan::scalar(self.b, self.j)?;
+        if self.a.get(self.i..end) != self.b.get(self.j..other) {
+            self.differ(end, other)?;
+        }
+        (self.i, self.j) = (end, other);
+        Some(())
+    }
+
+    /// Notes that the scalar from here to `end` is another one on the second side, where it ends at `other`.
+    #[cold]
+    fn differ(&mut self, end: usize, other: usize) -> Option<()> {
+        if !self.paths.is_empty() {
+            return None;
+        }
+        let mut around = Vec::with_capacity(self.open.len());
+        for open in &mut self.open {
+            let (at, to) = match open.object {
+                true => (0, To::Member(open.key)),
+                false => (open.index, To::Element(open.index)),
+            };
+            if open.reordered.is_some() || open.differs.is_some_and(|known| known != at) {
+                return None;
+            }
+            open.differs = Some(at);
+            around.push(Around { start: open.start.0, to });
+        }
+        self.differences.add(around, self.i..end, self.j..other)
     }
 
     /// Opens a container; whether there is a value in it to go on with.
@@ -177,14 +282,20 @@ impl<'a> Lockstep<'a, '_> {
             return None;
         }
         self.both(self.i + 1)?;
-        let path = match self.open.last() {
-            Some(parent) if parent.object => xxh3_64_with_seed(self.a.get(parent.key.0..parent.key.1)?, parent.path),
-            Some(parent) => parent.path.rotate_left(7) ^ 1,
-            None => 0,
-        };
-        self.open.push(Open { object, start, key: (0, 0), index: 0, path, wide: None, reordered: None });
-        self.i = scan::blanks(self.a, self.i);
-        if matches!((self.a.get(self.i)?, object), (b'}', true) | (b']', false)) {
+        let names = self.names.len();
+        self.open.push(Open {
+            object,
+            start,
+            key: (0, 0),
+            index: 0,
+            path: None,
+            names,
+            differs: None,
+            wide: None,
+            reordered: None,
+        });
+        let at = scan::blanks(self.a, self.i);
+        if matches!((self.a.get(at)?, object), (b'}', true) | (b']', false)) {
             return Some(false);
         }
         if object {
@@ -195,15 +306,20 @@ impl<'a> Lockstep<'a, '_> {
 
     /// Reads a member's name on the first side and goes to its value on both.
     fn key(&mut self, budget: &mut Budget<'_>) -> Option<()> {
-        self.i = scan::blanks(self.a, self.i);
+        let in_order = self.open.last()?.reordered.is_none();
+        if in_order {
+            self.blanks();
+        } else {
+            self.i = scan::blanks(self.a, self.i);
+        }
         if self.a.get(self.i) != Some(&b'"') {
             return None;
         }
         let (start, end) = (self.i, scan::string(self.a, self.i)?);
-        let open = self.open.last_mut()?;
-        open.key = (start + 1, end - 1);
-        if open.reordered.is_none() {
-            self.j = scan::blanks(self.b, self.j);
+        let key = (start + 1, end - 1);
+        self.open.last_mut()?.key = key;
+        self.names.push(key);
+        if in_order {
             if self.both(end).is_some() {
                 return self.mark(b':');
             }
@@ -220,6 +336,9 @@ impl<'a> Lockstep<'a, '_> {
 
     /// Lists what is left of the second side's object.
     fn list(&mut self, budget: &mut Budget<'_>) -> Option<()> {
+        if !self.differences.is_empty() {
+            return None;
+        }
         let (first, mut at) = (self.members.len(), self.j);
         loop {
             if self.b.get(at) != Some(&b'"') {
@@ -303,21 +422,40 @@ impl<'a> Lockstep<'a, '_> {
             None => self.mark(close)?,
             Some(r) if r.left == 0 => {
                 let (first, sorted) = (r.first, r.sorted);
-                (self.i, self.j) = (self.i + 1, r.end + 1);
+                (self.i, self.j) = (scan::blanks(self.a, self.i) + 1, r.end + 1);
                 self.members.truncate(first);
                 self.sorted.truncate(sorted);
                 self.reordered(budget)?;
             }
             Some(_) => return None,
         }
-        self.open.pop();
+        let closed = self.open.pop()?;
+        if closed.object && closed.differs.is_some() {
+            self.differences.object(closed.start.0, self.names.get(closed.names..)?)?;
+        }
+        self.names.truncate(closed.names);
         Some(())
+    }
+
+    /// Tells the place of an open container from others.
+    fn path(&mut self, depth: usize) -> Option<u64> {
+        let known = self.open.get(..=depth)?.iter().rposition(|open| open.path.is_some());
+        let mut path = known.and_then(|at| self.open.get(at)?.path).unwrap_or(0);
+        for at in known.unwrap_or(0)..depth {
+            let open = self.open.get(at)?;
+            path = match open.object {
+                true => xxh3_64_with_seed(self.a.get(open.key.0..open.key.1)?, path),
+                false => path.rotate_left(7) ^ 1,
+            };
+            self.open.get_mut(at + 1)?.path = Some(path);
+        }
+        Some(path)
     }
 
     /// Notes that the members of the innermost container are out of order, once for its place.
     fn reordered(&mut self, budget: &mut Budget<'_>) -> Option<()> {
         let depth = self.open.len() - 1;
-        let (path, start) = self.open.get(depth).map(|o| (o.path, o.start))?;
+        let (path, start) = (self.path(depth)?, self.open.get(depth)?.start);
         if !self.paths.insert(path) {
             return Some(());
         }
@@ -325,7 +463,7 @@ impl<'a> Lockstep<'a, '_> {
             return None;
         }
         budget.tick(8 * depth).ok()?;
-        let mut place = Place::new(self.prefix);
+        let mut place = Place::new(self.options.prefix);
         for at in 0..depth {
             let open = self.open.get(at)?;
             if !open.object {
