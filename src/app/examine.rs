@@ -2,15 +2,17 @@
 
 use super::AppError;
 use crate::config::Checked;
-use crate::diff::{self, Context, Findings, Limits, RouteRules, RuleSet};
-use crate::evidence::{Compared, Example, Rules, Settled, Settlement};
+use crate::diff::{self, Context, Finding, Findings, Limits, RouteRules, RuleSet};
+use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement};
 use crate::flow::{Judge, Pair};
-use crate::model::{Answer, Leg, LegRecord, Outcome, PerLeg, Timestamp};
-use crate::pipeline::{CompareConfig, Comparer, Examine};
-use crate::redact::Redactor;
+use crate::model::{Answer, Captured, Leg, LegRecord, Outcome, PerLeg, Timestamp};
+use crate::pipeline::{CompareConfig, Comparer, Examine, Scene};
+use crate::redact::{MAX_BODY, Redactor};
 use crate::upstream::LegSettings;
 use arc_swap::ArcSwap;
-use http::HeaderName;
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderName};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,29 +111,71 @@ impl Examine for Examination {
         self.examine(pair, leg, other, expired)
     }
 
-    fn example(&self, pair: &Pair, findings: &mut Findings) -> Option<Example> {
-        let redactor = &self.0.redactor;
-        findings.list.iter_mut().for_each(|finding| redactor.finding(finding));
-        // What is shown of streams that go on is what was compared.
-        let window = diff::window(&pair.primary, &pair.candidate);
-        let (primary, candidate) = match &window {
-            Some((primary, candidate)) => (primary, Some(candidate)),
-            None => match &pair.candidate {
-                Outcome::Answer(answer) => (&pair.primary, Some(answer)),
-                Outcome::Failed(_) => (&pair.primary, None),
-            },
-        };
-        Some(Example {
-            id: pair.id.to_string(),
-            at: pair.arrived,
-            request: redactor.request(&pair.question.head, &pair.question.body.captured()),
-            primary: redactor.answer(&diff::decoded(primary)),
-            candidate: match candidate {
-                Some(answer) => redactor.answer(&diff::decoded(answer)),
-                None => redactor.outcome(&pair.candidate),
-            },
-            differences: findings.list.clone(),
-        })
+    fn example(&self, scene: Scene, findings: &mut Findings) -> Option<Exhibit> {
+        findings.list.iter_mut().for_each(|finding| self.0.redactor.finding(finding));
+        let differences = findings.list.clone();
+        let asked = scene.question.body.captured();
+        if !is_small(&scene, &asked) {
+            return Some(shown(&self.0.redactor, &scene, &asked, differences).into());
+        }
+        let weight = weight(&scene, &asked) + differences.iter().map(Finding::weight).sum::<usize>();
+        let parts = self.0.clone();
+        Some(Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
+            let (id, at) = (scene.id.clone(), scene.arrived);
+            let made = catch_unwind(AssertUnwindSafe(|| shown(&parts.redactor, &scene, &asked, differences)));
+            made.unwrap_or_else(|_| {
+                tracing::error!(%id, "redacting an example panicked; it is not shown");
+                let none = ExampleMessage::default;
+                Example {
+                    id: id.to_string(),
+                    at,
+                    request: none(),
+                    primary: none(),
+                    candidate: none(),
+                    differences: vec![],
+                }
+            })
+        }))
+    }
+}
+
+/// Bytes of bodies that are kept as they came until it is known that they will be shown. Larger ones are redacted and cut
+/// at once, by a thread that is there for such work: they would take more room than what is shown of them.
+const SMALL: u64 = 2 * MAX_BODY as u64;
+
+fn is_small(scene: &Scene, asked: &Captured) -> bool {
+    let bodies = [Some(asked), Some(&scene.primary.body), scene.candidate.answer().map(|answer| &answer.body)];
+    let coded = |answer: &Answer| answer.headers.contains_key(CONTENT_ENCODING);
+    bodies.into_iter().flatten().map(Captured::len).sum::<u64>() <= SMALL
+        && !coded(&scene.primary)
+        && !scene.candidate.answer().is_some_and(coded)
+}
+
+/// What a scene takes in memory, about.
+fn weight(scene: &Scene, asked: &Captured) -> usize {
+    let fields = |headers: &HeaderMap| headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 48).sum::<usize>();
+    let answer = |answer: &Answer| answer.body.len() as usize + fields(&answer.headers);
+    let answers = answer(&scene.primary) + scene.candidate.answer().map_or(0, answer);
+    size_of::<Scene>() + asked.len() as usize + fields(&scene.question.head.headers) + answers
+}
+
+fn shown(redactor: &Redactor, scene: &Scene, asked: &Captured, differences: Vec<Finding>) -> Example {
+    // What is shown of streams that go on is what was compared.
+    let window = diff::window(&scene.primary, &scene.candidate);
+    let (primary, candidate) = match &window {
+        Some((primary, candidate)) => (primary, Some(candidate)),
+        None => (&scene.primary, scene.candidate.answer()),
+    };
+    Example {
+        id: scene.id.to_string(),
+        at: scene.arrived,
+        request: redactor.request(&scene.question.head, asked),
+        primary: redactor.answer(&diff::decoded(primary)),
+        candidate: match candidate {
+            Some(answer) => redactor.answer(&diff::decoded(answer)),
+            None => redactor.outcome(&scene.candidate),
+        },
+        differences,
     }
 }
 

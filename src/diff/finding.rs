@@ -65,6 +65,12 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Bytes it takes in memory, about.
+    pub fn weight(&self) -> usize {
+        let excerpts = [&self.primary, &self.candidate].into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Finding>() + self.location.len() + self.exact.len() + excerpts
+    }
+
     /// Whether it counts before noise is considered: tier counts, no rule covers it, no earlier layer owns it.
     pub fn counts(&self) -> bool {
         self.tier.counts() && self.cover.is_none() && !self.secondary

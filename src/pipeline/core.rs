@@ -7,7 +7,9 @@
 use super::examples;
 use super::rates::{PerSecond, Rates};
 use super::verdicts::{Judged, Verdicts};
-use crate::evidence::{Begun, Book, Diverged, EpochReason, Evidence, PastEpoch, Rules, Settled, Settlement};
+use crate::evidence::{
+    Begun, Book, Compared, Diverged, EpochReason, Evidence, Exhibit, PastEpoch, Rules, Settled, Settlement,
+};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::{Histories, Point, Policy};
 use crate::model::{Incomparable, Latencies, PerLeg, Timestamp};
@@ -121,6 +123,8 @@ pub struct Core {
     done: (u64, usize),
     /// Bytes of examples that came into the book since they were last weighed there.
     example_bytes: usize,
+    /// Examples that came into the book and may not be made yet.
+    unmade: Vec<Arc<Exhibit>>,
     /// Passed over because they took too long; applied when they settle.
     late: BTreeSet<u64>,
     status: StoreStatus,
@@ -168,6 +172,7 @@ impl Core {
             next: 0,
             done: (0, 0),
             example_bytes: 0,
+            unmade: Vec::new(),
             late: BTreeSet::new(),
             status,
             commits: Arc::default(),
@@ -212,6 +217,7 @@ impl Core {
             }
         }
         self.release(now);
+        self.make_examples();
         if self.example_bytes > examples::MAX_BYTES / 2 {
             self.trim_examples();
         }
@@ -381,6 +387,7 @@ impl Core {
             });
             self.settle(&begun, &settled, now);
         }
+        self.make_examples();
         self.late.clear();
         // The last word is said whenever it comes.
         self.verdicts.hurry();
@@ -405,6 +412,15 @@ impl Core {
         self.status.durable = false;
         self.status.why = Some(why);
         self.status.errors += 1;
+    }
+
+    /// Makes the examples that stay: of many that came at once few do.
+    fn make_examples(&mut self) {
+        for exhibit in self.unmade.drain(..) {
+            if Arc::strong_count(&exhibit) > 1 {
+                exhibit.example();
+            }
+        }
     }
 
     fn trim_examples(&mut self) {
@@ -439,6 +455,9 @@ impl Core {
     fn settle(&mut self, begun: &Begun, settled: &Settled, now: Timestamp) -> Option<Diverged> {
         let before = self.book.newest().number;
         let diverged = self.book.settle(begun, settled, now);
+        if let Settlement::Compared(Compared { example: Some(exhibit), .. }) = &settled.result {
+            self.unmade.push(exhibit.clone());
+        }
         self.begun_since(before, now);
         diverged
     }

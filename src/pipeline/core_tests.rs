@@ -276,7 +276,7 @@ fn examples_are_bounded_while_the_store_fails() {
         if let Settlement::Compared(compared) = &mut s.result {
             let mut example = crate::evidence::testing::example(&format!("x{i}"), i);
             example.primary.body = "x".repeat(1 << 20);
-            compared.example = Some(Arc::new(example));
+            compared.example = Some(Arc::new(example.into()));
         }
         mirrored(&inbox, "x").settle(s);
         core.drain(&inbox, moment(i));

@@ -41,9 +41,8 @@ pub(super) fn compare(
         a,
         b,
         i: 0,
-        j: 0,
-        alike: 0,
         shift: 0,
+        alike: 0,
         values: 0,
         open: Vec::new(),
         names: Vec::new(),
@@ -62,11 +61,11 @@ pub(super) fn compare(
 struct Lockstep<'a, 'r> {
     a: &'a [u8],
     b: &'a [u8],
+    /// Where we are on the first side, and how far before that on the second: see `Lockstep::j`.
     i: usize,
-    j: usize,
-    /// Up to here the first side's bytes are known to be those of the second, which stand `shift` before.
-    alike: usize,
     shift: usize,
+    /// From here on to this place of the first side both are known to go on alike.
+    alike: usize,
     /// How many were read.
     values: usize,
     /// The open containers, innermost last.
@@ -104,7 +103,7 @@ struct Open {
     /// Whether its names are too many to be told apart, once that was asked.
     wide: Option<bool>,
     /// Set once the members are out of order.
-    reordered: Option<Reordered>,
+    reordered: Option<Box<Reordered>>,
 }
 
 struct Reordered {
@@ -148,10 +147,8 @@ impl<'a> Lockstep<'a, '_> {
             }
             loop {
                 let Some(open) = self.open.last_mut() else { return self.end(budget) };
-                if open.reordered.as_ref().is_some_and(|r| r.value_end != self.j) {
-                    return None;
-                }
                 let at = scan::blanks(self.a, self.i);
+                let j = self.i.wrapping_sub(self.shift);
                 match (self.a.get(at)?, open.object) {
                     (b',', false) => {
                         open.index += 1;
@@ -159,10 +156,10 @@ impl<'a> Lockstep<'a, '_> {
                         break;
                     }
                     (b',', true) => {
-                        if open.reordered.is_some() {
-                            self.i = at + 1;
-                        } else {
-                            self.mark(b',')?;
+                        match &open.reordered {
+                            Some(reordered) if reordered.value_end != j => return None,
+                            Some(_) => self.go(at + 1, j),
+                            None => self.mark(b',')?,
                         }
                         self.key(budget)?;
                         break;
@@ -177,7 +174,7 @@ impl<'a> Lockstep<'a, '_> {
     /// After the outermost value.
     fn end(mut self, budget: &mut Budget<'_>) -> Option<Findings> {
         self.blanks();
-        if (self.i, self.j) != (self.a.len(), self.b.len()) {
+        if (self.i, self.j()) != (self.a.len(), self.b.len()) {
             return None;
         }
         if self.differences.is_empty() {
@@ -192,27 +189,40 @@ impl<'a> Lockstep<'a, '_> {
         self.differences.tell(self.options.prefix)
     }
 
-    /// Whether the first side's bytes from here to `end` are known to be the second side's too.
+    /// Where we are on the second side.
     #[inline]
-    fn is_alike(&self, end: usize) -> bool {
-        end <= self.alike && self.i.wrapping_sub(self.j) == self.shift
+    fn j(&self) -> usize {
+        self.i.wrapping_sub(self.shift)
+    }
+
+    /// Goes to these places of both sides.
+    #[inline]
+    fn go(&mut self, i: usize, j: usize) {
+        let shift = i.wrapping_sub(j);
+        if shift != self.shift {
+            (self.shift, self.alike) = (shift, i);
+        }
+        self.i = i;
     }
 
     /// Goes past white space.
     #[inline]
     fn blanks(&mut self) {
         let at = scan::blanks(self.a, self.i);
-        self.j = if self.is_alike(at + 1) { self.j + (at - self.i) } else { scan::blanks(self.b, self.j) };
-        self.i = at;
+        if at < self.alike {
+            self.i = at;
+        } else {
+            self.go(at, scan::blanks(self.b, self.j()));
+        }
     }
 
     /// Goes on to `end` on the first side and as far on the second, if the bytes are the same.
     #[inline]
     fn both(&mut self, end: usize) -> Option<()> {
-        if !self.is_alike(end) && !self.look_ahead(end) {
+        if end > self.alike && !self.look_ahead(end) {
             return None;
         }
-        (self.i, self.j) = (end, self.j + (end - self.i));
+        self.i = end;
         Some(())
     }
 
@@ -222,19 +232,19 @@ impl<'a> Lockstep<'a, '_> {
             text.get(from..text.len().min(from.saturating_add(most))).unwrap_or(&[])
         }
         let most = AHEAD.max(end - self.i);
-        let alike = self.i + common_prefix(ahead(self.a, self.i, most), ahead(self.b, self.j, most));
-        (self.alike, self.shift) = (alike, self.i.wrapping_sub(self.j));
-        end <= alike
+        self.alike = self.i + common_prefix(ahead(self.a, self.i, most), ahead(self.b, self.j(), most));
+        end <= self.alike
     }
 
     /// The next byte on both sides, white space aside.
     #[inline]
     fn mark(&mut self, byte: u8) -> Option<()> {
         self.blanks();
-        if self.a.get(self.i) != Some(&byte) || self.b.get(self.j) != Some(&byte) {
+        let same = self.i < self.alike || self.b.get(self.j()) == Some(&byte);
+        if !same || self.a.get(self.i) != Some(&byte) {
             return None;
         }
-        (self.i, self.j) = (self.i + 1, self.j + 1);
+        self.i += 1;
         Some(())
     }
 
@@ -242,15 +252,15 @@ impl<'a> Lockstep<'a, '_> {
     #[inline]
     fn scalar(&mut self, end: usize) -> Option<()> {
         // With the byte behind it: one number may begin as another does.
-        if self.is_alike(end + 1) || self.look_ahead(end + 1) {
-            (self.i, self.j) = (end, self.j + (end - self.i));
+        if end < self.alike || self.look_ahead(end + 1) {
+            self.i = end;
             return Some(());
         }
-        let other = scan::scalar(self.b, self.j)?;
-        if self.a.get(self.i..end) != self.b.get(self.j..other) {
+        let other = scan::scalar(self.b, self.j())?;
+        if self.a.get(self.i..end) != self.b.get(self.j()..other) {
             self.differ(end, other)?;
         }
-        (self.i, self.j) = (end, other);
+        self.go(end, other);
         Some(())
     }
 
@@ -272,12 +282,13 @@ impl<'a> Lockstep<'a, '_> {
             open.differs = Some(at);
             around.push(Around { start: open.start.0, to });
         }
-        self.differences.add(around, self.i..end, self.j..other)
+        let j = self.j();
+        self.differences.add(around, self.i..end, j..other)
     }
 
     /// Opens a container; whether there is a value in it to go on with.
     fn enter(&mut self, budget: &mut Budget<'_>) -> Option<bool> {
-        let (start, object) = ((self.i, self.j), self.a.get(self.i) == Some(&b'{'));
+        let (start, object) = ((self.i, self.j()), self.a.get(self.i) == Some(&b'{'));
         if self.open.len() >= budget.depth {
             return None;
         }
@@ -306,31 +317,27 @@ impl<'a> Lockstep<'a, '_> {
 
     /// Reads a member's name on the first side and goes to its value on both.
     fn key(&mut self, budget: &mut Budget<'_>) -> Option<()> {
-        let in_order = self.open.last()?.reordered.is_none();
-        if in_order {
-            self.blanks();
-        } else {
-            self.i = scan::blanks(self.a, self.i);
-        }
-        if self.a.get(self.i) != Some(&b'"') {
+        let at = scan::blanks(self.a, self.i);
+        if self.a.get(at) != Some(&b'"') {
             return None;
         }
-        let (start, end) = (self.i, scan::string(self.a, self.i)?);
-        let key = (start + 1, end - 1);
-        self.open.last_mut()?.key = key;
+        let end = scan::string(self.a, at)?;
+        let (key, open) = ((at + 1, end - 1), self.open.last_mut()?);
+        open.key = key;
         self.names.push(key);
-        if in_order {
+        if open.reordered.is_none() {
+            self.blanks();
             if self.both(end).is_some() {
                 return self.mark(b':');
             }
             self.list(budget)?;
         }
-        self.i = scan::blanks(self.a, end);
-        if self.a.get(self.i) != Some(&b':') {
+        let colon = scan::blanks(self.a, end);
+        if self.a.get(colon) != Some(&b':') {
             return None;
         }
-        self.i += 1;
-        self.j = self.find()?;
+        let j = self.find()?;
+        self.go(colon + 1, j);
         Some(())
     }
 
@@ -339,7 +346,8 @@ impl<'a> Lockstep<'a, '_> {
         if !self.differences.is_empty() {
             return None;
         }
-        let (first, mut at) = (self.members.len(), self.j);
+        let (first, from) = (self.members.len(), self.j());
+        let mut at = from;
         loop {
             if self.b.get(at) != Some(&b'"') {
                 return None;
@@ -361,8 +369,8 @@ impl<'a> Lockstep<'a, '_> {
                 _ => return None,
             }
         }
-        budget.tick((at - self.j) / 16).ok()?;
-        self.passes = self.passes.checked_sub(at - self.j)?;
+        budget.tick((at - from) / 16).ok()?;
+        self.passes = self.passes.checked_sub(at - from)?;
         let (count, sorted) = (self.members.len() - first, self.sorted.len());
         let own = self.members.get(first..)?;
         let b = self.b;
@@ -382,7 +390,7 @@ impl<'a> Lockstep<'a, '_> {
             return None;
         }
         self.open.last_mut()?.reordered =
-            Some(Reordered { first, sorted, count, left: count, last: count, end: at, value_end: 0 });
+            Some(Box::new(Reordered { first, sorted, count, left: count, last: count, end: at, value_end: 0 }));
         Some(())
     }
 
@@ -420,9 +428,9 @@ impl<'a> Lockstep<'a, '_> {
     fn leave(&mut self, close: u8, budget: &mut Budget<'_>) -> Option<()> {
         match &self.open.last()?.reordered {
             None => self.mark(close)?,
-            Some(r) if r.left == 0 => {
-                let (first, sorted) = (r.first, r.sorted);
-                (self.i, self.j) = (scan::blanks(self.a, self.i) + 1, r.end + 1);
+            Some(r) if r.left == 0 && r.value_end == self.j() => {
+                let (first, sorted, end) = (r.first, r.sorted, r.end);
+                self.go(scan::blanks(self.a, self.i) + 1, end + 1);
                 self.members.truncate(first);
                 self.sorted.truncate(sorted);
                 self.reordered(budget)?;
@@ -475,7 +483,7 @@ impl<'a> Lockstep<'a, '_> {
             place.member(&name, family);
         }
         if !self.told.contains(&place.location) {
-            let (a, b) = (self.a.get(start.0..self.i)?, self.b.get(start.1..self.j)?);
+            let (a, b) = (self.a.get(start.0..self.i)?, self.b.get(start.1..self.j())?);
             let (primary, candidate) = (Side::typed(Type::Object, a), Side::typed(Type::Object, b));
             Draft { kind: "json.key_order", tier: Tier::Repr, primary, candidate, cover: None }
                 .push(&place, &mut self.found);
