@@ -140,7 +140,12 @@ impl Findings {
     }
 
     /// Takes over all that `other` holds, as `secondary` where an earlier layer owns the exchange.
-    pub(super) fn absorb(&mut self, other: Findings, secondary: bool) {
+    pub(super) fn absorb(&mut self, mut other: Findings, secondary: bool) {
+        if self.list.is_empty() && self.dropped == 0 {
+            // Nothing is in its way.
+            self.list = std::mem::take(&mut other.list);
+            self.list.iter_mut().for_each(|finding| finding.secondary |= secondary);
+        }
         for mut finding in other.list {
             finding.secondary |= secondary;
             self.push(finding);

@@ -86,7 +86,7 @@ pub fn summary(finding: &Finding) -> String {
         ("grpc", "trailers_only_form") => format!("primary sends {}, candidate {}", classes.0, classes.1),
         ("grpc", "frame_count") => format!("primary {} messages, candidate {}", show(a), show(b)),
         _ if a.is_none() && b.is_none() => format!("primary {}, candidate {}", classes.0, classes.1),
-        _ => format!("primary {}, candidate {}", show(a), show(b)),
+        _ => ["primary ", &*show(a), ", candidate ", &*show(b)].concat(),
     }
 }
 

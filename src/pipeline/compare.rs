@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// Of the processor, for one comparison of two answers; beyond it the exchange is incomparable (`budget`).
 const TIME_BUDGET: Duration = Duration::from_millis(100);
 
+/// How long comparing keeps a processor while others may want it.
+const TURN: Duration = Duration::from_micros(50);
+
 /// What the workers need of `diff` and `redact`; the application joins them.
 pub trait Examine: Send + Sync {
     /// What differs between the primary's answer and `other`, that of `leg`. To give up once `expired` says so.
@@ -136,12 +139,18 @@ fn give_way() {}
 
 fn work(queue: &Queue<Pair>, config: &ArcSwap<CompareConfig>, stats: &CompareStats) {
     give_way();
+    let mut turn = Duration::ZERO;
     while let Some(pair) = queue.pop() {
         let start = Instant::now();
         settle(pair, &config.load_full(), stats);
-        stats.seconds.record(start.elapsed());
-        // What is ready to serve by now does not wait for the end of our share of time.
-        std::thread::yield_now();
+        let took = start.elapsed();
+        stats.seconds.record(took);
+        turn += took;
+        if turn >= TURN {
+            // What is ready to serve by now does not wait for the end of our share of time.
+            std::thread::yield_now();
+            turn = Duration::ZERO;
+        }
     }
 }
 

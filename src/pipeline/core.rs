@@ -21,6 +21,8 @@ use std::time::Duration;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How often old epochs are looked through.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// Events that are applied before whoever else is ready gets the processor.
+const AT_ONCE: usize = 64;
 /// Exchanges, and bytes of settled ones, that may wait for an earlier one; beyond it that one is passed over early.
 const MAX_OPEN: usize = 200_000;
 const MAX_OPEN_BYTES: usize = 64 << 20;
@@ -186,7 +188,16 @@ impl Core {
 
     /// Takes in what has come, applies what is due.
     pub fn drain(&mut self, inbox: &Inbox, now: Moment) {
-        let events = inbox.drain();
+        let mut events = inbox.drain();
+        while !events.is_empty() {
+            let later = events.split_off(events.len().min(AT_ONCE));
+            self.events(events, now);
+            events = later;
+            if !events.is_empty() {
+                // What came in a rush is no reason to keep those waiting who serve.
+                std::thread::yield_now();
+            }
+        }
         self.events(events, now);
         let (exchanges, bytes) = std::mem::take(&mut self.done);
         if exchanges > 0 {

@@ -25,8 +25,8 @@ const MAX_PASSES: usize = 8;
 const FEW: usize = 16;
 /// Places out of order that are told apart; more are left to the trees.
 const MAX_PLACES: usize = 4096;
-/// Bytes that are looked ahead for what both sides have.
-const AHEAD: usize = 4096;
+/// Bytes that are looked ahead for what both sides have; more, where they had all of that.
+const AHEAD: usize = 1024;
 
 /// What differs between two texts that hold the same but for white space, and either the order of members or a few
 /// scalars of which no rule says anything; `None` where that is not so or could not be told.
@@ -43,6 +43,9 @@ pub(super) fn compare(
         i: 0,
         shift: 0,
         alike: 0,
+        ahead: AHEAD,
+        beyond: Vec::new(),
+        spare: Vec::new(),
         values: 0,
         open: Vec::new(),
         names: Vec::new(),
@@ -66,7 +69,12 @@ struct Lockstep<'a, 'r> {
     shift: usize,
     /// From here on to this place of the first side both are known to go on alike.
     alike: usize,
-    /// How many were read.
+    /// Bytes to look ahead the next time.
+    ahead: usize,
+    /// Where the containers begin that are known not to end up to there.
+    beyond: Vec<usize>,
+    spare: Vec<usize>,
+    /// How many values were read.
     values: usize,
     /// The open containers, innermost last.
     open: Vec<Open>,
@@ -136,7 +144,7 @@ impl<'a> Lockstep<'a, '_> {
             self.blanks();
             match self.a.get(self.i)? {
                 b'{' | b'[' => {
-                    if self.enter(budget)? {
+                    if !self.pass_over(budget)? && self.enter(budget)? {
                         continue;
                     }
                 }
@@ -200,7 +208,7 @@ impl<'a> Lockstep<'a, '_> {
     fn go(&mut self, i: usize, j: usize) {
         let shift = i.wrapping_sub(j);
         if shift != self.shift {
-            (self.shift, self.alike) = (shift, i);
+            (self.shift, self.alike, self.ahead) = (shift, i, AHEAD);
         }
         self.i = i;
     }
@@ -231,8 +239,12 @@ impl<'a> Lockstep<'a, '_> {
         fn ahead(text: &[u8], from: usize, most: usize) -> &[u8] {
             text.get(from..text.len().min(from.saturating_add(most))).unwrap_or(&[])
         }
-        let most = AHEAD.max(end - self.i);
-        self.alike = self.i + common_prefix(ahead(self.a, self.i, most), ahead(self.b, self.j(), most));
+        let most = self.ahead.max(end - self.i);
+        let alike = common_prefix(ahead(self.a, self.i, most), ahead(self.b, self.j(), most));
+        if alike == most {
+            self.ahead = most.saturating_mul(2);
+        }
+        self.alike = self.i + alike;
         end <= self.alike
     }
 
@@ -286,6 +298,27 @@ impl<'a> Lockstep<'a, '_> {
         self.differences.add(around, self.i..end, j..other)
     }
 
+    /// Goes past a container that is known to be the same on both sides, once it is read; whether it was.
+    fn pass_over(&mut self, budget: &mut Budget<'_>) -> Option<bool> {
+        let depth = budget.depth.checked_sub(self.open.len())?;
+        let known = self.i < self.alike || self.look_ahead(self.i + 1);
+        if !known || self.beyond.contains(&self.i) {
+            return Some(false);
+        }
+        let mut open = std::mem::take(&mut self.spare);
+        let whole = scan::value(self.a.get(..self.alike)?, self.i, depth, &mut open);
+        match whole {
+            Some((end, values)) => {
+                budget.tick(values).ok()?;
+                self.i = end;
+                self.values += values - 1;
+            }
+            None => std::mem::swap(&mut self.beyond, &mut open),
+        }
+        self.spare = open;
+        Some(whole.is_some())
+    }
+
     /// Opens a container; whether there is a value in it to go on with.
     fn enter(&mut self, budget: &mut Budget<'_>) -> Option<bool> {
         let (start, object) = ((self.i, self.j()), self.a.get(self.i) == Some(&b'{'));
@@ -317,27 +350,23 @@ impl<'a> Lockstep<'a, '_> {
 
     /// Reads a member's name on the first side and goes to its value on both.
     fn key(&mut self, budget: &mut Budget<'_>) -> Option<()> {
-        let at = scan::blanks(self.a, self.i);
-        if self.a.get(at) != Some(&b'"') {
-            return None;
-        }
-        let end = scan::string(self.a, at)?;
-        let (key, open) = ((at + 1, end - 1), self.open.last_mut()?);
+        let (key, value) = scan::name(self.a, self.i)?;
+        let open = self.open.last_mut()?;
         open.key = key;
         self.names.push(key);
         if open.reordered.is_none() {
+            if value <= self.alike {
+                self.i = value;
+                return Some(());
+            }
             self.blanks();
-            if self.both(end).is_some() {
+            if self.both(key.1 + 1).is_some() {
                 return self.mark(b':');
             }
             self.list(budget)?;
         }
-        let colon = scan::blanks(self.a, end);
-        if self.a.get(colon) != Some(&b':') {
-            return None;
-        }
         let j = self.find()?;
-        self.go(colon + 1, j);
+        self.go(value, j);
         Some(())
     }
 

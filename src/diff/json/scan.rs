@@ -47,6 +47,67 @@ pub(super) fn scalar(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// A member's name between its quotes, from white space before it on, and where its value begins or white space before
+/// that.
+#[inline]
+pub(super) fn name(bytes: &[u8], at: usize) -> Option<((usize, usize), usize)> {
+    let start = blanks(bytes, at);
+    if bytes.get(start) != Some(&b'"') {
+        return None;
+    }
+    let end = string(bytes, start)?;
+    let colon = blanks(bytes, end);
+    (bytes.get(colon) == Some(&b':')).then_some(((start + 1, end - 1), colon + 1))
+}
+
+/// The end of the value that begins at `at`, and how many values it is made of; none where the text ends before, it is
+/// nested deeper than `depth`, or it is no JSON. `open` tells then which containers had begun and not ended.
+pub(super) fn value(bytes: &[u8], mut at: usize, depth: usize, open: &mut Vec<usize>) -> Option<(usize, usize)> {
+    open.clear();
+    let (mut object, mut values) = (false, 0);
+    loop {
+        at = blanks(bytes, at);
+        values += 1;
+        let first = *bytes.get(at)?;
+        if matches!(first, b'{' | b'[') {
+            if open.len() >= depth {
+                return None;
+            }
+            object = first == b'{';
+            open.push(at);
+            at = blanks(bytes, at + 1);
+            if *bytes.get(at)? != if object { b'}' } else { b']' } {
+                at = if object { name(bytes, at)?.1 } else { at };
+                continue;
+            }
+        } else {
+            at = scalar(bytes, at)?;
+        }
+        loop {
+            if open.is_empty() {
+                return Some((at, values));
+            }
+            at = blanks(bytes, at);
+            match (*bytes.get(at)?, object) {
+                (b',', true) => {
+                    at = name(bytes, at + 1)?.1;
+                    break;
+                }
+                (b',', false) => {
+                    at += 1;
+                    break;
+                }
+                (b'}', true) | (b']', false) => {
+                    at += 1;
+                    open.pop();
+                    object = open.last().is_some_and(|start| bytes.get(*start) == Some(&b'{'));
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
 /// The end of the value that begins at `at`, if it is one: brackets are counted, not matched.
 pub(super) fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0usize;

@@ -209,7 +209,7 @@ impl<'a> Tree<'a> {
                 object = kind == Type::Object;
                 at = scan::blanks(bytes, at);
                 if bytes.get(at) != Some(if object { &b'}' } else { &b']' }) {
-                    key = if object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
+                    key = if object { read_key(bytes, &mut at)? } else { (0, 0) };
                     continue;
                 }
             }
@@ -219,7 +219,7 @@ impl<'a> Tree<'a> {
                     None if open.is_empty() => return Ok(()),
                     Some(b',') if !open.is_empty() => {
                         at += 1;
-                        key = if object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
+                        key = if object { read_key(bytes, &mut at)? } else { (0, 0) };
                         break;
                     }
                     Some(b'}') if object => {}
@@ -386,15 +386,10 @@ impl<'a> Tree<'a> {
 }
 
 /// A member's name between its quotes, and on to its value.
-fn read_key(bytes: &[u8], at: &mut usize) -> Option<(u32, u32)> {
-    let start = scan::blanks(bytes, *at);
-    if bytes.get(start) != Some(&b'"') {
-        return None;
-    }
-    let end = scan::string(bytes, start)?;
-    let colon = scan::blanks(bytes, end);
-    *at = colon + 1;
-    (bytes.get(colon) == Some(&b':')).then_some((start as u32 + 1, end as u32 - 1))
+fn read_key(bytes: &[u8], at: &mut usize) -> Result<(u32, u32), NoTree> {
+    let ((start, end), value) = scan::name(bytes, *at).ok_or(NoTree::NotJson)?;
+    *at = value;
+    Ok((start as u32, end as u32))
 }
 
 /// How many bytes two texts have in common from the start.
