@@ -87,6 +87,13 @@ impl Captured {
         }
     }
 
+    /// Gives its share of the budget back: what keeps it has bounds of its own.
+    pub fn uncharge(&mut self) {
+        if let Captured::Whole { permit, .. } = self {
+            *permit = None;
+        }
+    }
+
     /// Whether the budget that it holds a share of is scarce.
     pub fn is_scarce(&self) -> bool {
         matches!(self, Captured::Whole { permit: Some(permit), .. } if permit.is_scarce())

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const TIME_BUDGET: Duration = Duration::from_millis(100);
 
 /// How long comparing keeps a processor while others may want it.
-const TURN: Duration = Duration::from_micros(50);
+const TURN: Duration = Duration::from_micros(200);
 
 /// What the workers need of `diff` and `redact`; the application joins them.
 pub trait Examine: Send + Sync {
@@ -139,24 +139,36 @@ fn give_way() {}
 
 fn work(queue: &Queue<Pair>, config: &ArcSwap<CompareConfig>, stats: &CompareStats) {
     give_way();
-    let mut turn = Duration::ZERO;
+    let turn = Turn::begin();
     while let Some(pair) = queue.pop() {
         let start = Instant::now();
-        settle(pair, &config.load_full(), stats);
-        let took = start.elapsed();
-        stats.seconds.record(took);
-        turn += took;
-        if turn >= TURN {
-            // What is ready to serve by now does not wait for the end of our share of time.
+        settle(pair, &config.load_full(), stats, &turn);
+        stats.seconds.record(start.elapsed());
+        turn.end_if_over();
+    }
+}
+
+/// The time since a worker has let others have its processor, should they want it.
+#[derive(Debug)]
+struct Turn(Cell<Instant>);
+
+impl Turn {
+    fn begin() -> Self {
+        Self(Cell::new(Instant::now()))
+    }
+
+    /// What is ready to serve by now does not wait for the end of the share of time that the system gives us.
+    fn end_if_over(&self) {
+        if self.0.get().elapsed() >= TURN {
             std::thread::yield_now();
-            turn = Duration::ZERO;
+            self.0.set(Instant::now());
         }
     }
 }
 
 /// Compares one pair and settles its ticket, whatever happens on the way.
-fn settle(pair: Pair, config: &CompareConfig, stats: &CompareStats) {
-    let compared = catch_unwind(AssertUnwindSafe(|| compare(&pair, &*config.examine)));
+fn settle(pair: Pair, config: &CompareConfig, stats: &CompareStats, turn: &Turn) {
+    let compared = catch_unwind(AssertUnwindSafe(|| compare(&pair, &*config.examine, turn)));
     let Pair { ticket, id, route, arrived, build, legs, question, primary, candidate, .. } = pair;
     let scene = Scene { id: id.clone(), arrived, question, primary, candidate };
     let shown =
@@ -186,7 +198,7 @@ fn busy() -> Duration {
     START.get_or_init(Instant::now).elapsed()
 }
 
-fn compare(pair: &Pair, examine: &dyn Examine) -> Compared {
+fn compare(pair: &Pair, examine: &dyn Examine, turn: &Turn) -> Compared {
     let timed = |leg, other: &Outcome| {
         // From the first time that somebody asks: most are done before, and asking the system takes time itself.
         let start = Cell::new(None);
@@ -196,7 +208,7 @@ fn compare(pair: &Pair, examine: &dyn Examine) -> Compared {
                 false
             }
             Some(start) => {
-                std::thread::yield_now();
+                turn.end_if_over();
                 busy().saturating_sub(start) > TIME_BUDGET
             }
         };
@@ -287,7 +299,7 @@ mod tests {
         let stats = CompareStats::default();
         let mut seen = Vec::new();
         for id in ["equal", "differs", "budget", "panic"] {
-            settle(pair(&inbox, &limit, id), &config, &stats);
+            settle(pair(&inbox, &limit, id), &config, &stats, &Turn::begin());
             for event in inbox.drain() {
                 if let Event::Settled { settled, .. } = event {
                     assert_eq!(settled.generation, 7);

@@ -199,6 +199,7 @@ impl Core {
             }
         }
         self.events(events, now);
+        self.make_examples();
         let (exchanges, bytes) = std::mem::take(&mut self.done);
         if exchanges > 0 {
             inbox.applied(exchanges, bytes);
@@ -228,7 +229,6 @@ impl Core {
             }
         }
         self.release(now);
-        self.make_examples();
         if self.example_bytes > examples::MAX_BYTES / 2 {
             self.trim_examples();
         }

@@ -288,6 +288,40 @@ fn examples_are_bounded_while_the_store_fails() {
 }
 
 #[test]
+fn of_many_examples_those_are_made_that_stay() {
+    let (mut core, inbox) = core();
+    let made: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let mut divergent = |i: u64| {
+        let (id, made) = (format!("x{i}"), made.clone());
+        let mut s = compared(&id, "GET /a", i, vec![finding("k", "json:$.a", Tier::Value)]);
+        if let Settlement::Compared(compared) = &mut s.result {
+            let make = move || {
+                made.lock().unwrap().push(i);
+                crate::evidence::testing::example(&id, i)
+            };
+            compared.example = Some(Arc::new(Exhibit::later(s.id.clone(), s.arrived, 100, make)));
+        }
+        mirrored(&inbox, "x").settle(s);
+    };
+    (0..500).for_each(&mut divergent);
+    core.drain(&inbox, moment(1));
+    let snapshot = core.snapshot(at(1));
+    let shown = || {
+        let row = snapshot.evidence.routes["GET /a"].divergences.values().next().unwrap();
+        assert_eq!(row.count, 500);
+        row.examples.iter().map(|exhibit| exhibit.id()[1..].parse().unwrap()).collect::<Vec<u64>>()
+    };
+    let mut known = made.lock().unwrap().clone();
+    known.sort_unstable();
+    assert_eq!((known.clone(), known.len()), (shown(), 5));
+    assert_eq!((known.first(), known.last()), (Some(&0), Some(&499)));
+    // Once made they stay so.
+    let row = snapshot.evidence.routes["GET /a"].divergences.values().next().unwrap();
+    assert!(row.examples.iter().all(|exhibit| exhibit.example().id == exhibit.id()));
+    assert_eq!(made.lock().unwrap().len(), 5);
+}
+
+#[test]
 fn a_store_that_goes_away_is_noticed_without_traffic() {
     let broken = Arc::new(AtomicBool::new(false));
     let mut core =
