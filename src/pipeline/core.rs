@@ -188,17 +188,15 @@ impl Core {
 
     /// Takes in what has come, applies what is due.
     pub fn drain(&mut self, inbox: &Inbox, now: Moment) {
-        let mut events = inbox.drain();
-        while !events.is_empty() {
-            let later = events.split_off(events.len().min(AT_ONCE));
-            self.events(events, now);
-            events = later;
-            if !events.is_empty() {
-                // What came in a rush is no reason to keep those waiting who serve.
-                std::thread::yield_now();
+        let mut events = inbox.drain().into_iter();
+        loop {
+            self.events(events.by_ref().take(AT_ONCE), now);
+            if events.as_slice().is_empty() {
+                break;
             }
+            // What came in a rush is no reason to keep those waiting who serve.
+            std::thread::yield_now();
         }
-        self.events(events, now);
         self.make_examples();
         let (exchanges, bytes) = std::mem::take(&mut self.done);
         if exchanges > 0 {
@@ -207,11 +205,9 @@ impl Core {
     }
 
     /// Applies events, in whatever order they came.
-    pub fn events(&mut self, events: Vec<Event>, now: Moment) {
-        if !events.is_empty() {
-            self.cached = None;
-        }
+    pub fn events(&mut self, events: impl IntoIterator<Item = Event>, now: Moment) {
         for event in events {
+            self.cached = None;
             match event {
                 Event::Skipped { route, bucket, times } => {
                     (0..times).for_each(|_| self.book.skipped(&route, bucket, now.wall));

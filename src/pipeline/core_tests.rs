@@ -249,7 +249,7 @@ fn a_crowd_is_not_held_back_by_one() {
     assert_eq!(counts(&mut core, 1), (1, 2, 0));
     core.events(vec![begun(3), begun(4), ended(4, 1)], moment(1));
     assert_eq!(counts(&mut core, 1), (3, 2, 0));
-    core.events((5..MAX_OPEN as u64 + 5).flat_map(|seq| [begun(seq), ended(seq, 0)]).collect(), moment(1));
+    core.events((5..MAX_OPEN as u64 + 5).flat_map(|seq| [begun(seq), ended(seq, 0)]), moment(1));
     assert_eq!(counts(&mut core, 1), (2, MAX_OPEN as u64 + 3, 0));
 }
 

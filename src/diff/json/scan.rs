@@ -20,7 +20,7 @@ pub(super) fn blanks(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// The end of the string that begins at `at`, quotes included.
-#[inline]
+#[inline(always)]
 pub(super) fn string(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {
@@ -34,7 +34,7 @@ pub(super) fn string(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The end of the string, number or word that begins at `at`.
-#[inline]
+#[inline(always)]
 pub(super) fn scalar(bytes: &[u8], at: usize) -> Option<usize> {
     let word = |word: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(word)).then_some(at + word.len());
     match bytes.get(at)? {
@@ -49,7 +49,7 @@ pub(super) fn scalar(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// A member's name between its quotes, from white space before it on, and where its value begins or white space before
 /// that.
-#[inline]
+#[inline(always)]
 pub(super) fn name(bytes: &[u8], at: usize) -> Option<((usize, usize), usize)> {
     let start = blanks(bytes, at);
     if bytes.get(start) != Some(&b'"') {
@@ -169,7 +169,7 @@ fn ends_word(byte: u8) -> bool {
 }
 
 /// The first quote, backslash or control character from `at` on.
-#[inline]
+#[inline(always)]
 fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let rest = bytes.get(at..)?;
@@ -197,7 +197,7 @@ fn escape(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn number(bytes: &[u8], mut at: usize) -> Option<usize> {
     let peek = |at: usize| bytes.get(at).copied().unwrap_or(0);
     let digits = |mut at: usize| {
