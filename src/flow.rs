@@ -19,7 +19,7 @@ pub use recorder::Recorder;
 pub use request_body::{BodyCapture, BodyOutcome, CaptureError, CaptureReader, RequestBody};
 
 use crate::diff::Finding;
-use crate::evidence::{Book, Compared, Diverged, Example, Settled, Settlement};
+use crate::evidence::{Book, Compared, Diverged, Settled, Settlement};
 use crate::gate::{Histories, Policy};
 use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, Timestamp};
 use std::collections::HashMap;
@@ -214,7 +214,7 @@ impl Inbox {
             && let Some(example) = &compared.example
             && self.waiting_bytes.load(Ordering::Relaxed) + bytes > MAX_EXAMPLE_BYTES
         {
-            bytes -= example_weight(example);
+            bytes -= example.weight();
             compared.example = None;
         }
         if bytes > 0 {
@@ -253,22 +253,8 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 fn weight(settled: &Settled) -> usize {
     let Settlement::Compared(compared) = &settled.result else { return 0 };
     let findings = [Some(&compared.candidate), compared.control.as_ref()];
-    let findings = findings.into_iter().flatten().flat_map(|f| &f.list).map(finding_weight).sum::<usize>();
-    findings + compared.example.as_ref().map_or(0, |e| example_weight(e))
-}
-
-/// Bytes an example takes in memory, about.
-pub(crate) fn example_weight(example: &Example) -> usize {
-    let messages = [&example.request, &example.primary, &example.candidate].into_iter().map(|message| {
-        let headers = message.headers.iter().map(|(name, value)| name.len() + value.len() + 48).sum::<usize>();
-        message.start.len() + message.body.len() + headers
-    });
-    size_of::<Example>() + messages.sum::<usize>() + example.differences.iter().map(finding_weight).sum::<usize>()
-}
-
-fn finding_weight(finding: &Finding) -> usize {
-    let excerpts = [&finding.primary, &finding.candidate].into_iter().flatten().map(String::len).sum::<usize>();
-    size_of::<Finding>() + finding.location.len() + finding.exact.len() + excerpts
+    let findings = findings.into_iter().flatten().flat_map(|f| &f.list).map(Finding::weight).sum::<usize>();
+    findings + compared.example.as_ref().map_or(0, |example| example.weight())
 }
 
 /// The duty to settle one mirrored exchange. Dropped unsettled (a task panicked or was cancelled), it settles as

@@ -2,15 +2,17 @@
 
 use super::AppError;
 use crate::config::Checked;
-use crate::diff::{self, Context, Findings, Limits, RouteRules, RuleSet};
-use crate::evidence::{Compared, Example, Rules, Settled, Settlement};
-use crate::flow::{Judge, Pair};
+use crate::diff::{self, Context, Finding, Findings, Limits, RouteRules, RuleSet};
+use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement};
+use crate::flow::{Judge, Pair, RequestBody};
 use crate::model::{Answer, Leg, LegRecord, Outcome, PerLeg, Timestamp};
-use crate::pipeline::{CompareConfig, Comparer, Examine};
-use crate::redact::Redactor;
+use crate::pipeline::{CompareConfig, Comparer, Examine, Scene};
+use crate::redact::{MAX_BODY, Redactor};
 use crate::upstream::LegSettings;
 use arc_swap::ArcSwap;
-use http::HeaderName;
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderName};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,29 +111,69 @@ impl Examine for Examination {
         self.examine(pair, leg, other, expired)
     }
 
-    fn example(&self, pair: &Pair, findings: &mut Findings) -> Option<Example> {
-        let redactor = &self.0.redactor;
-        findings.list.iter_mut().for_each(|finding| redactor.finding(finding));
-        // What is shown of streams that go on is what was compared.
-        let window = diff::window(&pair.primary, &pair.candidate);
-        let (primary, candidate) = match &window {
-            Some((primary, candidate)) => (primary, Some(candidate)),
-            None => match &pair.candidate {
-                Outcome::Answer(answer) => (&pair.primary, Some(answer)),
-                Outcome::Failed(_) => (&pair.primary, None),
-            },
-        };
-        Some(Example {
-            id: pair.id.to_string(),
-            at: pair.arrived,
-            request: redactor.request(&pair.question.head, &pair.question.body.captured()),
-            primary: redactor.answer(&diff::decoded(primary)),
-            candidate: match candidate {
-                Some(answer) => redactor.answer(&diff::decoded(answer)),
-                None => redactor.outcome(&pair.candidate),
-            },
-            differences: findings.list.clone(),
-        })
+    fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Exhibit> {
+        findings.list.iter_mut().for_each(|finding| self.0.redactor.finding(finding));
+        let differences = findings.list.clone();
+        if !is_small(&scene) {
+            return Some(shown(&self.0.redactor, &scene, differences).into());
+        }
+        let weight = weight(&scene) + differences.iter().map(Finding::weight).sum::<usize>();
+        // From here on the bodies are an example's, which has bounds of its own.
+        scene.primary.body.uncharge();
+        if let Outcome::Answer(answer) = &mut scene.candidate {
+            answer.body.uncharge();
+        }
+        let parts = self.0.clone();
+        Some(Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
+            let (id, at) = (scene.id.to_string(), scene.arrived);
+            let made = catch_unwind(AssertUnwindSafe(|| shown(&parts.redactor, &scene, differences)));
+            made.unwrap_or_else(|_| {
+                tracing::error!(id, "redacting an example panicked; it is not shown");
+                let none = ExampleMessage::default;
+                Example { id, at, request: none(), primary: none(), candidate: none(), differences: Vec::new() }
+            })
+        }))
+    }
+}
+
+/// Bytes of bodies that are kept as they came until it is known that they will be shown. Larger ones are redacted and cut
+/// at once, by a thread that is there for such work: they would take more room than what is shown of them.
+const SMALL: u64 = 2 * MAX_BODY as u64;
+
+/// Whether little has to be kept, and little has to be done, to show it later. A request's body is shared with whoever
+/// still sends it.
+fn is_small(scene: &Scene) -> bool {
+    let answers = || [Some(&scene.primary), scene.candidate.answer()].into_iter().flatten();
+    answers().map(|answer| answer.body.len()).sum::<u64>() <= SMALL
+        && answers().all(|answer| !answer.headers.contains_key(CONTENT_ENCODING))
+        && matches!(scene.question.body, RequestBody::Empty)
+}
+
+/// What a scene takes in memory, about.
+fn weight(scene: &Scene) -> usize {
+    let fields = |headers: &HeaderMap| headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 48).sum::<usize>();
+    let answer = |answer: &Answer| answer.body.len() as usize + fields(&answer.headers);
+    let answers = answer(&scene.primary) + scene.candidate.answer().map_or(0, answer);
+    size_of::<Scene>() + fields(&scene.question.head.headers) + answers
+}
+
+fn shown(redactor: &Redactor, scene: &Scene, differences: Vec<Finding>) -> Example {
+    // What is shown of streams that go on is what was compared.
+    let window = diff::window(&scene.primary, &scene.candidate);
+    let (primary, candidate) = match &window {
+        Some((primary, candidate)) => (primary, Some(candidate)),
+        None => (&scene.primary, scene.candidate.answer()),
+    };
+    Example {
+        id: scene.id.to_string(),
+        at: scene.arrived,
+        request: redactor.request(&scene.question.head, &scene.question.body.captured()),
+        primary: redactor.answer(&diff::decoded(primary)),
+        candidate: match candidate {
+            Some(answer) => redactor.answer(&diff::decoded(answer)),
+            None => redactor.outcome(&scene.candidate),
+        },
+        differences,
     }
 }
 

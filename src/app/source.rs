@@ -232,7 +232,7 @@ impl Source for Proxy {
             breaker_open: health.breakers,
             capture_bytes: health.captured.map(|(used, _)| used),
             capture_limit_bytes: health.captured.map(|(_, limit)| limit),
-            comparison_queue_length: Some(shared.comparer.stats().queued() as u64),
+            comparison_queue_length: Some(shared.comparer.queued() as u64),
             first_byte: first_byte(&snapshot.evidence),
             connect,
             added_latency: Some(Buckets::of(&counters.added)),

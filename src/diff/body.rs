@@ -5,7 +5,7 @@
 use super::budget::Budget;
 use super::context::Context;
 use super::json::{self, JsonOutcome};
-use super::media::Media;
+use super::media::{Media, content_type};
 use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
@@ -32,16 +32,17 @@ pub(super) fn compare(
     if primary.is_empty() != candidate.is_empty() {
         return empty_vs_content(primary.is_empty(), Tier::Value, out);
     }
-    let (primary, candidate) = (charset::utf8(answers.0, primary), charset::utf8(answers.1, candidate));
+    let declared = (content_type(answers.0), content_type(answers.1));
+    let (primary, candidate) = (charset::utf8(&declared.0, primary), charset::utf8(&declared.1, candidate));
     if primary == candidate {
         return out.push(Finding::new("text.encoding", Tier::Repr, "text").classes("text", "text"));
     }
-    let media = (Media::of(answers.0), Media::of(answers.1));
+    let media = (Media::named(&declared.0.head), Media::named(&declared.1.head));
     // A part of a body is bytes, whatever the whole is; but parts may come as a multipart body.
     let partial = [answers.0.status, answers.1.status].contains(&StatusCode::PARTIAL_CONTENT);
     // Wrong or missing types are no reason not to look, as long as both are what they look like.
     let alike = looks_like_json(&primary) && looks_like_json(&candidate);
-    let declared = media == (Media::Json, Media::Json);
+    let both = media == (Media::Json, Media::Json);
     match media {
         (Media::Coded(a), Media::Coded(b))
             if a == b && if partial { a == Format::Multipart } else { !(alike && a.is_loose()) } =>
@@ -49,7 +50,7 @@ pub(super) fn compare(
             formats::compare(a, context, answers, (&primary, &candidate), out);
         }
         (Media::Protobuf, Media::Protobuf) if !partial => grpc::bodies(context, answers, &primary, &candidate, out),
-        (a, b) if !partial && (declared || alike && a.may_be_json() && b.may_be_json()) => {
+        (a, b) if !partial && (both || alike && a.may_be_json() && b.may_be_json()) => {
             json_or_text(context, answers, media, primary, candidate, out);
         }
         (a, b) if !partial && a.is_xml(&primary) && b.is_xml(&candidate) => {

@@ -65,6 +65,12 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Bytes it takes in memory, about.
+    pub fn weight(&self) -> usize {
+        let excerpts = [&self.primary, &self.candidate].into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Finding>() + self.location.len() + self.exact.len() + excerpts
+    }
+
     /// Whether it counts before noise is considered: tier counts, no rule covers it, no earlier layer owns it.
     pub fn counts(&self) -> bool {
         self.tier.counts() && self.cover.is_none() && !self.secondary
@@ -134,7 +140,12 @@ impl Findings {
     }
 
     /// Takes over all that `other` holds, as `secondary` where an earlier layer owns the exchange.
-    pub(super) fn absorb(&mut self, other: Findings, secondary: bool) {
+    pub(super) fn absorb(&mut self, mut other: Findings, secondary: bool) {
+        if self.list.is_empty() && self.dropped == 0 {
+            // Nothing is in its way.
+            self.list = std::mem::take(&mut other.list);
+            self.list.iter_mut().for_each(|finding| finding.secondary |= secondary);
+        }
         for mut finding in other.list {
             finding.secondary |= secondary;
             self.push(finding);

@@ -29,10 +29,6 @@ pub(super) fn content_type(answer: &Answer) -> Parameterised {
 // === impl Media ===
 
 impl Media {
-    pub(super) fn of(answer: &Answer) -> Media {
-        Media::named(&content_type(answer).head)
-    }
-
     pub(super) fn named(name: &str) -> Media {
         if let Some(format) = Format::named(name) {
             return Media::Coded(format);

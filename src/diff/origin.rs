@@ -77,7 +77,10 @@ pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
 /// JSON text with the strings that start with this leg's own origin rewritten to start with the placeholder.
 /// Borrowed where there is none, so it costs one search.
 pub(super) fn map_json<'a>(context: &Context<'_>, side: Side, body: Cow<'a, [u8]>) -> (Cow<'a, [u8]>, bool) {
-    let Some(own) = own_origin(context, side) else { return (body, false) };
+    // Many bodies have no URL at all, which is seen sooner than that they have not this one.
+    let Some(own) = own_origin(context, side).filter(|_| memchr::memchr(b'/', &body).is_some()) else {
+        return (body, false);
+    };
     let needle = format!("\"{}", own.trim_end_matches('/'));
     if memchr::memmem::find(&body, needle.as_bytes()).is_none() {
         return (body, false);

@@ -1,6 +1,7 @@
 //! One sentence for a person: what the primary had and what the candidate has.
 
 use super::Finding;
+use std::borrow::Cow;
 
 /// Characters of a value that a sentence holds.
 const VALUE: usize = 60;
@@ -18,11 +19,7 @@ pub fn summary(finding: &Finding) -> String {
     let (a, b) = (a.as_deref(), b.as_deref());
     let quoted = matches!(family, "header" | "cookie" | "trailer" | "ctype" | "redirect" | "text")
         || matches!(&*finding.kind, "xml.attr" | "xml.text");
-    let show = |v: Option<&str>| match v {
-        None => "has none".to_owned(),
-        Some(v) if quoted => format!("\"{v}\""),
-        Some(v) => v.to_owned(),
-    };
+    let show = |v| shown(v, quoted);
     let classes = (&*finding.primary_class, &*finding.candidate_class);
     match (family, what) {
         ("transport", what) => transport(finding, what),
@@ -89,7 +86,15 @@ pub fn summary(finding: &Finding) -> String {
         ("grpc", "trailers_only_form") => format!("primary sends {}, candidate {}", classes.0, classes.1),
         ("grpc", "frame_count") => format!("primary {} messages, candidate {}", show(a), show(b)),
         _ if a.is_none() && b.is_none() => format!("primary {}, candidate {}", classes.0, classes.1),
-        _ => format!("primary {}, candidate {}", show(a), show(b)),
+        _ => ["primary ", &*show(a), ", candidate ", &*show(b)].concat(),
+    }
+}
+
+fn shown(value: Option<&str>, quoted: bool) -> Cow<'_, str> {
+    match value {
+        None => Cow::Borrowed("has none"),
+        Some(v) if quoted => Cow::Owned(format!("\"{v}\"")),
+        Some(v) => Cow::Borrowed(v),
     }
 }
 
@@ -123,13 +128,16 @@ fn perhaps_default(value: Option<&str>) -> &'static str {
 }
 
 /// Both values on one line each; where they are long and alike at first, cut so that the difference is seen.
-fn excerpts(finding: &Finding, json: bool) -> (Option<String>, Option<String>) {
+fn excerpts(finding: &Finding, json: bool) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
     // What begins with a cut may begin inside a string.
-    let tidy = |v: &String| match json && !v.starts_with('…') {
-        true => compact(v),
-        false => v.split_whitespace().collect::<Vec<_>>().join(" "),
-    };
-    let (a, b) = (finding.primary.as_ref().map(tidy), finding.candidate.as_ref().map(tidy));
+    fn tidy(value: &str, json: bool) -> Cow<'_, str> {
+        match json && !value.starts_with('…') {
+            true => compact(value),
+            false => Cow::Owned(value.split_whitespace().collect::<Vec<_>>().join(" ")),
+        }
+    }
+    let (a, b) = (finding.primary.as_deref(), finding.candidate.as_deref());
+    let (a, b) = (a.map(|v| tidy(v, json)), b.map(|v| tidy(v, json)));
     let from = match (&a, &b) {
         (Some(a), Some(b)) if is_long(a) || is_long(b) => {
             let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
@@ -137,7 +145,7 @@ fn excerpts(finding: &Finding, json: bool) -> (Option<String>, Option<String>) {
         }
         _ => 0,
     };
-    (a.map(|v| window(&v, from)), b.map(|v| window(&v, from)))
+    (a.map(|v| window(v, from)), b.map(|v| window(v, from)))
 }
 
 fn transport(finding: &Finding, what: &str) -> String {
@@ -161,25 +169,25 @@ fn is_long(text: &str) -> bool {
 
 /// White space evened out and the rest left out where it is long.
 fn one_line(text: &str) -> String {
-    window(&text.split_whitespace().collect::<Vec<_>>().join(" "), 0)
+    window(Cow::Owned(text.split_whitespace().collect::<Vec<_>>().join(" ")), 0).into_owned()
 }
 
 /// As many characters as a sentence holds, from the one at `from` on; what is left out is marked.
-fn window(text: &str, from: usize) -> String {
-    if from == 0 && !is_long(text) {
-        return text.to_owned();
+fn window(text: Cow<'_, str>, from: usize) -> Cow<'_, str> {
+    if from == 0 && !is_long(&text) {
+        return text;
     }
     let length = text.chars().count();
     let from = from.min(length);
     let head = if from > 0 { "…" } else { "" };
     let tail = if length > from + VALUE { "…" } else { "" };
-    format!("{head}{}{tail}", text.chars().skip(from).take(VALUE).collect::<String>().trim_end())
+    Cow::Owned(format!("{head}{}{tail}", text.chars().skip(from).take(VALUE).collect::<String>().trim_end()))
 }
 
 /// JSON without the white space between its tokens. What is not JSON loses white space outside double quotes.
-fn compact(text: &str) -> String {
+fn compact(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|b| b.is_ascii_whitespace()) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let (mut quoted, mut escaped, mut before) = (false, false, ' ');
     let mut out = String::with_capacity(text.len());
@@ -199,7 +207,7 @@ fn compact(text: &str) -> String {
         }
         before = c;
     }
-    out
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -285,7 +285,7 @@ impl Book {
         for epoch in self.older.iter_mut().chain([&mut self.newest]).filter(|e| e.number == number) {
             if let Some(evidence) = epoch.evidence.route_mut(route) {
                 for row in evidence.divergences.values_mut() {
-                    row.examples.retain(|e| e.id != id);
+                    row.examples.retain(|e| e.id() != id);
                 }
             }
         }

@@ -2,7 +2,10 @@
 
 use crate::diff::Finding;
 use crate::model::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// One exchange as it is stored and shown. Redacted before it is built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,4 +28,98 @@ pub struct ExampleMessage {
     pub body_bytes: u64,
     /// Whether the body is not text and `body` is a hex dump of its beginning.
     pub binary: bool,
+}
+
+/// An example that is made, redacted that is, when somebody first looks at it: under load each takes the place of the
+/// one before, and most are never looked at. What has to choose among them asks for what is known without.
+#[derive(Debug)]
+pub struct Exhibit {
+    id: Arc<str>,
+    at: Timestamp,
+    /// Of its id, for a choice that nothing else has a say in.
+    hash: u64,
+    weight: usize,
+    example: LazyLock<Arc<Example>, Make>,
+}
+
+type Make = Box<dyn FnOnce() -> Arc<Example> + Send>;
+
+// === impl Example ===
+
+impl Example {
+    /// Bytes it takes in memory, about.
+    pub fn weight(&self) -> usize {
+        let messages = [&self.request, &self.primary, &self.candidate].into_iter().map(|message| {
+            let headers = message.headers.iter().map(|(name, value)| name.len() + value.len() + 48).sum::<usize>();
+            message.start.len() + message.body.len() + headers
+        });
+        size_of::<Example>() + messages.sum::<usize>() + self.differences.iter().map(Finding::weight).sum::<usize>()
+    }
+}
+
+// === impl Exhibit ===
+
+impl Exhibit {
+    /// One that is made later; until then, and about as much after it, it takes `weight` bytes in memory. Whoever
+    /// hands `make` over answers for it: it is to be quick, and not to panic.
+    pub fn later(id: Arc<str>, at: Timestamp, weight: usize, make: impl FnOnce() -> Example + Send + 'static) -> Self {
+        let make: Make = Box::new(move || Arc::new(make()));
+        Self { hash: xxh3_64(id.as_bytes()), id, at, weight, example: LazyLock::new(make) }
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Bytes it takes in memory, about.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// The example, made by now.
+    pub fn example(&self) -> &Arc<Example> {
+        &self.example
+    }
+}
+
+impl From<Example> for Exhibit {
+    fn from(example: Example) -> Self {
+        let exhibit = Self::later(example.id.as_str().into(), example.at, example.weight(), || example);
+        LazyLock::force(&exhibit.example);
+        exhibit
+    }
+}
+
+impl Deref for Exhibit {
+    type Target = Example;
+
+    fn deref(&self) -> &Example {
+        self.example()
+    }
+}
+
+impl PartialEq for Exhibit {
+    fn eq(&self, other: &Self) -> bool {
+        self.example() == other.example()
+    }
+}
+
+impl Serialize for Exhibit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.example().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Exhibit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Example::deserialize(deserializer).map(Exhibit::from)
+    }
 }

@@ -27,7 +27,7 @@ mod volatility;
 
 pub use apply::{Keep, histogram};
 pub use book::{Begun, Book, Dirt, Epoch, PastEpoch, Rules};
-pub use example::{Example, ExampleMessage};
+pub use example::{Example, ExampleMessage, Exhibit};
 pub use gaps::Gaps;
 pub use kinds::Kinds;
 pub use noise::restore as restore_noise;

@@ -1,6 +1,6 @@
 //! What the ledger is handed: one mirrored exchange, settled.
 
-use super::Example;
+use super::Exhibit;
 use crate::diff::Findings;
 use crate::model::{Incomparable, LegRecord, PerLeg, Timestamp};
 use std::sync::Arc;
@@ -47,5 +47,5 @@ pub struct Compared {
     /// Control against primary, where a control was asked and both answered.
     pub control: Option<Findings>,
     /// Kept when something differs: the redacted exchange, for showing.
-    pub example: Option<Arc<Example>>,
+    pub example: Option<Arc<Exhibit>>,
 }

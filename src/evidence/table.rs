@@ -1,37 +1,36 @@
 //! The divergence table: bounded rows, bounded examples, all of it chosen without chance.
 
-use super::{Divergence, Example, RouteEvidence};
+use super::{Divergence, Exhibit, RouteEvidence};
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Rows per route; what finds no place is counted in `divergences_overflow`.
 pub const MAX_DIVERGENCES: usize = 512;
 
 /// Adds an example and keeps at most `keep`: the first, the latest, and of all the ones whose ids hash lowest.
 /// That is a sample independent of what they say, and the same whatever the order they are merged in.
-pub(super) fn add_example(examples: &mut Vec<Arc<Example>>, example: &Arc<Example>, keep: usize) {
-    if examples.iter().all(|e| e.id != example.id) {
-        let place = examples.partition_point(|e| (e.at, &e.id) < (example.at, &example.id));
+pub(super) fn add_example(examples: &mut Vec<Arc<Exhibit>>, example: &Arc<Exhibit>, keep: usize) {
+    if examples.iter().all(|e| e.hash() != example.hash() || e.id() != example.id()) {
+        let place = examples.partition_point(|e| (e.at(), e.id()) < (example.at(), example.id()));
         examples.insert(place, example.clone());
         keep_some(examples, keep);
     }
 }
 
 /// Oldest first afterwards.
-pub(super) fn trim(examples: &mut Vec<Arc<Example>>, keep: usize) {
-    examples.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-    examples.dedup_by(|a, b| a.id == b.id);
+pub(super) fn trim(examples: &mut Vec<Arc<Exhibit>>, keep: usize) {
+    examples.sort_by(|a, b| (a.at(), a.id()).cmp(&(b.at(), b.id())));
+    examples.dedup_by(|a, b| a.id() == b.id());
     keep_some(examples, keep);
 }
 
 /// Of examples in order.
-fn keep_some(examples: &mut Vec<Arc<Example>>, keep: usize) {
+fn keep_some(examples: &mut Vec<Arc<Exhibit>>, keep: usize) {
     let n = examples.len();
     if n <= keep.min(2) {
         return;
     }
     let mut by_hash: Vec<(u64, &str, usize)> =
-        examples.iter().enumerate().map(|(i, e)| (xxh3_64(e.id.as_bytes()), e.id.as_str(), i)).collect();
+        examples.iter().enumerate().map(|(i, e)| (e.hash(), e.id(), i)).collect();
     by_hash.sort_unstable();
     let chosen: Vec<usize> = by_hash.iter().take(keep.saturating_sub(2)).map(|(_, _, i)| *i).collect();
     let stays = |i: usize| match keep {
@@ -102,7 +101,7 @@ mod tests {
             turn in any::<prop::sample::Index>(),
         ) {
             let mut all: Vec<_> =
-                seconds.iter().enumerate().map(|(i, second)| Arc::new(example(&format!("x{i}"), *second))).collect();
+                seconds.iter().enumerate().map(|(i, second)| Arc::new(example(&format!("x{i}"), *second).into())).collect();
             let (mut one_by_one, mut at_once) = (Vec::new(), all.clone());
             if !all.is_empty() {
                 let turn = turn.index(all.len());
@@ -111,7 +110,7 @@ mod tests {
             // Once more is not one more.
             all.iter().chain(all.iter().take(3)).for_each(|e| add_example(&mut one_by_one, e, keep));
             trim(&mut at_once, keep);
-            let ids = |list: &[Arc<Example>]| list.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
+            let ids = |list: &[Arc<Exhibit>]| list.iter().map(|e| e.id().to_owned()).collect::<Vec<_>>();
             prop_assert_eq!(ids(&one_by_one), ids(&at_once));
         }
     }
@@ -120,7 +119,7 @@ mod tests {
     fn first_and_latest_stay_and_the_rest_is_bounded() {
         let mut kept = Vec::new();
         for i in 0..200 {
-            add_example(&mut kept, &Arc::new(example(&format!("x{i}"), i)), 5);
+            add_example(&mut kept, &Arc::new(example(&format!("x{i}"), i).into()), 5);
             assert!(kept.len() <= 5);
         }
         assert_eq!(kept.first().unwrap().id, "x0");

@@ -1,6 +1,6 @@
 //! The state: one epoch's routes, their counters and their divergences.
 
-use super::{Example, Gaps, Kinds, Pace, Trend, Volatilities};
+use super::{Exhibit, Gaps, Kinds, Pace, Trend, Volatilities};
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
 use crate::stats::Bursts;
@@ -333,5 +333,5 @@ pub struct Divergence {
     pub trend: Trend,
     /// One sentence with a concrete old and new value, from the latest example kept.
     pub summary: String,
-    pub examples: Vec<Arc<Example>>,
+    pub examples: Vec<Arc<Exhibit>>,
 }

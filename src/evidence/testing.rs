@@ -61,7 +61,7 @@ pub(crate) fn leg(class: StatusClass, millis: u64) -> Option<LegRecord> {
 
 /// A compared exchange; `list` is what the candidate differed in.
 pub(crate) fn compared(id: &str, route: &str, second: u64, list: Vec<Finding>) -> Settled {
-    let example = (!list.is_empty()).then(|| Arc::new(example(id, second)));
+    let example = (!list.is_empty()).then(|| Arc::new(example(id, second).into()));
     Settled {
         id: id.into(),
         route: route.into(),

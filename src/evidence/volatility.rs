@@ -246,6 +246,10 @@ struct Renames<'f> {
 impl<'f> Renames<'f> {
     fn of(findings: &[&'f Finding]) -> Self {
         let pairs: Vec<(&str, &str)> = findings.iter().filter_map(|f| texts(f)).collect();
+        if pairs.len() < 2 {
+            // One alone neither recurs nor is torn.
+            return Self { of: HashMap::new() };
+        }
         let (mut forth, mut back) = (HashMap::new(), HashMap::new());
         for (a, b) in &pairs {
             forth.entry(*a).or_insert_with(HashSet::new).insert(*b);

@@ -14,7 +14,7 @@ fn large(body: usize) -> Settled {
     if let Settlement::Compared(compared) = &mut settled.result {
         let mut example = crate::evidence::testing::example("x", 1);
         example.candidate.body = "x".repeat(body);
-        compared.example = Some(Arc::new(example));
+        compared.example = Some(Arc::new(example.into()));
     }
     settled
 }

@@ -105,6 +105,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The answer, where there is one.
+    pub fn answer(&self) -> Option<&Answer> {
+        match self {
+            Outcome::Answer(answer) => Some(answer),
+            Outcome::Failed(_) => None,
+        }
+    }
+
     /// The class under which reports count this outcome; a broken body counts as failed.
     pub fn class(&self) -> StatusClass {
         match self {

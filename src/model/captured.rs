@@ -119,6 +119,18 @@ impl Captured {
         }
     }
 
+    /// Gives its share of the budget back: what keeps it has bounds of its own.
+    pub fn uncharge(&mut self) {
+        if let Captured::Whole { permit, .. } = self {
+            *permit = None;
+        }
+    }
+
+    /// Whether the budget that it holds a share of is scarce.
+    pub fn is_scarce(&self) -> bool {
+        matches!(self, Captured::Whole { permit: Some(permit), .. } if permit.is_scarce())
+    }
+
     /// Whether detail was lost for want of room, not for the body's size.
     pub fn given_up(&self) -> bool {
         matches!(self, Captured::Digest { given_up: true, .. })

@@ -58,6 +58,11 @@ impl Permit {
         }
     }
 
+    /// Whether more than half of the limit is used.
+    pub fn is_scarce(&self) -> bool {
+        self.limit.used() > self.limit.max() / 2
+    }
+
     /// How much it holds.
     pub fn held(&self) -> usize {
         self.n

@@ -2,21 +2,24 @@
 //!
 //! The queue has no bound of its own: every pair in it holds a permit, so there are never more than those.
 
+use super::queue::Queue;
 use crate::diff::{Finding, Findings};
-use crate::evidence::{Compared, Example, Settled, Settlement};
-use crate::flow::Pair;
-use crate::model::{Incomparable, Latencies, Leg, Outcome};
+use crate::evidence::{Compared, Exhibit, Settled, Settlement};
+use crate::flow::{Pair, Question};
+use crate::model::{Answer, Incomparable, Latencies, Leg, Outcome, Timestamp};
 use arc_swap::ArcSwap;
 use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Of the processor, for one comparison of two answers; beyond it the exchange is incomparable (`budget`).
 const TIME_BUDGET: Duration = Duration::from_millis(100);
+
+/// How long comparing keeps a processor while others may want it.
+const TURN: Duration = Duration::from_micros(200);
 
 /// What the workers need of `diff` and `redact`; the application joins them.
 pub trait Examine: Send + Sync {
@@ -24,7 +27,17 @@ pub trait Examine: Send + Sync {
     fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings;
 
     /// The exchange for showing, redacted: findings included. `findings` are redacted too where they are kept.
-    fn example(&self, pair: &Pair, findings: &mut Findings) -> Option<Example>;
+    fn example(&self, scene: Scene, findings: &mut Findings) -> Option<Exhibit>;
+}
+
+/// What of a compared pair can be shown.
+#[derive(Debug)]
+pub struct Scene {
+    pub id: Arc<str>,
+    pub arrived: Timestamp,
+    pub question: Arc<Question>,
+    pub primary: Answer,
+    pub candidate: Outcome,
 }
 
 /// The rules in force; swapped as a whole when the configuration changes.
@@ -42,20 +55,14 @@ impl std::fmt::Debug for CompareConfig {
 }
 
 /// Numbers for metrics.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CompareStats {
-    queued: AtomicUsize,
     panics: AtomicU64,
     /// Time per pair, its waiting not included.
     pub seconds: Latencies,
 }
 
 impl CompareStats {
-    /// Pairs waiting for a worker.
-    pub fn queued(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
-    }
-
     /// Comparisons that panicked and were settled as incomparable.
     pub fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
@@ -65,8 +72,18 @@ impl CompareStats {
 /// Where pairs are left. The workers end when the last clone is dropped and the queue is empty.
 #[derive(Debug, Clone)]
 pub struct Comparer {
-    queue: Sender<Pair>,
+    queue: Arc<Open>,
     stats: Arc<CompareStats>,
+}
+
+/// The queue as those have it who put pairs in: closed when none is left of them.
+#[derive(Debug)]
+struct Open(Arc<Queue<Pair>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 // === impl Comparer ===
@@ -77,28 +94,27 @@ impl Comparer {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(workers: usize, config: Arc<ArcSwap<CompareConfig>>) -> io::Result<Self> {
-        let (queue, received) = channel();
-        let received = Arc::new(Mutex::new(received));
-        let stats = Arc::new(CompareStats {
-            queued: AtomicUsize::new(0),
-            panics: AtomicU64::new(0),
-            seconds: Latencies::default(),
-        });
-        for i in 0..workers.max(1) {
-            let (received, config, stats) = (received.clone(), config.clone(), stats.clone());
+        let workers = workers.max(1);
+        let (queue, stats) = (Arc::new(Queue::new(workers)), Arc::new(CompareStats::default()));
+        let open = Arc::new(Open(queue.clone()));
+        for i in 0..workers {
+            let (queue, config, stats) = (queue.clone(), config.clone(), stats.clone());
             let name = format!("compare-{i}");
-            std::thread::Builder::new().name(name).spawn(move || work(&received, &config, &stats))?;
+            std::thread::Builder::new().name(name).spawn(move || work(&queue, &config, &stats))?;
         }
-        Ok(Self { queue, stats })
+        Ok(Self { queue: open, stats })
     }
 
-    /// Leaves a pair for the workers; never waits.
+    /// Leaves a pair for the workers; never waits. Where few more may be under way it is not left to wait either.
     pub fn send(&self, pair: Pair) {
-        self.stats.queued.fetch_add(1, Ordering::Relaxed);
-        // Were all workers gone, the ticket in the dropped pair would still count it.
-        if self.queue.send(pair).is_err() {
-            self.stats.queued.fetch_sub(1, Ordering::Relaxed);
-        }
+        let bodies = [Some(&pair.primary), pair.candidate.answer(), pair.control.as_ref().and_then(Outcome::answer)];
+        let scarce = pair.permit.is_scarce() || bodies.into_iter().flatten().any(|answer| answer.body.is_scarce());
+        self.queue.0.push(pair, scarce);
+    }
+
+    /// Pairs waiting for a worker.
+    pub fn queued(&self) -> usize {
+        self.queue.0.len()
     }
 
     pub fn stats(&self) -> &Arc<CompareStats> {
@@ -121,31 +137,51 @@ fn give_way() {
 #[cfg(not(target_os = "linux"))]
 fn give_way() {}
 
-fn work(received: &Mutex<Receiver<Pair>>, config: &ArcSwap<CompareConfig>, stats: &CompareStats) {
+fn work(queue: &Queue<Pair>, config: &ArcSwap<CompareConfig>, stats: &CompareStats) {
     give_way();
-    loop {
-        let next = received.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(pair) = next else { return };
-        stats.queued.fetch_sub(1, Ordering::Relaxed);
+    let turn = Turn::begin();
+    while let Some(pair) = queue.pop() {
         let start = Instant::now();
-        settle(pair, &config.load_full(), stats);
+        settle(pair, &config.load_full(), stats, &turn);
         stats.seconds.record(start.elapsed());
+        turn.end_if_over();
+    }
+}
+
+/// The time since a worker has let others have its processor, should they want it.
+#[derive(Debug)]
+struct Turn(Cell<Instant>);
+
+impl Turn {
+    fn begin() -> Self {
+        Self(Cell::new(Instant::now()))
+    }
+
+    /// What is ready to serve by now does not wait for the end of the share of time that the system gives us.
+    fn end_if_over(&self) {
+        if self.0.get().elapsed() >= TURN {
+            std::thread::yield_now();
+            self.0.set(Instant::now());
+        }
     }
 }
 
 /// Compares one pair and settles its ticket, whatever happens on the way.
-fn settle(pair: Pair, config: &CompareConfig, stats: &CompareStats) {
-    let compared = catch_unwind(AssertUnwindSafe(|| compare(&pair, &*config.examine)));
-    let result = match compared {
+fn settle(pair: Pair, config: &CompareConfig, stats: &CompareStats, turn: &Turn) {
+    let compared = catch_unwind(AssertUnwindSafe(|| compare(&pair, &*config.examine, turn)));
+    let Pair { ticket, id, route, arrived, build, legs, question, primary, candidate, .. } = pair;
+    let scene = Scene { id: id.clone(), arrived, question, primary, candidate };
+    let shown =
+        compared.and_then(|compared| catch_unwind(AssertUnwindSafe(|| show(scene, compared, &*config.examine))));
+    let result = match shown {
         Ok(compared) if compared.candidate.budget.is_some() => Settlement::Incomparable(Incomparable::Budget),
         Ok(compared) => Settlement::Compared(compared),
         Err(_) => {
             stats.panics.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(route = %pair.route, id = %pair.id, "comparing panicked; the exchange is incomparable");
+            tracing::error!(%route, %id, "comparing panicked; the exchange is incomparable");
             Settlement::Incomparable(Incomparable::Budget)
         }
     };
-    let Pair { ticket, id, route, arrived, build, legs, .. } = pair;
     ticket.settle(Settled { id, route, generation: config.generation, build, arrived, legs, result });
 }
 
@@ -162,7 +198,7 @@ fn busy() -> Duration {
     START.get_or_init(Instant::now).elapsed()
 }
 
-fn compare(pair: &Pair, examine: &dyn Examine) -> Compared {
+fn compare(pair: &Pair, examine: &dyn Examine, turn: &Turn) -> Compared {
     let timed = |leg, other: &Outcome| {
         // From the first time that somebody asks: most are done before, and asking the system takes time itself.
         let start = Cell::new(None);
@@ -171,18 +207,25 @@ fn compare(pair: &Pair, examine: &dyn Examine) -> Compared {
                 start.set(Some(busy()));
                 false
             }
-            Some(start) => busy().saturating_sub(start) > TIME_BUDGET,
+            Some(start) => {
+                turn.end_if_over();
+                busy().saturating_sub(start) > TIME_BUDGET
+            }
         };
         examine.compare(pair, leg, other, &expired)
     };
-    let mut candidate = timed(Leg::Candidate, &pair.candidate);
+    let candidate = timed(Leg::Candidate, &pair.candidate);
     let mut control = pair.control.as_ref().map(|other| timed(Leg::Control, other));
     control.iter_mut().flat_map(|found| &mut found.list).for_each(Finding::shorten);
-    let example = match candidate.list.is_empty() {
-        true => None,
-        false => examine.example(pair, &mut candidate).map(Arc::new),
-    };
-    Compared { candidate, control, example }
+    Compared { candidate, control, example: None }
+}
+
+/// Adds the example where something differs.
+fn show(scene: Scene, mut compared: Compared, examine: &dyn Examine) -> Compared {
+    if !compared.candidate.list.is_empty() {
+        compared.example = examine.example(scene, &mut compared.candidate).map(Arc::new);
+    }
+    compared
 }
 
 #[cfg(test)]
@@ -190,8 +233,8 @@ mod tests {
     use super::*;
     use crate::diff::Tier;
     use crate::evidence::testing::{at, example, finding, findings};
-    use crate::flow::{Event, Inbox, Question, RequestBody};
-    use crate::model::{Answer, BodyEnd, Captured, Limit, PerLeg, RequestHead};
+    use crate::flow::{Event, Inbox, RequestBody};
+    use crate::model::{BodyEnd, Captured, Limit, PerLeg, RequestHead};
 
     struct Fake;
 
@@ -207,8 +250,8 @@ mod tests {
             }
         }
 
-        fn example(&self, pair: &Pair, _: &mut Findings) -> Option<Example> {
-            Some(example(&pair.id, 1))
+        fn example(&self, scene: Scene, _: &mut Findings) -> Option<Exhibit> {
+            Some(example(&scene.id, 1).into())
         }
     }
 
@@ -253,10 +296,10 @@ mod tests {
     fn every_pair_is_settled_even_when_comparing_panics() {
         let (inbox, limit) = (Inbox::new(1), Limit::new(10));
         let config = CompareConfig { generation: 7, examine: Arc::new(Fake) };
-        let stats = CompareStats { queued: 0.into(), panics: 0.into(), seconds: Latencies::default() };
+        let stats = CompareStats::default();
         let mut seen = Vec::new();
         for id in ["equal", "differs", "budget", "panic"] {
-            settle(pair(&inbox, &limit, id), &config, &stats);
+            settle(pair(&inbox, &limit, id), &config, &stats, &Turn::begin());
             for event in inbox.drain() {
                 if let Event::Settled { settled, .. } = event {
                     assert_eq!(settled.generation, 7);
@@ -299,6 +342,6 @@ mod tests {
             settled += inbox.drain().iter().filter(|e| matches!(e, Event::Settled { .. })).count();
             std::thread::yield_now();
         }
-        assert_eq!((settled, comparer.stats().panics(), comparer.stats().queued()), (3, 1, 0));
+        assert_eq!((settled, comparer.stats().panics(), comparer.queued()), (3, 1, 0));
     }
 }

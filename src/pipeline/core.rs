@@ -7,7 +7,9 @@
 use super::examples;
 use super::rates::{PerSecond, Rates};
 use super::verdicts::{Judged, Verdicts};
-use crate::evidence::{Begun, Book, Diverged, EpochReason, Evidence, PastEpoch, Rules, Settled, Settlement};
+use crate::evidence::{
+    Begun, Book, Compared, Diverged, EpochReason, Evidence, Exhibit, PastEpoch, Rules, Settled, Settlement,
+};
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::{Histories, Point, Policy};
 use crate::model::{Incomparable, Latencies, PerLeg, Timestamp};
@@ -19,6 +21,8 @@ use std::time::Duration;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How often old epochs are looked through.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// Events that are applied before whoever else is ready gets the processor.
+const AT_ONCE: usize = 64;
 /// Exchanges, and bytes of settled ones, that may wait for an earlier one; beyond it that one is passed over early.
 const MAX_OPEN: usize = 200_000;
 const MAX_OPEN_BYTES: usize = 64 << 20;
@@ -121,6 +125,8 @@ pub struct Core {
     done: (u64, usize),
     /// Bytes of examples that came into the book since they were last weighed there.
     example_bytes: usize,
+    /// Examples that came into the book and may not be made yet.
+    unmade: Vec<Arc<Exhibit>>,
     /// Passed over because they took too long; applied when they settle.
     late: BTreeSet<u64>,
     status: StoreStatus,
@@ -168,6 +174,7 @@ impl Core {
             next: 0,
             done: (0, 0),
             example_bytes: 0,
+            unmade: Vec::new(),
             late: BTreeSet::new(),
             status,
             commits: Arc::default(),
@@ -181,8 +188,16 @@ impl Core {
 
     /// Takes in what has come, applies what is due.
     pub fn drain(&mut self, inbox: &Inbox, now: Moment) {
-        let events = inbox.drain();
-        self.events(events, now);
+        let mut events = inbox.drain().into_iter();
+        loop {
+            self.events(events.by_ref().take(AT_ONCE), now);
+            if events.as_slice().is_empty() {
+                break;
+            }
+            // What came in a rush is no reason to keep those waiting who serve.
+            std::thread::yield_now();
+        }
+        self.make_examples();
         let (exchanges, bytes) = std::mem::take(&mut self.done);
         if exchanges > 0 {
             inbox.applied(exchanges, bytes);
@@ -190,11 +205,9 @@ impl Core {
     }
 
     /// Applies events, in whatever order they came.
-    pub fn events(&mut self, events: Vec<Event>, now: Moment) {
-        if !events.is_empty() {
-            self.cached = None;
-        }
+    pub fn events(&mut self, events: impl IntoIterator<Item = Event>, now: Moment) {
         for event in events {
+            self.cached = None;
             match event {
                 Event::Skipped { route, bucket, times } => {
                     (0..times).for_each(|_| self.book.skipped(&route, bucket, now.wall));
@@ -381,6 +394,7 @@ impl Core {
             });
             self.settle(&begun, &settled, now);
         }
+        self.make_examples();
         self.late.clear();
         // The last word is said whenever it comes.
         self.verdicts.hurry();
@@ -405,6 +419,15 @@ impl Core {
         self.status.durable = false;
         self.status.why = Some(why);
         self.status.errors += 1;
+    }
+
+    /// Makes the examples that stay: of many that came at once few do.
+    fn make_examples(&mut self) {
+        for exhibit in self.unmade.drain(..) {
+            if Arc::strong_count(&exhibit) > 1 {
+                exhibit.example();
+            }
+        }
     }
 
     fn trim_examples(&mut self) {
@@ -439,6 +462,9 @@ impl Core {
     fn settle(&mut self, begun: &Begun, settled: &Settled, now: Timestamp) -> Option<Diverged> {
         let before = self.book.newest().number;
         let diverged = self.book.settle(begun, settled, now);
+        if let Settlement::Compared(Compared { example: Some(exhibit), .. }) = &settled.result {
+            self.unmade.push(exhibit.clone());
+        }
         self.begun_since(before, now);
         diverged
     }

@@ -249,7 +249,7 @@ fn a_crowd_is_not_held_back_by_one() {
     assert_eq!(counts(&mut core, 1), (1, 2, 0));
     core.events(vec![begun(3), begun(4), ended(4, 1)], moment(1));
     assert_eq!(counts(&mut core, 1), (3, 2, 0));
-    core.events((5..MAX_OPEN as u64 + 5).flat_map(|seq| [begun(seq), ended(seq, 0)]).collect(), moment(1));
+    core.events((5..MAX_OPEN as u64 + 5).flat_map(|seq| [begun(seq), ended(seq, 0)]), moment(1));
     assert_eq!(counts(&mut core, 1), (2, MAX_OPEN as u64 + 3, 0));
 }
 
@@ -276,7 +276,7 @@ fn examples_are_bounded_while_the_store_fails() {
         if let Settlement::Compared(compared) = &mut s.result {
             let mut example = crate::evidence::testing::example(&format!("x{i}"), i);
             example.primary.body = "x".repeat(1 << 20);
-            compared.example = Some(Arc::new(example));
+            compared.example = Some(Arc::new(example.into()));
         }
         mirrored(&inbox, "x").settle(s);
         core.drain(&inbox, moment(i));
@@ -285,6 +285,40 @@ fn examples_are_bounded_while_the_store_fails() {
         largest = largest.max(rows.values().map(|row| row.examples.len()).sum());
     }
     assert!((40..=64).contains(&largest), "{largest}");
+}
+
+#[test]
+fn of_many_examples_those_are_made_that_stay() {
+    let (mut core, inbox) = core();
+    let made: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let mut divergent = |i: u64| {
+        let (id, made) = (format!("x{i}"), made.clone());
+        let mut s = compared(&id, "GET /a", i, vec![finding("k", "json:$.a", Tier::Value)]);
+        if let Settlement::Compared(compared) = &mut s.result {
+            let make = move || {
+                made.lock().unwrap().push(i);
+                crate::evidence::testing::example(&id, i)
+            };
+            compared.example = Some(Arc::new(Exhibit::later(s.id.clone(), s.arrived, 100, make)));
+        }
+        mirrored(&inbox, "x").settle(s);
+    };
+    (0..500).for_each(&mut divergent);
+    core.drain(&inbox, moment(1));
+    let snapshot = core.snapshot(at(1));
+    let shown = || {
+        let row = snapshot.evidence.routes["GET /a"].divergences.values().next().unwrap();
+        assert_eq!(row.count, 500);
+        row.examples.iter().map(|exhibit| exhibit.id()[1..].parse().unwrap()).collect::<Vec<u64>>()
+    };
+    let mut known = made.lock().unwrap().clone();
+    known.sort_unstable();
+    assert_eq!((known.clone(), known.len()), (shown(), 5));
+    assert_eq!((known.first(), known.last()), (Some(&0), Some(&499)));
+    // Once made they stay so.
+    let row = snapshot.evidence.routes["GET /a"].divergences.values().next().unwrap();
+    assert!(row.examples.iter().all(|exhibit| exhibit.example().id == exhibit.id()));
+    assert_eq!(made.lock().unwrap().len(), 5);
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! A bound on the examples in memory, for when no store says which have to go.
 
-use crate::evidence::{Book, Example};
-use crate::flow::example_weight;
+use crate::evidence::{Book, Exhibit};
 use crate::model::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An example with the epoch and the route it was kept for.
-type Kept = (u64, Arc<str>, Arc<Example>);
+type Kept = (u64, Arc<str>, Arc<Exhibit>);
 
 /// More than a store that works would keep, so that it decides where there is one.
 pub(super) const MAX_BYTES: usize = 64 << 20;
@@ -16,16 +15,16 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 /// How many went.
 pub(super) fn trim(book: &mut Book, max: usize) -> usize {
     // One exchange may stand in several rows; it is in memory once.
-    let mut all: BTreeMap<(Timestamp, *const Example), Kept> = BTreeMap::new();
+    let mut all: BTreeMap<(Timestamp, *const Exhibit), Kept> = BTreeMap::new();
     for epoch in book.epochs() {
         for (name, route) in &epoch.evidence.routes {
             for example in route.divergences.values().flat_map(|row| &row.examples) {
-                let key = (example.at, Arc::as_ptr(example));
+                let key = (example.at(), Arc::as_ptr(example));
                 all.entry(key).or_insert_with(|| (epoch.number, name.clone(), example.clone()));
             }
         }
     }
-    let mut bytes: usize = all.values().map(|(_, _, example)| example_weight(example)).sum();
+    let mut bytes: usize = all.values().map(|(_, _, example)| example.weight()).sum();
     if bytes <= max {
         return 0;
     }
@@ -34,8 +33,8 @@ pub(super) fn trim(book: &mut Book, max: usize) -> usize {
         if bytes <= max / 4 * 3 {
             break;
         }
-        book.drop_example(*epoch, route, &example.id);
-        bytes -= example_weight(example);
+        book.drop_example(*epoch, route, example.id());
+        bytes -= example.weight();
         gone += 1;
     }
     gone
@@ -59,7 +58,7 @@ mod tests {
             if let Settlement::Compared(compared) = &mut settled.result {
                 let mut large = example(&format!("x{i}"), i);
                 large.primary.body = "x".repeat(10_000);
-                compared.example = Some(Arc::new(large));
+                compared.example = Some(Arc::new(large.into()));
             }
             let begun = book.begin(&"GET /a".into(), at(i));
             book.settle(&begun, &settled, at(i));
@@ -67,7 +66,7 @@ mod tests {
         assert_eq!(trim(&mut book, 2_000_000), 0);
         let gone = trim(&mut book, 400_000);
         let rows = &book.newest().evidence.routes["GET /a"].divergences;
-        let mut left: Vec<&str> = rows.values().flat_map(|row| &row.examples).map(|e| e.id.as_str()).collect();
+        let mut left: Vec<&str> = rows.values().flat_map(|row| &row.examples).map(|e| e.id()).collect();
         left.sort_unstable();
         left.dedup();
         assert!(left.len() + gone == 100 && left.len() * 10_000 < 300_000 && left.len() > 25, "{}", left.len());

@@ -6,10 +6,11 @@ mod compare;
 mod core;
 mod examples;
 mod ledger;
+mod queue;
 mod rates;
 mod verdicts;
 
-pub use compare::{CompareConfig, CompareStats, Comparer, Examine};
+pub use compare::{CompareConfig, CompareStats, Comparer, Examine, Scene};
 pub use core::{Core, LedgerOptions, Moment, Snapshot, StoreStatus};
 pub use ledger::{LedgerHandle, start};
 pub use rates::PerSecond;

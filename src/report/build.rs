@@ -45,7 +45,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
     for (name, route) in &evidence.routes {
         totals.merge(&route.counts);
         for divergence in route.divergences.values() {
-            let ids = divergence.examples.iter().map(|e| e.id.clone()).collect();
+            let ids = divergence.examples.iter().map(|e| e.id().to_owned()).collect();
             divergences.push(describe(divergence, name, route, ids));
         }
         let (lower, upper) = (facts.bounds)(name, route);
@@ -103,7 +103,8 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
 pub fn find(evidence: &Evidence, fingerprint: &str) -> Option<DivergenceDetail> {
     evidence.routes.iter().find_map(|(name, route)| {
         let divergence = route.divergences.get(fingerprint)?;
-        Some(describe(divergence, name, route, divergence.examples.clone()))
+        let examples = divergence.examples.iter().map(|exhibit| exhibit.example().clone()).collect();
+        Some(describe(divergence, name, route, examples))
     })
 }
 

@@ -82,7 +82,7 @@ fn divergence(fingerprint: &str, count: u64, counted: u64, example_text: &str) -
         last_seen: now(),
         trend: Default::default(),
         summary: format!("primary number 129.9, candidate string \"{example_text}\""),
-        examples: vec![example(example_text)],
+        examples: vec![Arc::new(Example::clone(&example(example_text)).into())],
     }
 }
 
@@ -303,12 +303,12 @@ pub(crate) fn evidence_of_many(routes: usize) -> Evidence {
             d.fingerprint = format!("d{n:05}{at:05}").into();
             d.location = format!("json:$.a{at}").into();
             if (n, at) == (0, 0) {
-                let mut large = (*d.examples[0]).clone();
+                let mut large = Example::clone(&d.examples[0]);
                 let lines: String = (0..1_500).map(|i| format!("line {i} of it\n")).collect();
                 large.primary.body = format!("{lines}{}", "x".repeat(1_500));
                 large.candidate.body = format!("{}{}", lines.replace('7', "8"), "y".repeat(1_500));
                 (large.primary.body_bytes, large.candidate.body_bytes) = (9 << 20, 9 << 20);
-                d.examples = vec![Arc::new(large)];
+                d.examples = vec![Arc::new(large.into())];
             }
             Arc::make_mut(&mut route).divergences.insert(d.fingerprint.clone(), d);
         }

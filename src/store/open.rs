@@ -212,7 +212,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         let id = row.example.id.clone();
         let size = value.len() as u64;
         index.add_example(key, ExampleEntry { epoch: row.epoch, route: row.route, id, size });
-        examples.insert(key, Arc::new(row.example));
+        examples.insert(key, Arc::new(row.example.into()));
     }
     for (key, value) in rows(DIVERGENCES)? {
         let (epoch, name) = split_divergence_key(&key).ok_or_else(|| bad(&"a divergence's key"))?;

@@ -3,7 +3,7 @@
 use super::StoreError;
 use super::open::{ExampleEntry, Index, RouteIndex, guarded, initialise, load, open_database};
 use super::rows::*;
-use crate::evidence::{Dirt, Epoch, Example, RouteEvidence};
+use crate::evidence::{Dirt, Epoch, Example, Exhibit, RouteEvidence};
 use crate::flow::{Batch, Keeper, Kept};
 use crate::gate::History;
 use redb::{Database, Durability, WriteTransaction};
@@ -204,7 +204,7 @@ impl Writer<'_> {
         let at = (epoch, name.clone());
         // Examples first, so that rows can name them.
         let wanted: HashSet<&str> =
-            route.divergences.values().flat_map(|d| d.examples.iter().map(|e| e.id.as_str())).collect();
+            route.divergences.values().flat_map(|d| d.examples.iter().map(|e| e.id())).collect();
         let known = self.index.routes.entry(at.clone()).or_default();
         let gone: Vec<u64> =
             known.examples.iter().filter(|(id, _)| !wanted.contains(id.as_str())).map(|(_, key)| *key).collect();
@@ -223,7 +223,7 @@ impl Writer<'_> {
                 continue;
             }
             known.rows.insert(row.fingerprint.clone(), row.version());
-            let examples = row.examples.iter().filter_map(|e| known.examples.get(&e.id).copied()).collect();
+            let examples = row.examples.iter().filter_map(|e| known.examples.get(e.id()).copied()).collect();
             let mut row = row.clone();
             row.examples = Vec::new();
             let key = [&prefix, row.fingerprint.as_bytes()].concat();
@@ -267,16 +267,17 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn example(&mut self, at: &(u64, Arc<str>), example: &Arc<Example>) -> Result<(), String> {
-        if self.index.routes.get(at).is_some_and(|r: &RouteIndex| r.examples.contains_key(&example.id)) {
+    fn example(&mut self, at: &(u64, Arc<str>), example: &Exhibit) -> Result<(), String> {
+        if self.index.routes.get(at).is_some_and(|r: &RouteIndex| r.examples.contains_key(example.id())) {
             return Ok(());
         }
-        let row = ExampleRow { epoch: at.0, route: at.1.clone(), example: Example::clone(example) };
+        let row = ExampleRow { epoch: at.0, route: at.1.clone(), example: Example::clone(example.example()) };
         let bytes = encode(&row)?;
         let key = self.next_example;
         self.next_example += 1;
         self.insert(EXAMPLES, &key.to_be_bytes(), &bytes)?;
-        let entry = ExampleEntry { epoch: at.0, route: at.1.clone(), id: example.id.clone(), size: bytes.len() as u64 };
+        let entry =
+            ExampleEntry { epoch: at.0, route: at.1.clone(), id: example.id().to_owned(), size: bytes.len() as u64 };
         self.index.add_example(key, entry);
         Ok(())
     }

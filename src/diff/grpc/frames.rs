@@ -9,9 +9,12 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::borrow::Cow;
+
+/// What the type of gRPC-Web begins with.
+const WEB: &[u8] = b"application/grpc-web";
 
 /// Marks a frame of trailers.
 const TRAILERS: u8 = 0x80;
@@ -82,6 +85,11 @@ pub(super) fn only_empty_messages(body: &[u8]) -> bool {
 /// A gRPC-Web answer as the gRPC answer that it stands for: its body in bytes, its trailers behind the messages. What
 /// can't be read so stays as it is.
 pub(super) fn unwrapped(answer: &Answer) -> Cow<'_, Answer> {
+    // What is not it is seen without a copy.
+    let declared = answer.headers.get(CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes().trim_ascii_start());
+    if !declared.get(..WEB.len()).is_some_and(|head| head.eq_ignore_ascii_case(WEB)) {
+        return Cow::Borrowed(answer);
+    }
     let media = media_type(answer);
     if !media.starts_with("application/grpc-web") || answer.headers.contains_key(CONTENT_ENCODING) {
         return Cow::Borrowed(answer);

@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// Names in one object that no person chose, up to which each has a location of its own.
 pub(super) const MAX_NAMES: usize = 64;
 
+/// Bytes of a location for which there is room from the start.
+const ROOM: usize = 96;
+
 /// A place in both documents: as rules and reports name it, and as it is in this exchange.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -38,7 +41,12 @@ pub(super) struct Draft<'a> {
 
 impl Place {
     pub(super) fn new(prefix: &str) -> Self {
-        Self { location: prefix.to_owned(), exact: prefix.to_owned() }
+        let text = || {
+            let mut text = String::with_capacity(ROOM);
+            text.push_str(prefix);
+            text
+        };
+        Self { location: text(), exact: text() }
     }
 
     /// Goes to a member; one of a family is not told from the others in the location.

@@ -1,39 +1,55 @@
-//! Two texts read side by side, so that those which differ in white space or the order of members alone end here,
-//! without a tree.
+//! Two texts read side by side, so that those which differ in white space, the order of members or a few scalars alone
+//! end here, without a tree.
 //!
 //! One side is read strictly; the other has to have the same bytes, token by token. Where the next members are not
-//! the same, those of the second side are listed and found by name. Whatever else differs, a repeated name or an escape
-//! in a name out of order, or too much going back and forth, is left to the trees: giving up is no answer.
+//! the same, those of the second side are listed and found by name. Where a scalar differs it is noted, as long as no
+//! array has two elements that do: of several it takes hashes to say which belong together. Whatever else differs, a
+//! repeated name or an escape in a name out of order, or too much going back and forth, is left to the trees: giving up
+//! is no answer.
+
+mod reordered;
 
 use super::super::budget::Budget;
-use super::super::finding::{Findings, Tier};
-use super::super::value::text::unescape;
-use super::emit::{Draft, MAX_NAMES, Place, Side, machine_made};
+use super::super::finding::Findings;
+use super::Options;
+use super::rules::JsonRules;
+use super::scalars::{Around, Differences, To};
 use super::scan;
-use super::tree::Type;
+use super::tree::common_prefix;
+use reordered::{Member, Reordered};
 use std::collections::HashSet;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// How often the second text may be looked through for members, all in all.
 const MAX_PASSES: usize = 8;
-/// Members up to which names are searched one by one.
-const FEW: usize = 16;
-/// Places out of order that are told apart; more are left to the trees.
-const MAX_PLACES: usize = 4096;
+/// Bytes that are looked ahead for what both sides have; more, where they had all of that.
+const AHEAD: usize = 1024;
 
-/// What differs between two texts that hold the same but for white space and the order of members; `None` where that
-/// is not so or could not be told.
-pub(super) fn same(a: &[u8], b: &[u8], prefix: &str, budget: &mut Budget<'_>) -> Option<Findings> {
+/// What differs between two texts that hold the same but for white space, and either the order of members or a few
+/// scalars of which no rule says anything; `None` where that is not so or could not be told.
+pub(super) fn compare(
+    a: &[u8],
+    b: &[u8],
+    rules: &JsonRules,
+    options: &Options<'_>,
+    budget: &mut Budget<'_>,
+) -> Option<Findings> {
     let lockstep = Lockstep {
         a,
         b,
         i: 0,
-        j: 0,
+        shift: 0,
+        alike: 0,
+        ahead: AHEAD,
+        beyond: Vec::new(),
+        spare: Vec::new(),
+        values: 0,
         open: Vec::new(),
+        names: Vec::new(),
+        differences: Differences::new(a, b, rules),
         members: Vec::new(),
         sorted: Vec::new(),
         passes: MAX_PASSES.saturating_mul(b.len()),
-        prefix,
+        options,
         paths: HashSet::new(),
         told: HashSet::new(),
         found: Findings::default(),
@@ -41,20 +57,33 @@ pub(super) fn same(a: &[u8], b: &[u8], prefix: &str, budget: &mut Budget<'_>) ->
     lockstep.run(budget)
 }
 
-struct Lockstep<'a, 'p> {
+struct Lockstep<'a, 'r> {
     a: &'a [u8],
     b: &'a [u8],
+    /// Where we are on the first side, and how far before that on the second: see `Lockstep::j`.
     i: usize,
-    j: usize,
+    shift: usize,
+    /// From here on to this place of the first side both are known to go on alike.
+    alike: usize,
+    /// Bytes to look ahead the next time.
+    ahead: usize,
+    /// Where the containers begin that are known not to end up to there.
+    beyond: Vec<usize>,
+    spare: Vec<usize>,
+    /// How many values were read.
+    values: usize,
     /// The open containers, innermost last.
     open: Vec<Open>,
+    /// The names of the first side's members so far, of all open objects, between their quotes.
+    names: Vec<(usize, usize)>,
+    differences: Differences<'a, 'r>,
     /// The members of the second side, of all open objects that are out of order.
     members: Vec<Member>,
     /// Positions in `members` by name, of the large ones among these.
     sorted: Vec<usize>,
     /// Bytes of the second side that may still be looked through.
     passes: usize,
-    prefix: &'p str,
+    options: &'r Options<'r>,
     /// The places known to be out of order, and their locations.
     paths: HashSet<u64>,
     told: HashSet<String>,
@@ -69,32 +98,16 @@ struct Open {
     key: (usize, usize),
     /// The position of the current element.
     index: usize,
-    /// Tells this place from others; elements of one array are one place.
-    path: u64,
+    /// Tells this place from others, once that was asked; elements of one array are one place.
+    path: Option<u64>,
+    /// Where its names stand in `Lockstep::names`.
+    names: usize,
+    /// The element in which something differs; of an object, 0 where something does.
+    differs: Option<usize>,
     /// Whether its names are too many to be told apart, once that was asked.
     wide: Option<bool>,
     /// Set once the members are out of order.
-    reordered: Option<Reordered>,
-}
-
-struct Reordered {
-    /// Where its members stand in `Lockstep::members`, and in `sorted`.
-    first: usize,
-    sorted: usize,
-    count: usize,
-    left: usize,
-    /// The member found last.
-    last: usize,
-    /// Where the object ends on the second side, and the current member's value.
-    end: usize,
-    value_end: usize,
-}
-
-struct Member {
-    mark: u64,
-    key: (usize, usize),
-    value: (usize, usize),
-    used: bool,
+    reordered: Option<Box<Reordered>>,
 }
 
 // === impl Lockstep ===
@@ -103,39 +116,34 @@ impl<'a> Lockstep<'a, '_> {
     fn run(mut self, budget: &mut Budget<'_>) -> Option<Findings> {
         loop {
             budget.tick(1).ok()?;
-            self.i = scan::blanks(self.a, self.i);
-            self.j = scan::blanks(self.b, self.j);
+            self.values += 1;
+            self.blanks();
             match self.a.get(self.i)? {
                 b'{' | b'[' => {
-                    if self.enter(budget)? {
+                    if !self.pass_over(budget)? && self.enter(budget)? {
                         continue;
                     }
                 }
                 _ => {
                     let end = scan::scalar(self.a, self.i)?;
-                    self.both(end)?;
+                    self.scalar(end)?;
                 }
             }
             loop {
-                let Some(open) = self.open.last_mut() else {
-                    let ends = (scan::blanks(self.a, self.i), scan::blanks(self.b, self.j));
-                    return (ends == (self.a.len(), self.b.len())).then_some(self.found);
-                };
-                if open.reordered.as_ref().is_some_and(|r| r.value_end != self.j) {
-                    return None;
-                }
-                self.i = scan::blanks(self.a, self.i);
-                match (self.a.get(self.i)?, open.object) {
+                let Some(open) = self.open.last_mut() else { return self.end(budget) };
+                let at = scan::blanks(self.a, self.i);
+                let j = self.i.wrapping_sub(self.shift);
+                match (self.a.get(at)?, open.object) {
                     (b',', false) => {
                         open.index += 1;
                         self.mark(b',')?;
                         break;
                     }
                     (b',', true) => {
-                        if open.reordered.is_some() {
-                            self.i += 1;
-                        } else {
-                            self.mark(b',')?;
+                        match &open.reordered {
+                            Some(reordered) if reordered.value_end != j => return None,
+                            Some(_) => self.go(at + 1, j),
+                            None => self.mark(b',')?,
                         }
                         self.key(budget)?;
                         break;
@@ -147,44 +155,167 @@ impl<'a> Lockstep<'a, '_> {
         }
     }
 
+    /// After the outermost value.
+    fn end(mut self, budget: &mut Budget<'_>) -> Option<Findings> {
+        self.blanks();
+        if (self.i, self.j()) != (self.a.len(), self.b.len()) {
+            return None;
+        }
+        if self.differences.is_empty() {
+            return Some(self.found);
+        }
+        // Paired in a way of their own, the elements of the outermost array need not belong together.
+        if !self.found.is_match() || self.options.root_align.is_some() {
+            return None;
+        }
+        // As many as the trees would have, and the ways to what differs.
+        budget.spend(2 * self.values + self.differences.steps()).ok()?;
+        self.differences.tell(self.options.prefix)
+    }
+
+    /// Where we are on the second side.
+    #[inline]
+    fn j(&self) -> usize {
+        self.i.wrapping_sub(self.shift)
+    }
+
+    /// Goes to these places of both sides.
+    #[inline]
+    fn go(&mut self, i: usize, j: usize) {
+        let shift = i.wrapping_sub(j);
+        if shift != self.shift {
+            (self.shift, self.alike, self.ahead) = (shift, i, AHEAD);
+        }
+        self.i = i;
+    }
+
+    /// Goes past white space.
+    #[inline]
+    fn blanks(&mut self) {
+        let at = scan::blanks(self.a, self.i);
+        if at < self.alike {
+            self.i = at;
+        } else {
+            self.go(at, scan::blanks(self.b, self.j()));
+        }
+    }
+
     /// Goes on to `end` on the first side and as far on the second, if the bytes are the same.
     #[inline]
     fn both(&mut self, end: usize) -> Option<()> {
-        let other = self.j + (end - self.i);
-        if self.a.get(self.i..end)? != self.b.get(self.j..other)? {
+        if end > self.alike && !self.look_ahead(end) {
             return None;
         }
-        (self.i, self.j) = (end, other);
+        self.i = end;
         Some(())
+    }
+
+    /// Whether both go on alike up to `end`, seen from here anew.
+    fn look_ahead(&mut self, end: usize) -> bool {
+        fn ahead(text: &[u8], from: usize, most: usize) -> &[u8] {
+            text.get(from..text.len().min(from.saturating_add(most))).unwrap_or(&[])
+        }
+        let most = self.ahead.max(end - self.i);
+        let alike = common_prefix(ahead(self.a, self.i, most), ahead(self.b, self.j(), most));
+        if alike == most {
+            self.ahead = most.saturating_mul(2);
+        }
+        self.alike = self.i + alike;
+        end <= self.alike
     }
 
     /// The next byte on both sides, white space aside.
     #[inline]
     fn mark(&mut self, byte: u8) -> Option<()> {
-        self.i = scan::blanks(self.a, self.i);
-        self.j = scan::blanks(self.b, self.j);
-        if self.a.get(self.i) != Some(&byte) || self.b.get(self.j) != Some(&byte) {
+        self.blanks();
+        let same = self.i < self.alike || self.b.get(self.j()) == Some(&byte);
+        if !same || self.a.get(self.i) != Some(&byte) {
             return None;
         }
-        (self.i, self.j) = (self.i + 1, self.j + 1);
+        self.i += 1;
         Some(())
+    }
+
+    /// Goes past a scalar that ends at `end` on the first side, noted where it is another one on the second.
+    #[inline]
+    fn scalar(&mut self, end: usize) -> Option<()> {
+        // With the byte behind it: one number may begin as another does.
+        if end < self.alike || self.look_ahead(end + 1) {
+            self.i = end;
+            return Some(());
+        }
+        let other = scan::scalar(self.b, self.j())?;
+        if self.a.get(self.i..end) != self.b.get(self.j()..other) {
+            self.differ(end, other)?;
+        }
+        self.go(end, other);
+        Some(())
+    }
+
+    /// Notes that the scalar from here to `end` is another one on the second side, where it ends at `other`.
+    #[cold]
+    fn differ(&mut self, end: usize, other: usize) -> Option<()> {
+        if !self.paths.is_empty() {
+            return None;
+        }
+        let mut around = Vec::with_capacity(self.open.len());
+        for open in &mut self.open {
+            let (at, to) = match open.object {
+                true => (0, To::Member(open.key)),
+                false => (open.index, To::Element(open.index)),
+            };
+            if open.reordered.is_some() || open.differs.is_some_and(|known| known != at) {
+                return None;
+            }
+            open.differs = Some(at);
+            around.push(Around { start: open.start.0, to });
+        }
+        let j = self.j();
+        self.differences.add(around, self.i..end, j..other)
+    }
+
+    /// Goes past a container that is known to be the same on both sides, once it is read; whether it was.
+    fn pass_over(&mut self, budget: &mut Budget<'_>) -> Option<bool> {
+        let depth = budget.depth.checked_sub(self.open.len())?;
+        let known = self.i < self.alike || self.look_ahead(self.i + 1);
+        if !known || self.beyond.contains(&self.i) {
+            return Some(false);
+        }
+        let mut open = std::mem::take(&mut self.spare);
+        let whole = scan::value(self.a.get(..self.alike)?, self.i, depth, &mut open);
+        match whole {
+            Some((end, values)) => {
+                budget.tick(values).ok()?;
+                self.i = end;
+                self.values += values - 1;
+            }
+            None => std::mem::swap(&mut self.beyond, &mut open),
+        }
+        self.spare = open;
+        Some(whole.is_some())
     }
 
     /// Opens a container; whether there is a value in it to go on with.
     fn enter(&mut self, budget: &mut Budget<'_>) -> Option<bool> {
-        let (start, object) = ((self.i, self.j), self.a.get(self.i) == Some(&b'{'));
+        let (start, object) = ((self.i, self.j()), self.a.get(self.i) == Some(&b'{'));
         if self.open.len() >= budget.depth {
             return None;
         }
         self.both(self.i + 1)?;
-        let path = match self.open.last() {
-            Some(parent) if parent.object => xxh3_64_with_seed(self.a.get(parent.key.0..parent.key.1)?, parent.path),
-            Some(parent) => parent.path.rotate_left(7) ^ 1,
-            None => 0,
-        };
-        self.open.push(Open { object, start, key: (0, 0), index: 0, path, wide: None, reordered: None });
-        self.i = scan::blanks(self.a, self.i);
-        if matches!((self.a.get(self.i)?, object), (b'}', true) | (b']', false)) {
+        let names = self.names.len();
+        self.open.push(Open {
+            object,
+            start,
+            key: (0, 0),
+            index: 0,
+            path: None,
+            names,
+            differs: None,
+            wide: None,
+            reordered: None,
+        });
+        let at = scan::blanks(self.a, self.i);
+        if matches!((self.a.get(at)?, object), (b'}', true) | (b']', false)) {
             return Some(false);
         }
         if object {
@@ -195,188 +326,44 @@ impl<'a> Lockstep<'a, '_> {
 
     /// Reads a member's name on the first side and goes to its value on both.
     fn key(&mut self, budget: &mut Budget<'_>) -> Option<()> {
-        self.i = scan::blanks(self.a, self.i);
-        if self.a.get(self.i) != Some(&b'"') {
-            return None;
-        }
-        let (start, end) = (self.i, scan::string(self.a, self.i)?);
+        let (key, value) = scan::name(self.a, self.i)?;
         let open = self.open.last_mut()?;
-        open.key = (start + 1, end - 1);
+        open.key = key;
+        self.names.push(key);
         if open.reordered.is_none() {
-            self.j = scan::blanks(self.b, self.j);
-            if self.both(end).is_some() {
+            if value <= self.alike {
+                self.i = value;
+                return Some(());
+            }
+            self.blanks();
+            if self.both(key.1 + 1).is_some() {
                 return self.mark(b':');
             }
             self.list(budget)?;
         }
-        self.i = scan::blanks(self.a, end);
-        if self.a.get(self.i) != Some(&b':') {
-            return None;
-        }
-        self.i += 1;
-        self.j = self.find()?;
+        let j = self.find()?;
+        self.go(value, j);
         Some(())
-    }
-
-    /// Lists what is left of the second side's object.
-    fn list(&mut self, budget: &mut Budget<'_>) -> Option<()> {
-        let (first, mut at) = (self.members.len(), self.j);
-        loop {
-            if self.b.get(at) != Some(&b'"') {
-                return None;
-            }
-            let end = scan::plain_string(self.b, at)?;
-            let key = (at + 1, end - 1);
-            let name = self.b.get(key.0..key.1)?;
-            at = scan::blanks(self.b, end);
-            if self.b.get(at) != Some(&b':') {
-                return None;
-            }
-            let start = scan::blanks(self.b, at + 1);
-            let end = scan::skip(self.b, start)?;
-            self.members.push(Member { mark: mark(name), key, value: (start, end), used: false });
-            at = scan::blanks(self.b, end);
-            match self.b.get(at)? {
-                b',' => at = scan::blanks(self.b, at + 1),
-                b'}' => break,
-                _ => return None,
-            }
-        }
-        budget.tick((at - self.j) / 16).ok()?;
-        self.passes = self.passes.checked_sub(at - self.j)?;
-        let (count, sorted) = (self.members.len() - first, self.sorted.len());
-        let own = self.members.get(first..)?;
-        let b = self.b;
-        let by_name = |m: &Member| (m.mark, b.get(m.key.0..m.key.1));
-        let repeated = if count <= FEW {
-            let same = |x: &Member, y: &Member| x.mark == y.mark && by_name(x) == by_name(y);
-            own.iter().enumerate().any(|(n, x)| own.iter().take(n).any(|y| same(x, y)))
-        } else {
-            let mut places: Vec<usize> = (first..first + count).collect();
-            let name = |place: &usize| self.members.get(*place).map(by_name);
-            places.sort_by(|x, y| name(x).cmp(&name(y)));
-            let repeated = places.windows(2).any(|w| matches!(w, [x, y] if name(x) == name(y)));
-            self.sorted.extend(places);
-            repeated
-        };
-        if repeated {
-            return None;
-        }
-        self.open.last_mut()?.reordered =
-            Some(Reordered { first, sorted, count, left: count, last: count, end: at, value_end: 0 });
-        Some(())
-    }
-
-    /// Where the current member's value begins on the second side.
-    fn find(&mut self) -> Option<usize> {
-        let open = self.open.last_mut()?;
-        let name = self.a.get(open.key.0..open.key.1)?;
-        let reordered = open.reordered.as_mut()?;
-        let (mark, b, members) = (mark(name), self.b, &self.members);
-        let is =
-            |place: usize| members.get(place).is_some_and(|m| m.mark == mark && b.get(m.key.0..m.key.1) == Some(name));
-        let (first, last, count) = (reordered.first, reordered.last, reordered.count);
-        // Mostly the neighbour of the one before.
-        let near =
-            [last.wrapping_sub(1), last + 1].into_iter().filter(|n| *n < count).map(|n| first + n).find(|n| is(*n));
-        let place = match near {
-            Some(place) => place,
-            None if count <= FEW => (first..first + count).find(|n| is(*n))?,
-            None => {
-                let places = self.sorted.get(reordered.sorted..reordered.sorted + count)?;
-                let before =
-                    |p: &usize| members.get(*p).is_some_and(|m| (m.mark, b.get(m.key.0..m.key.1)) < (mark, Some(name)));
-                *places.get(places.partition_point(before)).filter(|p| is(**p))?
-            }
-        };
-        let member = self.members.get_mut(place).filter(|m| !m.used)?;
-        member.used = true;
-        reordered.last = place - first;
-        reordered.left -= 1;
-        reordered.value_end = member.value.1;
-        Some(member.value.0)
     }
 
     /// Closes the innermost container, on the first side before its bracket.
     fn leave(&mut self, close: u8, budget: &mut Budget<'_>) -> Option<()> {
         match &self.open.last()?.reordered {
             None => self.mark(close)?,
-            Some(r) if r.left == 0 => {
-                let (first, sorted) = (r.first, r.sorted);
-                (self.i, self.j) = (self.i + 1, r.end + 1);
+            Some(r) if r.left == 0 && r.value_end == self.j() => {
+                let (first, sorted, end) = (r.first, r.sorted, r.end);
+                self.go(scan::blanks(self.a, self.i) + 1, end + 1);
                 self.members.truncate(first);
                 self.sorted.truncate(sorted);
                 self.reordered(budget)?;
             }
             Some(_) => return None,
         }
-        self.open.pop();
+        let closed = self.open.pop()?;
+        if closed.object && closed.differs.is_some() {
+            self.differences.object(closed.start.0, self.names.get(closed.names..)?)?;
+        }
+        self.names.truncate(closed.names);
         Some(())
     }
-
-    /// Notes that the members of the innermost container are out of order, once for its place.
-    fn reordered(&mut self, budget: &mut Budget<'_>) -> Option<()> {
-        let depth = self.open.len() - 1;
-        let (path, start) = self.open.get(depth).map(|o| (o.path, o.start))?;
-        if !self.paths.insert(path) {
-            return Some(());
-        }
-        if self.paths.len() > MAX_PLACES {
-            return None;
-        }
-        budget.tick(8 * depth).ok()?;
-        let mut place = Place::new(self.prefix);
-        for at in 0..depth {
-            let open = self.open.get(at)?;
-            if !open.object {
-                place.element(open.index);
-                continue;
-            }
-            let name = unescape(self.a.get(open.key.0..open.key.1)?);
-            let family = machine_made(&name) && self.is_wide(at, budget)?;
-            place.member(&name, family);
-        }
-        if !self.told.contains(&place.location) {
-            let (a, b) = (self.a.get(start.0..self.i)?, self.b.get(start.1..self.j)?);
-            let (primary, candidate) = (Side::typed(Type::Object, a), Side::typed(Type::Object, b));
-            Draft { kind: "json.key_order", tier: Tier::Repr, primary, candidate, cover: None }
-                .push(&place, &mut self.found);
-            self.told.insert(place.location);
-        }
-        Some(())
-    }
-
-    /// Whether an open object has too many names that no person chose.
-    fn is_wide(&mut self, depth: usize, budget: &mut Budget<'_>) -> Option<bool> {
-        let open = self.open.get(depth)?;
-        if let Some(known) = open.wide {
-            return Some(known);
-        }
-        let (from, mut count) = (open.start.0, 0);
-        let mut at = scan::blanks(self.a, from + 1);
-        loop {
-            let end = scan::skip(self.a, at)?;
-            count += usize::from(machine_made(&unescape(self.a.get(at + 1..end - 1)?)));
-            at = scan::skip(self.a, scan::blanks(self.a, scan::blanks(self.a, end) + 1))?;
-            budget.tick(1).ok()?;
-            at = scan::blanks(self.a, at);
-            match self.a.get(at)? {
-                b',' => at = scan::blanks(self.a, at + 1),
-                _ => break,
-            }
-        }
-        self.passes = self.passes.checked_sub(at - from)?;
-        let wide = count > MAX_NAMES;
-        self.open.get_mut(depth)?.wide = Some(wide);
-        Some(wide)
-    }
-}
-
-/// Tells most names apart without looking at them.
-fn mark(name: &[u8]) -> u64 {
-    let head = match name.first_chunk() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    };
-    head ^ (name.len() as u64).rotate_right(8)
 }

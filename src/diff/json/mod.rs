@@ -1,9 +1,9 @@
 //! Two JSON texts in, differences out: typed, aligned, by location.
 //!
-//! Texts that differ in white space or the order of members alone are read once, in [`lockstep`]; else trees of spans
-//! are built, equal parts skipped, arrays aligned by hashes and the rest walked together with the rules. It keeps
-//! numbers and strings as text and knows nothing of headers, noise or verdicts. Invalid UTF-8 and a byte order mark are
-//! no JSON.
+//! Texts that differ in white space, the order of members or a few scalars alone are read side by side, in [`lockstep`];
+//! else trees of spans are built, equal parts skipped, arrays aligned by hashes and the rest walked together with the
+//! rules. It keeps numbers and strings as text and knows nothing of headers, noise or verdicts. Invalid UTF-8 and a byte
+//! order mark are no JSON.
 
 mod align;
 mod array;
@@ -14,6 +14,7 @@ mod lockstep;
 mod members;
 mod ruled;
 mod rules;
+mod scalars;
 mod scan;
 mod tree;
 mod walk;
@@ -84,7 +85,7 @@ pub fn compare_with(
     let before = count(out);
     // Renamed identities have to be seen even where nothing else is.
     let same = match valid {
-        (true, true) if !rules.has_bijection() => lockstep::same(primary, candidate, options.prefix, budget),
+        (true, true) if !rules.has_bijection() => lockstep::compare(primary, candidate, rules, options, budget),
         _ => None,
     };
     let outcome = match same {
@@ -135,7 +136,7 @@ pub(super) fn is_json(bytes: &[u8], budget: &mut Budget<'_>) -> Result<bool, Spe
     if std::str::from_utf8(bytes).is_err() {
         return Ok(false);
     }
-    if lockstep::same(bytes, bytes, "", budget).is_some() {
+    if lockstep::compare(bytes, bytes, &JsonRules::none(), &Options::default(), budget).is_some() {
         return Ok(true);
     }
     match Tree::build(bytes, budget) {

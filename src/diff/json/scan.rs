@@ -20,7 +20,7 @@ pub(super) fn blanks(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// The end of the string that begins at `at`, quotes included.
-#[inline]
+#[inline(always)]
 pub(super) fn string(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {
@@ -34,7 +34,7 @@ pub(super) fn string(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The end of the string, number or word that begins at `at`.
-#[inline]
+#[inline(always)]
 pub(super) fn scalar(bytes: &[u8], at: usize) -> Option<usize> {
     let word = |word: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(word)).then_some(at + word.len());
     match bytes.get(at)? {
@@ -44,6 +44,67 @@ pub(super) fn scalar(bytes: &[u8], at: usize) -> Option<usize> {
         b'f' => word(b"false"),
         b'n' => word(b"null"),
         _ => None,
+    }
+}
+
+/// A member's name between its quotes, from white space before it on, and where its value begins or white space before
+/// that.
+#[inline(always)]
+pub(super) fn name(bytes: &[u8], at: usize) -> Option<((usize, usize), usize)> {
+    let start = blanks(bytes, at);
+    if bytes.get(start) != Some(&b'"') {
+        return None;
+    }
+    let end = string(bytes, start)?;
+    let colon = blanks(bytes, end);
+    (bytes.get(colon) == Some(&b':')).then_some(((start + 1, end - 1), colon + 1))
+}
+
+/// The end of the value that begins at `at`, and how many values it is made of; none where the text ends before, it is
+/// nested deeper than `depth`, or it is no JSON. `open` tells then which containers had begun and not ended.
+pub(super) fn value(bytes: &[u8], mut at: usize, depth: usize, open: &mut Vec<usize>) -> Option<(usize, usize)> {
+    open.clear();
+    let (mut object, mut values) = (false, 0);
+    loop {
+        at = blanks(bytes, at);
+        values += 1;
+        let first = *bytes.get(at)?;
+        if matches!(first, b'{' | b'[') {
+            if open.len() >= depth {
+                return None;
+            }
+            object = first == b'{';
+            open.push(at);
+            at = blanks(bytes, at + 1);
+            if *bytes.get(at)? != if object { b'}' } else { b']' } {
+                at = if object { name(bytes, at)?.1 } else { at };
+                continue;
+            }
+        } else {
+            at = scalar(bytes, at)?;
+        }
+        loop {
+            if open.is_empty() {
+                return Some((at, values));
+            }
+            at = blanks(bytes, at);
+            match (*bytes.get(at)?, object) {
+                (b',', true) => {
+                    at = name(bytes, at + 1)?.1;
+                    break;
+                }
+                (b',', false) => {
+                    at += 1;
+                    break;
+                }
+                (b'}', true) | (b']', false) => {
+                    at += 1;
+                    open.pop();
+                    object = open.last().is_some_and(|start| bytes.get(*start) == Some(&b'{'));
+                }
+                _ => return None,
+            }
+        }
     }
 }
 
@@ -108,7 +169,7 @@ fn ends_word(byte: u8) -> bool {
 }
 
 /// The first quote, backslash or control character from `at` on.
-#[inline]
+#[inline(always)]
 fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let rest = bytes.get(at..)?;
@@ -136,7 +197,7 @@ fn escape(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn number(bytes: &[u8], mut at: usize) -> Option<usize> {
     let peek = |at: usize| bytes.get(at).copied().unwrap_or(0);
     let digits = |mut at: usize| {

@@ -3,10 +3,10 @@
 //! Nodes stand in document order, every parent before its children and a subtree in one run; nothing here recurses.
 
 use super::super::budget::{Budget, Spent};
-use super::super::value::number::{self, Decimal};
+use super::super::value::number::Decimal;
 use super::super::value::rules::Scalar;
 use super::super::value::text::unescape;
-use super::scan;
+use super::{scalars, scan};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -75,7 +75,7 @@ pub struct Scratch {
 
 impl Type {
     /// By the byte that it begins with.
-    fn of(byte: u8) -> Self {
+    pub(super) fn of(byte: u8) -> Self {
         match byte {
             b'{' => Type::Object,
             b'[' => Type::Array,
@@ -209,7 +209,7 @@ impl<'a> Tree<'a> {
                 object = kind == Type::Object;
                 at = scan::blanks(bytes, at);
                 if bytes.get(at) != Some(if object { &b'}' } else { &b']' }) {
-                    key = if object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
+                    key = if object { read_key(bytes, &mut at)? } else { (0, 0) };
                     continue;
                 }
             }
@@ -219,7 +219,7 @@ impl<'a> Tree<'a> {
                     None if open.is_empty() => return Ok(()),
                     Some(b',') if !open.is_empty() => {
                         at += 1;
-                        key = if object { read_key(bytes, &mut at).ok_or(NoTree::NotJson)? } else { (0, 0) };
+                        key = if object { read_key(bytes, &mut at)? } else { (0, 0) };
                         break;
                     }
                     Some(b'}') if object => {}
@@ -272,13 +272,7 @@ impl<'a> Tree<'a> {
 
     /// Whether two values that are no containers are the same.
     pub fn same_scalar(&self, i: usize, other: &Tree<'_>, j: usize) -> bool {
-        let (a, b) = (self.raw(i), other.raw(j));
-        a == b
-            || match (self.nodes[i].kind, other.nodes[j].kind) {
-                (Type::Number, Type::Number) => number::equal(as_text(a), as_text(b)),
-                (Type::String, Type::String) => self.string(i) == other.string(j),
-                _ => false,
-            }
+        scalars::same((self.nodes[i].kind, self.raw(i)), (other.nodes[j].kind, other.raw(j)))
     }
 
     /// The hash of a container from the hashes `of` its children; those without one are left out.
@@ -336,8 +330,7 @@ impl<'a> Tree<'a> {
 
     /// A string's content, unescaped.
     pub fn string(&self, i: usize) -> Cow<'a, [u8]> {
-        let raw = self.raw(i);
-        unescape(raw.get(1..raw.len().saturating_sub(1)).unwrap_or(&[]))
+        scalars::content(self.raw(i))
     }
 
     /// The elements or members, in document order.
@@ -393,24 +386,19 @@ impl<'a> Tree<'a> {
 }
 
 /// A member's name between its quotes, and on to its value.
-fn read_key(bytes: &[u8], at: &mut usize) -> Option<(u32, u32)> {
-    let start = scan::blanks(bytes, *at);
-    if bytes.get(start) != Some(&b'"') {
-        return None;
-    }
-    let end = scan::string(bytes, start)?;
-    let colon = scan::blanks(bytes, end);
-    *at = colon + 1;
-    (bytes.get(colon) == Some(&b':')).then_some((start as u32 + 1, end as u32 - 1))
+fn read_key(bytes: &[u8], at: &mut usize) -> Result<(u32, u32), NoTree> {
+    let ((start, end), value) = scan::name(bytes, *at).ok_or(NoTree::NotJson)?;
+    *at = value;
+    Ok((start as u32, end as u32))
 }
 
 /// How many bytes two texts have in common from the start.
 pub fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    const BLOCK: usize = 256;
-    let blocks = a.chunks(BLOCK).zip(b.chunks(BLOCK)).take_while(|(x, y)| x == y).count();
-    let at = (blocks * BLOCK).min(a.len()).min(b.len());
-    let rest = (a.get(at..).unwrap_or(&[]), b.get(at..).unwrap_or(&[]));
-    at + rest.0.iter().zip(rest.1).take_while(|(x, y)| x == y).count()
+    fn alike(a: &[u8], b: &[u8], size: usize, from: usize) -> usize {
+        let (a, b) = (a.get(from..).unwrap_or(&[]), b.get(from..).unwrap_or(&[]));
+        from + size * a.chunks_exact(size).zip(b.chunks_exact(size)).take_while(|(x, y)| x == y).count()
+    }
+    [256, 32, 8, 1].into_iter().fold(0, |from, size| alike(a, b, size, from))
 }
 
 /// JSON is read from UTF-8 only, and cut at ASCII.

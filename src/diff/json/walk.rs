@@ -5,12 +5,13 @@
 use super::super::budget::{Budget, Spent};
 use super::super::finding::{Findings, Tier};
 use super::super::spec::Ignore;
+use super::super::value::number;
 use super::super::value::rules::{Props, Scalar, Session};
-use super::super::value::{number, text};
 use super::emit::{Draft, Place, Side, machine_made};
 use super::members::Members;
 use super::ruled::{At, Ruled};
 use super::rules::{DEAD, JsonRules, State, Walker};
+use super::scalars;
 use super::tree::{Tree, Type, as_text, common_prefix};
 use super::{JsonOutcome, Options};
 use std::borrow::Cow;
@@ -120,17 +121,12 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
                 self.leaf(p.node, c.node, props.as_deref());
                 Ok(())
             }
-            (a, b) => {
+            _ => {
                 let (p, c) = (p.node, c.node);
                 let cover = self.excuse(Some(p), Some(c), props.as_deref());
-                let null = a == Type::Null && self.c.is_empty(c) || b == Type::Null && self.p.is_empty(p);
-                if null {
-                    let class = |kind| if kind == Type::Null { "null" } else { "empty" };
-                    let sides = (side(self.p, p).classed(class(a)), side(self.c, c).classed(class(b)));
-                    self.emit("json.null_vs_empty", Tier::Value, sides, cover);
-                } else {
-                    self.two("json.type", Tier::Value, (p, c), None, cover);
-                }
+                let empty = (self.p.is_empty(p), self.c.is_empty(c));
+                let (kind, primary, candidate) = scalars::types(side(self.p, p), side(self.c, c), empty);
+                self.emit(kind, Tier::Value, (primary, candidate), cover);
                 Ok(())
             }
         }
@@ -202,25 +198,7 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
 
     /// In what way two different values of one type differ.
     fn class(&self, p: usize, c: usize) -> &'static str {
-        match self.p.nodes[p].kind {
-            Type::Number => match number::difference(as_text(self.p.raw(p)), as_text(self.c.raw(c))) {
-                "sign" => "number:sign",
-                "ulp" => "number:ulp",
-                "small" => "number:small",
-                _ => "number:large",
-            },
-            Type::String => match text::difference(&self.p.string(p), &self.c.string(c)) {
-                "case" => "string:case",
-                "space" => "string:space",
-                "unicode_form" => "string:unicode_form",
-                "numeric" => "string:numeric",
-                "datetime" => "string:datetime",
-                "url_origin" => "string:url_origin",
-                "prefix" => "string:prefix",
-                _ => "string:other",
-            },
-            other => other.name(),
-        }
+        scalars::difference(self.p.nodes[p].kind, self.p.raw(p), self.c.raw(c))
     }
 
     fn object(&mut self, p: At, c: At) -> Step {

@@ -10,7 +10,6 @@ use crate::diff::{Finding, Tier};
 use crate::evidence::{Evidence, Example, ExampleMessage};
 use askama::Template;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Template)]
@@ -224,13 +223,13 @@ fn rule(d: &DivergenceDetail) -> String {
 
 /// Over what was stored of the route, each exchange once.
 fn trial(evidence: &Evidence, d: &DivergenceDetail, reasons: &Reasons<'_>) -> Trial {
-    let stored: BTreeMap<&str, &Arc<Example>> = evidence
+    let stored: BTreeMap<&str, &Example> = evidence
         .routes
         .get(&d.route)
         .into_iter()
         .flat_map(|route| route.divergences.values())
         .flat_map(|other| &other.examples)
-        .map(|example| (&*example.id, example))
+        .map(|exhibit| (exhibit.id(), &***exhibit))
         .collect();
     let covered = |location: &str| {
         location.strip_prefix(&*d.location).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

@@ -1,6 +1,7 @@
 //! What stands around every page.
 
 use super::*;
+use crate::evidence::Example;
 use crate::report::samples;
 
 fn look() -> Look {
@@ -111,11 +112,13 @@ fn a_divergence_shows_its_own_differences_first_and_folds_many_others() {
     assert!(before.contains(own) && !before.contains("more differences in this exchange"));
     for route in look.evidence.routes.values_mut().map(Arc::make_mut) {
         for example in route.divergences.values_mut().flat_map(|d| &mut d.examples) {
-            let first = example.differences[0].clone();
+            let mut many = Example::clone(example);
+            let first = many.differences[0].clone();
             for n in 0..9 {
                 let other = crate::diff::Finding { location: format!("header:x-{n}").into(), ..first.clone() };
-                Arc::make_mut(example).differences.insert(0, other);
+                many.differences.insert(0, other);
             }
+            *example = Arc::new(many.into());
         }
     }
     let after = page(&look);
