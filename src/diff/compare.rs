@@ -220,6 +220,7 @@ fn misframed(answer: &Answer) -> Option<Failure> {
     if has_no_body(answer.status) {
         return None;
     }
+    // Nearly all have one, and are right.
     let mut values = answer.headers.get_all(CONTENT_LENGTH).iter();
     if let (Some(one), None) = (values.next(), values.next())
         && one.to_str().is_ok_and(|text| text.parse() == Ok(answer.body.len()))

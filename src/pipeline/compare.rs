@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const TIME_BUDGET: Duration = Duration::from_millis(100);
 
 /// How long comparing keeps a processor while others may want it.
-const TURN: Duration = Duration::from_micros(200);
+const TURN: Duration = Duration::from_micros(100);
 
 /// What the workers need of `diff` and `redact`; the application joins them.
 pub trait Examine: Send + Sync {
