@@ -79,6 +79,8 @@ pub struct Batch<'a> {
     pub histories: &'a Histories,
     pub mirroring: bool,
     pub policy: Option<&'a Policy>,
+    /// So much comes in that there is no time to let others have the processor meanwhile.
+    pub hurried: bool,
     pub now: Timestamp,
 }
 

@@ -21,8 +21,10 @@ use std::time::Duration;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How often old epochs are looked through.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
-/// Events that are applied before whoever else is ready gets the processor.
+/// Events that are applied before whoever else is ready gets the processor,
 const AT_ONCE: usize = 64;
+/// unless so many have come since the last time: the ledger would fall behind.
+const RUSH: usize = 1024;
 /// Exchanges, and bytes of settled ones, that may wait for an earlier one; beyond it that one is passed over early.
 const MAX_OPEN: usize = 200_000;
 const MAX_OPEN_BYTES: usize = 64 << 20;
@@ -125,6 +127,8 @@ pub struct Core {
     done: (u64, usize),
     /// Bytes of examples that came into the book since they were last weighed there.
     example_bytes: usize,
+    /// There was a rush when events came last.
+    hurried: bool,
     /// Examples that came into the book and may not be made yet.
     unmade: Vec<Arc<Exhibit>>,
     /// Passed over because they took too long; applied when they settle.
@@ -174,6 +178,7 @@ impl Core {
             next: 0,
             done: (0, 0),
             example_bytes: 0,
+            hurried: false,
             unmade: Vec::new(),
             late: BTreeSet::new(),
             status,
@@ -189,13 +194,17 @@ impl Core {
     /// Takes in what has come, applies what is due.
     pub fn drain(&mut self, inbox: &Inbox, now: Moment) {
         let mut events = inbox.drain().into_iter();
+        self.hurried = events.len() > RUSH;
         loop {
+            // Also where none has come: it is time that lets some be passed over.
             self.events(events.by_ref().take(AT_ONCE), now);
             if events.as_slice().is_empty() {
                 break;
             }
-            // What came in a rush is no reason to keep those waiting who serve.
-            std::thread::yield_now();
+            if !self.hurried {
+                // Those who serve do not wait for the end of our share of time.
+                std::thread::yield_now();
+            }
         }
         self.make_examples();
         let (exchanges, bytes) = std::mem::take(&mut self.done);
@@ -312,7 +321,8 @@ impl Core {
             return;
         };
         let (mirroring, policy) = (self.mirroring, self.policy.as_ref());
-        let batch = Batch { book: &self.book, histories: self.verdicts.histories(), mirroring, policy, now: now.wall };
+        let (histories, hurried) = (self.verdicts.histories(), self.hurried);
+        let batch = Batch { book: &self.book, histories, mirroring, policy, hurried, now: now.wall };
         let start = clock();
         let result = keeper.keep(batch);
         match result {

@@ -109,6 +109,7 @@ fn a_power_cut_leaves_a_state_that_once_was() {
                     histories: &histories,
                     mirroring: true,
                     policy: None,
+                    hurried: false,
                     now: crate::evidence::testing::at(i),
                 })
                 .unwrap();
@@ -150,6 +151,7 @@ fn a_database_that_panics_is_a_store_that_fails() {
         histories: &Histories::new(),
         mirroring: true,
         policy: None,
+        hurried: false,
         now: crate::evidence::testing::at(0),
     };
     disk.0.lock().unwrap().panics = true;

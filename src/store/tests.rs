@@ -41,7 +41,16 @@ pub(super) fn stored_of(bytes: &[u8]) -> Stored {
 }
 
 fn commit(store: &mut Store, book: &mut Book) {
-    store.commit(Batch { book, histories: &Histories::new(), mirroring: true, policy: None, now: at(100) }).unwrap();
+    store
+        .commit(Batch {
+            book,
+            histories: &Histories::new(),
+            mirroring: true,
+            policy: None,
+            hurried: false,
+            now: at(100),
+        })
+        .unwrap();
     book.kept();
 }
 
@@ -145,6 +154,7 @@ fn the_switch_the_key_and_the_policy_survive() {
             histories: &Histories::new(),
             mirroring: false,
             policy: Some(&policy),
+            hurried: false,
             now: at(3),
         })
         .unwrap();
@@ -207,7 +217,14 @@ fn forgotten_epochs_go_and_examples_are_bounded() {
         exchange(&mut book, i, Some(if i < 30 { "1" } else { "2" }));
     }
     let kept = store
-        .commit(Batch { book: &book, histories: &Histories::new(), mirroring: true, policy: None, now: at(1) })
+        .commit(Batch {
+            book: &book,
+            histories: &Histories::new(),
+            mirroring: true,
+            policy: None,
+            hurried: false,
+            now: at(1),
+        })
         .unwrap();
     assert!(!kept.evicted.is_empty());
     book.kept();
@@ -352,7 +369,14 @@ fn a_file_that_was_removed_is_not_called_durable() {
     assert!(store.in_place().is_err());
     for _ in 0..2 {
         let error = store
-            .commit(Batch { book: &book, histories: &Histories::new(), mirroring: true, policy: None, now: at(100) })
+            .commit(Batch {
+                book: &book,
+                histories: &Histories::new(),
+                mirroring: true,
+                policy: None,
+                hurried: false,
+                now: at(100),
+            })
             .unwrap_err();
         assert_eq!(error.to_string(), format!("the file {} is gone", file.display()));
     }
@@ -373,7 +397,14 @@ fn a_file_that_was_replaced_is_left_to_its_owner() {
     std::fs::rename(theirs.path().join(FILE), ours.path().join(FILE)).unwrap();
     for expect in ["is gone", "was replaced by another store"] {
         let error = store
-            .commit(Batch { book: &book, histories: &Histories::new(), mirroring: true, policy: None, now: at(100) })
+            .commit(Batch {
+                book: &book,
+                histories: &Histories::new(),
+                mirroring: true,
+                policy: None,
+                hurried: false,
+                now: at(100),
+            })
             .unwrap_err();
         assert!(error.to_string().contains(expect), "{error}");
     }
@@ -416,7 +447,14 @@ fn what_was_said_comes_back_and_what_was_thinned_is_gone() {
         noted(&mut histories, 1, point(i * 7, i + 1));
         if i % 10 == 9 {
             store
-                .commit(Batch { book: &book, histories: &histories, mirroring: true, policy: None, now: at(i) })
+                .commit(Batch {
+                    book: &book,
+                    histories: &histories,
+                    mirroring: true,
+                    policy: None,
+                    hurried: false,
+                    now: at(i),
+                })
                 .unwrap();
             book.kept();
             let read = stored_of(&std::fs::read(store.file()).unwrap());
@@ -431,7 +469,7 @@ fn what_was_said_comes_back_and_what_was_thinned_is_gone() {
     Arc::make_mut(histories.get_mut(&1).unwrap()).retire();
     noted(&mut histories, 2, point(9_000, 1));
     let keep = |store: &mut Store, book: &mut Book, histories: &Histories| {
-        store.commit(Batch { book, histories, mirroring: true, policy: None, now: at(9_000) }).unwrap();
+        store.commit(Batch { book, histories, mirroring: true, policy: None, hurried: false, now: at(9_000) }).unwrap();
         book.kept();
         stored_of(&std::fs::read(store.file()).unwrap()).histories
     };
@@ -462,7 +500,9 @@ fn a_file_of_a_version_without_history_is_read_and_gets_one() {
     assert_eq!((newest(&stored), stored.histories.len()), (book.newest().evidence.clone(), 0));
     let (book, mut histories) = (resume(stored), Histories::new());
     noted(&mut histories, 2, point(5, 20));
-    store.commit(Batch { book: &book, histories: &histories, mirroring: true, policy: None, now: at(5) }).unwrap();
+    store
+        .commit(Batch { book: &book, histories: &histories, mirroring: true, policy: None, hurried: false, now: at(5) })
+        .unwrap();
     drop(store);
     assert_eq!(open_read(dir.path()).unwrap().histories[&2].points()[0].compared, 20);
 }

@@ -129,7 +129,8 @@ impl Store {
         let db = self.db.as_ref().ok_or("it is closed")?;
         let mut txn = db.begin_write().map_err(text)?;
         txn.set_durability(Durability::Immediate).map_err(text)?;
-        let mut writer = Writer { txn: &txn, index: &mut self.index, next_example: self.meta.next_example };
+        let mut writer =
+            Writer { txn: &txn, index: &mut self.index, next_example: self.meta.next_example, hurried: batch.hurried };
         for number in batch.book.forgotten() {
             writer.forget(*number)?;
         }
@@ -178,6 +179,7 @@ struct Writer<'a> {
     txn: &'a WriteTransaction,
     index: &'a mut Index,
     next_example: u64,
+    hurried: bool,
 }
 
 impl Writer<'_> {
@@ -194,7 +196,7 @@ impl Writer<'_> {
             self.clear_route(epoch.number, name)?;
         }
         for (n, name) in dirt.routes.iter().enumerate() {
-            if n % AT_ONCE == AT_ONCE - 1 {
+            if n % AT_ONCE == AT_ONCE - 1 && !self.hurried {
                 // Who is ready to serve does not wait for all of them.
                 std::thread::yield_now();
             }
