@@ -150,6 +150,31 @@ impl Keeper for Fake {
     }
 }
 
+/// Notes what it was told of the rush.
+struct Hurried(Arc<Mutex<Vec<bool>>>);
+
+impl Keeper for Hurried {
+    fn keep(&mut self, batch: Batch<'_>) -> Result<Kept, String> {
+        self.0.lock().unwrap().push(batch.hurried);
+        Ok(Kept::default())
+    }
+}
+
+#[test]
+fn in_a_rush_nobody_else_is_let_go_first() {
+    let told = Arc::new(Mutex::new(vec![]));
+    let mut core = Core::new(options(Some(Box::new(Hurried(told.clone())))), moment(0));
+    let inbox = Inbox::new(1);
+    for (second, exchanges) in [10, 2_000, 10].into_iter().enumerate() {
+        for _ in 0..exchanges {
+            mirrored(&inbox, "1").settle(settled("1"));
+        }
+        core.drain(&inbox, moment(second as u64));
+        commit(&mut core, second as u64);
+    }
+    assert_eq!(*told.lock().unwrap(), [false, true, false]);
+}
+
 #[test]
 fn a_failing_store_stops_nothing_and_says_why() {
     let (broken, kept) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(vec![])));
