@@ -2,9 +2,9 @@
 
 use super::Store;
 use super::open::{builder, fresh_meta, initialise, load, memory_copy};
-use super::tests::{exchange, point, resume, settings, stored_of};
+use super::tests::{batch, exchange, point, resume, settings, stored_of};
 use crate::evidence::Evidence;
-use crate::flow::Batch;
+use crate::evidence::testing::at;
 use crate::gate::Histories;
 use redb::StorageBackend;
 use std::path::Path;
@@ -103,16 +103,7 @@ fn a_power_cut_leaves_a_state_that_once_was() {
         for i in 0..30 {
             exchange(&mut book, i, None);
             Arc::make_mut(histories.entry(1).or_default()).push(point(i, i + 1));
-            store
-                .commit(Batch {
-                    book: &book,
-                    histories: &histories,
-                    mirroring: true,
-                    policy: None,
-                    hurried: false,
-                    now: crate::evidence::testing::at(i),
-                })
-                .unwrap();
+            store.commit(batch(&book, &histories, at(i))).unwrap();
             book.kept();
             states.push(Some(book.newest().evidence.clone()));
             disk.0.lock().unwrap().cut();
@@ -146,14 +137,8 @@ fn a_database_that_panics_is_a_store_that_fails() {
     let mut store = Store::new(db, file.clone(), 1 << 30, meta, Default::default());
     let mut book = resume(stored_of(&disk.0.lock().unwrap().now));
     exchange(&mut book, 0, None);
-    let batch = Batch {
-        book: &book,
-        histories: &Histories::new(),
-        mirroring: true,
-        policy: None,
-        hurried: false,
-        now: crate::evidence::testing::at(0),
-    };
+    let histories = Histories::new();
+    let batch = batch(&book, &histories, at(0));
     disk.0.lock().unwrap().panics = true;
     let error = store.commit(batch).unwrap_err().to_string();
     assert!(error.contains("the database gave up"), "{error}");

@@ -6,6 +6,7 @@ use crate::evidence::testing::{at, compared, finding};
 use crate::evidence::{Book, Evidence, Rules};
 use crate::flow::Batch;
 use crate::gate::{Criterion, Histories, Point, Row, Verdict};
+use crate::model::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,17 +41,13 @@ pub(super) fn stored_of(bytes: &[u8]) -> Stored {
     open::load(&db, Path::new("unused")).unwrap().unwrap().1
 }
 
+/// What is to be kept, with nothing out of the ordinary.
+pub(super) fn batch<'a>(book: &'a Book, histories: &'a Histories, now: Timestamp) -> Batch<'a> {
+    Batch { book, histories, mirroring: true, policy: None, hurried: false, now }
+}
+
 fn commit(store: &mut Store, book: &mut Book) {
-    store
-        .commit(Batch {
-            book,
-            histories: &Histories::new(),
-            mirroring: true,
-            policy: None,
-            hurried: false,
-            now: at(100),
-        })
-        .unwrap();
+    store.commit(batch(book, &Histories::new(), at(100))).unwrap();
     book.kept();
 }
 
@@ -216,16 +213,7 @@ fn forgotten_epochs_go_and_examples_are_bounded() {
     for i in 0..60 {
         exchange(&mut book, i, Some(if i < 30 { "1" } else { "2" }));
     }
-    let kept = store
-        .commit(Batch {
-            book: &book,
-            histories: &Histories::new(),
-            mirroring: true,
-            policy: None,
-            hurried: false,
-            now: at(1),
-        })
-        .unwrap();
+    let kept = store.commit(batch(&book, &Histories::new(), at(1))).unwrap();
     assert!(!kept.evicted.is_empty());
     book.kept();
     for (epoch, route, id) in &kept.evicted {
@@ -368,16 +356,7 @@ fn a_file_that_was_removed_is_not_called_durable() {
     exchange(&mut book, 60, Some("2"));
     assert!(store.in_place().is_err());
     for _ in 0..2 {
-        let error = store
-            .commit(Batch {
-                book: &book,
-                histories: &Histories::new(),
-                mirroring: true,
-                policy: None,
-                hurried: false,
-                now: at(100),
-            })
-            .unwrap_err();
+        let error = store.commit(batch(&book, &Histories::new(), at(100))).unwrap_err();
         assert_eq!(error.to_string(), format!("the file {} is gone", file.display()));
     }
     // With the folder back everything is written again.
@@ -396,16 +375,7 @@ fn a_file_that_was_replaced_is_left_to_its_owner() {
     drop(open(&settings(theirs.path())).unwrap());
     std::fs::rename(theirs.path().join(FILE), ours.path().join(FILE)).unwrap();
     for expect in ["is gone", "was replaced by another store"] {
-        let error = store
-            .commit(Batch {
-                book: &book,
-                histories: &Histories::new(),
-                mirroring: true,
-                policy: None,
-                hurried: false,
-                now: at(100),
-            })
-            .unwrap_err();
+        let error = store.commit(batch(&book, &Histories::new(), at(100))).unwrap_err();
         assert!(error.to_string().contains(expect), "{error}");
     }
     drop(store);
@@ -446,16 +416,7 @@ fn what_was_said_comes_back_and_what_was_thinned_is_gone() {
         exchange(&mut book, i, Some("1"));
         noted(&mut histories, 1, point(i * 7, i + 1));
         if i % 10 == 9 {
-            store
-                .commit(Batch {
-                    book: &book,
-                    histories: &histories,
-                    mirroring: true,
-                    policy: None,
-                    hurried: false,
-                    now: at(i),
-                })
-                .unwrap();
+            store.commit(batch(&book, &histories, at(i))).unwrap();
             book.kept();
             let read = stored_of(&std::fs::read(store.file()).unwrap());
             assert_eq!(read.histories, histories, "after {i}");
@@ -469,7 +430,7 @@ fn what_was_said_comes_back_and_what_was_thinned_is_gone() {
     Arc::make_mut(histories.get_mut(&1).unwrap()).retire();
     noted(&mut histories, 2, point(9_000, 1));
     let keep = |store: &mut Store, book: &mut Book, histories: &Histories| {
-        store.commit(Batch { book, histories, mirroring: true, policy: None, hurried: false, now: at(9_000) }).unwrap();
+        store.commit(batch(book, histories, at(9_000))).unwrap();
         book.kept();
         stored_of(&std::fs::read(store.file()).unwrap()).histories
     };
@@ -500,9 +461,7 @@ fn a_file_of_a_version_without_history_is_read_and_gets_one() {
     assert_eq!((newest(&stored), stored.histories.len()), (book.newest().evidence.clone(), 0));
     let (book, mut histories) = (resume(stored), Histories::new());
     noted(&mut histories, 2, point(5, 20));
-    store
-        .commit(Batch { book: &book, histories: &histories, mirroring: true, policy: None, hurried: false, now: at(5) })
-        .unwrap();
+    store.commit(batch(&book, &histories, at(5))).unwrap();
     drop(store);
     assert_eq!(open_read(dir.path()).unwrap().histories[&2].points()[0].compared, 20);
 }
