@@ -46,11 +46,7 @@ impl Promise {
 
     /// `beside_head` where the memory of the chunk is that of the answer's fields.
     pub fn push(&mut self, chunk: &Bytes, beside_head: bool) {
-        if beside_head {
-            self.recorder.share(chunk);
-        } else {
-            self.recorder.push(chunk);
-        }
+        self.recorder.take(chunk, beside_head);
         self.passing.pass(chunk.len());
     }
 

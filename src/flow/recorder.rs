@@ -111,15 +111,13 @@ impl Recorder {
     }
 
     pub fn push(&mut self, chunk: &Bytes) {
-        self.add(chunk, Chunks::push);
+        self.take(chunk, false);
     }
 
-    /// As [`Recorder::push`], for a chunk whose memory is kept in any case: however small, it is not copied.
-    pub fn share(&mut self, chunk: &Bytes) {
-        self.add(chunk, Chunks::share);
-    }
-
-    fn add(&mut self, chunk: &Bytes, keep: fn(&mut Chunks, &Bytes, &Arc<Limit>) -> bool) {
+    /// As [`Recorder::push`]; one that stands `beside_head`, in memory that is kept in any case, is not copied, however
+    /// small.
+    pub fn take(&mut self, chunk: &Bytes, beside_head: bool) {
+        let keep = if beside_head { Chunks::share } else { Chunks::push };
         self.length += chunk.len() as u64;
         match &mut self.kept {
             Kept::Chunks(chunks) => {
@@ -221,13 +219,13 @@ mod tests {
         let (kept, chunk) = (Bytes::from(vec![1; 100]), Bytes::from(vec![2; 100]));
         let mut recorder = Recorder::new(1 << 20, limit.clone());
         recorder.push(&chunk);
-        recorder.share(&kept);
+        recorder.take(&kept, true);
         assert_eq!(limit.used(), 200);
         let Captured::Whole { chunks, length, .. } = recorder.finish() else { panic!("not kept") };
         assert_eq!(length, 200);
         assert_eq!(chunks.iter().map(|c| c.as_ptr() == kept.as_ptr()).collect::<Vec<_>>(), [false, true]);
         let mut full = Recorder::new(1 << 20, Limit::new(50));
-        full.share(&kept);
+        full.take(&kept, true);
         assert!(full.finish().given_up());
     }
 

@@ -251,11 +251,7 @@ fn take(
 ) -> Option<usize> {
     match frame.into_data() {
         Ok(chunk) => {
-            if beside_head {
-                recorder.share(&chunk);
-            } else {
-                recorder.push(&chunk);
-            }
+            recorder.take(&chunk, beside_head);
             Some(chunk.len())
         }
         Err(frame) => {
