@@ -1,5 +1,6 @@
 //! A timer for whatever a connection is waiting for, which costs next to nothing as long as it need not ring.
 
+use crate::clock;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -21,9 +22,10 @@ impl Alarm {
         self.deadline = None;
     }
 
-    /// Ready once `allowed` has passed since the first of these calls after [`Alarm::stop`].
+    /// Ready once `allowed` has passed since the first of these calls after [`Alarm::stop`], or a tick later.
     pub fn poll(&mut self, allowed: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + allowed);
+        let deadline =
+            *self.deadline.get_or_insert_with(|| Instant::from_std(clock::recently() + clock::TICK) + allowed);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);

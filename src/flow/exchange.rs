@@ -13,6 +13,8 @@ use tokio::time::Instant;
 /// What the mirror decides by.
 #[derive(Debug)]
 pub struct Asked<'a> {
+    /// When it began.
+    pub due: Instant,
     pub method: &'a Method,
     pub headers: &'a HeaderMap,
     pub client: IpAddr,

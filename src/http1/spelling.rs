@@ -3,6 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderName;
+use memchr::memchr;
 use std::sync::Arc;
 
 /// How the names in one message are written: as a rule, and those the rule does not give.
@@ -50,22 +51,32 @@ impl Spelling {
     /// Appends `name` as this message writes it in the `nth` of its lines.
     pub fn put(&self, name: &HeaderName, nth: usize, out: &mut BytesMut) {
         let name = name.as_str().as_bytes();
-        let odd = self.odd.as_deref().unwrap_or_default();
-        let mut written = odd.iter().filter(|odd| odd.eq_ignore_ascii_case(name));
-        if let Some(first) = written.next() {
-            let written = if nth == 0 { first } else { written.nth(nth - 1).unwrap_or(first) };
-            return out.extend_from_slice(written);
+        if let Some(odd) = &self.odd {
+            let mut written = odd.iter().filter(|odd| odd.eq_ignore_ascii_case(name));
+            if let Some(first) = written.next() {
+                let written = if nth == 0 { first } else { written.nth(nth - 1).unwrap_or(first) };
+                return out.extend_from_slice(written);
+            }
         }
         let start = out.len();
         out.extend_from_slice(name);
         if self.capitals {
-            let mut first = true;
-            for byte in &mut out[start..] {
-                if first {
-                    byte.make_ascii_uppercase();
-                }
-                first = *byte == b'-';
-            }
+            capitalize(&mut out[start..]);
+        }
+    }
+}
+
+/// Writes the first letter of each word large.
+fn capitalize(name: &mut [u8]) {
+    if let Some(first) = name.first_mut() {
+        first.make_ascii_uppercase();
+    }
+    let mut from = 0;
+    while let Some(at) = memchr(b'-', &name[from..]) {
+        from += at + 1;
+        match name.get_mut(from) {
+            Some(first) => first.make_ascii_uppercase(),
+            None => return,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::ask::{self, Asked};
 use super::confirm::Wish;
 use super::overrun::Beside;
 use super::{Legs, Mirrors, Policy};
+use crate::clock::recently;
 use crate::flow::{BodyOutcome, Exchange, Judge, Pair, PrimaryOutcome, RequestBody};
 use crate::model::{
     Answer, BodyEnd, FailureKind, Incomparable, Leg, LegRecord, Outcome, PerLeg, RequestHead, is_read_only,
@@ -12,7 +13,7 @@ use http::StatusCode;
 use http::header::IF_RANGE;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{Instant, timeout_at};
 
 /// Between two looks at a primary that takes its time.
@@ -22,7 +23,13 @@ const LOOK: Duration = Duration::from_millis(500);
 const READ_AT_ONCE: u64 = 32 << 10;
 
 /// Asks the mirror legs, waits for what the primary did, and hands the pair on or settles it as incomparable.
-pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Policy>, mut exchange: Box<Exchange>) {
+pub(super) async fn run(
+    shared: Arc<Mirrors>,
+    legs: Arc<Legs>,
+    policy: Arc<Policy>,
+    mut exchange: Box<Exchange>,
+    mut lag: Duration,
+) {
     let settings = &policy.settings;
     let mut due = exchange.due;
     let mut primary = None;
@@ -35,8 +42,8 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
             }
         }
         due = Instant::now();
+        lag = due - exchange.due;
     }
-    let lag = Instant::now() - exchange.due;
     let with_control = legs.control_wanted(&exchange.id);
     let beside = Beside::Follows { primary: exchange.primary_head.progress(), overrun: &shared.overrun };
     let question = &exchange.question;
@@ -61,7 +68,7 @@ pub(super) async fn run(shared: Arc<Mirrors>, legs: Arc<Legs>, policy: Arc<Polic
         None => match candidate.spoilt {
             // What the primary does is not waited for.
             Some(reason) if reason != Incomparable::Budget => Err(reason),
-            _ => primary_in_time(&mut exchange, Instant::now().max(due + settings.timeout)).await,
+            _ => primary_in_time(&mut exchange, due + settings.timeout).await,
         },
     };
     if goes_on
@@ -104,11 +111,16 @@ async fn named(mut exchange: Box<Exchange>, shared: &Mirrors) -> Box<Exchange> {
 /// The primary's outcome. Its head may take as long as the primary is given; once it is there, the body has until
 /// `deadline`, so that a stream without end does not hold back everything that came after it: it is cut there.
 async fn primary_in_time(exchange: &mut Exchange, deadline: Instant) -> Result<PrimaryOutcome, Incomparable> {
-    let kept = |kept: Result<PrimaryOutcome, oneshot::error::RecvError>| kept.map_err(|_| Incomparable::ClientAborted);
     loop {
-        let look = deadline.max(Instant::now() + LOOK);
+        // Mostly the primary was first.
+        match exchange.primary.try_recv() {
+            Ok(outcome) => return Ok(outcome),
+            Err(TryRecvError::Closed) => return Err(Incomparable::ClientAborted),
+            Err(TryRecvError::Empty) => {}
+        }
+        let look = deadline.max(Instant::from_std(recently()) + LOOK);
         match timeout_at(look, &mut exchange.primary).await {
-            Ok(outcome) => return kept(outcome),
+            Ok(outcome) => return outcome.map_err(|_| Incomparable::ClientAborted),
             Err(_) if exchange.primary_head.is_seen() => {
                 exchange.primary_head.cut();
                 return exchange.primary.try_recv().map_err(|missing| match missing {

@@ -156,7 +156,7 @@ impl Mirror for Plan {
         if !sample::falls_in(settings.sample, &settings.sample_by, asked, request) {
             return Err(Bucket::SampledOut);
         }
-        let now = Instant::now();
+        let now = asked.due;
         let breaker = self.legs.breaker(Leg::Candidate);
         if !breaker.allows(now) {
             return Err(Bucket::BreakerOpen);
@@ -179,8 +179,9 @@ impl Mirror for Plan {
         // Boxed, because a task is moved several times until it stands where it runs; and what it takes would be kept
         // in it more than once.
         tokio::spawn(Box::pin(async move {
-            shared.skew.record(exchange.due.elapsed());
-            exchange::run(shared, legs, policy, exchange).await;
+            let lag = exchange.due.elapsed();
+            shared.skew.record(lag);
+            exchange::run(shared, legs, policy, exchange, lag).await;
         }));
     }
 }

@@ -57,9 +57,17 @@ mod tests {
     use super::*;
     use http::{HeaderValue, Method};
     use std::net::IpAddr;
+    use tokio::time::Instant;
 
     fn asked(headers: &HeaderMap) -> Asked<'_> {
-        Asked { method: &Method::GET, headers, client: IpAddr::from([127, 0, 0, 1]), configured: None, upgrade: false }
+        Asked {
+            due: Instant::now(),
+            method: &Method::GET,
+            headers,
+            client: IpAddr::from([127, 0, 0, 1]),
+            configured: None,
+            upgrade: false,
+        }
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Gateway {
         let answered_at = Instant::now();
         match answered {
             Ok(sent) => {
-                let answer = self.answer(busy, sent, promise, due, upgrade);
+                let answer = self.answer(busy, sent, promise, (due, answered_at), upgrade);
                 self.counters.added.record((asked - due) + answered_at.elapsed());
                 answer
             }
@@ -206,6 +206,7 @@ impl Gateway {
     ) -> (Arc<Question>, Option<Promised>) {
         let Inbound { mut head, spelling, version, .. } = request;
         let asked = Asked {
+            due,
             method: &head.method,
             headers: &head.headers,
             client: connection.peer.ip(),
@@ -264,11 +265,11 @@ impl Gateway {
         busy: Busy,
         sent: Sent,
         promise: Option<Promised>,
-        due: Instant,
+        (due, answered_at): (Instant, Instant),
         upgrade: Option<Tunnel>,
     ) -> Response<AnswerBody> {
         let Sent { response, connect, .. } = sent;
-        let first_byte = due.elapsed().saturating_sub(connect);
+        let first_byte = (answered_at - due).saturating_sub(connect);
         let (mut parts, body) = response.into_parts();
         if let Some(tunnel) = upgrade.filter(|_| body.is_tunnel()) {
             let protocol = parts.headers.get(UPGRADE).cloned();

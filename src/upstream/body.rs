@@ -75,7 +75,7 @@ pub(super) enum Answer {
 
 /// A connection on which an answer is being read.
 pub(super) struct Reading {
-    pub(super) line: H1Line,
+    pub(super) line: Box<H1Line>,
     /// What is left of the request, where the answer came before its end.
     pub(super) upload: Option<Writer<LegBody>>,
     pub(super) stack: Arc<IdleStack>,

@@ -37,8 +37,8 @@ const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 // === impl H1Line ===
 
 impl H1Line {
-    pub(super) fn new(io: Io) -> Self {
-        Self { io, buf: BytesMut::new(), alarm: Alarm::default(), usual: 0 }
+    pub(super) fn new(io: Io) -> Box<Self> {
+        Box::new(Self { io, buf: BytesMut::new(), alarm: Alarm::default(), usual: 0 })
     }
 
     /// Whether, idle as it is, nothing has come on it, as far as the runtime has heard.
@@ -59,7 +59,7 @@ impl H1Line {
     /// Writes a request and waits for the head of its answer, no longer than the leg's `response_timeout` from the last
     /// byte of the request on that the leg has taken.
     pub(super) async fn send(
-        mut self,
+        mut self: Box<Self>,
         method: &Method,
         mut writer: Writer<LegBody>,
         how: &SendOptions<'_>,
@@ -127,7 +127,7 @@ impl H1Line {
 
     /// The answer, of which the head is there.
     fn answer(
-        mut self,
+        mut self: Box<Self>,
         head: AnswerHead,
         method: &Method,
         upgrade: bool,

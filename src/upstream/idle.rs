@@ -1,6 +1,7 @@
 //! Idle HTTP/1.1 connections of one leg: a stack, so that the warmest is used first and the rest can expire.
 
 use super::http1::H1Line;
+use crate::clock::recently;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ struct Stack {
 
 #[derive(Debug)]
 struct Idle {
-    line: H1Line,
+    line: Box<H1Line>,
     since: Instant,
 }
 
@@ -44,13 +45,13 @@ impl IdleStack {
     }
 
     /// The connection used last that is still good.
-    pub(super) fn take(&self) -> Option<H1Line> {
+    pub(super) fn take(&self) -> Option<Box<H1Line>> {
         self.pop(self.timeout)
     }
 
     /// The same for a request that cannot be sent twice: one that was in use just now, and is not closed as far as
     /// the system knows.
-    pub(super) fn take_warm(&self) -> Option<H1Line> {
+    pub(super) fn take_warm(&self) -> Option<Box<H1Line>> {
         while let Some(line) = self.pop(WARM.min(self.timeout)) {
             if line.is_quiet() {
                 return Some(line);
@@ -59,8 +60,8 @@ impl IdleStack {
         None
     }
 
-    pub(super) fn put(self: &Arc<Self>, line: H1Line) {
-        let since = Instant::now();
+    pub(super) fn put(self: &Arc<Self>, line: Box<H1Line>) {
+        let since = recently();
         let mut stack = self.lock();
         let oldest = if stack.idle.len() >= self.max && self.max > 0 { Some(stack.idle.remove(0)) } else { None };
         if self.max > 0 {
@@ -76,14 +77,14 @@ impl IdleStack {
     }
 
     /// The newest one that has been idle for less than `limit`; what has expired altogether is closed.
-    fn pop(&self, limit: Duration) -> Option<H1Line> {
+    fn pop(&self, limit: Duration) -> Option<Box<H1Line>> {
         let mut stack = self.lock();
         let expired = loop {
             let Some(mut newest) = stack.idle.pop() else { break Vec::new() };
             if !newest.line.is_fit() {
                 continue;
             }
-            let idle = newest.since.elapsed();
+            let idle = recently().saturating_duration_since(newest.since);
             if idle < limit {
                 return Some(newest.line);
             }

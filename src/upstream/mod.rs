@@ -140,7 +140,8 @@ struct Lease {
 }
 
 enum LeasedLine {
-    H1(H1Line),
+    /// Boxed for as long as it lives: it is handed on several times for each request.
+    H1(Box<H1Line>),
     H2(H2Line, Load),
 }
 
