@@ -7,6 +7,7 @@
 //! - [`spelling`] remembers how names were written.
 //! - [`fields`] makes a table of the fields of a head.
 //! - [`head`] reads the head of an answer and writes heads.
+//! - [`added`] has fields that message after message is given.
 //! - [`decoder`] follows the body of a message that is read.
 //! - [`writer`] writes a message, head and body, as fast as the connection takes it.
 //! - [`read`] reads from a connection.
@@ -14,6 +15,7 @@
 //! What clients may send is narrower than what can be read: the data plane's guard decides that, before anything here
 //! sees a request. Connections, who waits for whom, and timers are the business of both sides' own modules.
 
+pub mod added;
 pub mod decoder;
 pub mod fields;
 pub mod head;
@@ -21,6 +23,7 @@ pub mod read;
 pub mod spelling;
 pub mod writer;
 
+pub use added::Added;
 pub use decoder::{BodyError, Decoded, Decoder, Framing};
 pub use head::{AnswerHead, HeadError, HeadLimits};
 pub use spelling::Spelling;

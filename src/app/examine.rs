@@ -167,7 +167,7 @@ fn shown(redactor: &Redactor, scene: &Scene, differences: Vec<Finding>) -> Examp
     Example {
         id: scene.id.to_string(),
         at: scene.arrived,
-        request: redactor.request(&scene.question.head, &scene.question.body.captured()),
+        request: redactor.request(&scene.question.sent(), &scene.question.body.captured()),
         primary: redactor.answer(&diff::decoded(primary)),
         candidate: match candidate {
             Some(answer) => redactor.answer(&diff::decoded(answer)),

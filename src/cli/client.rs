@@ -144,6 +144,7 @@ impl AdminClient {
             method: &method,
             uri: &uri,
             headers: &headers,
+            added: None,
             version: Version::HTTP_11,
             without: [&[], &[]],
             with: [&[], &[]],

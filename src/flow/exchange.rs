@@ -1,7 +1,7 @@
 //! One request on its way from the data plane to the mirror, and the question whether it goes there at all.
 
 use super::{PrimaryHead, RequestBody, Ticket};
-use crate::http1::Spelling;
+use crate::http1::{Added, Spelling};
 use crate::model::{Answer, Bucket, LegRecord, Permit, RequestHead, Timestamp};
 use crate::routes::RouteTable;
 use http::{HeaderMap, Method, Version};
@@ -53,6 +53,8 @@ pub enum PrimaryOutcome {
 #[derive(Debug)]
 pub struct Question {
     pub head: RequestHead,
+    /// What the proxy says beside the client's fields.
+    pub added: Option<Arc<Added>>,
     /// The client's, and how it wrote the names of its fields.
     pub version: Version,
     pub spelling: Spelling,
@@ -76,6 +78,17 @@ pub struct Exchange {
     pub naming: Option<Arc<RouteTable>>,
     pub primary_head: Arc<PrimaryHead>,
     pub primary: oneshot::Receiver<PrimaryOutcome>,
+}
+
+impl Question {
+    /// The head as it was sent, but for what is different for each leg.
+    pub fn sent(&self) -> RequestHead {
+        let mut head = self.head.clone();
+        if let Some(added) = &self.added {
+            added.set(&mut head.headers);
+        }
+        head
+    }
 }
 
 /// The mirror, as the data plane knows it: a decision that is one value, and a hand-over that never waits.

@@ -213,7 +213,7 @@ impl Decoder {
         let mut trailers = HeaderMap::with_capacity(places.len());
         for (name, value) in places {
             let name = HeaderName::from_bytes(&block[name]).map_err(|_| BodyError::Trailers)?;
-            trailers.append(name, value_of(&block, value).map_err(|_| BodyError::Trailers)?);
+            trailers.append(name, value_of(&block, &value).map_err(|_| BodyError::Trailers)?);
         }
         Ok(Some(trailers))
     }

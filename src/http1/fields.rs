@@ -7,7 +7,6 @@ use super::Spelling;
 use super::head::{HeadError, value_of};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use memchr::memchr_iter;
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -32,14 +31,14 @@ struct Kind {
     spelling: Spelling,
 }
 
-/// The table of the fields that stand at `places` in `head`, with room for `more`, and how their names are written.
+/// The table of the fields that stand at `places` in `head`, and how their names are written.
 ///
 /// # Errors
 /// A name or a value that cannot be held.
-pub fn table(head: &Bytes, places: &[Place], more: usize) -> Result<(HeaderMap, Spelling), HeadError> {
+pub fn table(head: &Bytes, places: &[Place]) -> Result<(HeaderMap, Spelling), HeadError> {
     let bytes = places.iter().map(|(name, _)| name.len()).sum::<usize>();
     if places.len() > MAX_FIELDS || bytes > MAX_BYTES {
-        return read(head, places, more);
+        return read(head, places);
     }
     SEEN.with_borrow_mut(|seen| {
         let seen = &mut seen[(31 * places.len() + bytes) % KINDS];
@@ -51,7 +50,7 @@ pub fn table(head: &Bytes, places: &[Place], more: usize) -> Result<(HeaderMap, 
             }
             return Ok((headers, kind.spelling.clone()));
         }
-        let (headers, spelling) = read(head, places, more)?;
+        let (headers, spelling) = read(head, places)?;
         if headers.keys_len() == places.len() {
             *seen = Some(Kind::of(head, places, &headers, &spelling));
         }
@@ -59,8 +58,8 @@ pub fn table(head: &Bytes, places: &[Place], more: usize) -> Result<(HeaderMap, 
     })
 }
 
-fn read(head: &Bytes, places: &[Place], more: usize) -> Result<(HeaderMap, Spelling), HeadError> {
-    let mut headers = HeaderMap::with_capacity(places.len() + more);
+fn read(head: &Bytes, places: &[Place]) -> Result<(HeaderMap, Spelling), HeadError> {
+    let mut headers = HeaderMap::with_capacity(places.len());
     for ((name, _), value) in places.iter().zip(values(head, places)) {
         let name = HeaderName::from_bytes(&head[name.clone()]).map_err(|_| HeadError::Field)?;
         headers.append(name, value?);
@@ -69,13 +68,7 @@ fn read(head: &Bytes, places: &[Place], more: usize) -> Result<(HeaderMap, Spell
 }
 
 fn values(head: &Bytes, places: &[Place]) -> impl Iterator<Item = Result<HeaderValue, HeadError>> {
-    let folded = memchr_iter(b'\n', head).any(|at| matches!(head.get(at + 1), Some(b' ' | b'\t')));
-    places.iter().map(move |(_, place)| {
-        if folded {
-            return value_of(head, place.clone());
-        }
-        HeaderValue::from_maybe_shared(head.slice(place.clone())).map_err(|_| HeadError::Field)
-    })
+    places.iter().map(|(_, place)| value_of(head, place))
 }
 
 // === impl Kind ===
@@ -130,8 +123,8 @@ mod tests {
                 }
                 let head = Bytes::from(head);
                 for _ in 0..2 {
-                    let (headers, spelling) = table(&head, &places, 3).unwrap();
-                    let (expected, written) = read(&head, &places, 3).unwrap();
+                    let (headers, spelling) = table(&head, &places).unwrap();
+                    let (expected, written) = read(&head, &places).unwrap();
                     prop_assert_eq!(headers.iter().collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
                     prop_assert_eq!(headers, expected);
                     prop_assert_eq!(spelling, written);
@@ -143,7 +136,7 @@ mod tests {
     #[test]
     fn no_value_is_kept() {
         let head = Bytes::from_static(b"x-only-here: secret");
-        table(&head, &[(0..11, 13..19)], 0).unwrap();
+        table(&head, &[(0..11, 13..19)]).unwrap();
         let kept = SEEN
             .with_borrow(|seen| seen.iter().flatten().map(|kind| format!("{:?}", kind.headers)).collect::<String>());
         assert!(kept.contains("x-only-here") && !kept.contains("secret"), "{kept}");

@@ -10,7 +10,7 @@ use super::fields::{self, Place};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use memchr::{memchr, memmem};
+use memchr::memmem;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -85,7 +85,7 @@ impl AnswerHead {
         let status = StatusCode::from_u16(parsed.status).map_err(|_| HeadError::Status)?;
         let reason = &head[parsed.reason.clone()];
         let usual = status.canonical_reason().is_some_and(|usual| usual.as_bytes() == reason);
-        let (headers, spelling) = fields::table(&head, &parsed.fields, 0)?;
+        let (headers, spelling) = fields::table(&head, &parsed.fields)?;
         Ok(Some(Self {
             status,
             reason: (!usual).then(|| head.slice(parsed.reason)),
@@ -143,7 +143,7 @@ pub fn keeps_alive(headers: &HeaderMap, version_11: bool) -> bool {
 
 /// The length that a message which passed every check declares.
 pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    number(headers.get(CONTENT_LENGTH)?.as_bytes())
 }
 
 /// The one length that is declared, however often.
@@ -151,9 +151,7 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, HeadError> {
     let mut length = None;
     for value in headers.get_all(CONTENT_LENGTH) {
         for one in value.as_bytes().split(|b| *b == b',') {
-            let one = one.trim_ascii();
-            let digits = !one.is_empty() && one.iter().all(u8::is_ascii_digit);
-            let one = std::str::from_utf8(one).ok().filter(|_| digits).and_then(|one| one.parse().ok());
+            let one = number(one.trim_ascii());
             match (length, one) {
                 (_, None) => return Err(HeadError::ContentLength),
                 (Some(before), Some(one)) if before != one => return Err(HeadError::ContentLength),
@@ -162,6 +160,15 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, HeadError> {
         }
     }
     Ok(length)
+}
+
+/// What digits and nothing else say.
+fn number(digits: &[u8]) -> Option<u64> {
+    let add = |number: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    digits.iter().try_fold(0, add).filter(|_| !digits.is_empty())
 }
 
 /// Places in a head.
@@ -210,13 +217,13 @@ fn reason(head: &[u8]) -> Range<usize> {
 }
 
 /// The value of a field, folded lines joined.
-pub(super) fn value_of(head: &Bytes, place: Range<usize>) -> Result<HeaderValue, HeadError> {
-    if memchr(b'\n', &head[place.clone()]).is_none() {
-        return HeaderValue::from_maybe_shared(head.slice(place)).map_err(|_| HeadError::Field);
-    }
-    let lines = head[place].split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
-    let joined = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' ');
-    HeaderValue::from_bytes(&joined).map_err(|_| HeadError::Field)
+pub(super) fn value_of(head: &Bytes, place: &Range<usize>) -> Result<HeaderValue, HeadError> {
+    HeaderValue::from_maybe_shared(head.slice(place.clone())).or_else(|_| {
+        // What cannot be held as it stands may be folded.
+        let lines = head[place.clone()].split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+        let joined = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' ');
+        HeaderValue::from_bytes(&joined).map_err(|_| HeadError::Field)
+    })
 }
 
 /// Whether `buf` holds the end of a head, of which `seen` bytes were looked at before.

@@ -3,7 +3,6 @@
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderName;
-use memchr::memchr;
 use std::sync::Arc;
 
 /// How the names in one message are written: as a rule, and those the rule does not give.
@@ -48,6 +47,16 @@ impl Spelling {
         Self { capitals, odd }
     }
 
+    /// That by which fields are written that come to the message.
+    pub fn rule(&self) -> Self {
+        Self { capitals: self.capitals, odd: None }
+    }
+
+    /// Whether, as a rule, every word has a capital.
+    pub fn capitals(&self) -> bool {
+        self.capitals
+    }
+
     /// Appends `name` as this message writes it in the `nth` of its lines.
     pub fn put(&self, name: &HeaderName, nth: usize, out: &mut BytesMut) {
         let name = name.as_str().as_bytes();
@@ -68,16 +77,12 @@ impl Spelling {
 
 /// Writes the first letter of each word large.
 fn capitalize(name: &mut [u8]) {
-    if let Some(first) = name.first_mut() {
-        first.make_ascii_uppercase();
-    }
-    let mut from = 0;
-    while let Some(at) = memchr(b'-', &name[from..]) {
-        from += at + 1;
-        match name.get_mut(from) {
-            Some(first) => first.make_ascii_uppercase(),
-            None => return,
+    let mut first = true;
+    for byte in name {
+        if first {
+            byte.make_ascii_uppercase();
         }
+        first = *byte == b'-';
     }
 }
 

@@ -276,6 +276,7 @@ fn request<'a>(
         method: &question.head.method,
         uri: &question.head.uri,
         headers: &question.head.headers,
+        added: question.added.as_deref(),
         version: question.version,
         // A write keeps its conditions: without them it could do what its sender meant to prevent.
         without: [if is_read_only(&question.head.method) { &WITHHELD } else { &WITHHELD[..1] }, remove],

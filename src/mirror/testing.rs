@@ -52,6 +52,7 @@ pub(super) fn question() -> Question {
             scheme: "http",
             headers: HeaderMap::new(),
         },
+        added: None,
         version: Version::HTTP_11,
         spelling: Spelling::default(),
         body: RequestBody::Empty,

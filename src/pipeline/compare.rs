@@ -277,6 +277,7 @@ mod tests {
                     scheme: "http",
                     headers: Default::default(),
                 },
+                added: None,
                 version: http::Version::HTTP_11,
                 spelling: Default::default(),
                 body: RequestBody::Empty,

@@ -1,5 +1,6 @@
 //! What a proxy does to a request's fields: takes out what was meant for it alone, and says whom it forwards for.
 
+use crate::http1::Added;
 pub use crate::upstream::strip_hop_by_hop;
 use http::header::{CONNECTION, Entry, HeaderMap, HeaderName, HeaderValue, UPGRADE, VIA};
 use std::net::IpAddr;
@@ -47,12 +48,13 @@ pub struct Forwarded {
     first: OnceLock<Named>,
 }
 
-/// Fields that name a host.
+/// What is said in requests for one host.
 #[derive(Debug, Clone)]
 struct Named {
+    /// Empty where they name none.
     host: Arc<str>,
-    forwarded: Option<HeaderValue>,
-    forwarded_host: Option<HeaderValue>,
+    http2: bool,
+    added: Arc<Added>,
 }
 
 impl Forwarded {
@@ -71,37 +73,55 @@ impl Forwarded {
         }
     }
 
-    /// Sets `Via`, `Forwarded` and `X-Forwarded-*`. What an earlier proxy said is kept and added to.
-    pub fn set(&self, headers: &mut HeaderMap, host: Option<&Arc<str>>, http2: bool) {
-        headers.reserve(5);
-        let named = host.filter(|h| !h.is_empty()).map(|host| self.named(host));
-        let element = named.as_ref().map_or_else(|| HeaderValue::from_str(&self.element).ok(), |n| n.forwarded.clone());
-        if let Some(element) = element {
-            append(headers, FORWARDED, element);
+    /// `Via`, `Forwarded` and `X-Forwarded-*`, which are to stand beside these fields. Where an earlier proxy has said
+    /// any of it, they are set among them instead: what it said is kept and added to.
+    pub fn add(&self, headers: &mut HeaderMap, host: Option<&Arc<str>>, http2: bool) -> Option<Arc<Added>> {
+        let added = self.named(host.map_or("", |host| host), http2);
+        if !headers.keys().any(is_forwarding) {
+            return Some(added);
         }
-        append(headers, X_FORWARDED_FOR, self.client.clone());
-        append(headers, VIA, HeaderValue::from_static(if http2 { "2 parallax" } else { "1.1 parallax" }));
-        headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(self.scheme));
-        if let Some(host) = named.and_then(|n| n.forwarded_host) {
-            headers.entry(X_FORWARDED_HOST).or_insert(host);
+        for (name, value) in added.fields().iter().cloned() {
+            if name == X_FORWARDED_PROTO || name == X_FORWARDED_HOST {
+                headers.entry(name).or_insert(value);
+            } else {
+                append(headers, name, value);
+            }
+        }
+        None
+    }
+
+    fn named(&self, host: &str, http2: bool) -> Arc<Added> {
+        let first =
+            self.first.get_or_init(|| Named { host: Arc::from(host), http2, added: Arc::new(self.of(host, http2)) });
+        match *first.host == *host && first.http2 == http2 {
+            true => first.added.clone(),
+            false => Arc::new(self.of(host, http2)),
         }
     }
 
-    fn named(&self, host: &Arc<str>) -> Named {
-        let first = self.first.get_or_init(|| self.name(host));
-        if first.host == *host { first.clone() } else { self.name(host) }
+    fn of(&self, host: &str, http2: bool) -> Added {
+        let element = if host.is_empty() {
+            self.element.clone()
+        } else {
+            let token = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+            let quote = if token { "" } else { "\"" };
+            format!("{};host={quote}{host}{quote}", self.element)
+        };
+        let named = HeaderValue::from_str(host).ok().filter(|host| !host.is_empty());
+        let fields = [
+            (FORWARDED, HeaderValue::from_str(&element).ok()),
+            (X_FORWARDED_FOR, Some(self.client.clone())),
+            (VIA, Some(HeaderValue::from_static(if http2 { "2 parallax" } else { "1.1 parallax" }))),
+            (X_FORWARDED_PROTO, Some(HeaderValue::from_static(self.scheme))),
+            (X_FORWARDED_HOST, named),
+        ];
+        Added::new(fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
     }
+}
 
-    fn name(&self, host: &Arc<str>) -> Named {
-        let token = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-        let quote = if token { "" } else { "\"" };
-        let element = format!("{};host={quote}{host}{quote}", self.element);
-        Named {
-            host: host.clone(),
-            forwarded: HeaderValue::from_str(&element).ok(),
-            forwarded_host: HeaderValue::from_str(host).ok(),
-        }
-    }
+/// Whether a proxy says with it whom it forwards for.
+fn is_forwarding(name: &HeaderName) -> bool {
+    *name == VIA || *name == FORWARDED || name.as_str().starts_with("x-forwarded-")
 }
 
 /// Adds an element to a list field, in the one line where there is exactly one, else as a line of its own.
@@ -142,14 +162,16 @@ mod tests {
     fn forwarding_fields_are_added_to() {
         let mut headers = map(&[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-proto", "https")]);
         let forwarded = Forwarded::new(IpAddr::from([127, 0, 0, 1]), "http");
-        forwarded.set(&mut headers, Some(&"shop.example:8080".into()), false);
+        assert!(forwarded.add(&mut headers, Some(&"shop.example:8080".into()), false).is_none());
         assert_eq!(headers["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
         assert_eq!(headers["x-forwarded-proto"], "https");
         assert_eq!(headers["x-forwarded-host"], "shop.example:8080");
         assert_eq!(headers["forwarded"], "for=127.0.0.1;proto=http;host=\"shop.example:8080\"");
         assert_eq!(headers["via"], "1.1 parallax");
-        let mut other = HeaderMap::new();
-        forwarded.set(&mut other, Some(&"other.example".into()), true);
+        let mut other = map(&[("accept", "*/*")]);
+        let added = forwarded.add(&mut other, Some(&"other.example".into()), true).unwrap();
+        assert_eq!(other, map(&[("accept", "*/*")]));
+        added.set(&mut other);
         assert_eq!(other["forwarded"], "for=127.0.0.1;proto=http;host=other.example");
         assert_eq!(
             (&other["x-forwarded-host"], &other["via"]),

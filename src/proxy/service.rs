@@ -138,6 +138,7 @@ impl Gateway {
             method: &question.head.method,
             uri: &question.head.uri,
             headers: &question.head.headers,
+            added: question.added.as_deref(),
             version,
             without: [&[], &[]],
             with: [&[], &[]],
@@ -219,12 +220,15 @@ impl Gateway {
             head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             head.headers.insert(UPGRADE, protocol.clone());
         }
-        connection.forwarded.set(&mut head.headers, head.host.as_ref(), version == Version::HTTP_2);
+        let added = connection.forwarded.add(&mut head.headers, head.host.as_ref(), version == Version::HTTP_2);
         let admission = match decision {
             Ok(admission) => admission,
             Err(bucket) => {
                 self.inbox.skipped(route.name, bucket);
-                return (Arc::new(Question { head, version, spelling, body: RequestBody::Empty, max_body: 0 }), None);
+                return (
+                    Arc::new(Question { head, added, version, spelling, body: RequestBody::Empty, max_body: 0 }),
+                    None,
+                );
             }
         };
         let arrived = Timestamp::from(SystemTime::now());
@@ -243,7 +247,7 @@ impl Gateway {
         let (sender, primary) = oneshot::channel();
         let passing = Passing::default();
         let primary_head = Arc::new(PrimaryHead::new(&passing));
-        let question = Arc::new(Question { head, version, spelling, body, max_body: admission.max_body });
+        let question = Arc::new(Question { head, added, version, spelling, body, max_body: admission.max_body });
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
         live.mirror.start(Exchange {
             ticket,

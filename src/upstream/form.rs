@@ -1,7 +1,7 @@
 //! A request as it goes out: target, Host, version, and what only one protocol may carry.
 
 use super::{LegBody, LegSettings, Scheme};
-use crate::http1::{Framing, Spelling, Writer, head};
+use crate::http1::{Added, Framing, Spelling, Writer, head};
 use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery};
@@ -17,6 +17,8 @@ pub struct Ask<'a> {
     pub uri: &'a Uri,
     /// With the client's name for the server in Host, and without hop-by-hop fields, except what an upgrade needs.
     pub headers: &'a HeaderMap,
+    /// Beside those, which have none of the same name: what the proxy says itself.
+    pub added: Option<&'a Added>,
     /// Of the client's message: cookies are written in another way over HTTP/2.
     pub version: Version,
     /// Fields that are left out,
@@ -69,14 +71,24 @@ impl Form {
             head::put_field(&mut out, &HOST, self.host.as_bytes(), ask.spelling);
         }
         let cookies = (ask.version == Version::HTTP_2).then(|| joined_cookies(ask.headers)).flatten();
+        let changes = Changes::of(ask);
         for (name, nth, value) in head::lines(ask.headers) {
-            if *name == TRANSFER_ENCODING || (own_host && *name == HOST) || ask.changes(name) {
+            if *name == TRANSFER_ENCODING || (own_host && *name == HOST) || changes.has(name) {
                 continue;
             }
             match &cookies {
                 Some(_) if *name == COOKIE && nth > 0 => {}
                 Some(cookies) if *name == COOKIE => head::put_field(&mut out, name, cookies, ask.spelling),
                 _ => head::put_line(&mut out, name, nth, value.as_bytes(), ask.spelling),
+            }
+        }
+        if let Some(added) = ask.added {
+            if added.fields().iter().any(|(name, _)| changes.has(name)) {
+                for (name, value) in added.fields().iter().filter(|(name, _)| !changes.has(name)) {
+                    head::put_field(&mut out, name, value.as_bytes(), ask.spelling);
+                }
+            } else {
+                added.put(ask.spelling, &mut out);
             }
         }
         for (name, value) in ask.with.into_iter().flatten() {
@@ -110,6 +122,7 @@ impl Form {
         *req.version_mut() = Version::HTTP_2;
         let headers = req.headers_mut();
         *headers = ask.headers.clone();
+        ask.added.inspect(|added| added.set(headers));
         ask.without.into_iter().flatten().for_each(|name| drop(headers.remove(name)));
         for (name, value) in ask.with.into_iter().flatten() {
             headers.insert(name.clone(), value.clone());
@@ -143,11 +156,33 @@ impl Form {
 // === impl Ask ===
 
 impl Ask<'_> {
-    /// Whether the client's own field of this name does not go out.
-    fn changes(&self, name: &HeaderName) -> bool {
-        self.without.into_iter().flatten().any(|without| without == name)
-            || self.with.into_iter().flatten().any(|(with, _)| with == name)
+    /// The names of fields that do not go out as they are.
+    fn changed(&self) -> impl Iterator<Item = &HeaderName> {
+        let set = self.with.into_iter().flatten().map(|(name, _)| name);
+        self.without.into_iter().flatten().chain(set)
     }
+}
+
+/// Names that are looked for among others. Most have a length that none of the others has, and are told apart by that.
+#[derive(Clone, Copy)]
+struct Changes<'a> {
+    ask: &'a Ask<'a>,
+    lengths: u64,
+}
+
+impl<'a> Changes<'a> {
+    fn of(ask: &'a Ask<'a>) -> Self {
+        Self { ask, lengths: ask.changed().fold(0, |lengths, name| lengths | by_length(name)) }
+    }
+
+    /// Whether the field of this name does not go out as it is.
+    fn has(self, name: &HeaderName) -> bool {
+        self.lengths & by_length(name) != 0 && self.ask.changed().any(|changed| changed == name)
+    }
+}
+
+fn by_length(name: &HeaderName) -> u64 {
+    1 << (name.as_str().len() % 64)
 }
 
 /// The Cookie lines as one, where there are several (RFC 9113, 8.2.3).
@@ -220,10 +255,15 @@ mod tests {
         }
         let spelling = Spelling::default();
         let with = [(HeaderName::from_static("x-set"), HeaderValue::from_static("new"))];
+        let added = Added::new(vec![
+            (HeaderName::from_static("x-gone"), HeaderValue::from_static("added")),
+            (HeaderName::from_static("x-added"), HeaderValue::from_static("1")),
+        ]);
         let ask = Ask {
             method: &method,
             uri: &uri,
             headers: &map,
+            added: map.contains_key("x-set").then_some(&added),
             version,
             without: [&[HeaderName::from_static("x-gone")], &[]],
             with: [if map.contains_key("x-set") { &with } else { &[] }, &[]],
@@ -292,7 +332,10 @@ mod tests {
         let headers = [("host", "h"), ("x-gone", "1"), ("x-set", "old"), ("x-set", "older"), ("x-kept", "2")];
         assert_eq!(
             both(&plain, Version::HTTP_11, "GET", "/", &headers),
-            ["GET / HTTP/1.1 | host: h | x-kept: 2 | x-set: new", "HTTP/2.0 GET http://h/ | x-set: new | x-kept: 2"]
+            [
+                "GET / HTTP/1.1 | host: h | x-kept: 2 | x-added: 1 | x-set: new",
+                "HTTP/2.0 GET http://h/ | x-set: new | x-kept: 2 | x-added: 1"
+            ]
         );
     }
 

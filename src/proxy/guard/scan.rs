@@ -67,8 +67,6 @@ pub struct Scanner {
 const MAX_EMPTY_LINES: u8 = 4;
 /// Bytes of chunk extensions tolerated in one body.
 const MAX_EXTENSIONS: usize = 1024;
-/// Fields that a proxy adds to those of a client.
-const ADDED: usize = 6;
 /// Hexadecimal digits in a chunk size; 16 is all a u64 holds.
 const MAX_CHUNK_DIGITS: u8 = 16;
 
@@ -168,7 +166,7 @@ impl Scanner {
         let Places { version_10, method, target, fields } = &self.places;
         let method = Method::from_bytes(&bytes[method.clone()]).map_err(|_| unfit("method"))?;
         let uri = Uri::from_maybe_shared(bytes.slice(target.clone())).map_err(|_| unfit("target"))?;
-        let (headers, spelling) = fields::table(&bytes, fields, ADDED).map_err(|_| unfit("header"))?;
+        let (headers, spelling) = fields::table(&bytes, fields).map_err(|_| unfit("header"))?;
         let expects = headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         Ok(ClientHead {
             method,

@@ -62,6 +62,7 @@ async fn send_as(
         method: &parts.method,
         uri: &parts.uri,
         headers: &parts.headers,
+        added: None,
         version: parts.version,
         without: [&[], &[]],
         with: [&[], &[]],
