@@ -66,7 +66,7 @@ mod tests {
         let mut alarm = Alarm::default();
         let soon = Duration::from_millis(1);
         assert!(poll_fn(|cx| Poll::Ready(alarm.poll(soon, cx))).await.is_pending());
-        tokio::time::sleep(2 * soon).await;
+        tokio::time::sleep(soon + 2 * clock::TICK).await;
         let rang = poll_fn(|cx| {
             while has_budget_remaining() {
                 if let Poll::Ready(turn) = poll_proceed(cx) {

@@ -334,7 +334,7 @@ mod tests {
             both(&plain, Version::HTTP_11, "GET", "/", &headers),
             [
                 "GET / HTTP/1.1 | host: h | x-kept: 2 | x-added: 1 | x-set: new",
-                "HTTP/2.0 GET http://h/ | x-set: new | x-kept: 2 | x-added: 1"
+                "HTTP/2.0 GET http://h/ | x-kept: 2 | x-added: 1 | x-set: new"
             ]
         );
     }
