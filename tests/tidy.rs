@@ -14,6 +14,7 @@ const LINES: &[&[&str]] = &[
     &["evidence"],
     &["redact", "gate"],
     &["report"],
+    &["clock"],
     &["alarm", "http1"],
     &["flow", "limits", "shutdown", "telemetry", "tls", "upstream"],
     &["proxy", "mirror", "pipeline", "store", "admin"],

@@ -37,6 +37,11 @@ pub const NEVER_TRAILERS: [&str; 18] = [
 /// Parts of a body up to this size are copied behind the head, so that they go out in one piece.
 pub const COPIED: usize = 16 * 1024;
 
+/// Room that a body of this length takes behind its head.
+pub fn copied(length: u64) -> usize {
+    usize::try_from(length).ok().filter(|length| *length <= COPIED).unwrap_or_default()
+}
+
 /// Writes one message. Bytes gathered by [`Writer::fill`] go out by [`Writer::poll_write`], in turns.
 #[derive(Debug)]
 pub struct Writer<B> {
@@ -133,6 +138,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
             self.chunk_end = chunked;
             return Ok(());
         }
+        self.out.reserve(data.len() + b"\r\n".len());
         self.out.extend_from_slice(&data);
         if chunked {
             self.out.extend_from_slice(b"\r\n");

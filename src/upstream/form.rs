@@ -1,7 +1,7 @@
 //! A request as it goes out: target, Host, version, and what only one protocol may carry.
 
 use super::{LegBody, LegSettings, Scheme};
-use crate::http1::{Added, Framing, Spelling, Writer, head};
+use crate::http1::{Added, Framing, Spelling, Writer, head, writer};
 use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery};
@@ -64,7 +64,7 @@ impl Form {
     /// HTTP/1.1: origin form (authority form for CONNECT, `*` stays), the name in Host, and the framing that the body
     /// needs: a declared length stays, no length becomes chunks.
     pub(super) fn h1(&self, ask: &Ask<'_>, body: LegBody) -> Writer<LegBody> {
-        let mut out = BytesMut::with_capacity(HEAD);
+        let mut out = BytesMut::with_capacity(HEAD + body.size_hint().exact().map_or(0, writer::copied));
         head::put_request_line(&mut out, ask.method, self.base(ask), ask.uri);
         let own_host = !self.preserve_host || !ask.headers.contains_key(HOST);
         if own_host {

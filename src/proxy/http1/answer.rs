@@ -1,7 +1,6 @@
 //! The head of an answer, and what may follow it on this connection.
 
-use crate::http1::writer::COPIED;
-use crate::http1::{Spelling, head};
+use crate::http1::{Spelling, head, writer};
 use crate::proxy::body::AnswerBody;
 use crate::proxy::guard::ClientHead;
 use bytes::BytesMut;
@@ -73,9 +72,7 @@ pub(super) fn put_head(
     bodied: Bodied,
     keep: bool,
 ) {
-    // Small bodies are written behind it.
-    let body = if let Bodied::Length(length) = bodied { usize::try_from(length).unwrap_or_default() } else { 0 };
-    out.reserve(HEAD + if body < COPIED { body } else { 0 });
+    out.reserve(HEAD + if let Bodied::Length(length) = bodied { writer::copied(length) } else { 0 });
     head::put_status_line(out, asked.version_11, parts.status, reason);
     // The leg's own length stays where it stands.
     let length = match bodied {
