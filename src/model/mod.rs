@@ -12,7 +12,7 @@ mod reasons;
 mod stream;
 mod time;
 
-pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, RequestHead, StatusClass, Timing};
+pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, Reason, RequestHead, StatusClass, Timing};
 pub use captured::Captured;
 pub use latencies::{BOUNDS, Latencies};
 pub use limit::{Limit, Permit};

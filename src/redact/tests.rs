@@ -188,7 +188,14 @@ fn messages_are_text_and_bounded() {
     let answer = |body: &[u8]| {
         let body = Captured::whole(vec![Bytes::copy_from_slice(body)], None);
         let end = BodyEnd::Complete;
-        Answer { status: StatusCode::OK, reason: None, headers: HeaderMap::new(), body, trailers: None, end }
+        Answer {
+            status: StatusCode::OK,
+            reason: Default::default(),
+            headers: HeaderMap::new(),
+            body,
+            trailers: None,
+            end,
+        }
     };
     let long = r.answer(&answer(format!("{{\"pw\":\"x\",\"a\":\"{}\"}}", "é".repeat(20_000)).as_bytes()));
     assert_eq!((long.start.as_str(), long.body_bytes, long.binary), ("200 OK", 40_017, false));

@@ -39,6 +39,19 @@ fn content_codings_are_undone() {
 }
 
 #[test]
+fn another_reason_phrase_is_told_and_does_not_count() {
+    let report = one(answer("200 OK", &[], b"hi"), answer("200 Fine", &[], b"hi"), "");
+    let found = &report["divergences"][0];
+    assert_eq!(
+        (&found["kind"], &found["location"], &found["counted"]),
+        (&"status.reason".into(), &"status".into(), &0.into())
+    );
+    assert_eq!(report["totals"]["excused_reasons"]["representation"], 1, "{:#}", report["totals"]);
+    let report = one(answer("200 OK", &[], b"hi"), answer("200 OK", &[], b"hi"), "");
+    assert_eq!(report["totals"]["matched"], 1, "{:#}", report["totals"]);
+}
+
+#[test]
 fn noise_is_known_from_the_control_and_shape_legal() {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let body = |seen: &Seen, candidate: bool| {
