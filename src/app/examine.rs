@@ -16,9 +16,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How far apart times in answers may be beside what the legs were asked apart: clocks are read and written in seconds.
-pub const SKEW: Duration = Duration::from_secs(1);
-
 /// All that comparing and redacting need, for one generation of the configuration. Cheap to clone.
 #[derive(Clone)]
 pub struct Examination(Arc<Parts>);
@@ -97,7 +94,7 @@ impl Examination {
             rules: &rules,
             origins: &self.0.origins,
             other: leg,
-            skew: apart(pair.lag, &pair.legs, leg) + SKEW,
+            skew: apart(pair.lag, &pair.legs, leg),
             skip_headers: &self.0.skip,
             limits: Limits::default(),
             expired,

@@ -77,6 +77,14 @@ fn noise_is_known_from_the_control_and_shape_legal() {
 }
 
 #[test]
+fn a_tolerance_for_times_is_no_wider_than_written() {
+    let rule = "[[rule]]\nid = \"clock\"\nat = \"json:$.at\"\ntolerance = { time = \"2s\" }\n";
+    let at = |second: u8| json(200, &format!("{{\"at\":\"2026-01-01T00:00:0{second}Z\"}}"));
+    assert_eq!(one(at(1), at(3), rule)["totals"]["excused_reasons"]["rule"], 1);
+    assert_eq!(one(at(1), at(4), rule)["totals"]["divergent"], 1);
+}
+
+#[test]
 fn rules_excuse_and_are_named() {
     let primary =
         json(200, r#"{"t":1.0000001,"tags":["a","b"],"id":"00000000-0000-4000-8000-000000000001","at":"x","v":1}"#);

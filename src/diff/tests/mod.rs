@@ -54,7 +54,7 @@ impl Asked {
             rules: &self.rules,
             origins: &self.origins,
             other: Leg::Candidate,
-            skew: Duration::from_secs(1),
+            skew: Duration::ZERO,
             skip_headers: &self.skip,
             limits: self.limits,
             expired,
