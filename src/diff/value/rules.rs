@@ -327,7 +327,8 @@ fn near_in_time(p: &str, c: &str, tolerance: &Tolerance, skew: Duration) -> bool
         // The clocks have no part in how long something takes.
         return a.abs_diff(b) <= bound.as_nanos();
     }
-    let (Some(a), Some(b)) = (time::instant(p), time::instant(c)) else { return false };
+    let read = |of: fn(&str) -> Option<i128>| Some((of(p)?, of(c)?));
+    let Some((a, b)) = read(time::instant).or_else(|| read(time::local)) else { return false };
     let bound = bound.saturating_add(skew).as_nanos();
     a.abs_diff(b) <= bound
 }
@@ -392,6 +393,16 @@ mod tests {
         assert!(
             props.excuses_values(Scalar::Number("1767225600"), Scalar::Number("1767225602"), &mut session).is_some()
         );
+        for (other, expected) in [
+            ("2026-01-01 00:00:02.5", true),
+            ("2026-01-01T00:00:03", true),
+            ("2026-01-01T00:00:04", false),
+            ("2026-01-01T00:00:00Z", false),
+            ("2026-01-01T00:00:00+00:00", false),
+        ] {
+            let (a, b) = (Scalar::Text(b"2026-01-01T00:00:00"), Scalar::Text(other.as_bytes()));
+            assert_eq!(props.excuses_values(a, b, &mut session).is_some(), expected, "{other}");
+        }
     }
 
     #[test]
