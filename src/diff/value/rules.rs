@@ -165,6 +165,23 @@ impl Props {
         self.ignore.as_ref().filter(|i| i.is == Ignore::All || aspects.contains(&i.is)).map(|i| &i.id)
     }
 
+    /// What stands for a value among all that these rules take for the same; `None` where it stands for itself.
+    pub fn stand_in(&self, value: Scalar<'_>) -> Option<Vec<u8>> {
+        let group = self.same.as_ref().and_then(|same| same.is.iter().position(|g| g.iter().any(|m| m.is(value))));
+        if let Some(group) = group {
+            return Some(format!("same {group}").into_bytes());
+        }
+        let text = text_of(&value)?;
+        let kind = if matches!(value, Scalar::Number(_)) { "number" } else { "text" };
+        if let Some(Ruled { is: (regex, with), .. }) = &self.mask {
+            return Some(format!("mask {kind} {}", regex.replace_all(&text, &**with)).into_bytes());
+        }
+        let number = self.numeric_string.as_ref().and_then(|_| Decimal::parse(&text))?;
+        let mut canonical = format!("value {kind} ").into_bytes();
+        number.canonical(&mut canonical);
+        Some(canonical)
+    }
+
     /// The rule that excuses two different values, one of which may be missing.
     pub fn excuses_values(
         &self,
