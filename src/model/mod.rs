@@ -52,6 +52,11 @@ impl std::fmt::Display for Leg {
     }
 }
 
+/// Whether a text can be the label of a candidate's build.
+pub fn is_build_label(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control)
+}
+
 /// One value for each leg.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PerLeg<T> {

@@ -26,6 +26,11 @@ fn gate_tells_by_its_exit_code() {
     let other = proxy.ask(&["gate", "--candidate-build", "next", "--format", "json"]);
     assert_eq!(other.status.code(), Some(3));
     assert!(text(&other.stdout).contains("other build"));
+    for command in ["gate", "serve"] {
+        let unset = parallax(&[command, "--candidate-build", ""]);
+        assert_eq!(unset.status.code(), Some(2));
+        assert!(text(&unset.stderr).contains("it is empty"), "{}", text(&unset.stderr));
+    }
     assert_eq!(proxy.admin("/api/v1/gate?as=status").0, 200);
     assert_eq!(proxy.admin("/api/v1/gate?as=rollback").0, 409);
 
