@@ -70,7 +70,7 @@ fn a_changed_file_is_taken_over_and_a_broken_one_refused() {
     assert_eq!(proxy.settled(3)["totals"]["not_mirrored"]["sampled_out"], 1);
 }
 
-fn wait_for(holds: impl Fn() -> bool, proxy: &Proxy) {
+pub(crate) fn wait_for(holds: impl Fn() -> bool, proxy: &Proxy) {
     let end = std::time::Instant::now() + PATIENCE;
     while !holds() {
         assert!(std::time::Instant::now() < end, "{}", proxy.log());
