@@ -285,7 +285,8 @@ impl RouteRules {
         candidate: Option<&str>,
     ) {
         if finding.cover.is_none() {
-            finding.cover = plain::covering(self.at(scheme, name), &finding.kind, primary, candidate).map(Cover::Rule);
+            let aspect = plain::aspect(scheme, finding);
+            finding.cover = plain::covering(self.at(scheme, name), aspect, primary, candidate).map(Cover::Rule);
         }
     }
 }
