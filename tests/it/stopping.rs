@@ -159,3 +159,23 @@ fn a_reload_never_mirrors_what_no_route_allows() {
     assert_eq!(proxy.settled(1000)["totals"]["not_mirrored"]["method"], 1000);
     assert!(candidate.seen().is_empty());
 }
+
+#[test]
+fn the_log_has_the_form_and_the_colour_that_were_asked_for() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let serve = || Proxy::between(&primary.url(), &candidate.url());
+    let reloaded = |proxy: &Proxy| {
+        proxy.signal("-HUP");
+        wait_for(|| proxy.log().contains("the configuration was reloaded"), proxy);
+        proxy.log()
+    };
+    // Every line of it, what is said at the start among them.
+    let proxy = serve().config("[telemetry]\nlog.format = \"json\"\n").start();
+    let log = reloaded(&proxy);
+    let lines: Vec<serde_json::Value> = log.lines().map(|l| serde_json::from_str(l).expect(l)).collect();
+    let ready = lines.iter().find(|l| l["message"] == "ready").unwrap();
+    assert_eq!(ready["proxy"], format!("http://{}", proxy.listen));
+
+    assert!(!reloaded(&serve().start()).contains('\u{1b}'));
+    assert!(reloaded(&serve().args(&["--color", "always"]).start()).contains('\u{1b}'));
+}
