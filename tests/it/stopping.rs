@@ -68,6 +68,10 @@ fn a_changed_file_is_taken_over_and_a_broken_one_refused() {
     wait_for(|| proxy.log().contains("configuration was reloaded"), &proxy);
     proxy.get("/3");
     assert_eq!(proxy.settled(3)["totals"]["not_mirrored"]["sampled_out"], 1);
+    // What takes a restart is said.
+    std::fs::write(&file, "[mirror]\nsample = 0\n[telemetry]\nlog.level = \"debug\"\n").unwrap();
+    proxy.signal("-HUP");
+    wait_for(|| proxy.log().contains("[telemetry] has changed: that takes a restart"), &proxy);
 }
 
 pub(crate) fn wait_for(holds: impl Fn() -> bool, proxy: &Proxy) {
