@@ -105,7 +105,9 @@ impl Examination {
 
 impl Examine for Examination {
     fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
-        self.examine(pair, leg, other, expired)
+        let mut findings = self.examine(pair, leg, other, expired);
+        self.0.redactor.groups(&mut findings.list);
+        findings
     }
 
     fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Exhibit> {

@@ -143,6 +143,11 @@ fn secrets_are_never_shown() {
     proxy.send("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer s3cret-req\r\nCookie: k=s3cret-cookie\r\nConnection: close\r\n\r\n");
     let report = proxy.settled(1);
     assert_eq!(report["totals"]["divergent"], 1);
+    nothing_secret_in(&proxy, &report);
+}
+
+/// In the report and in all that is shown of its divergences.
+fn nothing_secret_in(proxy: &Proxy, report: &serde_json::Value) {
     let mut all = report.to_string();
     for divergence in report["divergences"].as_array().unwrap() {
         all.push_str(
@@ -151,6 +156,28 @@ fn secrets_are_never_shown() {
     }
     assert!(all.contains("redacted"), "{all}");
     assert!(!all.contains("s3cret"), "{all}");
+}
+
+#[test]
+fn patterns_hide_names_of_members_and_the_words_of_texts() {
+    let serving = |side: &'static str| {
+        Upstream::answering(move |seen| match seen.path() {
+            "/names" => json(200, &format!("{{\"of\":{{\"s3cret-ann\":\"{side}\"}}}}")),
+            _ => answer("200 OK", &[("Content-Type", "text/plain")], format!("dear s3cret-bob {side}").as_bytes()),
+        })
+    };
+    let (primary, candidate, control) = (serving("old"), serving("new"), serving("older"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url())
+        .config("[redact]\npatterns = [\"s3cret-[a-z]+\"]\n")
+        .args(&["--control", &control.url()])
+        .start();
+    proxy.get("/names");
+    proxy.get("/text");
+    let report = proxy.settled(2);
+    nothing_secret_in(&proxy, &report);
+    let places: Vec<_> =
+        report["divergences"].as_array().unwrap().iter().map(|d| d["location"].as_str().unwrap()).collect();
+    assert!(places.contains(&"json:$.of.*") && places.contains(&"text"), "{places:?}");
 }
 
 #[test]
