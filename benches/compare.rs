@@ -18,7 +18,7 @@ fn answer(body: String) -> Answer {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Answer {
         status: StatusCode::OK,
-        reason: None,
+        reason: Default::default(),
         headers,
         body: Captured::whole(vec![Bytes::from(body)], None),
         trailers: None,

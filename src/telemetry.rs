@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides what is worth a line, and no body or header ever belongs in one.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -32,24 +32,18 @@ pub enum TelemetryError {
     Installed(#[source] tracing::subscriber::SetGlobalDefaultError),
 }
 
-/// Starts logging to standard error, coloured where [`stderr_takes_color`].
+/// Starts logging to standard error.
 ///
 /// # Errors
 /// A level that is no filter; logging that was already started.
-pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
-    let subscriber =
-        subscriber(settings, stderr_takes_color(), || Forgiving { inner: io::stderr(), dropped: &DROPPED })?;
+pub fn init(settings: &TelemetrySettings, color: bool) -> Result<(), TelemetryError> {
+    let subscriber = subscriber(settings, color, || Forgiving { inner: io::stderr(), dropped: &DROPPED })?;
     tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::Installed)
 }
 
 /// Lines lost since the process started, because standard error did not take them.
 pub fn lines_dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
-}
-
-/// Whether standard error is a terminal that wants colour: `NO_COLOR` set to anything but nothing says no.
-pub fn stderr_takes_color() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Reads a level as [`init`] would, so that a configuration can be checked without starting anything.

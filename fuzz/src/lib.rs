@@ -93,7 +93,7 @@ pub fn answer(u: &mut Unstructured<'_>, kind: &str, body: Vec<u8>) -> arbitrary:
         )])),
         false => None,
     };
-    Ok(Answer { status, reason: None, headers, body, trailers, end })
+    Ok(Answer { status, reason: Default::default(), headers, body, trailers, end })
 }
 
 /// Two bodies that have much in common: the second is the first with a part replaced.

@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok((a, b)) = bodies(&mut Unstructured::new(rest)) else { return };
     let answer = |body: Vec<u8>| Answer {
         status: StatusCode::OK,
-        reason: None,
+        reason: Default::default(),
         headers: HeaderMap::from_iter((!kind.is_empty()).then(|| (CONTENT_TYPE, HeaderValue::from_static(kind)))),
         body: Captured::whole(vec![Bytes::from(body)], None),
         trailers: None,

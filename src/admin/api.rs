@@ -4,6 +4,7 @@ use super::problem::Problem;
 use super::server::Admin;
 use super::{MetricsView, metrics, openapi, pages};
 use crate::gate::Verdict;
+use crate::model::is_build_label;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -303,7 +304,7 @@ async fn start_epoch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answe
             Problem::bad_request(format!("the body must be {{\"candidate_build\": \"LABEL\"}} or {{}}: {error}"))
         })?
     };
-    if candidate_build.as_ref().is_some_and(|b| b.is_empty() || b.len() > 256 || b.chars().any(char::is_control)) {
+    if candidate_build.as_ref().is_some_and(|label| !is_build_label(label)) {
         return Err(Problem::bad_request("`candidate_build` must be 1 to 256 characters without control characters"));
     }
     let what = match &candidate_build {

@@ -16,9 +16,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How far apart times in answers may be beside what the legs were asked apart: clocks are read and written in seconds.
-pub const SKEW: Duration = Duration::from_secs(1);
-
 /// All that comparing and redacting need, for one generation of the configuration. Cheap to clone.
 #[derive(Clone)]
 pub struct Examination(Arc<Parts>);
@@ -97,7 +94,7 @@ impl Examination {
             rules: &rules,
             origins: &self.0.origins,
             other: leg,
-            skew: apart(pair.lag, &pair.legs, leg) + SKEW,
+            skew: apart(pair.lag, &pair.legs, leg),
             skip_headers: &self.0.skip,
             limits: Limits::default(),
             expired,
@@ -108,7 +105,9 @@ impl Examination {
 
 impl Examine for Examination {
     fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
-        self.examine(pair, leg, other, expired)
+        let mut findings = self.examine(pair, leg, other, expired);
+        self.0.redactor.groups(&mut findings.list);
+        findings
     }
 
     fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Exhibit> {

@@ -6,7 +6,7 @@ use crate::config::Checked;
 use crate::diff::RuleSet;
 use crate::limits;
 use crate::mirror::{Legs, Mirrors, Plan};
-use crate::model::{Leg, Limit};
+use crate::model::{FailureKind, Leg, Limit};
 use crate::proxy::Live;
 use crate::routes::RouteTable;
 use crate::upstream::{LegSettings, Upstream, UpstreamOptions};
@@ -128,8 +128,14 @@ impl Shared {
                     Leg::Candidate => "serving goes on, nothing is comparable",
                     Leg::Control => "serving and comparing go on, noise is not known",
                 };
+                let help = match failure.kind {
+                    FailureKind::Tls => {
+                        "`tls.ca` names whom to trust instead of the system's authorities, `tls.server_name` another name than the URL's"
+                    }
+                    _ => "inside a container `localhost` is the container itself",
+                };
                 told.push(format!(
-                    "{leg} {} cannot be reached ({}); {meanwhile}. help: inside a container `localhost` is the container itself",
+                    "{leg} {} cannot be reached ({}); {meanwhile}. help: {help}",
                     upstream.settings(),
                     failure.detail
                 ));

@@ -90,6 +90,7 @@ impl Shared {
             ("listen", before.listen == settings.listen),
             ("admin", before.admin == settings.admin),
             ("store", before.store == settings.store),
+            ("telemetry", before.telemetry == settings.telemetry),
         ] {
             if !same {
                 tracing::warn!("[{key}] has changed: that takes a restart");

@@ -1,5 +1,6 @@
 //! The arguments, as clap reads them.
 
+use crate::model::is_build_label;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -113,7 +114,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
     /// The candidate's build, where it does not name it itself.
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "LABEL", value_parser = build_label)]
     pub candidate_build: Option<String>,
 }
 
@@ -165,7 +166,7 @@ pub struct GateArgs {
     #[command(flatten)]
     pub source: Source,
     /// Judge this build only: while the newest epoch is another build's the verdict is inconclusive.
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "LABEL", value_parser = build_label)]
     pub candidate_build: Option<String>,
     /// Keep asking until it is decided or the time is up, e.g. 30m.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -298,4 +299,12 @@ pub struct StatusArgs {
 /// `500ms`, `30s`, `10m`, `2h`, `14d`.
 fn duration(text: &str) -> Result<Duration, String> {
     crate::config::words::duration(text)
+}
+
+fn build_label(text: &str) -> Result<String, String> {
+    match is_build_label(text) {
+        true => Ok(text.to_owned()),
+        false if text.is_empty() => Err("it is empty: is the variable that holds it set?".to_owned()),
+        false => Err("a label has at most 256 characters and no control characters".to_owned()),
+    }
 }

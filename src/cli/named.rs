@@ -45,9 +45,9 @@ impl Named {
         let (route, configured) = match (is_path, RouteTable::new(known_specs)) {
             (true, Ok(table)) => {
                 let found = table.resolve(&method, None, uri.path(), uri.query(), &HeaderMap::new());
-                // Rules may name a route by its template, which resolving would take for a path.
-                let route = found.configured.map(|_| found.name.to_string());
-                (route.unwrap_or_else(|| format!("{method} {place}")), found.configured)
+                // What stands for many paths is a name already.
+                let template = found.configured.is_none() && place.contains('{');
+                (if template { format!("{method} {place}") } else { found.name.to_string() }, found.configured)
             }
             _ => (format!("{method} {place}"), known),
         };

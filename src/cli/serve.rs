@@ -8,7 +8,7 @@ use crate::app::{App, Origin};
 use crate::config::{self, Checked, Flags};
 use crate::limits;
 use crate::shutdown::{Shutdown, Signal, Signals};
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 use serde_json::json;
 use std::path::Path;
 use tokio::sync::mpsc;
@@ -26,7 +26,7 @@ pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failu
     };
     let settings = config::load(args.config.as_deref(), &flags)
         .map_err(|e| Failure::drawn(e.render(Look::stderr(color).color)))?;
-    telemetry::init(&settings.telemetry)?;
+    telemetry::init(&settings.telemetry, Look::stderr(color).color)?;
     if let Err(error) = limits::raise_descriptors() {
         tracing::warn!(%error, "could not raise the limit on file descriptors");
     }
@@ -38,8 +38,19 @@ pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failu
         let mut signals = Signals::install()?;
         let (told, asked) = mpsc::channel(1);
         let app = App::build(settings.clone()).await?;
-        if !quiet {
-            say(&greeting(&app, &settings));
+        match settings.telemetry.format {
+            _ if quiet => {}
+            LogFormat::Text => say(&greeting(&app, &settings)),
+            // Whoever reads lines of JSON gets nothing else.
+            LogFormat::Json => tracing::info!(
+                proxy = app.listen_url(),
+                primary = %settings.primary,
+                candidate = %settings.candidate,
+                control = settings.control.as_ref().map(tracing::field::display),
+                admin = app.admin_url(),
+                evidence = %settings.store.path.display(),
+                "ready"
+            ),
         }
         let legs = 1 + usize::from(settings.control.is_some());
         let scarce = limits::warning(limits::descriptors(), settings.listen.max_connections, legs);

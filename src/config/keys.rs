@@ -145,8 +145,12 @@ const LISTEN: &[Key] = &[
     key("idle_timeout", Kind::Timeout, "between two requests on a connection"),
     key("drain_timeout", Kind::Duration, "for clients in flight when the proxy is told to stop"),
     key("max_connections", count(10_000_000), "client connections at once; beyond it they are turned away with 503"),
-    key("max_headers", count(10_000), "header fields of a request or answer"),
-    key("max_header_bytes", Kind::Size { min: 8192, max: 16 << 20 }, "bytes of a request's or answer's head"),
+    key("max_headers", count(10_000), "header fields of a request; answers may have 1024"),
+    key(
+        "max_header_bytes",
+        Kind::Size { min: 8192, max: 16 << 20 },
+        "bytes of a request's head; answers may have 256KiB",
+    ),
     key("max_streams", count(1_000_000), "HTTP/2 streams at once on a connection"),
 ];
 

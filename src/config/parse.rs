@@ -130,7 +130,9 @@ fn yaml(text: &str) -> Result<Table, Vec<Problem>> {
         Err(e) => {
             let span = e.location().and_then(|l| span(&l)).unwrap_or(0..0);
             let message = e.without_snippet().to_string();
-            let message = message.lines().next().unwrap_or_default().to_owned();
+            // What the library's options could do about it is nothing for who writes a file.
+            let message = message.lines().next().unwrap_or_default();
+            let message = message.split_once(", set ").map_or(message, |(what, _)| what);
             Err(vec![Problem::at(Place::Span(span), format!("this is not YAML: {message}"))])
         }
     }

@@ -59,6 +59,12 @@ impl<'a> Reader<'a> {
         self.layers.iter().filter_map(|layer| layer.get(name)).find(|node| !matches!(node.value, Value::Null))
     }
 
+    /// Whether a key is there and was taken, so that it can be held against another.
+    pub(super) fn is_taken(&self, name: &str) -> bool {
+        let refused = |node: &Node| self.problems.borrow().iter().any(|p| p.place == node.place);
+        self.node(name).is_some_and(|node| node.place == Place::Nowhere || !refused(node))
+    }
+
     /// The place to point at when the key is wrong together with another.
     pub(super) fn place(&self, name: &str) -> Place {
         self.node(name).map_or(Place::Nowhere, |n| n.place.clone())
@@ -117,14 +123,14 @@ impl<'a> Reader<'a> {
     pub(super) fn share(&self, name: &str) -> f64 {
         let open = matches!(self.kind(name), Kind::Fraction);
         self.get(name, 0.5, |n| {
-            let share = match &n.value {
-                Value::Text(t) => words::share(&t.value)?,
-                _ => number(n)?,
+            let (share, is_percentage) = match &n.value {
+                Value::Text(t) => (words::share(&t.value)?, t.value.ends_with('%')),
+                _ => (number(n)?, false),
             };
             let fits = if open { share > 0.0 && share < 1.0 } else { (0.0..=1.0).contains(&share) };
             match fits {
                 true => Ok(share),
-                false if share > 1.0 && share <= 100.0 => {
+                false if share > 1.0 && share <= 100.0 && !is_percentage => {
                     Err(format!("write {} or \"{share}%\"", (share * 1e10).round() / 1e12).into())
                 }
                 false => Err(Wrong::default()),

@@ -393,7 +393,7 @@ error: `min_duration` is longer than `max_duration`
   --> parallax.toml:12:16
    |
 12 | min_duration = "20d"
-   |                ^^^^^ 1728000s and 1209600s: no evidence would ever be enough
+   |                ^^^^^ 20d and 14d: no evidence would ever be enough
 6 errors in parallax.toml
 "#);
 }

@@ -9,7 +9,7 @@ use super::headers::HeaderComparison;
 use super::rules::{RouteRules, Scheme};
 use super::window::{self, Window};
 use super::{Finding, Findings, Tier, body, grpc};
-use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Outcome, StatusClass};
+use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Outcome, Reason, StatusClass};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, DATE};
 use http::{HeaderName, Method, StatusCode};
 use std::borrow::Cow;
@@ -270,19 +270,18 @@ fn status(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fin
         return owns;
     }
     if reasons_differ(primary, other) {
-        let text = |r: &Answer| r.reason.as_deref().map(|r| String::from_utf8_lossy(r).into_owned());
-        let (x, y) = (text(primary), text(other));
+        let (x, y) = (primary.reason.text(a), other.reason.text(b));
         let finding = Finding::new("status.reason", Tier::Info, "status").classes(a.as_str(), b.as_str());
-        let mut finding = finding.values(x.as_deref(), y.as_deref());
-        context.rules.cover(Scheme::Status, "", &mut finding, x.as_deref(), y.as_deref());
+        let mut finding = finding.values(Some(&x), Some(&y));
+        context.rules.cover(Scheme::Status, "", &mut finding, Some(&x), Some(&y));
         out.push(finding);
     }
     false
 }
 
-/// HTTP/2 has no phrase, and the usual one is not kept: only two that are there can differ.
+/// Only two that are there can differ.
 fn reasons_differ(a: &Answer, b: &Answer) -> bool {
-    matches!((&a.reason, &b.reason), (Some(x), Some(y)) if x != y)
+    a.reason != b.reason && a.reason != Reason::Absent && b.reason != Reason::Absent
 }
 
 fn has_no_body(status: StatusCode) -> bool {

@@ -87,7 +87,7 @@ fn message(body: &Value) -> Answer {
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     Answer {
         status: StatusCode::OK,
-        reason: None,
+        reason: Default::default(),
         headers,
         body: Captured::whole(vec![Bytes::from(body.to_string())], None),
         trailers: None,

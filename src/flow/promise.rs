@@ -147,7 +147,7 @@ mod tests {
         let limit = Limit::new(1 << 20);
         let answer = Answer {
             status: http::StatusCode::OK,
-            reason: None,
+            reason: Default::default(),
             headers: HeaderMap::new(),
             body: Captured::empty(),
             trailers: None,

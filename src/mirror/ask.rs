@@ -5,8 +5,8 @@ use super::overrun::{Beside, Reading, Stop};
 use super::window::Place;
 use crate::flow::{BodyOutcome, Question, Recorder, RequestBody};
 use crate::model::{
-    Answer, BodyEnd, Captured, Failure, FailureKind, Incomparable, Leg, LegRecord, Limit, Outcome, Stream, Timing,
-    is_read_only,
+    Answer, BodyEnd, Captured, Failure, FailureKind, Incomparable, Leg, LegRecord, Limit, Outcome, Reason, Stream,
+    Timing, is_read_only,
 };
 use crate::upstream::{Ask, Fault, LegBody, SendOptions, Upstream};
 use bytes::Bytes;
@@ -190,7 +190,7 @@ async fn collect(
     let Begun { answer, recorder } = begun.insert(Begun {
         answer: Answer {
             status: parts.status,
-            reason: body.reason().map(|reason| Arc::from(&reason[..])),
+            reason: Reason::new(parts.version, body.reason().map(|reason| &reason[..])),
             headers,
             body: Captured::empty(),
             trailers: None,

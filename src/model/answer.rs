@@ -1,8 +1,9 @@
 //! What was asked, and what a leg did with it: a response or a failure, frozen when it is known.
 
 use super::Captured;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,12 +34,41 @@ pub enum BodyEnd {
     Broken(Failure),
 }
 
+/// The phrase behind a status.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Reason {
+    /// HTTP/2 has none.
+    #[default]
+    Absent,
+    /// What the status is always followed by.
+    Usual,
+    Other(Arc<[u8]>),
+}
+
+impl Reason {
+    /// The phrase of a message of this version; `unusual` where it is not the usual one.
+    pub fn new(version: Version, unusual: Option<&[u8]>) -> Self {
+        match unusual {
+            Some(phrase) => Reason::Other(phrase.into()),
+            None if version <= Version::HTTP_11 => Reason::Usual,
+            None => Reason::Absent,
+        }
+    }
+
+    /// As people read it; the usual one where there is none.
+    pub fn text(&self, status: StatusCode) -> Cow<'_, str> {
+        match self {
+            Reason::Other(phrase) => String::from_utf8_lossy(phrase),
+            Reason::Usual | Reason::Absent => Cow::Borrowed(status.canonical_reason().unwrap_or_default()),
+        }
+    }
+}
+
 /// A response whose head arrived.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: StatusCode,
-    /// The reason phrase where it is not the usual one.
-    pub reason: Option<Arc<[u8]>>,
+    pub reason: Reason,
     pub headers: HeaderMap,
     pub body: Captured,
     pub trailers: Option<HeaderMap>,

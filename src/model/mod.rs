@@ -12,7 +12,7 @@ mod reasons;
 mod stream;
 mod time;
 
-pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, RequestHead, StatusClass, Timing};
+pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, Reason, RequestHead, StatusClass, Timing};
 pub use captured::Captured;
 pub use latencies::{BOUNDS, Latencies};
 pub use limit::{Limit, Permit};
@@ -50,6 +50,11 @@ impl std::fmt::Display for Leg {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Whether a text can be the label of a candidate's build.
+pub fn is_build_label(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control)
 }
 
 /// One value for each leg.

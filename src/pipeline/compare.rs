@@ -258,7 +258,7 @@ mod tests {
     fn pair(inbox: &Arc<Inbox>, limit: &Arc<Limit>, id: &str) -> Pair {
         let answer = Answer {
             status: http::StatusCode::OK,
-            reason: None,
+            reason: Default::default(),
             headers: Default::default(),
             body: Captured::empty(),
             trailers: None,

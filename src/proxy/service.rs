@@ -16,7 +16,7 @@ use crate::flow::{
 use crate::http1::Spelling;
 use crate::http1::head::declared_length;
 use crate::model::{
-    Answer, BodyEnd, Captured, Leg, LegRecord, Limit, RequestHead, StatusClass, Stream, Timestamp, Timing,
+    Answer, BodyEnd, Captured, Leg, LegRecord, Limit, Reason, RequestHead, StatusClass, Stream, Timestamp, Timing,
 };
 use crate::routes::{RouteMatch, RouteTable};
 use crate::upstream::{Ask, LegBody, LegTunnel, SendOptions, Sent, Upstream};
@@ -294,7 +294,7 @@ impl Gateway {
             return Response::from_parts(parts, body);
         }
         headers::strip_hop_by_hop(&mut parts.headers);
-        parts.version = Version::HTTP_11;
+        let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
         let watch = promise.map(|Promised { sender, head, mut recorder, passing }| {
             let endless = Stream::of(&parts.headers).is_some();
             if endless {
@@ -305,7 +305,7 @@ impl Gateway {
                 passing,
                 answer: Answer {
                     status: parts.status,
-                    reason: body.reason().map(|reason| Arc::from(&reason[..])),
+                    reason: Reason::new(version, body.reason().map(|reason| &reason[..])),
                     headers: HeaderMap::new(),
                     body: Captured::empty(),
                     trailers: None,

@@ -32,10 +32,7 @@ impl Redactor {
 
     /// An answer; its body should have no content coding any more where that could be removed.
     pub fn answer(&self, answer: &Answer) -> ExampleMessage {
-        let reason = match &answer.reason {
-            Some(reason) => String::from_utf8_lossy(reason).into_owned(),
-            None => answer.status.canonical_reason().unwrap_or_default().to_owned(),
-        };
+        let reason = answer.reason.text(answer.status);
         let mut start = format!("{} {}", answer.status.as_str(), self.text(&reason)).trim_end().to_owned();
         if let BodyEnd::Broken(failure) = &answer.end {
             let _ = write!(start, " (transport.{}: {})", failure.kind.as_str(), self.text(&failure.detail));

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName};
 use json::JsonPaths;
 use regex::Regex;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// `[redact]`, checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +55,12 @@ pub struct Redactor {
 const MAX_VALUE: usize = 4096;
 /// Header fields that are shown of one message.
 const MAX_FIELDS: usize = 256;
+
+/// The name of a member in a location: `.name` or `['odd name']`.
+static MEMBER: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "a constant pattern, compiled by a test")]
+    Regex::new(r"\.[^.\[\]]+|\['(?:[^'\\]|\\.)*'\]").expect("a valid pattern")
+});
 
 // === impl Redactor ===
 
@@ -126,6 +133,35 @@ impl Redactor {
             (name.as_str().to_owned(), cut(value, MAX_VALUE))
         };
         shown.map(show).collect()
+    }
+
+    /// Hides what patterns match where findings are grouped by it: names of members, which become any name, and the words
+    /// by which hunks of text are told apart. For findings as they were made, of every leg.
+    pub fn groups(&self, findings: &mut [Finding]) {
+        let matches = |text: &str| self.patterns.iter().any(|pattern| pattern.is_match(text));
+        if self.patterns.is_empty() {
+            return;
+        }
+        // All hunks of an exchange carry the words of the first one.
+        let hunk = |f: &Finding| &*f.kind == "text.hunk";
+        let shown = |f: &Finding| [&f.primary, &f.candidate].into_iter().flatten().any(|text| matches(text));
+        let words = |f: &Finding| matches(&f.primary_class) || matches(&f.candidate_class);
+        let hides = findings.iter().filter(|f| hunk(f)).any(|f| shown(f) || words(f));
+        for finding in findings {
+            if hides && hunk(finding) {
+                for class in [&mut finding.primary_class, &mut finding.candidate_class] {
+                    *class = self.tag(class.as_bytes()).into();
+                }
+            }
+            for place in [&mut finding.location, &mut finding.exact] {
+                if matches(place) {
+                    let any = |name: &regex::Captures<'_>| {
+                        if matches(&name[0]) { ".*".to_owned() } else { name[0].to_owned() }
+                    };
+                    *place = MEMBER.replace_all(place, any).into_owned().into();
+                }
+            }
+        }
     }
 
     /// Redacts the values of a finding by where it stands and by pattern, then cuts them to excerpts.

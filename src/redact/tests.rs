@@ -134,6 +134,43 @@ fn finding(exact: &str, primary: &str) -> Finding {
 }
 
 #[test]
+fn what_findings_are_grouped_by_hides_what_patterns_match() {
+    let place = |patterns: &[&str], location: &str| {
+        let mut all = [finding(location, "1")];
+        redactor(&[], patterns).groups(&mut all);
+        let [f] = all;
+        (f.location.to_string(), f.exact.to_string())
+    };
+    let mail = &["[a-z.]+@[a-z.]+"];
+    for (location, expected) in [
+        ("json:$.users['a.b@x.org'][*].n", "json:$.users.*[*].n"),
+        ("json:$.users['it\\'s a@x'].n", "json:$.users.*.n"),
+        ("json:$.users[*].mail", "json:$.users[*].mail"),
+        ("header:etag", "header:etag"),
+    ] {
+        assert_eq!(place(mail, location), (expected.to_owned(), expected.to_owned()), "{location}");
+    }
+    assert_eq!(place(&["s3cret"], "json:$.s3cret.a").0, "json:$.*.a");
+
+    let hunk = |class: &str, text: &str| Finding {
+        kind: "text.hunk".into(),
+        primary_class: class.into(),
+        candidate_class: "bye".into(),
+        ..finding("text", text)
+    };
+    let r = redactor(&[], mail);
+    let classes = |mut all: Vec<Finding>| {
+        r.groups(&mut all);
+        all.into_iter().map(|f| f.primary_class.to_string()).collect::<Vec<_>>()
+    };
+    let tag = r.tag(b"dear a@x.org");
+    assert_eq!(classes(vec![hunk("dear a@x.org", "dear a@x.org"), hunk("dear a@x.org", "b")]), [&*tag, &*tag]);
+    // Also what the class shows only the beginning of.
+    assert_eq!(classes(vec![hunk("dear a", "dear a@x.org")]), [r.tag(b"dear a")]);
+    assert_eq!(classes(vec![hunk("dear all", "dear all")]), ["dear all"]);
+}
+
+#[test]
 fn findings_are_redacted_by_where_they_stand() {
     let r = redactor(&["json:$.user.email", "json:$.items[*].key", "json:$..token", "json:$[*].pin"], &["p4ss"]);
     let tagged = |exact: &str, primary: &str| {
@@ -188,7 +225,14 @@ fn messages_are_text_and_bounded() {
     let answer = |body: &[u8]| {
         let body = Captured::whole(vec![Bytes::copy_from_slice(body)], None);
         let end = BodyEnd::Complete;
-        Answer { status: StatusCode::OK, reason: None, headers: HeaderMap::new(), body, trailers: None, end }
+        Answer {
+            status: StatusCode::OK,
+            reason: Default::default(),
+            headers: HeaderMap::new(),
+            body,
+            trailers: None,
+            end,
+        }
     };
     let long = r.answer(&answer(format!("{{\"pw\":\"x\",\"a\":\"{}\"}}", "é".repeat(20_000)).as_bytes()));
     assert_eq!((long.start.as_str(), long.body_bytes, long.binary), ("200 OK", 40_017, false));

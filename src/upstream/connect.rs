@@ -120,7 +120,7 @@ impl Connector {
         Ok(connected)
     }
 
-    async fn connect_by(&self, offer: Offer, deadline: Instant) -> Result<Connected, Trouble> {
+    pub(super) async fn connect_by(&self, offer: Offer, deadline: Instant) -> Result<Connected, Trouble> {
         let Some(open) = Open::enter(&self.open, self.options.max_connections) else {
             let max = self.options.max_connections.unwrap_or_default();
             return Err(Trouble::proxy(&format!("all {max} connections that this leg may have are in use")));
@@ -149,7 +149,7 @@ impl Connector {
     }
 
     /// Tries every address the name has, each with its share of the time that is left.
-    pub(super) async fn tcp(&self, deadline: Instant) -> Result<TcpStream, Trouble> {
+    async fn tcp(&self, deadline: Instant) -> Result<TcpStream, Trouble> {
         let all = self.settings.connect_timeout;
         let left = deadline.saturating_duration_since(Instant::now());
         let addresses = match timeout(left, self.lookup.addresses()).await {

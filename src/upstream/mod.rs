@@ -227,10 +227,10 @@ impl Upstream {
         self.shared.connector.took()
     }
 
-    /// One TCP connection, closed at once: whether anybody listens there.
+    /// One connection, closed at once: whether anybody listens there, and can be trusted.
     pub async fn check(&self) -> Result<(), Failure> {
         let deadline = tokio::time::Instant::now() + self.settings().connect_timeout;
-        self.shared.connector.tcp(deadline).await.map(drop).map_err(|trouble| trouble.failure)
+        self.shared.connector.connect_by(Offer::Any, deadline).await.map(drop).map_err(|trouble| trouble.failure)
     }
 
     /// Sends a request and waits for the head of its answer, within the leg's `connect_timeout` and, from the last byte of

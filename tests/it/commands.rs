@@ -26,6 +26,11 @@ fn gate_tells_by_its_exit_code() {
     let other = proxy.ask(&["gate", "--candidate-build", "next", "--format", "json"]);
     assert_eq!(other.status.code(), Some(3));
     assert!(text(&other.stdout).contains("other build"));
+    for command in ["gate", "serve"] {
+        let unset = parallax(&[command, "--candidate-build", ""]);
+        assert_eq!(unset.status.code(), Some(2));
+        assert!(text(&unset.stderr).contains("it is empty"), "{}", text(&unset.stderr));
+    }
     assert_eq!(proxy.admin("/api/v1/gate?as=status").0, 200);
     assert_eq!(proxy.admin("/api/v1/gate?as=rollback").0, 409);
 
@@ -161,7 +166,8 @@ fn diff_knows_what_was_asked_for() {
         "parallax.toml",
         "[primary]\nurl = \"http://old:1\"\n[candidate]\nurl = \"http://new:2\"\n\
          [[route]]\nname = \"orders\"\npath = \"/orders/{id}\"\n\
-         [[rule]]\nid = \"gone\"\non = \"orders\"\nat = \"header:x-a\"\nignore = true\n",
+         [[rule]]\nid = \"gone\"\non = \"orders\"\nat = \"header:x-a\"\nignore = true\n\
+         [[rule]]\nid = \"days\"\non = \"GET /days/{date}\"\nat = \"header:x-a\"\nignore = true\n",
     );
     let old = file("old", "HTTP/1.1 200 OK\r\nX-A: 1\r\nLink: <http://old:1/orders/8>; rel=next\r\n\r\n");
     let new = file("new", "HTTP/2 200 \r\nlink: </orders/8>; rel=next\r\n\r\n");
@@ -173,6 +179,8 @@ fn diff_knows_what_was_asked_for() {
         ("GET /orders/7?x=1", 0),
         ("GET /orders/{id}", 0),
         ("GET /users/7", 1),
+        ("GET /days/2026-03-01?x=1", 0),
+        ("/days/{date}", 0),
     ] {
         let output = diff(route);
         assert_eq!(output.status.code(), Some(code), "{route}: {}", text(&output.stdout));

@@ -21,21 +21,28 @@ fn one(primary: Vec<u8>, candidate: Vec<u8>, config: &str) -> serde_json::Value 
 #[test]
 fn content_codings_are_undone() {
     let plain = json(200, "{\"a\":1}");
-    let coded = answer(
-        "200 Whatever",
-        &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
-        &gzip(b"{\"a\":1}"),
-    );
+    let coded =
+        answer("200 OK", &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")], &gzip(b"{\"a\":1}"));
     let report = one(plain.clone(), coded, "");
     assert_eq!(report["totals"]["excused_reasons"]["representation"], 1, "{:#}", report["divergences"]);
-    let other = answer(
-        "200 Whatever",
-        &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
-        &gzip(b"{\"a\":2}"),
-    );
+    let other =
+        answer("200 OK", &[("Content-Type", "application/json"), ("Content-Encoding", "gzip")], &gzip(b"{\"a\":2}"));
     let report = one(plain, other, "");
     let kinds: Vec<_> = report["divergences"].as_array().unwrap().iter().map(|d| &d["kind"]).collect();
     assert!(kinds.contains(&&"json.value".into()), "{kinds:?}");
+}
+
+#[test]
+fn another_reason_phrase_is_told_and_does_not_count() {
+    let report = one(answer("200 OK", &[], b"hi"), answer("200 Fine", &[], b"hi"), "");
+    let found = &report["divergences"][0];
+    assert_eq!(
+        (&found["kind"], &found["location"], &found["counted"]),
+        (&"status.reason".into(), &"status".into(), &0.into())
+    );
+    assert_eq!(report["totals"]["excused_reasons"]["representation"], 1, "{:#}", report["totals"]);
+    let report = one(answer("200 OK", &[], b"hi"), answer("200 OK", &[], b"hi"), "");
+    assert_eq!(report["totals"]["matched"], 1, "{:#}", report["totals"]);
 }
 
 #[test]
@@ -61,6 +68,14 @@ fn noise_is_known_from_the_control_and_shape_legal() {
     proxy.get("/null");
     assert_eq!(proxy.settled(21)["totals"]["divergent"], 1, "an id that became null is no noise");
     assert!(control.seen().iter().all(|s| s.header("x-parallax-leg") == Some("control")));
+}
+
+#[test]
+fn a_tolerance_for_times_is_no_wider_than_written() {
+    let rule = "[[rule]]\nid = \"clock\"\nat = \"json:$.at\"\ntolerance = { time = \"2s\" }\n";
+    let at = |second: u8| json(200, &format!("{{\"at\":\"2026-01-01T00:00:0{second}Z\"}}"));
+    assert_eq!(one(at(1), at(3), rule)["totals"]["excused_reasons"]["rule"], 1);
+    assert_eq!(one(at(1), at(4), rule)["totals"]["divergent"], 1);
 }
 
 #[test]
@@ -128,6 +143,11 @@ fn secrets_are_never_shown() {
     proxy.send("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer s3cret-req\r\nCookie: k=s3cret-cookie\r\nConnection: close\r\n\r\n");
     let report = proxy.settled(1);
     assert_eq!(report["totals"]["divergent"], 1);
+    nothing_secret_in(&proxy, &report);
+}
+
+/// In the report and in all that is shown of its divergences.
+fn nothing_secret_in(proxy: &Proxy, report: &serde_json::Value) {
     let mut all = report.to_string();
     for divergence in report["divergences"].as_array().unwrap() {
         all.push_str(
@@ -136,6 +156,28 @@ fn secrets_are_never_shown() {
     }
     assert!(all.contains("redacted"), "{all}");
     assert!(!all.contains("s3cret"), "{all}");
+}
+
+#[test]
+fn patterns_hide_names_of_members_and_the_words_of_texts() {
+    let serving = |side: &'static str| {
+        Upstream::answering(move |seen| match seen.path() {
+            "/names" => json(200, &format!("{{\"of\":{{\"s3cret-ann\":\"{side}\"}}}}")),
+            _ => answer("200 OK", &[("Content-Type", "text/plain")], format!("dear s3cret-bob {side}").as_bytes()),
+        })
+    };
+    let (primary, candidate, control) = (serving("old"), serving("new"), serving("older"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url())
+        .config("[redact]\npatterns = [\"s3cret-[a-z]+\"]\n")
+        .args(&["--control", &control.url()])
+        .start();
+    proxy.get("/names");
+    proxy.get("/text");
+    let report = proxy.settled(2);
+    nothing_secret_in(&proxy, &report);
+    let places: Vec<_> =
+        report["divergences"].as_array().unwrap().iter().map(|d| d["location"].as_str().unwrap()).collect();
+    assert!(places.contains(&"json:$.of.*") && places.contains(&"text"), "{places:?}");
 }
 
 #[test]

@@ -206,7 +206,8 @@ pub fn answer(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
 }
 
 pub fn json(status: u16, body: &str) -> Vec<u8> {
-    answer(&format!("{status} Whatever"), &[("Content-Type", "application/json")], body.as_bytes())
+    let status = http::StatusCode::from_u16(status).unwrap();
+    answer(&status.to_string(), &[("Content-Type", "application/json")], body.as_bytes())
 }
 
 // === The proxy ===

@@ -74,10 +74,21 @@ pub(crate) struct Certificate {
 impl Certificate {
     /// For `localhost`, signed by itself.
     pub(crate) fn new() -> Self {
+        Self::made(rcgen::IsCa::NoCa, 4096)
+    }
+
+    /// The same, and an authority by its own words, as `openssl req -x509` makes them.
+    fn by_hand(last_year: i32) -> Self {
+        Self::made(rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained), last_year)
+    }
+
+    fn made(is_ca: rcgen::IsCa, last_year: i32) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        std::fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
-        std::fs::write(dir.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        (params.is_ca, params.not_after) = (is_ca, rcgen::date_time_ymd(last_year, 1, 1));
+        std::fs::write(dir.path().join("cert.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
         Self { dir }
     }
 
@@ -415,6 +426,9 @@ async fn a_certificate_that_does_not_fit_is_named() {
     let answer = |_: &Whole| Response::new(full("{}"));
     let primary = Server::start(Speaks::TlsHttp2, &certificate, answer).await;
     let (plain, not_tls) = (Upstream::json("{}"), Upstream::json("{}"));
+    let (by_hand, expired) = (Certificate::by_hand(4096), Certificate::by_hand(2020));
+    let own = Server::start(Speaks::TlsHttp1, &by_hand, answer).await;
+    let old = Server::start(Speaks::TlsHttp1, &expired, answer).await;
     let by_address = format!("https://127.0.0.1:{}", primary.address.port());
     let ca = |c: &Certificate| format!("tls.ca = {:?}\n", c.cert());
     for (url, tls, good) in [
@@ -423,6 +437,10 @@ async fn a_certificate_that_does_not_fit_is_named() {
         (by_address.clone(), format!("{}tls.server_name = \"localhost\"\n", ca(&certificate)), true),
         (primary.url(), format!("{}tls.server_name = \"elsewhere.example\"\n", ca(&certificate)), false),
         (primary.url(), ca(&other), false),
+        (own.url(), ca(&by_hand), true),
+        (own.url(), format!("{}tls.server_name = \"elsewhere.example\"\n", ca(&by_hand)), false),
+        (own.url(), ca(&other), false),
+        (old.url(), ca(&expired), false),
         (by_address, "tls.insecure = true\n".to_owned(), true),
         (not_tls.url().replace("http:", "https:"), "tls.insecure = true\n".to_owned(), false),
     ] {
@@ -437,6 +455,9 @@ async fn a_certificate_that_does_not_fit_is_named() {
         let why = reply.text().to_lowercase();
         assert!(why.contains("primary") && why.contains("tls"), "{what}: {why}");
         assert_eq!(proxy.settled(1)["totals"]["incomparable_reasons"]["primary_failed"], 1, "{what}");
+        // Why is told to who runs the proxy, and what to do about it.
+        let told = || proxy.log().contains("`tls.ca` names whom to trust");
+        crate::stopping::wait_for(told, &proxy);
         // The same leg as a candidate harms nobody and diverges.
         let proxy = Proxy::between(&plain.url(), &url).config(&format!("[candidate]\n{tls}")).start();
         assert_eq!(proxy.get("/x").status, 200);

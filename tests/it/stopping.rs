@@ -68,9 +68,13 @@ fn a_changed_file_is_taken_over_and_a_broken_one_refused() {
     wait_for(|| proxy.log().contains("configuration was reloaded"), &proxy);
     proxy.get("/3");
     assert_eq!(proxy.settled(3)["totals"]["not_mirrored"]["sampled_out"], 1);
+    // What takes a restart is said.
+    std::fs::write(&file, "[mirror]\nsample = 0\n[telemetry]\nlog.level = \"debug\"\n").unwrap();
+    proxy.signal("-HUP");
+    wait_for(|| proxy.log().contains("[telemetry] has changed: that takes a restart"), &proxy);
 }
 
-fn wait_for(holds: impl Fn() -> bool, proxy: &Proxy) {
+pub(crate) fn wait_for(holds: impl Fn() -> bool, proxy: &Proxy) {
     let end = std::time::Instant::now() + PATIENCE;
     while !holds() {
         assert!(std::time::Instant::now() < end, "{}", proxy.log());
@@ -158,4 +162,24 @@ fn a_reload_never_mirrors_what_no_route_allows() {
     }
     assert_eq!(proxy.settled(1000)["totals"]["not_mirrored"]["method"], 1000);
     assert!(candidate.seen().is_empty());
+}
+
+#[test]
+fn the_log_has_the_form_and_the_colour_that_were_asked_for() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let serve = || Proxy::between(&primary.url(), &candidate.url());
+    let reloaded = |proxy: &Proxy| {
+        proxy.signal("-HUP");
+        wait_for(|| proxy.log().contains("the configuration was reloaded"), proxy);
+        proxy.log()
+    };
+    // Every line of it, what is said at the start among them.
+    let proxy = serve().config("[telemetry]\nlog.format = \"json\"\n").start();
+    let log = reloaded(&proxy);
+    let lines: Vec<serde_json::Value> = log.lines().map(|l| serde_json::from_str(l).expect(l)).collect();
+    let ready = lines.iter().find(|l| l["message"] == "ready").unwrap();
+    assert_eq!(ready["proxy"], format!("http://{}", proxy.listen));
+
+    assert!(!reloaded(&serve().start()).contains('\u{1b}'));
+    assert!(reloaded(&serve().args(&["--color", "always"]).start()).contains('\u{1b}'));
 }

@@ -3,10 +3,10 @@
 //! Of several heads, as after `100 Continue` or redirects that were followed, the last one is the answer.
 
 use super::Failure;
-use crate::model::{self, Answer, BodyEnd, Captured, FailureKind};
+use crate::model::{self, Answer, BodyEnd, Captured, FailureKind, Reason};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Version};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path, content_type: Option<&str>, head_only: bool) -> 
         .map_err(|_| Failure::new(format!("`{}` is not a content type", content_type.escape_debug())))?;
     Ok(Answer {
         status: StatusCode::OK,
-        reason: None,
+        reason: Default::default(),
         headers: HeaderMap::from_iter([(CONTENT_TYPE, value)]),
         body: Captured::whole(vec![Bytes::from(bytes)], None),
         trailers: None,
@@ -76,23 +76,26 @@ fn parse(bytes: &[u8], head_only: bool) -> Result<Answer, String> {
         _ => (rest.to_vec(), None, BodyEnd::Complete),
     };
     crate::upstream::strip_hop_by_hop(&mut headers);
-    let reason =
-        (!reason.is_empty() && status.canonical_reason().map(str::as_bytes) != Some(reason)).then(|| reason.into());
     Ok(Answer { status, reason, headers, body: Captured::whole(vec![Bytes::from(body)], None), trailers, end })
 }
 
-type Head<'a> = (StatusCode, &'a [u8], HeaderMap);
+type Head = (StatusCode, Reason, HeaderMap);
 
 /// Status line and fields of any version of HTTP, and what follows them.
-fn head(bytes: &[u8]) -> Result<(Head<'_>, &[u8]), String> {
+fn head(bytes: &[u8]) -> Result<(Head, &[u8]), String> {
     let line_end = memchr::memchr(b'\n', bytes).ok_or("it is not an HTTP message: its first line does not end")?;
     let (line, rest) = bytes.split_at(line_end + 1);
     let mut words = line.trim_ascii_end().splitn(3, |b| *b == b' ');
-    if !words.next().is_some_and(|version| version.starts_with(b"HTTP/")) {
-        return Err("it is not an HTTP message: it does not begin with HTTP/".into());
-    }
+    let version = match words.next().and_then(|version| version.strip_prefix(b"HTTP/")) {
+        Some(version) if version.starts_with(b"1") => Version::HTTP_11,
+        Some(_) => Version::HTTP_2,
+        None => return Err("it is not an HTTP message: it does not begin with HTTP/".into()),
+    };
     let status = words.next().and_then(|code| StatusCode::from_bytes(code).ok()).ok_or("its status is not one")?;
-    let reason = words.next().unwrap_or_default();
+    let phrase = words.next().unwrap_or_default();
+    let unusual = (status.canonical_reason().map(str::as_bytes) != Some(phrase)).then_some(phrase);
+    // A phrase behind HTTP/2 was made up by whoever stored it.
+    let reason = Reason::new(version, unusual.filter(|_| version == Version::HTTP_11));
     let (headers, rest) = fields(rest)?.ok_or("its head does not end")?;
     Ok(((status, reason, headers), rest))
 }
@@ -164,7 +167,10 @@ mod tests {
                     BodyEnd::Broken(failure) => format!(" broken: {}", failure.detail),
                     other => format!(" {other:?}"),
                 };
-                let reason = answer.reason.as_deref().map(|r| format!(" {}", r.escape_ascii())).unwrap_or_default();
+                let reason = match &answer.reason {
+                    Reason::Absent => "",
+                    _ => &format!(" {}", answer.reason.text(answer.status)),
+                };
                 let trailers = answer.trailers.map(|t| format!(" {t:?}")).unwrap_or_default();
                 let body = answer.body.contiguous().unwrap().into_owned();
                 format!("{}{reason} {:?}{trailers}{end}", answer.status.as_u16(), String::from_utf8_lossy(&body))
@@ -175,26 +181,26 @@ mod tests {
     #[test]
     fn messages_as_tools_store_them() {
         for (stored, expected) in [
-            ("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi", r#"200 "hi""#),
+            ("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi", r#"200 OK "hi""#),
             ("HTTP/1.1 200 Fine\nA: b\n\nhi", r#"200 Fine "hi""#),
             ("HTTP/2 404 \r\nx-a: 1\r\n\r\nno", r#"404 "no""#),
             ("HTTP/3 200\r\n\r\n", r#"200 """#),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", r#"200 "hi""#),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhi there", r#"200 "hi there""#),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", r#"200 OK "hi""#),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhi there", r#"200 OK "hi there""#),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n",
-                r#"200 "hi" {"x-sum": "7"}"#,
+                r#"200 OK "hi" {"x-sum": "7"}"#,
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n9\r\nth",
-                r#"200 "hi" broken: 2 bytes, and no last chunk"#,
+                r#"200 OK "hi" broken: 2 bytes, and no last chunk"#,
             ),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", r#"200 "hi" broken: 2 of 9 bytes"#),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", r#"200 OK "hi" broken: 2 of 9 bytes"#),
             // What is more than was declared is kept, but for the end of the last line.
-            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi\n", r#"200 "hi""#),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi there", r#"200 "hi there""#),
-            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", r#"304 """#),
-            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nA: b\r\n\r\nhi", r#"201 "hi""#),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi\n", r#"200 OK "hi""#),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi there", r#"200 OK "hi there""#),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", r#"304 Not Modified """#),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nA: b\r\n\r\nhi", r#"201 Created "hi""#),
             ("HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 5\r\n\r\nHTTP/2 200 \r\n\r\nhi", r#"200 "hi""#),
             ("{\"a\":1}", "it is not an HTTP message: its first line does not end"),
             ("{\n}", "it is not an HTTP message: it does not begin with HTTP/"),

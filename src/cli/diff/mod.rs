@@ -61,7 +61,7 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
         rules: &rules,
         origins: &origins,
         other: Leg::Candidate,
-        skew: Duration::from_secs(1),
+        skew: Duration::ZERO,
         skip_headers: &[build_header],
         limits: Limits::default(),
         expired: &|| started.elapsed() > TIME_BUDGET,

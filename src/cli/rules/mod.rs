@@ -59,7 +59,7 @@ fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
             rules: &rules,
             origins: &origins,
             other: Leg::Candidate,
-            skew: app::SKEW,
+            skew: Duration::ZERO,
             skip_headers: &skip,
             limits: Limits::default(),
             expired: &|| started.elapsed() > TIME_BUDGET,

@@ -1,7 +1,7 @@
 //! A stored exchange made into answers again, as far as what was stored allows.
 
 use crate::evidence::{Example, ExampleMessage};
-use crate::model::{Answer, BodyEnd, Captured, RequestHead};
+use crate::model::{Answer, BodyEnd, Captured, Reason, RequestHead};
 use crate::redact;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -51,8 +51,11 @@ fn answer(message: &ExampleMessage) -> Result<Answer, Why> {
     }
     let (status, reason) = message.start.split_once(' ').unwrap_or((&message.start, ""));
     let status: StatusCode = status.parse().map_err(|_| Why::Unreadable)?;
-    let usual = status.canonical_reason().is_some_and(|usual| usual == reason);
-    let reason = (!usual && !reason.is_empty()).then(|| Arc::from(reason.as_bytes()));
+    // Whether there was none or the usual one is not kept.
+    let reason = match status.canonical_reason().unwrap_or_default() {
+        usual if usual == reason => Reason::Usual,
+        _ => Reason::Other(reason.as_bytes().into()),
+    };
     let (mut headers, trailers) = fields(&message.headers)?;
     // The body was stored without its coding, and its length is what it is.
     for name in [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING] {
@@ -114,8 +117,8 @@ mod tests {
         let Rebuilt::Whole(whole) = of(message("200 OK", "{}"), message("418 teapot", "{\"a\":1}")) else { panic!() };
         let (request, primary, candidate) = *whole;
         assert_eq!((request.method, request.uri.path()), (Method::GET, "/a"));
-        assert_eq!((primary.status, primary.reason, primary.headers.len()), (StatusCode::OK, None, 1));
-        assert_eq!(candidate.reason.as_deref(), Some(&b"teapot"[..]));
+        assert_eq!((primary.status, primary.reason, primary.headers.len()), (StatusCode::OK, Reason::Usual, 1));
+        assert_eq!(candidate.reason, Reason::Other(b"teapot"[..].into()));
         assert_eq!(candidate.body.len(), 7);
     }
 

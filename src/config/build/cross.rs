@@ -19,7 +19,7 @@ pub(super) fn check(sources: &Sources<'_>, mut checked: Checked) -> Checked {
 }
 
 fn legs(sources: &Sources<'_>, checked: &Checked) {
-    let given = |leg: &str| sources.own(leg).node("url").is_some();
+    let given = |leg: &str| sources.own(leg).is_taken("url");
     if given("primary") && given("candidate") && same(&checked.primary, &checked.candidate) {
         let url = full(&checked.primary);
         let message = format!("primary and candidate are both {url}: every comparison would match");

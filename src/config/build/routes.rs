@@ -5,7 +5,7 @@ use super::legs::header_name;
 use super::sides::as_usize;
 use crate::config::checked::Route;
 use crate::config::keys::Section;
-use crate::config::node::{Place, Table, Value};
+use crate::config::node::{Node, Place, Table, Value};
 use crate::config::problem::Problem;
 use crate::config::read::{Problems, Reader, Wrong, text};
 use crate::config::words;
@@ -62,11 +62,14 @@ pub(super) fn gate(reader: &Reader<'_>) -> GateSettings {
     }
     let min_duration = reader.duration("min_duration");
     let max_duration = reader.duration("max_duration");
-    if min_duration > max_duration {
+    let is_taken = reader.is_taken("min_duration") && reader.is_taken("max_duration");
+    if is_taken && min_duration > max_duration {
         let place = [reader.place("min_duration"), reader.place("max_duration")];
         let place = place.into_iter().find(|p| *p != Place::Nowhere).unwrap_or(Place::Nowhere);
         let problem = Problem::at(place, "`min_duration` is longer than `max_duration`");
-        reader.note(problem.label(format!("{min_duration:?} and {max_duration:?}: no evidence would ever be enough")));
+        let written = |name| reader.node(name).and_then(Node::as_text).unwrap_or_default();
+        let (min, max) = (written("min_duration"), written("max_duration"));
+        reader.note(problem.label(format!("{min} and {max}: no evidence would ever be enough")));
     }
     GateSettings {
         criteria: Criterion::ALL.into_iter().filter(|c| criteria.iter().any(|name| name == c.as_str())).collect(),

@@ -152,8 +152,12 @@ pub(super) fn telemetry(sources: &Sources<'_>) -> TelemetrySettings {
         format: if log.choice("format") == "json" { LogFormat::Json } else { LogFormat::Text },
         level: log.get("level", "info".to_owned(), |n| {
             let filter = text(n)?;
+            // A misspelt level would be taken for the one module that logs.
+            let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+            let are_levels =
+                filter.split(',').map(str::trim).all(|p| !p.is_empty() && (p.contains(['=', '[']) || is_level(p)));
             match filter.parse::<tracing_subscriber::EnvFilter>() {
-                Ok(_) if !filter.trim().is_empty() => Ok(filter.to_owned()),
+                Ok(_) if are_levels => Ok(filter.to_owned()),
                 _ => Err("write error, warn, info, debug or trace, or a filter such as \"info,parallax=debug\"".into()),
             }
         }),

@@ -44,6 +44,8 @@ fn one_message_for_each_mistake() {
             "[control]\nurl = \"http://127.0.0.1:9900\"",
             "control http://127.0.0.1:9900 is the proxy's own admin interface",
         ),
+        // What was refused is held against nothing.
+        ("[control]\nurl = \"ftp://a\"", "`control.url` must be a URL such as \"http://localhost:9001\""),
         ("[candidate]\ntls.server_name = \"a b\"", "`candidate.tls.server_name` must be a host name"),
         ("[candidate]\nbuild_header = \"a b\"", "`candidate.build_header` must be a header name"),
         (
@@ -105,14 +107,37 @@ fn one_message_for_each_mistake() {
         ),
         ("[gate]\nlatency.ratio = nan", "`gate.latency.ratio` must be a number of at least 1"),
         ("[gate]\nmin_duration = \"15d\"", "`min_duration` is longer than `max_duration`"),
+        ("[gate]\nmax_duration = \"0s\"", "`gate.max_duration` must be a duration longer than zero"),
         ("[rollout]\nphases = [1]", "rollout phases are not built yet"),
         ("[telemetry]\nlog.level = \"a=b=c\"", "`telemetry.log.level` must be a log level or filter"),
+        ("[telemetry]\nlog.level = \"debgu\"", "`telemetry.log.level` must be a log level or filter"),
+        ("[telemetry]\nlog.level = \"\"", "`telemetry.log.level` must be a log level or filter"),
+        ("[telemetry]\nlog.level = \"warn,parallax::proxy=debug\"", ""),
         ("[telemetry]\notlp.endpoint = \"x\"", "traces by OTLP are not built yet"),
         ("[store]\npath = \"${NOPE}\"", "the environment variable NOPE is not set"),
         ("[store]\npath = \"a\"\npath = \"b\"", "this is not TOML: duplicate key"),
     ] {
         assert_eq!(messages(text).join("|"), want, "{text}");
     }
+}
+
+#[test]
+fn urls_that_were_refused_are_not_taken_for_the_same() {
+    let flags = Flags { primary: Some("ftp://a".into()), candidate: Some("b".into()), ..Flags::default() };
+    let error = read_as("", Notation::Toml, &flags).unwrap_err();
+    let messages: Vec<_> = error.problems().iter().map(|p| p.message.as_str()).collect();
+    let url = |flag: &str| format!("`{flag}` must be a URL such as \"http://localhost:9001\"");
+    assert_eq!(messages, [url("--primary"), url("--candidate")]);
+}
+
+#[test]
+fn a_share_above_all_is_not_helped_to_a_hundredth() {
+    let hint = |text: &str| {
+        let text = format!("[mirror]\nsample = {text}\n");
+        read_as(&text, Notation::Toml, &urls()).unwrap_err().problems()[0].label.clone()
+    };
+    assert_eq!(hint("10").as_deref(), Some("write 0.1 or \"10%\""));
+    assert_eq!(hint("\"110%\""), None);
 }
 
 #[test]

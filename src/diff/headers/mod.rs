@@ -197,10 +197,11 @@ impl HeaderComparison<'_> {
         }
     }
 
-    /// Seconds by which two instants may be apart because the legs were not asked at the same time.
+    /// Seconds by which two instants may be apart because the legs were not asked at the same time, by clocks that are
+    /// read and written in seconds.
     fn slack(&self) -> i64 {
         let skew = self.context.map(|c| c.skew.as_secs()).unwrap_or_default();
-        i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(1)
+        i64::try_from(skew).unwrap_or(i64::MAX).saturating_add(2)
     }
 
     fn skips(&self, name: &HeaderName) -> bool {

@@ -6,6 +6,7 @@ use super::super::spec::{Align, Ignore};
 use super::super::value::rules::Props;
 use super::align::{self, Pairs};
 use super::key::{self, Key};
+use super::near::Nearness;
 use super::ruled::At;
 use super::rules::State;
 use super::tree::{Tree, Type};
@@ -25,9 +26,9 @@ const NAME: u64 = 3000;
 type Step = Result<(), Spent>;
 
 /// The elements of both arrays that have to be paired, and the hashes they are aligned by.
-struct Elements {
-    p: Vec<At>,
-    c: Vec<At>,
+pub(super) struct Elements {
+    pub p: Vec<At>,
+    pub c: Vec<At>,
     p_hashes: Vec<u128>,
     c_hashes: Vec<u128>,
     /// How many stand before these, the same on both sides.
@@ -201,7 +202,9 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
         self.budget.tick(left.len() * right.len())?;
         let ours = self.traits(true, left.iter().filter_map(|i| e.p.get(*i)))?;
         let theirs = self.traits(false, right.iter().filter_map(|j| e.c.get(*j)))?;
+        let near = Nearness::new(self, e, left, right)?;
         let score = |i: usize, j: usize| match (ours.get(i), theirs.get(j)) {
+            _ if near.get(i, j) => 1.0,
             (Some(x), Some(y)) => x.similarity(y),
             _ => 0.0,
         };
@@ -251,22 +254,30 @@ impl<'w, 'a> Walk<'w, 'a, '_> {
     }
 
     fn unordered(&mut self, at: (usize, usize), e: &Elements, set: bool, rule: Option<&Arc<str>>) -> Step {
-        let pairs = align::occurrences(&e.p_hashes, &e.c_hashes);
+        let mut pairs = align::occurrences(&e.p_hashes, &e.c_hashes);
         let p_all: HashSet<u128> = e.p_hashes.iter().copied().collect();
         let c_all: HashSet<u128> = e.c_hashes.iter().copied().collect();
         let known = |hash: Option<&u128>, other: &HashSet<u128>| set && hash.is_some_and(|h| other.contains(h));
         let (p_taken, c_taken): (HashSet<usize>, HashSet<usize>) = pairs.iter().copied().unzip();
-        let left: Vec<usize> =
+        let mut left: Vec<usize> =
             (0..e.p.len()).filter(|i| !p_taken.contains(i) && !known(e.p_hashes.get(*i), &c_all)).collect();
-        let right: Vec<usize> =
+        let mut right: Vec<usize> =
             (0..e.c.len()).filter(|j| !c_taken.contains(j) && !known(e.c_hashes.get(*j), &p_all)).collect();
         let repeated = left.len() + p_taken.len() < e.p.len() || right.len() + c_taken.len() < e.c.len();
+        // Positions mean nothing here: what is too much to be compared for likeness stays without partner.
+        let many = left.len() > MAX_SIMILAR || right.len() > MAX_SIMILAR;
+        if !many {
+            let near = Nearness::new(self, e, &left, &right)?.pairs();
+            pairs.extend(near.iter().filter_map(|(x, y)| Some((*left.get(*x)?, *right.get(*y)?))));
+            pairs.sort_unstable();
+            let (p_near, c_near): (HashSet<usize>, HashSet<usize>) = near.into_iter().unzip();
+            left = (0..).zip(left).filter(|(x, _)| !p_near.contains(x)).map(|(_, i)| i).collect();
+            right = (0..).zip(right).filter(|(y, _)| !c_near.contains(y)).map(|(_, j)| j).collect();
+        }
         if repeated || !pairs.is_sorted_by_key(|(_, j)| *j) {
             self.two("json.order", Tier::Order, at, None, rule.cloned());
         }
         self.pairs(e, &pairs)?;
-        // Positions mean nothing here: what is too much to be compared for likeness stays without partner.
-        let many = left.len() > MAX_SIMILAR || right.len() > MAX_SIMILAR;
         let alike = if many { Pairs::new() } else { self.alike(e, &left, &right)? };
         self.paired(e, &left, &right, &alike)
     }

@@ -12,6 +12,7 @@ mod emit;
 mod key;
 mod lockstep;
 mod members;
+mod near;
 mod ruled;
 mod rules;
 mod scalars;

@@ -7,10 +7,14 @@ use super::super::spec::Ignore;
 use super::super::value::rules::Props;
 use super::rules::{DEAD, State, Unordered, Walker, unordered};
 use super::tree::{Scratch, Tree, Type};
+use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Seed of what stands for a value that rules let be anything.
 const ANYTHING: u64 = 1000;
+
+/// Seed of what stands for several values that rules take for the same.
+const STAND_IN: u64 = 2000;
 
 /// A value of one document, and the rules that hold for it.
 #[derive(Debug, Clone, Copy)]
@@ -101,8 +105,10 @@ impl Ruled {
     ) -> Result<u128, Spent> {
         let kind = tree.nodes[node].kind;
         let renamed = props.is_some_and(|p| p.shape.is_some() || p.bijection.is_some());
+        let stand_in = props.and_then(|p| p.stand_in(tree.scalar(node, &mut Cow::Borrowed(&[]))));
         Ok(match (kind, props.and_then(unordered)) {
             (Type::String | Type::Number, _) if renamed => xxh3_128_with_seed(b"", ANYTHING + kind.seed()),
+            _ if let Some(stand_in) = stand_in => xxh3_128_with_seed(&stand_in, STAND_IN),
             (Type::Array, Some(unordered)) => {
                 let mut own: Vec<u128> = tree.children(node).map(|c| self.hashes[c]).collect();
                 own.sort_unstable();

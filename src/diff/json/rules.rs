@@ -113,6 +113,10 @@ impl JsonRules {
         self.props().any(|p| p.bijection.is_some())
     }
 
+    pub(super) fn has_tolerance(&self) -> bool {
+        self.props().any(|p| p.tolerance.is_some())
+    }
+
     pub(super) fn auto(&self) -> Option<&AutoKeys> {
         self.auto.as_ref()
     }

@@ -2,6 +2,7 @@
 
 mod keys;
 mod laws;
+mod pairing;
 mod values;
 mod work;
 

@@ -52,7 +52,7 @@ pub struct RuleInfo {
 
 /// What comparing means: evidence of another version is not gone on with. To be changed when answers that were found alike
 /// are not any more, or the other way round.
-const SEMANTICS: &str = "v2";
+const SEMANTICS: &str = "v3";
 
 /// All rules of a configuration, compiled.
 #[derive(Debug)]
@@ -285,7 +285,8 @@ impl RouteRules {
         candidate: Option<&str>,
     ) {
         if finding.cover.is_none() {
-            finding.cover = plain::covering(self.at(scheme, name), &finding.kind, primary, candidate).map(Cover::Rule);
+            let aspect = plain::aspect(scheme, finding);
+            finding.cover = plain::covering(self.at(scheme, name), aspect, primary, candidate).map(Cover::Rule);
         }
     }
 }

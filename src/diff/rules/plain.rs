@@ -1,6 +1,7 @@
 //! What a rule says about anything but JSON and XML: statuses, header and cookie values, trailers, text, whole bodies.
 
 use super::Scheme;
+use crate::diff::Finding;
 use crate::diff::spec::{Ignore, RuleSpec, Tolerance};
 use crate::diff::value::ShapeTest;
 use crate::diff::value::number::{self, Decimal};
@@ -37,7 +38,7 @@ enum Member {
 /// The first of the rules' properties that excuses the difference, each property taken from its most specific rule.
 pub(super) fn covering<'a>(
     rules: impl Iterator<Item = &'a PlainRule>,
-    kind: &str,
+    aspect: Ignore,
     primary: Option<&str>,
     candidate: Option<&str>,
 ) -> Option<Arc<str>> {
@@ -45,11 +46,28 @@ pub(super) fn covering<'a>(
     let by = |has: fn(&PlainRule) -> bool, holds: &dyn Fn(&PlainRule) -> bool| {
         rules.iter().find(|r| has(r)).filter(|r| holds(r)).map(|r| r.id.clone())
     };
-    by(|r| r.ignore.is_some(), &|r| r.ignores(kind))
+    by(|r| r.ignore.is_some(), &|r| r.ignores(aspect))
         .or_else(|| by(|r| !r.same.is_empty(), &|r| r.means_the_same(primary, candidate)))
         .or_else(|| by(|r| r.shape.is_some(), &|r| r.fits(primary, candidate)))
         .or_else(|| by(|r| r.mask.is_some(), &|r| r.same_masked(primary, candidate)))
         .or_else(|| by(|r| r.is_numeric(), &|r| r.near(primary, candidate)))
+}
+
+/// What a finding is about: something that one side lacks, an order, or another value. Of what is inside a body the classes
+/// tell who lacks it.
+pub(super) fn aspect(scheme: Scheme, finding: &Finding) -> Ignore {
+    let (kind, inside) = (&*finding.kind, scheme == Scheme::Body);
+    if kind.ends_with("order") || kind.ends_with(".moved") {
+        Ignore::Order
+    } else if kind.ends_with(".missing")
+        || inside && (&*finding.candidate_class == "missing" || kind == "stream.ended_early")
+    {
+        Ignore::Missing
+    } else if kind.ends_with(".extra") || inside && &*finding.primary_class == "missing" {
+        Ignore::Extra
+    } else {
+        Ignore::Value
+    }
 }
 
 /// Whether the rule says anything.
@@ -114,15 +132,8 @@ impl PlainRule {
         })
     }
 
-    fn ignores(&self, kind: &str) -> bool {
-        match self.ignore {
-            Some(Ignore::All) => true,
-            Some(Ignore::Missing) => kind.ends_with(".missing"),
-            Some(Ignore::Extra) => kind.ends_with(".extra"),
-            Some(Ignore::Order) => kind.ends_with(".order"),
-            Some(Ignore::Value) => ![".missing", ".extra", ".order"].iter().any(|end| kind.ends_with(end)),
-            None => false,
-        }
+    fn ignores(&self, aspect: Ignore) -> bool {
+        self.ignore == Some(Ignore::All) || self.ignore == Some(aspect)
     }
 
     fn means_the_same(&self, primary: Option<&str>, candidate: Option<&str>) -> bool {
@@ -235,8 +246,8 @@ fn check_ignore(spec: &RuleSpec, scheme: Scheme, ignore: Ignore, faults: &mut Ve
     let named = matches!(scheme, Scheme::Header | Scheme::Cookie | Scheme::Trailer);
     let sensible = match ignore {
         Ignore::All | Ignore::Value => true,
-        Ignore::Missing | Ignore::Extra => named,
-        Ignore::Order => scheme == Scheme::Text,
+        Ignore::Missing | Ignore::Extra => named || scheme == Scheme::Body,
+        Ignore::Order => matches!(scheme, Scheme::Text | Scheme::Body),
     };
     if !sensible {
         let word = match ignore {

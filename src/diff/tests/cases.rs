@@ -57,7 +57,11 @@ fn status_owns_what_follows() {
         "status.class @ status break\n(header.missing @ header:x-a value)\n(ctype.type @ header:content-type value)\n(text.hunk @ text value)",
     );
     check("200 FOUND", "200 Found", "status.reason @ status info");
+    check("200 OK", "200 Fine", "status.reason @ status info");
+    check("200 OK", "200 ", "status.reason @ status info");
+    // Over HTTP/2 there is none.
     check("200 FOUND", "200", "");
+    check("200", "200 OK", "");
 }
 
 #[test]

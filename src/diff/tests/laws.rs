@@ -106,7 +106,7 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         }
         Answer {
             status: StatusCode::from_u16(status).unwrap(),
-            reason: None,
+            reason: Default::default(),
             headers,
             body: captured(&body),
             trailers: trailer.map(|(n, v)| fields_of(n, v)),

@@ -10,7 +10,7 @@ mod rules;
 mod streams;
 
 use super::*;
-use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead};
+use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, Reason, RequestHead};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use std::collections::BTreeSet;
@@ -54,7 +54,7 @@ impl Asked {
             rules: &self.rules,
             origins: &self.origins,
             other: Leg::Candidate,
-            skew: Duration::from_secs(1),
+            skew: Duration::ZERO,
             skip_headers: &self.skip,
             limits: self.limits,
             expired,
@@ -74,7 +74,8 @@ pub(super) fn answer(text: &str) -> Answer {
     let (status, reason) = start.split_once(' ').map_or((start, None), |(s, r)| (s, Some(r)));
     Answer {
         status: status.parse().unwrap(),
-        reason: reason.map(|r| r.as_bytes().into()),
+        reason: reason
+            .map_or(Reason::Absent, |r| if r == "OK" { Reason::Usual } else { Reason::Other(r.as_bytes().into()) }),
         headers: fields(lines),
         body: captured(body.as_bytes()),
         trailers: trailers.map(fields),

@@ -236,3 +236,31 @@ fn a_failure_can_be_excused() {
     let found = compare(&context, &answer("200"), &Outcome::Failed(failed(FailureKind::Timeout)));
     assert_eq!(told(&found), "transport.timeout @ transport break by r");
 }
+
+#[test]
+fn what_is_ignored_of_a_body() {
+    let stream = |events: &[u8]| {
+        let events: String = events.iter().map(|n| format!("{{\"n\":{n}}}\n")).collect();
+        format!("200\ncontent-type: application/x-ndjson\n\n{events}")
+    };
+    let json = |body: &str| format!("200\ncontent-type: application/json\n\n{body}");
+    let xml = |body: &str| format!("200\ncontent-type: text/xml\n\n{body}");
+    let (order, missing, extra, value) = (Ignore::Order, Ignore::Missing, Ignore::Extra, Ignore::Value);
+    for (primary, candidate, kind, aspect) in [
+        (stream(&[1, 2]), stream(&[2, 1]), "stream.event_order @ body order", order),
+        (stream(&[1, 2, 3]), stream(&[1, 3]), "stream.event_missing @ body value", missing),
+        (stream(&[1, 2, 3]), stream(&[1]), "stream.ended_early @ body break", missing),
+        (stream(&[1, 3]), stream(&[1, 2, 3]), "stream.event_extra @ body value", extra),
+        (stream(&[1, 2, 3]), stream(&[1, 7, 3]), "json.value @ json:$[*].n value", value),
+        (json("[1,2]"), json("[2,1]"), "json.order @ json:$ order", order),
+        (json("[1,2]"), json("[1]"), "json.item_missing @ json:$[*] value", missing),
+        (json("{}"), json("{\"a\":1}"), "json.extra @ json:$.a value", extra),
+        (json("{\"a\":null}"), json("{}"), "json.null_vs_missing @ json:$.a value", missing),
+        (xml("<a><b/></a>"), xml("<a/>"), "xml.element @ xml:/a/b value", missing),
+    ] {
+        for ignored in [order, missing, extra, value] {
+            let expected = if ignored == aspect { format!("{kind} by r") } else { kind.to_owned() };
+            check_ruled(&[ignoring("r", "body", ignored)], &primary, &candidate, &expected);
+        }
+    }
+}

@@ -165,6 +165,23 @@ impl Props {
         self.ignore.as_ref().filter(|i| i.is == Ignore::All || aspects.contains(&i.is)).map(|i| &i.id)
     }
 
+    /// What stands for a value among all that these rules take for the same; `None` where it stands for itself.
+    pub fn stand_in(&self, value: Scalar<'_>) -> Option<Vec<u8>> {
+        let group = self.same.as_ref().and_then(|same| same.is.iter().position(|g| g.iter().any(|m| m.is(value))));
+        if let Some(group) = group {
+            return Some(format!("same {group}").into_bytes());
+        }
+        let text = text_of(&value)?;
+        let kind = if matches!(value, Scalar::Number(_)) { "number" } else { "text" };
+        if let Some(Ruled { is: (regex, with), .. }) = &self.mask {
+            return Some(format!("mask {kind} {}", regex.replace_all(&text, &**with)).into_bytes());
+        }
+        let number = self.numeric_string.as_ref().and_then(|_| Decimal::parse(&text))?;
+        let mut canonical = format!("value {kind} ").into_bytes();
+        number.canonical(&mut canonical);
+        Some(canonical)
+    }
+
     /// The rule that excuses two different values, one of which may be missing.
     pub fn excuses_values(
         &self,
@@ -327,7 +344,8 @@ fn near_in_time(p: &str, c: &str, tolerance: &Tolerance, skew: Duration) -> bool
         // The clocks have no part in how long something takes.
         return a.abs_diff(b) <= bound.as_nanos();
     }
-    let (Some(a), Some(b)) = (time::instant(p), time::instant(c)) else { return false };
+    let read = |of: fn(&str) -> Option<i128>| Some((of(p)?, of(c)?));
+    let Some((a, b)) = read(time::instant).or_else(|| read(time::local)) else { return false };
     let bound = bound.saturating_add(skew).as_nanos();
     a.abs_diff(b) <= bound
 }
@@ -392,6 +410,16 @@ mod tests {
         assert!(
             props.excuses_values(Scalar::Number("1767225600"), Scalar::Number("1767225602"), &mut session).is_some()
         );
+        for (other, expected) in [
+            ("2026-01-01 00:00:02.5", true),
+            ("2026-01-01T00:00:03", true),
+            ("2026-01-01T00:00:04", false),
+            ("2026-01-01T00:00:00Z", false),
+            ("2026-01-01T00:00:00+00:00", false),
+        ] {
+            let (a, b) = (Scalar::Text(b"2026-01-01T00:00:00"), Scalar::Text(other.as_bytes()));
+            assert_eq!(props.excuses_values(a, b, &mut session).is_some(), expected, "{other}");
+        }
     }
 
     #[test]

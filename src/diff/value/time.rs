@@ -16,9 +16,23 @@ pub enum Unix {
 
 /// A date and time with its offset (RFC 3339).
 pub fn rfc3339(text: &str) -> Option<Timestamp> {
+    if is_framed(text) { text.parse().ok() } else { None }
+}
+
+/// A date and time without offset, as databases and many languages write it: in nanoseconds that mean something
+/// against another one only.
+pub fn local(text: &str) -> Option<i128> {
+    let is_bare = |time: &str| time.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.'));
+    if !is_framed(text) || !text.get(11..).is_some_and(is_bare) {
+        return None;
+    }
+    let time: jiff::civil::DateTime = text.parse().ok()?;
+    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp().as_nanosecond())
+}
+
+fn is_framed(text: &str) -> bool {
     let b = text.as_bytes();
-    let framed = matches!(b, [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b't' | b' ', _, _, b':', ..]) && b.len() <= 64;
-    if framed { text.parse().ok() } else { None }
+    matches!(b, [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b't' | b' ', _, _, b':', ..]) && b.len() <= 64
 }
 
 /// A date as HTTP and mail write it: `Sun, 06 Nov 1994 08:49:37 GMT`.
