@@ -38,6 +38,7 @@ pub(super) const EXAMPLES: Table = TableDefinition::new("examples");
 pub(super) const FORMAT: u32 = 1;
 pub(super) const FORMAT_KEY: &[u8] = b"format";
 pub(super) const META_KEY: &[u8] = b"meta";
+pub(super) const POLICY_KEY: &[u8] = b"policy";
 
 const MAGIC: [u8; 3] = *b"PLX";
 const VERSION: u8 = 1;
@@ -49,7 +50,9 @@ pub(super) struct Meta {
     /// Key of the tags that redacted values are replaced by.
     pub redact_key: [u8; 32],
     pub mirroring: bool,
-    pub policy: Option<Policy>,
+    /// Has a row of its own, as it grows with the configured routes and seldom changes; in older files it is here.
+    #[serde(default, skip_serializing)]
+    pub policy: Option<Arc<Policy>>,
     pub next_epoch: u64,
     pub next_example: u64,
     pub last_commit: Timestamp,
