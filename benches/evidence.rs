@@ -1,5 +1,5 @@
-//! What counting, judging and keeping cost: comparisons a second through the ledger, a verdict over many routes, a second's
-//! commit of them.
+//! What counting, judging and keeping cost: comparisons a second through the ledger, a verdict over many routes, and what
+//! a second changed of them made durable.
 //!
 //! `cargo bench --bench evidence`
 
@@ -8,8 +8,7 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use parallax::diff::{Finding, Findings, Tier};
 use parallax::evidence::{Book, Compared, Rules, Settled, Settlement};
-use parallax::flow::Inbox;
-use parallax::flow::Keeper;
+use parallax::flow::{Inbox, Keeper};
 use parallax::gate::{self, Facts, GateSettings, Policy, RoutePolicy};
 use parallax::model::{LegRecord, PerLeg, StatusClass, Timestamp, Timing};
 use parallax::pipeline::{Core, LedgerOptions, Moment};

@@ -134,6 +134,7 @@ impl Epoch {
         self.dirt.epoch = true;
     }
 
+    /// Its numbers changed, and its divergences or volatile places.
     fn touch_tables(&mut self, route: &Arc<str>) {
         self.touch(route);
         self.dirt.tables.insert(route.clone());
