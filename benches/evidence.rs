@@ -1,4 +1,5 @@
-//! What counting and judging cost: comparisons a second through the ledger, a verdict over many routes.
+//! What counting, judging and keeping cost: comparisons a second through the ledger, a verdict over many routes, and what
+//! a second changed of them made durable.
 //!
 //! `cargo bench --bench evidence`
 
@@ -7,13 +8,14 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use parallax::diff::{Finding, Findings, Tier};
 use parallax::evidence::{Book, Compared, Rules, Settled, Settlement};
-use parallax::flow::Inbox;
-use parallax::gate::{self, Facts, GateSettings, Policy};
+use parallax::flow::{Inbox, Keeper};
+use parallax::gate::{self, Facts, GateSettings, Policy, RoutePolicy};
 use parallax::model::{LegRecord, PerLeg, StatusClass, Timestamp, Timing};
 use parallax::pipeline::{Core, LedgerOptions, Moment};
+use parallax::store::{self, StoreSettings};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BATCH: u64 = 10_000;
 
@@ -28,15 +30,15 @@ enum Kind {
     Controlled,
 }
 
-fn core() -> Core {
+fn core(keeper: Option<Box<dyn Keeper>>, policy: Policy) -> Core {
     let rules = Rules { generation: 1, digest: "r".into(), route: Arc::new(|_| "r".into()) };
     let now = Timestamp::from_micros(1_000_000);
     let options = LedgerOptions {
         book: Book::new(rules, None, 5, now),
         histories: Default::default(),
-        keeper: None,
+        keeper,
         mirroring: true,
-        policy: Some(policy()),
+        policy: Some(policy),
         patience: Duration::from_secs(15),
         keep_for: Duration::from_secs(86_400),
         max_size: 1 << 30,
@@ -48,6 +50,21 @@ fn core() -> Core {
 fn policy() -> Policy {
     let default = GateSettings { warm_up: Duration::ZERO, warm_up_pairs: 0, ..GateSettings::default() };
     Policy { default, routes: Default::default() }
+}
+
+/// The same for routes that are configured.
+fn policy_of(routes: &[Arc<str>]) -> Policy {
+    let mut policy = policy();
+    for route in routes {
+        let name = route.trim_start_matches("GET ").to_owned();
+        policy.routes.insert(RoutePolicy {
+            name,
+            critical: false,
+            named_by_body: false,
+            settings: policy.default.clone(),
+        });
+    }
+    policy
 }
 
 fn at(second: u64) -> Moment {
@@ -129,7 +146,7 @@ fn ledger(c: &mut Criterion) {
         ("with a control", Kind::Controlled),
     ];
     for (name, kind) in kinds {
-        let (inbox, routes, mut core) = (Inbox::new(4), routes(20), core());
+        let (inbox, routes, mut core) = (Inbox::new(4), routes(20), core(None, policy()));
         group.bench_function(name, |bench| {
             let fill = || fill(&inbox, &routes, BATCH, kind);
             bench.iter_batched(fill, |()| core.drain(&inbox, at(2)), BatchSize::PerIteration);
@@ -141,7 +158,7 @@ fn ledger(c: &mut Criterion) {
 fn judging(c: &mut Criterion) {
     let mut group = c.benchmark_group("a verdict over 2,000 routes");
     for (name, kind) in [("without a control", Kind::Divergent), ("with a control", Kind::Controlled)] {
-        let (inbox, routes, mut core) = (Inbox::new(4), routes(2_000), core());
+        let (inbox, routes, mut core) = (Inbox::new(4), routes(2_000), core(None, policy()));
         fill(&inbox, &routes, 400_000, kind);
         core.drain(&inbox, at(2));
         let snapshot = core.snapshot(Timestamp::from_micros(2_000_000));
@@ -154,5 +171,39 @@ fn judging(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ledger, judging);
+/// What a second of 2,000 requests on 2,000 configured routes changes, made durable: those of them that were asked.
+fn keeping(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a commit, 1,264 of 2,000 routes changed");
+    for (name, kind) in [("none has divergences", Kind::Matched), ("each has three", Kind::Divergent)] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = StoreSettings {
+            path: folder.path().to_owned(),
+            keep_examples: 5,
+            keep_for: Duration::from_secs(86_400),
+            max_size: 1 << 30,
+        };
+        let (store, _) = store::open(&settings).unwrap();
+        let (inbox, routes) = (Inbox::new(4), routes(2_000));
+        let mut core = core(Some(Box::new(store)), policy_of(&routes));
+        fill(&inbox, &routes, 1_200_000, kind);
+        core.drain(&inbox, at(2));
+        core.commit(at(2), || Duration::ZERO);
+        group.bench_function(name, |bench| {
+            bench.iter_custom(|times| {
+                let mut spent = Duration::ZERO;
+                for _ in 0..times {
+                    fill(&inbox, &routes[..1_264], 1_264, Kind::Matched);
+                    core.drain(&inbox, at(3));
+                    let start = Instant::now();
+                    core.commit(at(3), || Duration::ZERO);
+                    spent += start.elapsed();
+                }
+                spent
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, ledger, judging, keeping);
 criterion_main!(benches);

@@ -78,7 +78,8 @@ pub struct Batch<'a> {
     pub book: &'a Book,
     pub histories: &'a Histories,
     pub mirroring: bool,
-    pub policy: Option<&'a Policy>,
+    /// The same one until it changes.
+    pub policy: Option<&'a Arc<Policy>>,
     /// So much comes in that there is no time to let others have the processor meanwhile.
     pub hurried: bool,
     pub now: Timestamp,

@@ -34,8 +34,11 @@ impl Offline {
         let written = stored.last_commit;
         let newest = stored.epochs.last().map(|e| e.number);
         let past = stored.history.into_iter().filter(|past| Some(past.number) != newest).collect();
+        let policy = policy
+            .or(stored.policy)
+            .unwrap_or_else(|| Policy { default: Default::default(), routes: Default::default() });
         let evidence = match stored.epochs.into_iter().next_back() {
-            Some(epoch) => view::collapsed(&epoch.evidence, KEEP_EXAMPLES),
+            Some(epoch) => view::collapsed(&epoch.evidence, &policy, KEEP_EXAMPLES),
             None => Evidence::new(EpochInfo {
                 id: "0".into(),
                 candidate_build: None,
@@ -46,9 +49,6 @@ impl Offline {
                 away: Default::default(),
             }),
         };
-        let policy = policy
-            .or(stored.policy)
-            .unwrap_or_else(|| Policy { default: Default::default(), routes: Default::default() });
         Ok(Self { evidence, past, histories: stored.histories, policy, mirroring: stored.mirroring, written })
     }
 

@@ -4,7 +4,7 @@ use super::view::{self, View};
 use super::{Shared, examine, notices, now};
 use crate::admin::{Buckets, Change, MetricsView, Source};
 use crate::evidence::{Evidence, Proposals};
-use crate::gate::Judgement;
+use crate::gate::{Judgement, Policy};
 use crate::model::Leg;
 use crate::pipeline::Snapshot;
 use crate::report::pages::{Health, Look};
@@ -32,7 +32,7 @@ impl Proxy {
     fn with_view<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
         let snapshot = self.snapshot();
         let settings = self.shared.settings.load_full();
-        let evidence: Evidence = view::collapsed(&snapshot.evidence, settings.store.keep_examples);
+        let evidence: Evidence = view::collapsed(&snapshot.evidence, &settings.gate, settings.store.keep_examples);
         let now = now();
         let today = examine::day(now);
         let rules = self.shared.judging.examination().rules().infos(&today).into_iter().map(rule_info).collect();
@@ -56,7 +56,7 @@ impl Proxy {
             past: &snapshot.history,
             known: snapshot.known.clone(),
             histories: &snapshot.histories,
-            rates: Some(view::collapsed_rates(&snapshot.evidence, &snapshot.rates)),
+            rates: Some(view::collapsed_rates(&snapshot.evidence, &settings.gate, &snapshot.rates)),
         };
         look(view)
     }
@@ -114,8 +114,8 @@ impl Proxy {
 }
 
 /// By leg and route, under the names that the report has.
-fn first_byte(evidence: &Evidence) -> Vec<(Leg, Arc<str>, Buckets)> {
-    let renamed = evidence.template_names();
+fn first_byte(evidence: &Evidence, policy: &Policy) -> Vec<(Leg, Arc<str>, Buckets)> {
+    let renamed = evidence.template_names(&|route| policy.is_configured(route));
     let mut all: BTreeMap<(Arc<str>, Leg), Buckets> = BTreeMap::new();
     for (name, route) in &evidence.routes {
         let shown: Arc<str> = renamed.get(&**name).map_or_else(|| name.clone(), |shown| shown.as_str().into());
@@ -233,7 +233,7 @@ impl Source for Proxy {
             capture_bytes: health.captured.map(|(used, _)| used),
             capture_limit_bytes: health.captured.map(|(_, limit)| limit),
             comparison_queue_length: Some(shared.comparer.queued() as u64),
-            first_byte: first_byte(&snapshot.evidence),
+            first_byte: first_byte(&snapshot.evidence, &shared.settings.load().gate),
             connect,
             added_latency: Some(Buckets::of(&counters.added)),
             mirror_skew: Some(Buckets::of(&shared.mirrors.skew)),

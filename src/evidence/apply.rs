@@ -155,12 +155,8 @@ impl Evidence {
     }
 
     fn route(&mut self, name: &Arc<str>, keep: Keep<'_>) -> &mut RouteEvidence {
-        if !self.routes.contains_key(name) {
-            let route = RouteEvidence::new(keep.now, (keep.rules)(name), (keep.latency)(name));
-            self.routes.insert(name.clone(), Arc::new(route));
-        }
-        let nothing = || Arc::new(RouteEvidence::new(keep.now, String::new(), LatencyTerms::default()));
-        Arc::make_mut(self.routes.entry(name.clone()).or_insert_with(nothing))
+        let fresh = || Arc::new(RouteEvidence::new(keep.now, (keep.rules)(name), (keep.latency)(name)));
+        Arc::make_mut(self.routes.entry(name.clone()).or_insert_with(fresh))
     }
 
     /// A route, to be changed.

@@ -8,7 +8,9 @@
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
 
-use super::{Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, pace::Terms};
+use super::{
+    Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, Settlement, pace::Terms,
+};
 use crate::model::{Bucket, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -71,6 +73,8 @@ pub struct Epoch {
 pub struct Dirt {
     /// Routes whose numbers changed.
     pub routes: BTreeSet<Arc<str>>,
+    /// Those of them whose divergences or volatile places changed too.
+    pub tables: BTreeSet<Arc<str>>,
     /// Routes of which everything kept before is void.
     pub cleared: BTreeSet<Arc<str>>,
     /// The epoch itself changed.
@@ -126,10 +130,14 @@ impl Epoch {
     }
 
     fn touch(&mut self, route: &Arc<str>) {
-        if !self.dirt.routes.contains(route) {
-            self.dirt.routes.insert(route.clone());
-        }
+        self.dirt.routes.insert(route.clone());
         self.dirt.epoch = true;
+    }
+
+    /// Its numbers changed, and its divergences or volatile places.
+    fn touch_tables(&mut self, route: &Arc<str>) {
+        self.touch(route);
+        self.dirt.tables.insert(route.clone());
     }
 
     fn build(&self) -> Option<&Arc<str>> {
@@ -347,9 +355,13 @@ impl Book {
             epoch.evidence.begin(&settled.route, keep);
         }
         let rows = epoch.evidence.apply(settled, keep);
-        epoch.touch(&settled.route);
+        match &settled.result {
+            Settlement::Compared(compared) if compared.found() => epoch.touch_tables(&settled.route),
+            _ => epoch.touch(&settled.route),
+        }
+        let rows = rows?;
         let since = epoch.evidence.routes.get(&settled.route)?.since;
-        rows.map(|rows| Diverged { epoch: number, route: settled.route.clone(), since, rows })
+        Some(Diverged { epoch: number, route: settled.route.clone(), since, rows })
     }
 
     /// What a divergent exchange showed when it was asked again. Lost where its epoch is gone, or another build or other
@@ -359,7 +371,7 @@ impl Book {
         let alike = |e: &&mut Epoch| (e.build(), &e.evidence.epoch.rules) == (now.0.as_ref(), &now.1);
         if let Some(epoch) = self.epoch_mut(diverged.epoch).filter(alike) {
             epoch.evidence.asked_again(diverged, compared);
-            epoch.touch(&diverged.route);
+            epoch.touch_tables(&diverged.route);
         }
     }
 
@@ -480,7 +492,7 @@ impl Book {
         for route in old.evidence.routes.values_mut().map(Arc::make_mut) {
             route.divergences.values_mut().for_each(|row| row.examples.clear());
         }
-        old.dirt.routes.extend(lightened);
+        lightened.iter().for_each(|route| old.touch_tables(route));
         old.dirt.epoch = true;
         self.older.push(old);
         if self.older.len() > MAX_OLDER {
@@ -531,6 +543,7 @@ impl Book {
             epoch.evidence.retract(&begun.route);
             if !epoch.evidence.routes.contains_key(&begun.route) {
                 epoch.dirt.routes.remove(&begun.route);
+                epoch.dirt.tables.remove(&begun.route);
                 epoch.dirt.cleared.insert(begun.route.clone());
             }
             epoch.dirt.epoch = true;

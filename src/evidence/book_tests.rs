@@ -45,6 +45,30 @@ fn row(id: &str, build: Option<&str>, requests: u64, pending: u64) -> (String, O
 }
 
 #[test]
+fn tables_are_to_be_written_where_something_was_found() {
+    let mut book = book();
+    exchange(&mut book, "GET /quiet", None);
+    for (route, control) in [("GET /differs", false), ("GET /noisy", true)] {
+        let begun = book.begin(&route.into(), at(1));
+        let found = vec![finding("json.value", "json:$.a", Tier::Value)];
+        let mut settled = compared("x", route, 1, if control { vec![] } else { found.clone() });
+        if let (true, Settlement::Compared(compared)) = (control, &mut settled.result) {
+            compared.control = Some(super::super::testing::findings(found));
+        }
+        book.settle(&begun, &settled, at(2));
+    }
+    let names = |routes: &BTreeSet<Arc<str>>| routes.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+    let dirt = book.newest().dirt();
+    assert_eq!(names(&dirt.routes), ["GET /differs", "GET /noisy", "GET /quiet"]);
+    assert_eq!(names(&dirt.tables), ["GET /differs", "GET /noisy"]);
+    // Examples are let go of with the epoch.
+    book.kept();
+    book.new_epoch(None, at(3));
+    let old = book.epochs().next().unwrap().dirt();
+    assert_eq!((old.routes.len(), &old.tables), (3, &old.routes));
+}
+
+#[test]
 fn the_first_build_is_adopted_and_the_next_starts_an_epoch() {
     let mut book = book();
     exchange(&mut book, "GET /a", None);

@@ -103,14 +103,16 @@ impl Evidence {
         self.kinds.merge(&other.kinds);
     }
 
-    /// The names that the rare ones among too many sibling paths are judged and shown under: their template's.
-    pub fn template_names(&self) -> BTreeMap<String, String> {
-        routes::collapse(self.routes.iter().map(|(name, route)| (&**name, route.counts.requests)))
+    /// The names that the rare ones among too many sibling paths are judged and shown under: their template's. A
+    /// configured route is what somebody wrote and keeps its name.
+    pub fn template_names(&self, is_configured: &dyn Fn(&str) -> bool) -> BTreeMap<String, String> {
+        let automatic = self.routes.iter().filter(|(name, _)| !is_configured(name));
+        routes::collapse(automatic.map(|(name, route)| (&**name, route.counts.requests)))
     }
 
-    /// As it is judged and shown.
-    pub fn by_template(&self, keep_examples: usize) -> Cow<'_, Evidence> {
-        let renamed = self.template_names();
+    /// As it is judged and shown; see [`Evidence::template_names`].
+    pub fn by_template(&self, is_configured: &dyn Fn(&str) -> bool, keep_examples: usize) -> Cow<'_, Evidence> {
+        let renamed = self.template_names(is_configured);
         if renamed.is_empty() {
             return Cow::Borrowed(self);
         }
@@ -162,5 +164,38 @@ pub(super) fn add(mine: &mut Histogram, other: &Histogram) {
         let _ = fresh.add(&*mine);
         let _ = fresh.add(other);
         *mine = fresh;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, epoch};
+    use super::super::{Keep, LatencyTerms};
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn a_configured_route_keeps_its_name(
+            configured in proptest::collection::btree_set(0u32..200, 0..120),
+            asked in proptest::collection::vec((0u32..200, 1u32..4), 1..200),
+        ) {
+            let name = |i: u32| -> Arc<str> { format!("GET /shops/word{i}x").into() };
+            let configured: BTreeSet<Arc<str>> = configured.into_iter().map(name).collect();
+            let mut evidence = Evidence::new(epoch("1", None));
+            let keep = Keep { rules: &|_| "r".into(), latency: &|_| LatencyTerms::default(), examples: 0, now: at(0) };
+            for (route, times) in asked {
+                (0..times).for_each(|_| evidence.skipped(&name(route), Bucket::Method, keep));
+            }
+            let shown = evidence.by_template(&|route| configured.contains(route), 0);
+            for (name, route) in evidence.routes.iter().filter(|(name, _)| configured.contains(*name)) {
+                prop_assert_eq!(shown.routes.get(name), Some(route));
+            }
+            prop_assert_eq!(shown.totals(), evidence.totals());
+            let automatic = evidence.routes.keys().filter(|name| !configured.contains(*name)).count();
+            let left = shown.routes.keys().filter(|name| !configured.contains(*name)).count();
+            prop_assert!(left <= automatic.min(50) + 1, "{left} of {automatic}");
+        }
     }
 }

@@ -49,3 +49,10 @@ pub struct Compared {
     /// Kept when something differs: the redacted exchange, for showing.
     pub example: Option<Arc<Exhibit>>,
 }
+
+impl Compared {
+    /// Whether anything was found, at either leg.
+    pub(super) fn found(&self) -> bool {
+        !self.candidate.list.is_empty() || self.control.as_ref().is_some_and(|control| !control.list.is_empty())
+    }
+}

@@ -86,7 +86,7 @@ pub enum Quantiles {
     Gate,
 }
 
-/// The settings for all routes, and for those configured ones that say otherwise.
+/// The settings for all routes, and for each that is configured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     pub default: GateSettings,
@@ -181,6 +181,11 @@ impl Policy {
     /// Whether requests count on this route only for want of the operation that their bodies name.
     pub(super) fn lacks_operation(&self, route: &str) -> bool {
         route.split(' ').nth(2).is_none() && self.configured(route).is_some_and(|r| r.named_by_body)
+    }
+
+    /// Whether a full route name is one of a route that is configured.
+    pub fn is_configured(&self, route: &str) -> bool {
+        self.configured(route).is_some()
     }
 
     /// The configured route that a full route name is one of.

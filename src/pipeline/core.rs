@@ -114,7 +114,7 @@ pub struct Core {
     rates: Rates,
     keeper: Option<Box<dyn Keeper>>,
     mirroring: bool,
-    policy: Option<Policy>,
+    policy: Option<Arc<Policy>>,
     patience: Duration,
     keep_for: Duration,
     max_size: u64,
@@ -156,6 +156,7 @@ impl Core {
     pub fn new(options: LedgerOptions, now: Moment) -> Self {
         let LedgerOptions { mut book, histories, keeper, mirroring, policy, patience, keep_for, max_size } = options;
         let verdicts = Verdicts::new(histories, &book);
+        let policy = policy.map(Arc::new);
         if let Some(policy) = policy.clone() {
             book.set_latency(Arc::new(move |route| policy.latency_terms(route)));
         }
@@ -271,7 +272,7 @@ impl Core {
     /// Judges the newest epoch where it is time to, and keeps what was said where that is news or its turn has come.
     /// `clock` times the judging.
     pub fn judge(&mut self, now: Moment, clock: impl Fn() -> Duration) {
-        let judged = Judged::of(&self.book, self.policy.as_ref(), &self.status, self.mirroring);
+        let judged = Judged::of(&self.book, self.policy.as_deref(), &self.status, self.mirroring);
         if self.verdicts.judge(&judged, now, clock) {
             (self.dirty, self.cached) = (true, None);
         }
@@ -375,9 +376,9 @@ impl Core {
     /// The gate's settings, kept for those who ask without a configuration; latency is counted by them.
     pub fn set_policy(&mut self, policy: Policy) {
         self.change();
-        let terms = policy.clone();
-        self.book.set_latency(Arc::new(move |route| terms.latency_terms(route)));
-        self.policy = Some(policy);
+        let policy = Arc::new(policy);
+        self.policy = Some(policy.clone());
+        self.book.set_latency(Arc::new(move |route| policy.latency_terms(route)));
     }
 
     /// How long an exchange may hold those after it back, from now on.
@@ -486,7 +487,7 @@ impl Core {
         }
         // The start of an epoch is made durable at once.
         self.committed = None;
-        let judged = Judged::of(&self.book, self.policy.as_ref(), &self.status, self.mirroring);
+        let judged = Judged::of(&self.book, self.policy.as_deref(), &self.status, self.mirroring);
         self.verdicts.ended_since(&judged, before, now);
         let info = &self.book.newest().evidence.epoch;
         let (build, reason) = (info.candidate_build.as_deref().unwrap_or("not named"), info.reason.as_str());

@@ -394,6 +394,24 @@ fn said(core: &mut Core, epoch: u64) -> Vec<(u64, &'static str, u64)> {
 }
 
 #[test]
+fn what_takes_long_to_judge_is_judged_more_seldom() {
+    // A thousandth of the time; a hundredth where changes would go unseen for more than half a minute.
+    for (millis, times) in [(0, 50..200), (29, 20..22), (200, 20..22), (1_000, 6..7)] {
+        let (mut core, inbox) = judging();
+        exchanges(&mut core, &inbox, 1, false, "1");
+        let looks = std::cell::Cell::new(0);
+        for seconds in 1..=600 {
+            let clock = || {
+                looks.set(looks.get() + 1);
+                Duration::from_millis(millis * looks.get())
+            };
+            core.judge(moment(seconds), clock);
+        }
+        assert!(times.contains(&(looks.get() / 2)), "{millis} ms: {}", looks.get() / 2);
+    }
+}
+
+#[test]
 fn it_judges_now_and_then_and_keeps_what_was_said() {
     let (mut core, inbox) = judging();
     judged(&mut core, 0);

@@ -58,10 +58,13 @@ impl Rates {
             self.routes.clear();
         }
         let routes = &newest.evidence.routes;
-        self.routes.retain(|name, _| routes.contains_key(name));
         for (name, route) in routes {
             let known = self.routes.entry(name.clone()).or_insert_with(|| Route::new(before, 0));
             known.add(route.counts.compared, before, now);
+        }
+        // All of them are known now: whatever is beyond them is gone.
+        if self.routes.len() > routes.len() {
+            self.routes.retain(|name, _| routes.contains_key(name));
         }
         self.present = Arc::new(self.routes.iter().map(|(name, route)| (name.clone(), route.rate)).collect());
         true

@@ -14,8 +14,10 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(30);
 /// The least time between two judgements, while nothing is kept yet.
 const FIRST: Duration = Duration::from_secs(1);
-/// Judging takes at most one part in so many of the time.
-const SHARE: u32 = 100;
+/// Judging takes one part in so many of the time, of which traffic feels nothing,
+const SHARE: u32 = 1_000;
+/// or more, lest a change of the verdict go unseen for longer than that; but never more than one part in so many.
+const MOST: u32 = 100;
 
 /// What was said of each epoch that is told of.
 #[derive(Debug)]
@@ -67,7 +69,8 @@ impl Verdicts {
         let cost = clock().saturating_sub(start);
         let history = self.histories.get(&newest.number);
         let spacing = history.map_or(FIRST, |history| history.spacing(now.wall));
-        self.judged = Some((now.steady, spacing.min(EVERY).max(cost * SHARE)));
+        let wait = spacing.max(cost * SHARE).min(EVERY).max(cost * MOST);
+        self.judged = Some((now.steady, wait));
         let news = |point: &Point| history.is_none_or(|h| h.is_due(now.wall) || h.verdict() != Some(point.verdict));
         let Some(point) = point.filter(news) else { return false };
         self.add(newest.number, point);
@@ -127,7 +130,7 @@ impl<'a> Judged<'a> {
             return None;
         }
         // Examples are not judged.
-        let evidence = evidence.by_template(0);
+        let evidence = evidence.by_template(&|route| policy.is_configured(route), 0);
         let facts = Facts { not_durable: self.not_durable.clone(), mirroring: self.mirroring, ..Facts::at(now) };
         Point::of(&gate::judge(policy, &evidence, &facts), policy, &evidence, now)
     }

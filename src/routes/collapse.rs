@@ -17,8 +17,8 @@ struct Node<'a> {
     ends: Vec<&'a str>,
 }
 
-/// Maps old names to new ones, for those that change. Takes route names with their requests; names of configured
-/// routes, which are no paths, are left alone.
+/// Maps old names to new ones, for those that change. Takes the names of automatic routes with their requests: a
+/// configured route without a name of its own is called by its path too, and only who holds the configuration knows it.
 ///
 /// A node is merged where it has more than 50 words as children, or 50 and an `{id}` beside them, which is what is
 /// left of more; those with less than one in fifty of its requests become `{id}`.

@@ -92,13 +92,14 @@ pub(super) fn open_database(file: &Path) -> Result<Database, StoreError> {
     })
 }
 
-/// Which examples and divergences are on disk, so that only what changed is written.
+/// Which examples, divergences and so on are on disk, so that only what changed is written.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// Key: where it belongs and its size.
     pub examples: BTreeMap<u64, ExampleEntry>,
     pub routes: HashMap<(u64, Arc<str>), RouteIndex>,
     pub histories: Histories,
+    pub policy: Option<Arc<Policy>>,
     pub example_bytes: u64,
 }
 
@@ -177,7 +178,14 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         return Err(StoreError::Version { path: file.to_owned(), found, ours: FORMAT });
     }
     let meta = table.get(META_KEY).map_err(|e| bad(&e))?.ok_or_else(|| bad(&"no meta"))?;
-    let meta: Meta = decode(meta.value()).map_err(|e| bad(&e))?;
+    let mut meta: Meta = decode(meta.value()).map_err(|e| bad(&e))?;
+    let mut index = Index::default();
+    if meta.policy.is_none()
+        && let Some(policy) = table.get(POLICY_KEY).map_err(|e| bad(&e))?
+    {
+        meta.policy = Some(decode(policy.value()).map_err(|e| bad(&e))?);
+        index.policy = meta.policy.clone();
+    }
 
     type Rows = Vec<(Vec<u8>, Vec<u8>)>;
     let rows = |table: Table| -> Result<Rows, StoreError> {
@@ -190,7 +198,6 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         Ok(out)
     };
 
-    let mut index = Index::default();
     let mut epochs = BTreeMap::new();
     for (key, value) in rows(EPOCHS)? {
         let number = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| bad(&"an epoch's key"))?);
@@ -266,7 +273,7 @@ fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>, hi
         store_id: meta.store_id.clone(),
         redact_key: meta.redact_key,
         mirroring: meta.mirroring,
-        policy: meta.policy.clone(),
+        policy: meta.policy.as_deref().cloned(),
         epochs: epochs.into_values().collect(),
         history,
         histories,

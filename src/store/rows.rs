@@ -1,6 +1,8 @@
 //! The bytes of the file: our own versioned encoding, so that the database's never matters.
 //!
-//! A value is `PLX`, a version byte, and MessagePack with named fields; fields may be added with a default.
+//! A value is `PLX`, a version byte, and MessagePack with named fields; fields may be added with a default. Routes, which
+//! are written once a second while there is traffic, go without the names: they would be more than a half of the row.
+//! Whatever is part of a [`RouteRow`] gets new fields at its end, or in the midst of others they would be taken for them.
 
 use crate::evidence::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, Kinds, KnownNoise, LATENCY_DIGITS,
@@ -38,6 +40,7 @@ pub(super) const EXAMPLES: Table = TableDefinition::new("examples");
 pub(super) const FORMAT: u32 = 1;
 pub(super) const FORMAT_KEY: &[u8] = b"format";
 pub(super) const META_KEY: &[u8] = b"meta";
+pub(super) const POLICY_KEY: &[u8] = b"policy";
 
 const MAGIC: [u8; 3] = *b"PLX";
 const VERSION: u8 = 1;
@@ -49,7 +52,9 @@ pub(super) struct Meta {
     /// Key of the tags that redacted values are replaced by.
     pub redact_key: [u8; 32],
     pub mirroring: bool,
-    pub policy: Option<Policy>,
+    /// Has a row of its own, as it grows with the configured routes and seldom changes; in older files it is here.
+    #[serde(default, skip_serializing)]
+    pub policy: Option<Arc<Policy>>,
     pub next_epoch: u64,
     pub next_example: u64,
     pub last_commit: Timestamp,
@@ -122,6 +127,14 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
+/// Without the names of fields, into what may have held another before.
+pub(super) fn encode_route(out: &mut Vec<u8>, row: &RouteRow) -> Result<(), String> {
+    out.clear();
+    out.extend_from_slice(&[MAGIC[0], MAGIC[1], MAGIC[2], VERSION]);
+    rmp_serde::encode::write(out, row).map_err(|e| e.to_string())
+}
+
+/// With names or without.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     match bytes.split_first_chunk::<4>() {
         Some(([a, b, c, VERSION], rest)) if [*a, *b, *c] == MAGIC => {
@@ -324,6 +337,12 @@ mod tests {
     use crate::evidence::{Evidence, Keep, LatencyTerms};
     use proptest::prelude::*;
 
+    fn written(row: &RouteRow) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode_route(&mut out, row).unwrap();
+        out
+    }
+
     #[test]
     fn a_histogram_that_asks_for_gigabytes_is_refused() {
         let mut full = histogram();
@@ -348,10 +367,10 @@ mod tests {
         route.noise.entry(("json:$.at".into(), "json.value".into())).or_default();
         route.rule_hits.insert("ids".into(), 9);
         let row = RouteRow::of(&route).unwrap();
-        let bytes = encode(&row).unwrap();
+        let bytes = written(&row);
         let mut volatile = route.clone();
         volatile.volatility.entry(("json:$.id".into(), "json.value".into())).or_default();
-        assert_eq!(encode(&RouteRow::of(&volatile).unwrap()).unwrap(), bytes, "what is volatile has rows of its own");
+        assert_eq!(written(&RouteRow::of(&volatile).unwrap()), bytes, "what is volatile has rows of its own");
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
@@ -388,7 +407,7 @@ mod tests {
         let route = &*evidence.routes["GET /a"];
         assert_eq!((route.pace.pairs(), route.pace.primary.len()), (240, 240), "a minute is the warm-up");
         let row = RouteRow::of(route).unwrap();
-        assert_eq!(decode::<RouteRow>(&encode(&row).unwrap()).and_then(RouteRow::read).unwrap(), *route);
+        assert_eq!(decode::<RouteRow>(&written(&row)).and_then(RouteRow::read).unwrap(), *route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
         fields.as_object_mut().unwrap().remove("pace");
@@ -412,6 +431,22 @@ mod tests {
         let mut fields = serde_json::to_value(&row).unwrap();
         fields.as_object_mut().unwrap().remove("kinds");
         assert_eq!(serde_json::from_value::<EpochRow>(fields).unwrap().kinds, Kinds::default());
+    }
+
+    #[test]
+    fn fields_without_names_stay_in_their_places() {
+        // By way of text, as numbers are not read to their last digit.
+        let named = |row: &RouteRow| -> serde_json::Value {
+            serde_json::to_value(serde_json::from_str::<RouteRow>(&serde_json::to_string(row).unwrap()).unwrap())
+                .unwrap()
+        };
+        // The same row, nearly all of its numbers different, with names and as it was written when names were left out.
+        let row: RouteRow = serde_json::from_str(include_str!("fixtures/route.json")).unwrap();
+        let expected = serde_json::to_value(&row).unwrap();
+        assert_eq!(named(&decode(include_bytes!("fixtures/route.plx")).unwrap()), expected);
+        // Rows of before are read as well.
+        let older: RouteRow = decode(&encode(&row).unwrap()).unwrap();
+        assert_eq!(serde_json::to_value(&older).unwrap(), expected);
     }
 
     proptest! {

@@ -144,7 +144,7 @@ fn the_switch_the_key_and_the_policy_survive() {
     let (key, id) = (stored.redact_key, stored.store_id.clone());
     assert!(stored.mirroring && stored.policy.is_none() && stored.last_commit.is_none());
     let book = resume(stored);
-    let policy = crate::gate::Policy { default: Default::default(), routes: Default::default() };
+    let policy = Arc::new(crate::gate::Policy { default: Default::default(), routes: Default::default() });
     store
         .commit(Batch {
             book: &book,
@@ -158,8 +158,52 @@ fn the_switch_the_key_and_the_policy_survive() {
     drop(store);
     let read = open_read(dir.path()).unwrap();
     assert!(!read.mirroring);
-    assert_eq!((read.redact_key, read.store_id, read.policy), (key, id, Some(policy)));
+    assert_eq!((read.redact_key, read.store_id, read.policy), (key, id, Some((*policy).clone())));
     assert_eq!(read.last_commit, Some(at(3)));
+}
+
+#[test]
+fn a_policy_kept_as_older_versions_did_is_read_and_goes_on_being_kept() {
+    /// What those versions wrote.
+    #[derive(serde::Serialize)]
+    struct Older<'a> {
+        store_id: &'a str,
+        redact_key: [u8; 32],
+        mirroring: bool,
+        policy: &'a crate::gate::Policy,
+        next_epoch: u64,
+        next_example: u64,
+        last_commit: Timestamp,
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (store, book) = filled(dir.path(), |_| ());
+    let file = store.file().to_owned();
+    drop(store);
+    let policy = crate::gate::Policy { default: Default::default(), routes: Default::default() };
+    let meta = Older {
+        store_id: "abc",
+        redact_key: [7; 32],
+        mirroring: true,
+        policy: &policy,
+        next_epoch: book.next_number(),
+        next_example: 1_000,
+        last_commit: at(60),
+    };
+    let db = redb::Database::open(&file).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(rows::META).unwrap().insert(rows::META_KEY, &*rows::encode(&meta).unwrap()).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    assert_eq!(stored.policy.as_ref(), Some(&policy));
+    let mut book = resume(stored);
+    exchange(&mut book, 61, Some("2"));
+    for _ in 0..2 {
+        commit(&mut store, &mut book);
+    }
+    drop(store);
+    let read = open_read(dir.path()).unwrap();
+    assert_eq!((newest(&read), read.policy), (book.newest().evidence.clone(), Some(policy)));
 }
 
 #[test]

@@ -5,9 +5,9 @@ use super::open::{ExampleEntry, Index, RouteIndex, guarded, initialise, load, op
 use super::rows::*;
 use crate::evidence::{Dirt, Epoch, Example, Exhibit, RouteEvidence};
 use crate::flow::{Batch, Keeper, Kept};
-use crate::gate::History;
+use crate::gate::{History, Policy};
 use redb::{Database, Durability, WriteTransaction};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -136,8 +136,8 @@ impl Store {
         }
         for epoch in batch.book.epochs() {
             if self.whole {
-                let routes = epoch.evidence.routes.keys().cloned().collect();
-                writer.epoch(epoch, &Dirt { routes, ..Dirt::default() })?;
+                let routes: BTreeSet<Arc<str>> = epoch.evidence.routes.keys().cloned().collect();
+                writer.epoch(epoch, &Dirt { tables: routes.clone(), routes, ..Dirt::default() })?;
             } else if !epoch.dirt().is_clean() {
                 writer.epoch(epoch, epoch.dirt())?;
             }
@@ -145,10 +145,12 @@ impl Store {
         for (number, history) in batch.histories {
             writer.history(*number, history)?;
         }
+        let policy = batch.policy.or(self.meta.policy.as_ref()).cloned();
+        writer.policy(policy.as_ref())?;
         let evicted = writer.evict(self.example_cap)?;
         let meta = Meta {
             mirroring: batch.mirroring,
-            policy: batch.policy.cloned().or_else(|| self.meta.policy.clone()),
+            policy,
             next_epoch: batch.book.next_number(),
             next_example: writer.next_example,
             last_commit: batch.now,
@@ -195,20 +197,33 @@ impl Writer<'_> {
         for name in &dirt.cleared {
             self.clear_route(epoch.number, name)?;
         }
-        for (n, name) in dirt.routes.iter().enumerate() {
-            if n % AT_ONCE == AT_ONCE - 1 && !self.hurried {
-                // Who is ready to serve does not wait for all of them.
-                std::thread::yield_now();
-            }
-            if let Some(route) = epoch.evidence.routes.get(name) {
-                self.route(epoch.number, name, route)?;
-            }
+        let routes = |names| self.unhurried(names).filter_map(|name| Some((name, epoch.evidence.routes.get(name)?)));
+        let mut rows = self.txn.open_table(ROUTES).map_err(text)?;
+        let mut row = Vec::new();
+        for (name, route) in routes(&dirt.routes) {
+            encode_route(&mut row, &RouteRow::of(route)?)?;
+            rows.insert(&*route_key(epoch.number, name), &*row).map_err(text)?;
+        }
+        drop(rows);
+        for (name, route) in routes(&dirt.tables) {
+            self.tables(epoch.number, name, route)?;
         }
         Ok(())
     }
 
-    fn route(&mut self, epoch: u64, name: &Arc<str>, route: &RouteEvidence) -> Result<(), String> {
-        self.insert(ROUTES, &route_key(epoch, name), &encode(&RouteRow::of(route)?)?)?;
+    /// Each of them; who is ready to serve does not wait for all.
+    fn unhurried<'n>(&self, names: &'n BTreeSet<Arc<str>>) -> impl Iterator<Item = &'n Arc<str>> + use<'n> {
+        let hurried = self.hurried;
+        names.iter().enumerate().map(move |(n, name)| {
+            if n % AT_ONCE == AT_ONCE - 1 && !hurried {
+                std::thread::yield_now();
+            }
+            name
+        })
+    }
+
+    /// A route's divergences with their examples, and what is volatile.
+    fn tables(&mut self, epoch: u64, name: &Arc<str>, route: &RouteEvidence) -> Result<(), String> {
         let at = (epoch, name.clone());
         // Examples first, so that rows can name them.
         let wanted: HashSet<&str> =
@@ -254,6 +269,15 @@ impl Writer<'_> {
             self.insert(VOLATILITY, &volatility_key(prefix, place), &encode(&row)?)?;
         }
         Ok(())
+    }
+
+    fn policy(&mut self, policy: Option<&Arc<Policy>>) -> Result<(), String> {
+        let Some(policy) = policy else { return Ok(()) };
+        if self.index.policy.as_ref().is_some_and(|written| Arc::ptr_eq(written, policy)) {
+            return Ok(());
+        }
+        self.index.policy = Some(policy.clone());
+        self.insert(META, POLICY_KEY, &encode(policy)?)
     }
 
     /// Points that came, went or changed since it was last written.

@@ -1,7 +1,7 @@
 //! Who is mirrored and who is not, and that each request says why.
 
 use crate::harness::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn pair() -> (Upstream, Upstream) {
     (Upstream::json("{\"a\":1}"), Upstream::json("{\"a\":1}"))
@@ -44,6 +44,39 @@ fn writes_are_mirrored_where_a_route_says_so_with_their_body() {
     assert_eq!(seen[0].body, b"hello world");
     let routes: Vec<&str> = report["routes"].as_array().unwrap().iter().map(|r| r["route"].as_str().unwrap()).collect();
     assert!(routes.contains(&"POST orders") && routes.contains(&"POST /carts/{id}"), "{routes:?}");
+}
+
+#[test]
+fn configured_routes_stay_apart_however_many_are_side_by_side() {
+    let (primary, candidate) = pair();
+    let shop = |i: usize| format!("/shops/shop{i}x");
+    let config: String = (0..60).map(|i| format!("[[route]]\npath = \"{}\"\n", shop(i))).collect();
+    let mut proxy = Proxy::between(&primary.url(), &candidate.url()).config(&config).start();
+    // Those that nobody configured are too many to be told apart.
+    (0..60).map(shop).chain((0..60).map(|i| format!("/shops/other{i}x"))).for_each(|path| {
+        proxy.get(&path);
+    });
+    let mut expected: Vec<String> = (0..60).map(|i| format!("GET {}", shop(i))).collect();
+    expected.push("GET /shops/{id}".into());
+    expected.sort();
+    let names = |report: &Value| {
+        let routes = report["routes"].as_array().unwrap().iter();
+        let mut names: Vec<String> = routes.map(|r| r["route"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&proxy.settled(120)), expected);
+    let gate = proxy.admin("/api/v1/gate").1;
+    let judged = gate["criteria"].as_array().unwrap().iter().filter(|c| c["criterion"] == "divergence");
+    let judged: Vec<_> = judged.filter_map(|c| c["route"].as_str()).collect();
+    assert!(expected.iter().all(|name| judged.contains(&name.as_str())), "{judged:?}");
+
+    // Whoever reads the folder afterwards is told the same.
+    proxy.signal("-TERM");
+    proxy.wait();
+    let data = proxy.folder.join("data");
+    let kept = parallax(&["report", "--data", data.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(names(&serde_json::from_slice(&kept.stdout).unwrap()), expected);
 }
 
 #[test]

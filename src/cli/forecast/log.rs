@@ -78,7 +78,8 @@ impl Log {
             };
             let host = uri.authority().map(|a| a.as_str());
             let found = table.resolve(&method, host, uri.path(), uri.query(), &headers);
-            counts.entry(found.name).or_insert((0, found.configured)).0 += 1;
+            let count = counts.entry(found.name).or_default();
+            *count = (count.0 + 1, count.1.or(found.configured));
             log.requests += 1;
             if let Some(time) = time {
                 let (first, last) = log.times.unwrap_or((time, time));
@@ -86,10 +87,12 @@ impl Log {
             }
         }
         // As a report shows them: the rare ones among too many siblings are one.
-        let renamed = collapse(counts.iter().map(|(name, (n, _))| (&**name, *n)));
+        let automatic = counts.iter().filter(|(_, (_, configured))| configured.is_none());
+        let renamed = collapse(automatic.map(|(name, (n, _))| (&**name, *n)));
         for (name, (n, configured)) in counts {
             let name = renamed.get(&*name).map_or(name, |new| Arc::from(new.as_str()));
-            log.routes.entry(name).or_insert((0, configured)).0 += n;
+            let route = log.routes.entry(name).or_default();
+            *route = (route.0 + n, route.1.or(configured));
         }
         Ok(log)
     }
@@ -178,6 +181,20 @@ mod tests {
         assert_eq!(routes, [("GET /users/{id}", 1, None), ("GET orders", 1, Some(0)), ("POST /users", 1, None)]);
         assert_eq!((log.requests, log.unread, log.span()), (3, 2, Some(Duration::from_secs(3600 - 1))));
         assert!(log.notes()[0].starts_with("2 of 5 lines are no requests and were left out, e.g. ::1 - - ["));
+    }
+
+    #[test]
+    fn many_configured_routes_side_by_side_stay_apart() {
+        let path = |i: usize| format!("/shops/word{i}x");
+        let spec = |i| {
+            let path = path(i);
+            RouteSpec { name: path.clone(), path, methods: vec![], host: None, operation_from: None }
+        };
+        let specs: Vec<RouteSpec> = (0..60).map(spec).collect();
+        let lines: String = (0..180).map(|i| format!("GET {}\n", path(i))).collect();
+        let log = Log::of(lines.as_bytes(), &RouteTable::new(&specs).unwrap()).unwrap();
+        let configured = log.routes.values().filter(|(n, configured)| *n == 1 && configured.is_some()).count();
+        assert_eq!((configured, log.routes.len(), log.routes["GET /shops/{id}"]), (60, 61, (120, None)));
     }
 
     #[test]
