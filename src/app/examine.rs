@@ -90,9 +90,15 @@ impl Examination {
         diff::is_match(&rules, &self.0.skip, &pair.primary, other)
     }
 
-    fn examine(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
+    fn with_context<T>(
+        &self,
+        pair: &Pair,
+        leg: Leg,
+        expired: &dyn Fn() -> bool,
+        compare: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
         let rules = self.rules_for(pair);
-        let context = Context {
+        compare(&Context {
             request: &pair.question.head,
             rules: &rules,
             origins: &self.0.origins,
@@ -101,14 +107,20 @@ impl Examination {
             skip_headers: &self.0.skip,
             limits: Limits::default(),
             expired,
-        };
-        diff::compare(&context, &pair.primary, other)
+        })
     }
 }
 
 impl Examine for Examination {
     fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
-        self.examine(pair, leg, other, expired)
+        self.with_context(pair, leg, expired, |context| diff::compare(context, &pair.primary, other))
+    }
+
+    fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings> {
+        let other = other.answer()?;
+        let differ = |context: &Context<'_>| diff::at_once(context, &pair.primary, other);
+        let found = self.with_context(pair, leg, &|| false, differ);
+        found.or_else(|| self.is_match(pair, other).then(Findings::default))
     }
 
     fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Exhibit> {
@@ -197,7 +209,7 @@ pub fn day(now: Timestamp) -> String {
     now.to_string().chars().take(10).collect()
 }
 
-/// Where the mirror leaves its pairs: equal ones are settled at once, the rest goes to the workers.
+/// Where the mirror leaves its pairs: equal ones are settled at once, the rest goes to the comparer.
 #[derive(Debug)]
 pub struct Judging {
     examination: ArcSwap<Examination>,

@@ -351,7 +351,7 @@ impl RouteEvidence {
 fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Divergence {
     Divergence {
         fingerprint,
-        kind: finding.kind.clone(),
+        kind: (&finding.kind).into(),
         location: finding.location.clone(),
         tier: finding.tier,
         count: 0,
@@ -359,8 +359,8 @@ fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Diverg
         asked_again: 0,
         transient: 0,
         excused_by: None,
-        primary_class: finding.primary_class.clone(),
-        candidate_class: finding.candidate_class.clone(),
+        primary_class: (&finding.primary_class).into(),
+        candidate_class: (&finding.candidate_class).into(),
         first_seen: arrived,
         last_seen: arrived,
         trend: Default::default(),
