@@ -108,6 +108,10 @@ pub fn at_once(context: &Context<'_>, primary: &Answer, other: &Answer) -> Optio
     let (Some(Cow::Borrowed(a)), Some(Cow::Borrowed(b))) = (primary.body.contiguous(), other.body.contiguous()) else {
         return None;
     };
+    // What is the same may still name two origins, of which each leg has its own.
+    if a == b {
+        return None;
+    }
     let mut out = body::compare_at_once(context, primary, a, b)?;
     cover_bodies(context, &mut out);
     Some(out)
