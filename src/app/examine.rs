@@ -3,7 +3,7 @@
 use super::AppError;
 use crate::config::Checked;
 use crate::diff::{self, Context, Finding, Findings, Limits, RouteRules, RuleSet};
-use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement};
+use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement, Succession};
 use crate::flow::{Judge, Pair, RequestBody};
 use crate::model::{Answer, Leg, LegRecord, Outcome, PerLeg, Timestamp};
 use crate::pipeline::{CompareConfig, Comparer, Examine, Scene};
@@ -13,8 +13,9 @@ use arc_swap::ArcSwap;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use xxhash_rust::xxh3::Xxh3Default;
 
 /// How far apart times in answers may be beside what the legs were asked apart: clocks are read and written in seconds.
 pub const SKEW: Duration = Duration::from_secs(1);
@@ -33,6 +34,8 @@ struct Parts {
     skip: Vec<HeaderName>,
     /// The day that was asked for last, by number, and how it is written.
     today: ArcSwap<(u64, String)>,
+    /// The examples that came last.
+    succession: Mutex<Succession>,
 }
 
 /// Microseconds.
@@ -53,7 +56,9 @@ impl Examination {
         })?;
         let origins = origins(settings);
         let skip = vec![settings.build_header.clone()];
-        Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today: ArcSwap::default() })))
+        let succession = Mutex::new(Succession::new(settings.store.keep_examples));
+        let today = ArcSwap::default();
+        Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today, succession })))
     }
 
     pub fn rules(&self) -> &RuleSet {
@@ -111,6 +116,19 @@ impl Examination {
     }
 }
 
+impl Examination {
+    /// Withdraws the example that need not be kept any more now that there is this one.
+    fn succeed(&self, kind: Option<u64>, exhibit: &Arc<Exhibit>) {
+        // Whoever finds it taken leaves things as they are: nobody waits here.
+        let (Some(kind), Ok(mut succession)) = (kind, self.0.succession.try_lock()) else { return };
+        let gone = succession.add(kind, exhibit);
+        drop(succession);
+        if let Some(gone) = gone {
+            gone.withdraw();
+        }
+    }
+}
+
 impl Examine for Examination {
     fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
         self.with_context(pair, leg, expired, |context| diff::compare(context, &pair.primary, other))
@@ -123,12 +141,13 @@ impl Examine for Examination {
         found.or_else(|| self.is_match(pair, other).then(Findings::default))
     }
 
-    fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Exhibit> {
+    fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Arc<Exhibit>> {
         findings.list.iter_mut().for_each(|finding| self.0.redactor.finding(finding));
         let differences = findings.list.clone();
         if !is_small(&scene) {
-            return Some(shown(&self.0.redactor, &scene, differences).into());
+            return Some(Arc::new(shown(&self.0.redactor, &scene, differences).into()));
         }
+        let kind = kind(&scene, findings);
         let weight = weight(&scene) + differences.iter().map(Finding::weight).sum::<usize>();
         // From here on the bodies are an example's, which has bounds of its own.
         scene.primary.body.uncharge();
@@ -136,7 +155,7 @@ impl Examine for Examination {
             answer.body.uncharge();
         }
         let parts = self.0.clone();
-        Some(Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
+        let exhibit = Arc::new(Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
             let (id, at) = (scene.id.to_string(), scene.arrived);
             let made = catch_unwind(AssertUnwindSafe(|| shown(&parts.redactor, &scene, differences)));
             made.unwrap_or_else(|_| {
@@ -144,7 +163,9 @@ impl Examine for Examination {
                 let none = ExampleMessage::default;
                 Example { id, at, request: none(), primary: none(), candidate: none(), differences: Vec::new() }
             })
-        }))
+        }));
+        self.succeed(kind, &exhibit);
+        Some(exhibit)
     }
 }
 
@@ -159,6 +180,28 @@ fn is_small(scene: &Scene) -> bool {
     answers().map(|answer| answer.body.len()).sum::<u64>() <= SMALL
         && answers().all(|answer| !answer.headers.contains_key(CONTENT_ENCODING))
         && matches!(scene.question.body, RequestBody::Empty)
+}
+
+/// One number for all exchanges whose findings are counted in the same rows; none where they may not be counted at all.
+fn kind(scene: &Scene, findings: &Findings) -> Option<u64> {
+    if findings.dropped > 0 || findings.budget.is_some() {
+        return None;
+    }
+    let mut hash = Xxh3Default::new();
+    let mut add = |part: &str| {
+        hash.update(part.as_bytes());
+        hash.update(&[0]);
+    };
+    add(&scene.route);
+    add(scene.build.as_deref().unwrap_or_default());
+    for finding in &findings.list {
+        add(&finding.kind);
+        add(&finding.location);
+        add(&finding.primary_class);
+        add(&finding.candidate_class);
+        add(if finding.secondary { "secondary" } else { "" });
+    }
+    Some(hash.digest())
 }
 
 /// What a scene takes in memory, about.

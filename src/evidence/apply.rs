@@ -340,7 +340,7 @@ impl RouteEvidence {
                 row.summary = diff::summary(finding);
             }
             row.last_seen = row.last_seen.max(settled.arrived);
-            if let Some(example) = &compared.example {
+            if let Some(example) = compared.example.as_ref().filter(|example| example.claim()) {
                 add_example(&mut row.examples, example, keep.examples);
             }
         }

@@ -33,14 +33,18 @@ pub trait Examine: Send + Sync {
     /// What `compare` finds, where that takes less than handing the pair over; `None` of all others.
     fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings>;
 
-    /// The exchange for showing, redacted: findings included. `findings` are redacted too where they are kept.
-    fn example(&self, scene: Scene, findings: &mut Findings) -> Option<Exhibit>;
+    /// The exchange for showing, redacted: findings included. `findings` are redacted too where they are kept. One that
+    /// was made before may be withdrawn, where this one takes its place.
+    fn example(&self, scene: Scene, findings: &mut Findings) -> Option<Arc<Exhibit>>;
 }
 
 /// What of a compared pair can be shown.
 #[derive(Debug)]
 pub struct Scene {
     pub id: Arc<str>,
+    pub route: Arc<str>,
+    /// The candidate's, as its answer named it.
+    pub build: Option<Arc<str>>,
     pub arrived: Timestamp,
     pub question: Arc<Question>,
     pub primary: Answer,
@@ -191,7 +195,8 @@ fn settle(pair: Pair, config: &CompareConfig, stats: &CompareStats, turn: &Turn)
 /// Settles the ticket of a pair with what comparing came to.
 fn finish(pair: Pair, compared: thread::Result<Compared>, config: &CompareConfig, stats: &CompareStats) {
     let Pair { ticket, id, route, arrived, build, legs, question, primary, candidate, .. } = pair;
-    let scene = Scene { id: id.clone(), arrived, question, primary, candidate };
+    let (of, by) = (route.clone(), build.clone());
+    let scene = Scene { id: id.clone(), route: of, build: by, arrived, question, primary, candidate };
     let shown =
         compared.and_then(|compared| catch_unwind(AssertUnwindSafe(|| show(scene, compared, &*config.examine))));
     let result = match shown {
@@ -257,7 +262,7 @@ fn compared(candidate: Findings, mut control: Option<Findings>) -> Compared {
 /// Adds the example where something differs.
 fn show(scene: Scene, mut compared: Compared, examine: &dyn Examine) -> Compared {
     if !compared.candidate.list.is_empty() {
-        compared.example = examine.example(scene, &mut compared.candidate).map(Arc::new);
+        compared.example = examine.example(scene, &mut compared.candidate);
     }
     compared
 }
@@ -292,8 +297,8 @@ mod tests {
             }
         }
 
-        fn example(&self, scene: Scene, _: &mut Findings) -> Option<Exhibit> {
-            Some(example(&scene.id, 1).into())
+        fn example(&self, scene: Scene, _: &mut Findings) -> Option<Arc<Exhibit>> {
+            Some(Arc::new(example(&scene.id, 1).into()))
         }
     }
 
