@@ -61,7 +61,12 @@ pub(super) fn compare(
 }
 
 /// Compares two bodies that came as they are under the same head, where they are JSON that is compared at once.
-pub(super) fn compare_at_once(context: &Context<'_>, of: &Answer, primary: &[u8], candidate: &[u8]) -> Option<Findings> {
+pub(super) fn compare_at_once(
+    context: &Context<'_>,
+    of: &Answer,
+    primary: &[u8],
+    candidate: &[u8],
+) -> Option<Findings> {
     let declared = content_type(of);
     let charset = declared.params.get("charset");
     if Media::named(&declared.head) != Media::Json

@@ -144,20 +144,22 @@ fn two_texts() -> impl Strategy<Value = (String, String)> {
     let name = || prop::sample::select(vec!["a", "b", "id", "42", "x-parallax-leg", "a"]);
     let member = (name(), scalar(), prop::option::weighted(0.2, scalar()), prop::option::weighted(0.05, name()));
     let layout = prop::sample::select(vec!["", "", "", " ", "\n\t"]);
-    (proptest::collection::vec(member, 0..6), any::<bool>(), 0usize..6, layout).prop_map(|(all, list, turned, space)| {
-        let text = |members: Vec<String>, space: &str| match list {
-            true => format!("{{\"l\":[{{{}}},{space}{{\"a\":1}}]}}", members.join(&format!(",{space}"))),
-            false => format!("{{{}{space}}}", members.join(",")),
-        };
-        let ours = all.iter().map(|(name, value, _, _)| format!("\"{name}\":{value}")).collect();
-        let theirs = all.iter().map(|(name, value, other, renamed)| {
-            format!("\"{}\":{}", renamed.unwrap_or(name), other.unwrap_or(value))
-        });
-        let mut theirs: Vec<String> = theirs.collect();
-        let turned = if turned > 4 { 1.min(theirs.len()) } else { 0 };
-        theirs.rotate_left(turned);
-        (text(ours, ""), text(theirs, space))
-    })
+    (proptest::collection::vec(member, 0..6), any::<bool>(), 0usize..6, layout).prop_map(
+        |(all, list, turned, space)| {
+            let text = |members: Vec<String>, space: &str| match list {
+                true => format!("{{\"l\":[{{{}}},{space}{{\"a\":1}}]}}", members.join(&format!(",{space}"))),
+                false => format!("{{{}{space}}}", members.join(",")),
+            };
+            let ours = all.iter().map(|(name, value, _, _)| format!("\"{name}\":{value}")).collect();
+            let theirs = all.iter().map(|(name, value, other, renamed)| {
+                format!("\"{}\":{}", renamed.unwrap_or(name), other.unwrap_or(value))
+            });
+            let mut theirs: Vec<String> = theirs.collect();
+            let turned = if turned > 4 { 1.min(theirs.len()) } else { 0 };
+            theirs.rotate_left(turned);
+            (text(ours, ""), text(theirs, space))
+        },
+    )
 }
 
 /// What in an answer takes the request to be understood; the quick check leaves that to the full one.

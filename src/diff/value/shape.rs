@@ -312,16 +312,22 @@ fn is_semver(text: &str) -> bool {
         digits > 0
     };
     let tail = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'+');
-    number(false)
-        && number(false)
-        && number(true)
-        && matches!(rest, [] | [b'-' | b'+', _, ..])
-        && rest.iter().all(tail)
+    number(false) && number(false) && number(true) && matches!(rest, [] | [b'-' | b'+', _, ..]) && rest.iter().all(tail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn short_cuts_change_nothing(text in "v?[0-9]{1,2}[.:0-9a-f]{0,12}|v?([0-9]{0,2}\\.){0,3}[0-9]{0,2}[-+.a-z0-9]{0,4}") {
+            prop_assert_eq!(is_ip(&text), text.parse::<IpAddr>().is_ok());
+            let semver = Regex::new(r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+][-+.0-9A-Za-z]+)?$").unwrap();
+            prop_assert_eq!(is_semver(&text), semver.is_match(&text));
+        }
+    }
 
     #[test]
     fn strings() {

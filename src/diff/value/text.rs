@@ -218,6 +218,14 @@ mod tests {
         }
 
         #[test]
+        fn an_origin_is_what_stands_before_the_path(text in "[a-c+/:?# ]{0,10}|[a-c]://[a-c/]{0,5}") {
+            let named = |scheme: &str| scheme.starts_with(char::is_alphabetic) && !scheme.contains(['/', ':', '?', '#', ' ']);
+            let host = |rest: &str| rest.starts_with(|c| !"/?#".contains(c)) && !rest.contains(' ');
+            let expect = text.split_once("://").is_some_and(|(scheme, rest)| named(scheme) && host(rest));
+            prop_assert_eq!(split_origin(&text).is_some(), expect);
+        }
+
+        #[test]
         fn surrogates_survive(codes in proptest::collection::vec(any::<u16>(), 0..12)) {
             let raw: String = codes.iter().map(|c| format!("\\u{c:04x}")).collect();
             let expect: Vec<Unit> = char::decode_utf16(codes.iter().copied())
