@@ -138,7 +138,8 @@ impl Examine for Examination {
         let other = other.answer()?;
         let differ = |context: &Context<'_>| diff::at_once(context, &pair.primary, other);
         let found = self.with_context(pair, leg, &|| false, differ);
-        found.or_else(|| self.is_match(pair, other).then(Findings::default))
+        // Without a control nobody asks about answers that are alike.
+        found.or_else(|| (pair.control.is_some() && self.is_match(pair, other)).then(Findings::default))
     }
 
     fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Arc<Exhibit>> {
