@@ -3,7 +3,7 @@
 use super::AppError;
 use crate::config::Checked;
 use crate::diff::{self, Context, Finding, Findings, Limits, RouteRules, RuleSet};
-use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement};
+use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement, Succession};
 use crate::flow::{Judge, Pair, RequestBody};
 use crate::model::{Answer, Leg, LegRecord, Outcome, PerLeg, Timestamp};
 use crate::pipeline::{CompareConfig, Comparer, Examine, Scene};
@@ -13,8 +13,9 @@ use arc_swap::ArcSwap;
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use xxhash_rust::xxh3::Xxh3Default;
 
 /// All that comparing and redacting need, for one generation of the configuration. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ struct Parts {
     skip: Vec<HeaderName>,
     /// The day that was asked for last, by number, and how it is written.
     today: ArcSwap<(u64, String)>,
+    /// The examples that came last.
+    succession: Mutex<Succession>,
 }
 
 /// Microseconds.
@@ -50,7 +53,9 @@ impl Examination {
         })?;
         let origins = origins(settings);
         let skip = vec![settings.build_header.clone()];
-        Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today: ArcSwap::default() })))
+        let succession = Mutex::new(Succession::new(settings.store.keep_examples));
+        let today = ArcSwap::default();
+        Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today, succession })))
     }
 
     pub fn rules(&self) -> &RuleSet {
@@ -87,9 +92,15 @@ impl Examination {
         diff::is_match(&rules, &self.0.skip, &pair.primary, other)
     }
 
-    fn examine(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
+    fn with_context<T>(
+        &self,
+        pair: &Pair,
+        leg: Leg,
+        expired: &dyn Fn() -> bool,
+        compare: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
         let rules = self.rules_for(pair);
-        let context = Context {
+        compare(&Context {
             request: &pair.question.head,
             rules: &rules,
             origins: &self.0.origins,
@@ -98,24 +109,51 @@ impl Examination {
             skip_headers: &self.0.skip,
             limits: Limits::default(),
             expired,
-        };
-        diff::compare(&context, &pair.primary, other)
+        })
+    }
+}
+
+impl Examination {
+    /// Findings with nothing in their groups that is to be hidden.
+    fn told(&self, mut findings: Findings) -> Findings {
+        self.0.redactor.groups(&mut findings.list);
+        findings
+    }
+
+    /// Withdraws the example that need not be kept any more now that there is this one.
+    fn succeed(&self, kind: Option<u64>, exhibit: &Arc<Exhibit>) {
+        // Whoever finds it taken leaves things as they are: nobody waits here.
+        let (Some(kind), Ok(mut succession)) = (kind, self.0.succession.try_lock()) else { return };
+        let gone = succession.add(kind, exhibit);
+        drop(succession);
+        if let Some(gone) = gone {
+            gone.withdraw();
+        }
     }
 }
 
 impl Examine for Examination {
     fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
-        let mut findings = self.examine(pair, leg, other, expired);
-        self.0.redactor.groups(&mut findings.list);
-        findings
+        let compare = |context: &Context<'_>| diff::compare(context, &pair.primary, other);
+        self.told(self.with_context(pair, leg, expired, compare))
     }
 
-    fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Exhibit> {
+    fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings> {
+        let other = other.answer()?;
+        let differ = |context: &Context<'_>| diff::at_once(context, &pair.primary, other);
+        let found = self.with_context(pair, leg, &|| false, differ);
+        // Without a control nobody asks about answers that are alike.
+        let found = found.map(|findings| self.told(findings));
+        found.or_else(|| (pair.control.is_some() && self.is_match(pair, other)).then(Findings::default))
+    }
+
+    fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Arc<Exhibit>> {
         findings.list.iter_mut().for_each(|finding| self.0.redactor.finding(finding));
         let differences = findings.list.clone();
         if !is_small(&scene) {
-            return Some(shown(&self.0.redactor, &scene, differences).into());
+            return Some(Arc::new(shown(&self.0.redactor, &scene, differences).into()));
         }
+        let kind = kind(&scene, findings);
         let weight = weight(&scene) + differences.iter().map(Finding::weight).sum::<usize>();
         // From here on the bodies are an example's, which has bounds of its own.
         scene.primary.body.uncharge();
@@ -123,7 +161,7 @@ impl Examine for Examination {
             answer.body.uncharge();
         }
         let parts = self.0.clone();
-        Some(Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
+        let exhibit = Arc::new(Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
             let (id, at) = (scene.id.to_string(), scene.arrived);
             let made = catch_unwind(AssertUnwindSafe(|| shown(&parts.redactor, &scene, differences)));
             made.unwrap_or_else(|_| {
@@ -131,7 +169,9 @@ impl Examine for Examination {
                 let none = ExampleMessage::default;
                 Example { id, at, request: none(), primary: none(), candidate: none(), differences: Vec::new() }
             })
-        }))
+        }));
+        self.succeed(kind, &exhibit);
+        Some(exhibit)
     }
 }
 
@@ -146,6 +186,28 @@ fn is_small(scene: &Scene) -> bool {
     answers().map(|answer| answer.body.len()).sum::<u64>() <= SMALL
         && answers().all(|answer| !answer.headers.contains_key(CONTENT_ENCODING))
         && matches!(scene.question.body, RequestBody::Empty)
+}
+
+/// One number for all exchanges whose findings are counted in the same rows; none where they may not be counted at all.
+fn kind(scene: &Scene, findings: &Findings) -> Option<u64> {
+    if findings.dropped > 0 || findings.budget.is_some() {
+        return None;
+    }
+    let mut hash = Xxh3Default::new();
+    let mut add = |part: &str| {
+        hash.update(part.as_bytes());
+        hash.update(&[0]);
+    };
+    add(&scene.route);
+    add(scene.build.as_deref().unwrap_or_default());
+    for finding in &findings.list {
+        add(&finding.kind);
+        add(&finding.location);
+        add(&finding.primary_class);
+        add(&finding.candidate_class);
+        add(if finding.secondary { "secondary" } else { "" });
+    }
+    Some(hash.digest())
 }
 
 /// What a scene takes in memory, about.
@@ -196,7 +258,7 @@ pub fn day(now: Timestamp) -> String {
     now.to_string().chars().take(10).collect()
 }
 
-/// Where the mirror leaves its pairs: equal ones are settled at once, the rest goes to the workers.
+/// Where the mirror leaves its pairs: equal ones are settled at once, the rest goes to the comparer.
 #[derive(Debug)]
 pub struct Judging {
     examination: ArcSwap<Examination>,

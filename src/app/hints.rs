@@ -80,13 +80,13 @@ mod tests {
     use crate::evidence::Keep;
     use crate::evidence::testing::{at, compared, epoch, finding};
 
-    fn status(to: &str) -> Finding {
+    fn status(to: &'static str) -> Finding {
         let mut finding = finding("status.class", "status", Tier::Break);
         (finding.primary_class, finding.candidate_class) = ("200".into(), to.into());
         finding
     }
 
-    fn evidence(routes: &[(&str, &str, u64, u64)]) -> Evidence {
+    fn evidence(routes: &[(&str, &'static str, u64, u64)]) -> Evidence {
         let mut evidence = Evidence::new(epoch("1", None));
         let keep = Keep { rules: &|_| "r".into(), latency: &|_| Default::default(), examples: 0, now: at(0) };
         for (route, to, differ, alike) in routes {
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn only_what_most_of_a_route_shows_is_told() {
-        let told = |routes: &[(&str, &str, u64, u64)]| -> Vec<String> {
+        let told = |routes: &[(&str, &'static str, u64, u64)]| -> Vec<String> {
             of(&evidence(routes)).into_iter().map(|n| n.message).collect()
         };
         assert_eq!(told(&[("GET /a", "404", 19, 0), ("GET /b", "404", 17, 3), ("GET /c", "500", 40, 0)]), [""; 0]);

@@ -60,6 +60,29 @@ pub(super) fn compare(
     }
 }
 
+/// Compares two bodies that came as they are under the same head, where they are JSON that is compared at once.
+pub(super) fn compare_at_once(
+    context: &Context<'_>,
+    of: &Answer,
+    primary: &[u8],
+    candidate: &[u8],
+) -> Option<Findings> {
+    let declared = content_type(of);
+    let charset = declared.params.get("charset");
+    if Media::named(&declared.head) != Media::Json
+        || grpc::is_grpc(of)
+        || charset.is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8"))
+    {
+        return None;
+    }
+    let options = json::Options { at_once: true, ..json::Options::default() };
+    let mut budget = Budget::new(context.expired);
+    match as_json(context, primary.into(), candidate.into(), &mut budget, &options) {
+        AsJson::Compared(found) if found.budget.is_none() => Some(found),
+        _ => None,
+    }
+}
+
 /// How two bodies compared as JSON.
 pub(super) enum AsJson {
     /// Equal once the legs' own origins are put aside.

@@ -1,5 +1,6 @@
 //! One place where two answers disagree: where, what kind, how bad, and what excuses it.
 
+use super::word::Word;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -43,18 +44,18 @@ pub enum Cover {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The kind as reports print it, e.g. `json.value`, `header.missing`.
-    pub kind: Arc<str>,
+    pub kind: Word,
     pub tier: Tier,
     /// Where, with `[*]` for array positions and `.*` for keys that look like ids; can be pasted into a rule.
     pub location: Arc<str>,
     /// Where exactly in this exchange, e.g. `json:$.a[3].b`.
     pub exact: Arc<str>,
     /// What stood on the primary's side: a JSON type, a sub-class of the difference, a status. Part of the fingerprint.
-    pub primary_class: Arc<str>,
-    pub candidate_class: Arc<str>,
+    pub primary_class: Word,
+    pub candidate_class: Word,
     /// The shape of each value (`uuid`, `number`, `rfc3339`, ...), for judging noise; `None` where a side has no value.
-    pub primary_shape: Option<Arc<str>>,
-    pub candidate_shape: Option<Arc<str>>,
+    pub primary_shape: Option<Word>,
+    pub candidate_shape: Option<Word>,
     /// Bounded excerpts of the two values, as text; `None` where a side has none.
     pub primary: Option<String>,
     pub candidate: Option<String>,
@@ -170,7 +171,7 @@ pub(super) const EXCERPT: usize = 240;
 pub(super) const WHOLE: usize = 16 * 1024;
 
 impl Finding {
-    pub(super) fn new(kind: &str, tier: Tier, location: &str) -> Self {
+    pub(super) fn new(kind: impl Into<Word>, tier: Tier, location: &str) -> Self {
         let location: Arc<str> = location.into();
         Finding {
             kind: kind.into(),
@@ -203,18 +204,18 @@ impl Finding {
     }
 
     pub(super) fn classes(mut self, primary: &str, candidate: &str) -> Self {
-        self.primary_class = primary.into();
-        self.candidate_class = candidate.into();
+        self.primary_class = primary.to_owned().into();
+        self.candidate_class = candidate.to_owned().into();
         self
     }
 
     /// Sets excerpts and shapes from the two values; classes too, where none were given.
     pub(super) fn values(mut self, primary: Option<&str>, candidate: Option<&str>) -> Self {
-        let shape = |v: Option<&str>| v.map(|v| Arc::from(super::value::shape_of(v, true)));
+        let shape = |v: Option<&str>| v.map(|v| Word::from(super::value::shape_of(v, true)));
         self.primary_shape = shape(primary);
         self.candidate_shape = shape(candidate);
         if self.primary_class.is_empty() && self.candidate_class.is_empty() {
-            let class = |s: &Option<Arc<str>>| s.clone().unwrap_or_else(|| "missing".into());
+            let class = |s: &Option<Word>| s.clone().unwrap_or_else(|| "missing".into());
             self.primary_class = class(&self.primary_shape);
             self.candidate_class = class(&self.candidate_shape);
         }
@@ -227,6 +228,9 @@ impl Finding {
     /// Cuts both values to what shows how they differ. Only once they are redacted: it may leave the end of something
     /// that would have matched.
     pub fn shorten(&mut self) {
+        if [&self.primary, &self.candidate].into_iter().flatten().all(|value| value.len() <= EXCERPT) {
+            return;
+        }
         (self.primary, self.candidate) = excerpts(self.primary.as_deref(), self.candidate.as_deref());
     }
 }

@@ -10,6 +10,7 @@ pub mod value;
 
 mod finding;
 mod spec;
+mod word;
 
 mod compare;
 mod context;
@@ -33,7 +34,7 @@ mod window;
 mod xml;
 
 pub use coding::Limits;
-pub use compare::{compare, is_match};
+pub use compare::{at_once, compare, is_match};
 pub use context::Context;
 pub use decoded::decoded;
 pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
@@ -45,3 +46,4 @@ pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
 pub use text::VOLATILE as VOLATILE_TEXT;
 pub use window::window;
+pub use word::Word;

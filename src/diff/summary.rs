@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn sentences() {
-        let f = |kind: &str, classes: (&str, &str), a: Option<&str>, b: Option<&str>| {
+        let f = |kind: &'static str, classes: (&str, &str), a: Option<&str>, b: Option<&str>| {
             let mut f = Finding::new(kind, Tier::Value, "x").classes(classes.0, classes.1);
             (f.primary, f.candidate) = (a.map(str::to_owned), b.map(str::to_owned));
             summary(&f)

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::finding::excerpt;
 use super::origin::map_text;
 use super::rules::Scheme;
+use super::word::Word;
 use super::{Cover, Finding, Findings, Tier};
 use regex::{Captures, Regex};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -99,7 +100,7 @@ fn differences(a: &Lines<'_>, b: &Lines<'_>, out: &mut Findings) {
     } else {
         hunks(&old, &new)
     };
-    let mut classes: Option<(Arc<str>, Arc<str>)> = None;
+    let mut classes: Option<(Word, Word)> = None;
     for (i, (from, to)) in all.into_iter().enumerate() {
         let lines = |l: &Range<usize>| head + l.start..head + l.end;
         let mut finding = hunk("text.hunk", Tier::Value, a.get(lines(&from)), b.get(lines(&to)));
@@ -127,7 +128,7 @@ fn hunks(old: &[u128], new: &[u128]) -> Vec<(Range<usize>, Range<usize>)> {
 }
 
 /// Some lines of either side that stand at the same place.
-fn hunk(kind: &str, tier: Tier, x: &[(usize, &str)], y: &[(usize, &str)]) -> Finding {
+fn hunk(kind: &'static str, tier: Tier, x: &[(usize, &str)], y: &[(usize, &str)]) -> Finding {
     let first = |lines: &[(usize, &str)]| lines.first().map(|l| l.1.to_owned());
     let from = match (x, y) {
         ([(_, x), ..], [(_, y), ..]) => shown_from(x, y),

@@ -336,7 +336,7 @@ impl RouteEvidence {
                 row.summary = diff::summary(finding);
             }
             row.last_seen = row.last_seen.max(settled.arrived);
-            if let Some(example) = &compared.example {
+            if let Some(example) = compared.example.as_ref().filter(|example| example.claim()) {
                 add_example(&mut row.examples, example, keep.examples);
             }
         }
@@ -347,7 +347,7 @@ impl RouteEvidence {
 fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Divergence {
     Divergence {
         fingerprint,
-        kind: finding.kind.clone(),
+        kind: (&finding.kind).into(),
         location: finding.location.clone(),
         tier: finding.tier,
         count: 0,
@@ -355,8 +355,8 @@ fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Diverg
         asked_again: 0,
         transient: 0,
         excused_by: None,
-        primary_class: finding.primary_class.clone(),
-        candidate_class: finding.candidate_class.clone(),
+        primary_class: (&finding.primary_class).into(),
+        candidate_class: (&finding.candidate_class).into(),
         first_seen: arrived,
         last_seen: arrived,
         trend: Default::default(),

@@ -4,7 +4,7 @@ use crate::diff::Finding;
 use crate::model::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// One exchange as it is stored and shown. Redacted before it is built.
@@ -39,10 +39,31 @@ pub struct Exhibit {
     /// Of its id, for a choice that nothing else has a say in.
     hash: u64,
     weight: usize,
-    example: LazyLock<Arc<Example>, Make>,
+    source: Mutex<Source>,
+    example: OnceLock<Arc<Example>>,
 }
 
-type Make = Box<dyn FnOnce() -> Arc<Example> + Send>;
+type Make = Box<dyn FnOnce() -> Example + Send>;
+
+/// What an example is made of.
+enum Source {
+    /// It may still be withdrawn.
+    Offered(Make),
+    /// Somebody counts on it.
+    Claimed(Make),
+    /// It was made, or withdrawn.
+    Gone,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Source::Offered(_) => "Offered",
+            Source::Claimed(_) => "Claimed",
+            Source::Gone => "Gone",
+        })
+    }
+}
 
 // === impl Example ===
 
@@ -63,8 +84,33 @@ impl Exhibit {
     /// One that is made later; until then, and about as much after it, it takes `weight` bytes in memory. Whoever
     /// hands `make` over answers for it: it is to be quick, and not to panic.
     pub fn later(id: Arc<str>, at: Timestamp, weight: usize, make: impl FnOnce() -> Example + Send + 'static) -> Self {
-        let make: Make = Box::new(move || Arc::new(make()));
-        Self { hash: xxh3_64(id.as_bytes()), id, at, weight, example: LazyLock::new(make) }
+        let source = Mutex::new(Source::Offered(Box::new(make)));
+        Self { hash: xxh3_64(id.as_bytes()), id, at, weight, source, example: OnceLock::new() }
+    }
+
+    /// Lets go of what it is made of, where nobody has claimed it: a later one takes its place.
+    pub fn withdraw(&self) {
+        let mut source = self.source();
+        let gone = match &*source {
+            Source::Offered(_) => std::mem::replace(&mut *source, Source::Gone),
+            Source::Claimed(_) | Source::Gone => return,
+        };
+        drop(source);
+        drop(gone);
+    }
+
+    /// Whether it is there to be kept; from then on it is not withdrawn any more.
+    pub fn claim(&self) -> bool {
+        let mut source = self.source();
+        *source = match std::mem::replace(&mut *source, Source::Gone) {
+            Source::Offered(make) | Source::Claimed(make) => Source::Claimed(make),
+            Source::Gone => return self.example.get().is_some(),
+        };
+        true
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn id(&self) -> &str {
@@ -84,16 +130,30 @@ impl Exhibit {
         self.weight
     }
 
-    /// The example, made by now.
+    /// The example, made by now; without its messages where it was withdrawn.
     pub fn example(&self) -> &Arc<Example> {
-        &self.example
+        self.example.get_or_init(|| {
+            let source = std::mem::replace(&mut *self.source(), Source::Gone);
+            let none = ExampleMessage::default;
+            Arc::new(match source {
+                Source::Offered(make) | Source::Claimed(make) => make(),
+                Source::Gone => Example {
+                    id: self.id.to_string(),
+                    at: self.at,
+                    request: none(),
+                    primary: none(),
+                    candidate: none(),
+                    differences: Vec::new(),
+                },
+            })
+        })
     }
 }
 
 impl From<Example> for Exhibit {
     fn from(example: Example) -> Self {
         let exhibit = Self::later(example.id.as_str().into(), example.at, example.weight(), || example);
-        LazyLock::force(&exhibit.example);
+        exhibit.example();
         exhibit
     }
 }

@@ -137,7 +137,7 @@ mod tests {
         Compared { candidate: findings(candidate), control: control.map(findings), example: None }
     }
 
-    fn shaped(kind: &str, primary: &str, candidate: &str) -> Finding {
+    fn shaped(kind: &'static str, primary: &'static str, candidate: &'static str) -> Finding {
         let mut f = finding(kind, "json:$.id", Tier::Value);
         f.primary_shape = Some(primary.into());
         f.candidate_shape = Some(candidate.into());
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn noise_of_a_clock_in_a_tuple_does_not_excuse_the_value_beside_it() {
         let mut noise = Noise::new();
-        let at = |of: &str| {
+        let at = |of: &'static str| {
             let mut f = finding("json.value", "json:$.value[*]", Tier::Value);
             f.primary_class = of.into();
             (f.primary_shape, f.candidate_shape) = (Some("number".into()), Some("number".into()));
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn noise_in_the_figures_of_a_text_does_not_excuse_other_words() {
-        let hunk = |shape: &str| {
+        let hunk = |shape: &'static str| {
             let mut f = finding("text.hunk", "text", Tier::Value);
             (f.primary_shape, f.candidate_shape) = (Some(shape.into()), Some(shape.into()));
             f

@@ -18,6 +18,7 @@ mod settled;
 #[cfg(test)]
 mod simulation_tests;
 mod sketch;
+mod succession;
 mod table;
 mod tally;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use noise::restore as restore_noise;
 pub use pace::{Blocks, LatencyTerms, Pace, PaceCounts, SLOW_SHARE};
 pub use propose::{LEAST_PAIRS, LEAST_WITHOUT_CONTROL, Left, Proposal, Proposals, Support, propose};
 pub use settled::{Compared, Diverged, Settled, Settlement};
+pub use succession::Succession;
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram,

@@ -10,7 +10,7 @@ pub(crate) fn at(seconds: u64) -> Timestamp {
     Timestamp::from_micros(1_767_225_600_000_000 + seconds * 1_000_000)
 }
 
-pub(crate) fn finding(kind: &str, location: &str, tier: Tier) -> Finding {
+pub(crate) fn finding(kind: &'static str, location: &str, tier: Tier) -> Finding {
     Finding {
         kind: kind.into(),
         tier,

@@ -81,17 +81,16 @@ pub(super) fn record(table: &mut Volatilities, compared: &Compared, places: usiz
     let legs = [(compared.control.as_ref(), true), (Some(&compared.candidate), false)];
     for (findings, is_control) in legs {
         let list = findings.map_or(&[][..], |f| &f.list);
-        let counted: Vec<&Finding> = list.iter().filter(|f| f.counts()).collect();
+        let mut counted: Vec<&Finding> = list.iter().filter(|f| f.counts()).collect();
         if counted.is_empty() {
             continue;
         }
         let renames = Renames::of(&counted);
-        let mut groups: BTreeMap<(&Arc<str>, &Arc<str>), Vec<&Finding>> = BTreeMap::new();
-        for finding in counted {
-            groups.entry((&finding.location, &finding.kind)).or_default().push(finding);
-        }
-        for ((location, kind), group) in groups {
-            let key = (location.clone(), kind.clone());
+        let by_place = |a: &&Finding, b: &&Finding| (&a.location, &a.kind).cmp(&(&b.location, &b.kind));
+        counted.sort_by(by_place);
+        for group in counted.chunk_by(|a, b| by_place(a, b).is_eq()) {
+            let Some(first) = group.first() else { continue };
+            let key = (first.location.clone(), Arc::from(&first.kind));
             if table.len() >= places && !table.contains_key(&key) {
                 continue;
             }
@@ -100,9 +99,9 @@ pub(super) fn record(table: &mut Volatilities, compared: &Compared, places: usiz
             leg.exchanges += 1;
             leg.recurs += u64::from(group.iter().any(|f| renames.recurs(f)));
             leg.torn += u64::from(group.iter().any(|f| renames.torn(f)));
-            leg.crowd(&group);
+            leg.crowd(group);
             if leg.exchanges <= ALL_OF || leg.exchanges.is_multiple_of(ONE_IN) {
-                group.into_iter().take(MAX_LOOKED_AT).for_each(|finding| leg.look_at(finding));
+                group.iter().take(MAX_LOOKED_AT).for_each(|finding| leg.look_at(finding));
             }
         }
     }
@@ -134,6 +133,9 @@ impl Volatility {
 impl Sightings {
     /// Values of an array's elements whose elements stand in another order are told at every place inside them.
     fn crowd(&mut self, group: &[&Finding]) {
+        if group.len() < 2 {
+            return;
+        }
         let side = |of: fn(&Finding) -> &Option<String>| {
             let mut all: Vec<&str> = group.iter().filter_map(|f| of(f).as_deref()).collect();
             all.sort_unstable();

@@ -1,5 +1,8 @@
 //! Comparison workers: plain threads, because diffing large bodies is processor work and traffic should not feel it.
 //!
+//! What takes some microseconds at most is compared by whoever has the pair: another processor would have to fetch it
+//! first, which takes longer.
+//!
 //! The queue has no bound of its own: every pair in it holds a permit, so there are never more than those.
 
 use super::queue::Queue;
@@ -13,6 +16,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Of the processor, for one comparison of two answers; beyond it the exchange is incomparable (`budget`).
@@ -26,14 +30,21 @@ pub trait Examine: Send + Sync {
     /// What differs between the primary's answer and `other`, that of `leg`. To give up once `expired` says so.
     fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings;
 
-    /// The exchange for showing, redacted: findings included. `findings` are redacted too where they are kept.
-    fn example(&self, scene: Scene, findings: &mut Findings) -> Option<Exhibit>;
+    /// What `compare` finds, where that takes less than handing the pair over; `None` of all others.
+    fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings>;
+
+    /// The exchange for showing, redacted: findings included. `findings` are redacted too where they are kept. One that
+    /// was made before may be withdrawn, where this one takes its place.
+    fn example(&self, scene: Scene, findings: &mut Findings) -> Option<Arc<Exhibit>>;
 }
 
 /// What of a compared pair can be shown.
 #[derive(Debug)]
 pub struct Scene {
     pub id: Arc<str>,
+    pub route: Arc<str>,
+    /// The candidate's, as its answer named it.
+    pub build: Option<Arc<str>>,
     pub arrived: Timestamp,
     pub question: Arc<Question>,
     pub primary: Answer,
@@ -73,6 +84,7 @@ impl CompareStats {
 #[derive(Debug, Clone)]
 pub struct Comparer {
     queue: Arc<Open>,
+    config: Arc<ArcSwap<CompareConfig>>,
     stats: Arc<CompareStats>,
 }
 
@@ -100,13 +112,21 @@ impl Comparer {
         for i in 0..workers {
             let (queue, config, stats) = (queue.clone(), config.clone(), stats.clone());
             let name = format!("compare-{i}");
-            std::thread::Builder::new().name(name).spawn(move || work(&queue, &config, &stats))?;
+            thread::Builder::new().name(name).spawn(move || work(&queue, &config, &stats))?;
         }
-        Ok(Self { queue: open, stats })
+        Ok(Self { queue: open, config, stats })
     }
 
-    /// Leaves a pair for the workers; never waits. Where few more may be under way it is not left to wait either.
+    /// Settles a pair that is compared at once, and leaves any other for the workers; never waits. Where few more may be
+    /// under way it is not left to wait either.
     pub fn send(&self, pair: Pair) {
+        let config = self.config.load();
+        let start = Instant::now();
+        if let Some(compared) = catch_unwind(AssertUnwindSafe(|| at_once(&pair, &*config.examine))).transpose() {
+            finish(pair, compared, &config, &self.stats);
+            self.stats.seconds.record(start.elapsed());
+            return;
+        }
         let bodies = [Some(&pair.primary), pair.candidate.answer(), pair.control.as_ref().and_then(Outcome::answer)];
         let scarce = pair.permit.is_scarce() || bodies.into_iter().flatten().any(|answer| answer.body.is_scarce());
         self.queue.0.push(pair, scarce);
@@ -160,7 +180,7 @@ impl Turn {
     /// What is ready to serve by now does not wait for the end of the share of time that the system gives us.
     fn end_if_over(&self) {
         if self.0.get().elapsed() >= TURN {
-            std::thread::yield_now();
+            thread::yield_now();
             self.0.set(Instant::now());
         }
     }
@@ -169,8 +189,14 @@ impl Turn {
 /// Compares one pair and settles its ticket, whatever happens on the way.
 fn settle(pair: Pair, config: &CompareConfig, stats: &CompareStats, turn: &Turn) {
     let compared = catch_unwind(AssertUnwindSafe(|| compare(&pair, &*config.examine, turn)));
+    finish(pair, compared, config, stats);
+}
+
+/// Settles the ticket of a pair with what comparing came to.
+fn finish(pair: Pair, compared: thread::Result<Compared>, config: &CompareConfig, stats: &CompareStats) {
     let Pair { ticket, id, route, arrived, build, legs, question, primary, candidate, .. } = pair;
-    let scene = Scene { id: id.clone(), arrived, question, primary, candidate };
+    let (of, by) = (route.clone(), build.clone());
+    let scene = Scene { id: id.clone(), route: of, build: by, arrived, question, primary, candidate };
     let shown =
         compared.and_then(|compared| catch_unwind(AssertUnwindSafe(|| show(scene, compared, &*config.examine))));
     let result = match shown {
@@ -198,6 +224,15 @@ fn busy() -> Duration {
     START.get_or_init(Instant::now).elapsed()
 }
 
+fn at_once(pair: &Pair, examine: &dyn Examine) -> Option<Compared> {
+    let candidate = examine.at_once(pair, Leg::Candidate, &pair.candidate)?;
+    let control = match &pair.control {
+        Some(other) => Some(examine.at_once(pair, Leg::Control, other)?),
+        None => None,
+    };
+    Some(compared(candidate, control))
+}
+
 fn compare(pair: &Pair, examine: &dyn Examine, turn: &Turn) -> Compared {
     let timed = |leg, other: &Outcome| {
         // From the first time that somebody asks: most are done before, and asking the system takes time itself.
@@ -215,7 +250,11 @@ fn compare(pair: &Pair, examine: &dyn Examine, turn: &Turn) -> Compared {
         examine.compare(pair, leg, other, &expired)
     };
     let candidate = timed(Leg::Candidate, &pair.candidate);
-    let mut control = pair.control.as_ref().map(|other| timed(Leg::Control, other));
+    let control = pair.control.as_ref().map(|other| timed(Leg::Control, other));
+    compared(candidate, control)
+}
+
+fn compared(candidate: Findings, mut control: Option<Findings>) -> Compared {
     control.iter_mut().flat_map(|found| &mut found.list).for_each(Finding::shorten);
     Compared { candidate, control, example: None }
 }
@@ -223,7 +262,7 @@ fn compare(pair: &Pair, examine: &dyn Examine, turn: &Turn) -> Compared {
 /// Adds the example where something differs.
 fn show(scene: Scene, mut compared: Compared, examine: &dyn Examine) -> Compared {
     if !compared.candidate.list.is_empty() {
-        compared.example = examine.example(scene, &mut compared.candidate).map(Arc::new);
+        compared.example = examine.example(scene, &mut compared.candidate);
     }
     compared
 }
@@ -250,8 +289,16 @@ mod tests {
             }
         }
 
-        fn example(&self, scene: Scene, _: &mut Findings) -> Option<Exhibit> {
-            Some(example(&scene.id, 1).into())
+        fn at_once(&self, pair: &Pair, _: Leg, _: &Outcome) -> Option<Findings> {
+            match &*pair.id {
+                "at once" => Some(findings(vec![finding("json.value", "json:$.a", Tier::Value)])),
+                "panic at once" => panic!("on purpose"),
+                _ => None,
+            }
+        }
+
+        fn example(&self, scene: Scene, _: &mut Findings) -> Option<Arc<Exhibit>> {
+            Some(Arc::new(example(&scene.id, 1).into()))
         }
     }
 
@@ -313,6 +360,26 @@ mod tests {
         }
         assert_eq!(seen, ["0 false", "1 true", "budget", "budget"]);
         assert_eq!((stats.panics(), limit.used()), (1, 0));
+    }
+
+    #[test]
+    fn what_is_compared_at_once_waits_for_no_worker() {
+        let (inbox, limit) = (Inbox::new(1), Limit::new(10));
+        let config = CompareConfig { generation: 7, examine: Arc::new(Fake) };
+        let comparer = Comparer::start(1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
+        for (id, expect) in [("at once", "1 true"), ("panic at once", "budget")] {
+            comparer.send(pair(&inbox, &limit, id));
+            let settled = inbox.drain().into_iter().find_map(|event| match event {
+                Event::Settled { settled, .. } => Some(settled.result),
+                _ => None,
+            });
+            let seen = match settled.unwrap() {
+                Settlement::Incomparable(reason) => reason.as_str().to_owned(),
+                Settlement::Compared(c) => format!("{} {}", c.candidate.list.len(), c.example.is_some()),
+            };
+            assert_eq!(seen, expect, "{id}");
+        }
+        assert_eq!((comparer.queued(), comparer.stats().panics(), limit.used()), (0, 1, 0));
     }
 
     #[cfg(target_os = "linux")]

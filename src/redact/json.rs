@@ -2,6 +2,7 @@
 //! space and number spelling stay as they were sent.
 
 use regex::Regex;
+use std::borrow::Cow;
 
 /// The configured locations, followed all at once through a document.
 #[derive(Debug, Default)]
@@ -48,12 +49,12 @@ impl JsonPaths {
     }
 
     /// A body: one JSON text, or lines that each are one (NDJSON, server-sent events), or neither.
-    pub(super) fn body(&self, text: &str, tag: Tag<'_>) -> String {
+    pub(super) fn body<'a>(&self, text: &'a str, tag: Tag<'_>) -> Cow<'a, str> {
         if self.paths.is_empty() {
-            return text.to_owned();
+            return Cow::Borrowed(text);
         }
         if let Some(done) = self.document(text, self.start(), tag) {
-            return done;
+            return done.into();
         }
         // The events of a stream are located as elements of one array.
         let mut events = self.start();
@@ -68,17 +69,17 @@ impl JsonPaths {
         };
         // Line by line only where every line stands for itself; else a value may run over several.
         if text.lines().any(|l| serde_json::from_str::<serde::de::IgnoredAny>(l.trim_start_matches("data:")).is_ok()) {
-            return text.split_inclusive('\n').map(line).collect();
+            return text.split_inclusive('\n').map(line).collect::<String>().into();
         }
-        self.loosely(text, tag)
+        self.loosely(text, tag).into()
     }
 
     /// The excerpt of a value at an exact place such as `$.a[3].b`.
-    pub(super) fn excerpt(&self, place: &str, text: &str, tag: Tag<'_>) -> String {
+    pub(super) fn excerpt<'a>(&self, place: &str, text: &'a str, tag: Tag<'_>) -> Cow<'a, str> {
         if self.paths.is_empty() {
-            return text.to_owned();
+            return Cow::Borrowed(text);
         }
-        let Some(steps) = parse(place) else { return self.loosely(text, tag) };
+        let Some(steps) = parse(place) else { return self.loosely(text, tag).into() };
         let mut active = self.start();
         for step in &steps {
             active = self.advance(&active, |s| match (s, step) {
@@ -87,13 +88,10 @@ impl JsonPaths {
             });
             if self.hit(&active) {
                 let inner = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-                return tag(inner.as_bytes());
+                return tag(inner.as_bytes()).into();
             }
         }
-        match self.document(text, active, tag) {
-            Some(done) => done,
-            None => self.loosely(text, tag),
-        }
+        self.document(text, active, tag).unwrap_or_else(|| self.loosely(text, tag)).into()
     }
 
     fn loosely(&self, text: &str, tag: Tag<'_>) -> String {

@@ -166,31 +166,39 @@ impl Redactor {
 
     /// Redacts the values of a finding by where it stands and by pattern, then cuts them to excerpts.
     pub fn finding(&self, finding: &mut Finding) {
-        let exact = if finding.location.starts_with("grpc:") { &finding.location } else { &finding.exact }.clone();
+        let exact = if finding.location.starts_with("grpc:") { &finding.location } else { &finding.exact };
         // What a cookie is good for is no secret, as in the header itself.
         let attribute = &*finding.kind == "cookie.attr";
         for excerpt in [&mut finding.primary, &mut finding.candidate].into_iter().flatten() {
-            *excerpt = if attribute { self.text(excerpt).into_owned() } else { self.excerpt(&exact, excerpt) };
+            let shown = if attribute { self.text(excerpt) } else { self.excerpt(exact, excerpt) };
+            if let Cow::Owned(redacted) = shown {
+                *excerpt = redacted;
+            }
         }
         finding.shorten();
     }
 
-    fn excerpt(&self, location: &str, text: &str) -> String {
+    /// Borrowed where nothing is replaced.
+    fn excerpt<'a>(&self, location: &str, text: &'a str) -> Cow<'a, str> {
+        let by_pattern = |text: Cow<'a, str>| match self.text(&text) {
+            Cow::Owned(redacted) => Cow::Owned(redacted),
+            Cow::Borrowed(_) => text,
+        };
         let (kind, rest) = location.split_once(':').unwrap_or((location, ""));
         match kind {
             "header" | "trailer" => match HeaderName::try_from(rest) {
-                Ok(name) => self.header_value(&name, text),
-                Err(_) => self.tag(text.as_bytes()),
+                Ok(name) => self.header_value(&name, text).into(),
+                Err(_) => self.tag(text.as_bytes()).into(),
             },
-            "cookie" => self.tag(text.as_bytes()),
+            "cookie" => self.tag(text.as_bytes()).into(),
             // An event of a stream is an element of the array that locations speak of.
             _ if kind.starts_with("body, event ") => {
                 let place = format!("$[{}]", kind.trim_start_matches("body, event "));
-                self.text(&self.json.excerpt(&place, text, &|v| self.tag(v))).into_owned()
+                by_pattern(self.json.excerpt(&place, text, &|v| self.tag(v)))
             }
             // Of messages the pattern is asked: an exact place may say more than a path.
-            "json" | "grpc" => self.text(&self.json.excerpt(rest, text, &|v| self.tag(v))).into_owned(),
-            _ => self.text(&self.json.body(text, &|v| self.tag(v))).into_owned(),
+            "json" | "grpc" => by_pattern(self.json.excerpt(rest, text, &|v| self.tag(v))),
+            _ => by_pattern(self.json.body(text, &|v| self.tag(v))),
         }
     }
 

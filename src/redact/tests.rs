@@ -152,7 +152,7 @@ fn what_findings_are_grouped_by_hides_what_patterns_match() {
     }
     assert_eq!(place(&["s3cret"], "json:$.s3cret.a").0, "json:$.*.a");
 
-    let hunk = |class: &str, text: &str| Finding {
+    let hunk = |class: &'static str, text: &str| Finding {
         kind: "text.hunk".into(),
         primary_class: class.into(),
         candidate_class: "bye".into(),

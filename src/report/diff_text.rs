@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use crate::diff::Tier;
 
-    fn finding(kind: &str, tier: Tier, at: &str, primary: Option<&str>, candidate: Option<&str>) -> Finding {
+    fn finding(kind: &'static str, tier: Tier, at: &str, primary: Option<&str>, candidate: Option<&str>) -> Finding {
         Finding {
             kind: kind.into(),
             tier,

@@ -107,7 +107,7 @@ impl Trial {
                     self.prints.insert(print.clone());
                     covers.entry(id).or_default().insert(print);
                 }
-                None if self.noise.contains(&(route.clone(), finding.location.clone(), kind.clone())) => {}
+                None if self.noise.contains(&(route.clone(), finding.location.clone(), kind.into())) => {}
                 None => {
                     self.prints.insert(print.clone());
                     counted.entry(print).or_insert(finding);
@@ -129,7 +129,7 @@ impl Trial {
             let remaining = self.remaining.entry(print).or_insert_with(|| Remaining {
                 route: route.clone(),
                 location: finding.location.clone(),
-                kind: finding.kind.clone(),
+                kind: (&finding.kind).into(),
                 tier: finding.tier,
                 exchanges: 0,
                 summary: diff::summary(finding),

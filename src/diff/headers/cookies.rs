@@ -140,7 +140,7 @@ fn bare(value: &str) -> &str {
 
 fn note(
     how: &HeaderComparison<'_>,
-    kind: &str,
+    kind: &'static str,
     tier: Tier,
     name: &str,
     classes: (&str, &str),

@@ -37,7 +37,7 @@ pub(super) fn content_type(primary: Option<&str>, candidate: Option<&str>, unrea
     let side = |v: Option<&str>| v.map(Parameterised::parse).unwrap_or_default();
     let (mut a, mut b) = (side(primary), side(candidate));
     let mut found = Vec::new();
-    let mut note = |kind: &str, tier: Tier, a: &str, b: &str| {
+    let mut note = |kind: &'static str, tier: Tier, a: &str, b: &str| {
         found.push(Finding::new(kind, tier, AT).classes(a, b).values(primary, candidate));
     };
     if a.head != b.head {

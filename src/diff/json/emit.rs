@@ -5,6 +5,7 @@ use super::super::finding::{Cover, EXCERPT, Finding, Findings, MAX_FINDINGS, Tie
 use super::super::path::{push_index, push_name, push_name_pattern};
 use super::super::value::shape::shape_of;
 use super::super::value::text::unescape;
+use super::super::word::Word;
 use super::tree::Type;
 use std::sync::Arc;
 
@@ -97,7 +98,7 @@ impl<'a> Side<'a> {
         Self { class, ..self }
     }
 
-    fn shape(&self) -> Option<Arc<str>> {
+    fn shape(&self) -> Option<Word> {
         let (kind, text) = self.value?;
         if kind != Type::String {
             return Some(kind.name().into());

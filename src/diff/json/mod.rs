@@ -40,7 +40,8 @@ pub enum JsonOutcome {
     Done,
     /// Not JSON, on which sides; no finding was made.
     NotJson { primary: bool, candidate: bool },
-    /// A limit was hit before anything that counts as break or value was found: `nodes`, `depth`, `time` or `size`.
+    /// A limit was hit before anything that counts as break or value was found: `nodes`, `depth`, `time`, `size`, or
+    /// `effort` where it was to be told at once.
     Limit(&'static str),
 }
 
@@ -51,11 +52,13 @@ pub struct Options<'a> {
     pub prefix: &'a str,
     /// How the elements of a document that is an array are paired where no rule says so.
     pub root_align: Option<&'a Align>,
+    /// Texts that cannot be compared side by side are not compared at all: [`JsonOutcome::Limit`].
+    pub at_once: bool,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { prefix: "json:$", root_align: None }
+        Self { prefix: "json:$", root_align: None, at_once: false }
     }
 }
 
@@ -94,6 +97,7 @@ pub fn compare_with(
             out.absorb(found, false);
             JsonOutcome::Done
         }
+        None if options.at_once => JsonOutcome::Limit("effort"),
         None => trees((primary, valid.0), (candidate, valid.1), rules, budget, session, options, out),
     };
     if outcome == JsonOutcome::Done && count(out) == before && primary != candidate {

@@ -19,6 +19,21 @@ pub(super) fn blanks(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// Goes past white space; the byte there.
+#[inline(always)]
+fn next(bytes: &[u8], at: &mut usize) -> Option<u8> {
+    loop {
+        let byte = *bytes.get(*at)?;
+        if byte > b' ' {
+            return Some(byte);
+        }
+        if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            return None;
+        }
+        *at += 1;
+    }
+}
+
 /// The end of the string that begins at `at`, quotes included.
 #[inline(always)]
 pub(super) fn string(bytes: &[u8], at: usize) -> Option<usize> {
@@ -50,14 +65,14 @@ pub(super) fn scalar(bytes: &[u8], at: usize) -> Option<usize> {
 /// A member's name between its quotes, from white space before it on, and where its value begins or white space before
 /// that.
 #[inline(always)]
-pub(super) fn name(bytes: &[u8], at: usize) -> Option<((usize, usize), usize)> {
-    let start = blanks(bytes, at);
-    if bytes.get(start) != Some(&b'"') {
+pub(super) fn name(bytes: &[u8], mut at: usize) -> Option<((usize, usize), usize)> {
+    if next(bytes, &mut at)? != b'"' {
         return None;
     }
-    let end = string(bytes, start)?;
-    let colon = blanks(bytes, end);
-    (bytes.get(colon) == Some(&b':')).then_some(((start + 1, end - 1), colon + 1))
+    let start = at + 1;
+    let end = string(bytes, at)?;
+    at = end;
+    (next(bytes, &mut at)? == b':').then_some(((start, end - 1), at + 1))
 }
 
 /// The end of the value that begins at `at`, and how many values it is made of; none where the text ends before, it is
@@ -66,29 +81,28 @@ pub(super) fn value(bytes: &[u8], mut at: usize, depth: usize, open: &mut Vec<us
     open.clear();
     let (mut object, mut values) = (false, 0);
     loop {
-        at = blanks(bytes, at);
         values += 1;
-        let first = *bytes.get(at)?;
-        if matches!(first, b'{' | b'[') {
-            if open.len() >= depth {
-                return None;
+        match next(bytes, &mut at)? {
+            b'"' => at = string(bytes, at)?,
+            first @ (b'{' | b'[') => {
+                if open.len() >= depth {
+                    return None;
+                }
+                object = first == b'{';
+                open.push(at);
+                at += 1;
+                if next(bytes, &mut at)? != if object { b'}' } else { b']' } {
+                    at = if object { name(bytes, at)?.1 } else { at };
+                    continue;
+                }
             }
-            object = first == b'{';
-            open.push(at);
-            at = blanks(bytes, at + 1);
-            if *bytes.get(at)? != if object { b'}' } else { b']' } {
-                at = if object { name(bytes, at)?.1 } else { at };
-                continue;
-            }
-        } else {
-            at = scalar(bytes, at)?;
+            _ => at = scalar(bytes, at)?,
         }
         loop {
             if open.is_empty() {
                 return Some((at, values));
             }
-            at = blanks(bytes, at);
-            match (*bytes.get(at)?, object) {
+            match (next(bytes, &mut at)?, object) {
                 (b',', true) => {
                     at = name(bytes, at + 1)?.1;
                     break;
@@ -178,9 +192,10 @@ fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
         };
         let word = u64::from_le_bytes(*eight);
         // A borrow only travels upwards, so the lowest flag is right.
-        let below = |word: u64, n: u8| word.wrapping_sub(EACH * u64::from(n)) & !word;
-        let is = |b: u8| below(word ^ (EACH * u64::from(b)), 1);
-        let flags = (is(b'"') | is(b'\\') | below(word, 0x20)) & (EACH << 7);
+        let below = |word: u64, n: u8| word.wrapping_sub(EACH * u64::from(n));
+        let with = |bits: u8| word ^ (EACH * u64::from(bits));
+        // With its second bit turned over the quote comes right behind the control characters.
+        let flags = (below(with(2), 0x21) | below(with(b'\\'), 1)) & !word & (EACH << 7);
         if flags != 0 {
             return Some(at + (flags.trailing_zeros() / 8) as usize);
         }
@@ -200,19 +215,24 @@ fn escape(bytes: &[u8], at: usize) -> Option<usize> {
 #[inline(always)]
 fn number(bytes: &[u8], mut at: usize) -> Option<usize> {
     let peek = |at: usize| bytes.get(at).copied().unwrap_or(0);
-    let digits = |mut at: usize| {
-        let from = at;
+    let rest = |mut at: usize| {
         while peek(at).is_ascii_digit() {
             at += 1;
         }
-        (at > from).then_some(at)
+        at
     };
+    let digits = |at: usize| peek(at).is_ascii_digit().then(|| rest(at + 1));
     at += usize::from(peek(at) == b'-');
-    at = if peek(at) == b'0' { at + 1 } else { digits(at)? };
-    if peek(at) == b'.' {
+    at = match peek(at) {
+        b'0' => at + 1,
+        _ => digits(at)?,
+    };
+    let mut next = peek(at);
+    if next == b'.' {
         at = digits(at + 1)?;
+        next = peek(at);
     }
-    if matches!(peek(at), b'e' | b'E') {
+    if matches!(next, b'e' | b'E') {
         at += 1;
         at = digits(at + usize::from(matches!(peek(at), b'+' | b'-')))?;
     }

@@ -119,6 +119,49 @@ fn fields_of(name: &'static str, value: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))])
 }
 
+/// Two JSON texts of one document, of which the second may have other scalars, other members, another order of them, and
+/// white space.
+fn two_texts() -> impl Strategy<Value = (String, String)> {
+    let scalar = || {
+        prop::sample::select(vec![
+            "1",
+            "1.0",
+            "-2e3",
+            "\"a\"",
+            "\"A\"",
+            "\"\\u0061\"",
+            "\"\"",
+            "null",
+            "true",
+            "\"http://old.example/x\"",
+            "\"http://new.example/x\"",
+            "\"1b4e28ba-2fa1-11d2-883f-0016d3cca427\"",
+            "[1,2]",
+            "{\"x-parallax-leg\":1}",
+            "01",
+        ])
+    };
+    let name = || prop::sample::select(vec!["a", "b", "id", "42", "x-parallax-leg", "a"]);
+    let member = (name(), scalar(), prop::option::weighted(0.2, scalar()), prop::option::weighted(0.05, name()));
+    let layout = prop::sample::select(vec!["", "", "", " ", "\n\t"]);
+    (proptest::collection::vec(member, 0..6), any::<bool>(), 0usize..6, layout).prop_map(
+        |(all, list, turned, space)| {
+            let text = |members: Vec<String>, space: &str| match list {
+                true => format!("{{\"l\":[{{{}}},{space}{{\"a\":1}}]}}", members.join(&format!(",{space}"))),
+                false => format!("{{{}{space}}}", members.join(",")),
+            };
+            let ours = all.iter().map(|(name, value, _, _)| format!("\"{name}\":{value}")).collect();
+            let theirs = all.iter().map(|(name, value, other, renamed)| {
+                format!("\"{}\":{}", renamed.unwrap_or(name), other.unwrap_or(value))
+            });
+            let mut theirs: Vec<String> = theirs.collect();
+            let turned = if turned > 4 { 1.min(theirs.len()) } else { 0 };
+            theirs.rotate_left(turned);
+            (text(ours, ""), text(theirs, space))
+        },
+    )
+}
+
 /// What in an answer takes the request to be understood; the quick check leaves that to the full one.
 fn asks_for_context(a: &Answer, b: &Answer) -> bool {
     let names = [
@@ -139,6 +182,27 @@ fn asks_for_context(a: &Answer, b: &Answer) -> bool {
         || grpc::is_grpc(b)
         || (a.status.is_redirection()
             && !(coding::codings(&a.headers).is_empty() && coding::codings(&b.headers).is_empty()))
+}
+
+#[test]
+fn what_is_told_at_once() {
+    let asked = Asked::new("GET", "/a/b");
+    let told = |a: &str, b: &str| at_once(&asked.context(&|| false), &answer(a), &answer(b)).map(|found| told(&found));
+    let json = "200\ncontent-type: application/json; charset=UTF-8\ndate: ";
+    let [a, b, c] = ["1\n\n{\"a\":1}", "2\n\n{\"a\":2}", "2\n\n{\"a\":1,\"b\":1}"].map(|rest| format!("{json}{rest}"));
+    assert_eq!(told(&a, &b).as_deref(), Some("json.value @ json:$.a value"));
+    let long = format!("{json}1\n\n{{\"a\":\"{}\"}}", "x".repeat(5_000));
+    for (x, y) in [
+        (&*a, &*c),
+        (&a, &long),
+        (&a, &b.replace("200", "201")),
+        (&a, &b.replace("date", "x-a: 1\ndate")),
+        (&a.replace("json;", "cbor;"), &b.replace("json;", "cbor;")),
+        (&a.replace("date", "content-encoding: br\ndate"), &b.replace("date", "content-encoding: br\ndate")),
+        (&a, &b.replace("date", "content-length: 70\ndate")),
+    ] {
+        assert_eq!(told(x, y), None, "{x} {y}");
+    }
 }
 
 proptest! {
@@ -162,6 +226,38 @@ proptest! {
         prop_assert!(found.list.len() <= MAX_FINDINGS);
         for finding in &found.list {
             prop_assert!(!summary(finding).is_empty());
+        }
+    }
+
+    /// What is told at once is what a closer look finds.
+    #[test]
+    fn at_once_is_told_what_there_is(
+        a in any_answer(),
+        b in any_answer(),
+        texts in two_texts(),
+        plain in prop::bool::weighted(0.9),
+        same_head in prop::bool::weighted(0.8),
+        ruled in any::<bool>(),
+    ) {
+        let asked = Asked::new("GET", "/a/b").origins("http://old.example", "http://new.example");
+        let set = RuleSet::compile(&[ignoring("all", "body", Ignore::Value), ignoring("a", "json:$.a", Ignore::All)]);
+        let rules = set.unwrap().for_route("GET /a/b", "2026-01-01");
+        let never = || false;
+        let context = asked.context(&never);
+        let context = if ruled { Context { rules: &rules, ..context } } else { context };
+        let mut a = Answer { body: captured(texts.0.as_bytes()), ..a };
+        if plain {
+            // What is told at once most often.
+            (a.status, a.trailers) = (StatusCode::OK, None);
+            for name in ["content-encoding", "content-length"] {
+                a.headers.remove(name);
+            }
+            a.headers.insert("content-type", HeaderValue::from_static("application/json"));
+        }
+        let head = if same_head { a.clone() } else { b };
+        let b = Answer { body: captured(texts.1.as_bytes()), ..head };
+        if let Some(found) = at_once(&context, &a, &b) {
+            prop_assert_eq!(found, compare(&context, &a, &Outcome::Answer(b)));
         }
     }
 

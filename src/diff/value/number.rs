@@ -104,6 +104,10 @@ impl<'a> Decimal<'a> {
             [b'+', rest @ ..] => (false, rest),
             rest => (false, rest),
         };
+        // Most texts are none, which is mostly seen at once.
+        if !b.iter().all(|c| matches!(c, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
+            return None;
+        }
         let (mantissa, exponent) = match b.iter().position(|c| matches!(c, b'e' | b'E')) {
             Some(at) => (b.get(..at)?, Some(b.get(at + 1..)?)),
             None => (b, None),

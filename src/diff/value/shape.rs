@@ -87,7 +87,7 @@ pub fn looks_like_id(text: &str) -> bool {
         || (b.len() >= 8 && digit && b.iter().all(u8::is_ascii_hexdigit))
         || (b.len() >= 16 && digit && b.iter().all(|c| is_base64url(*c)) && alternations(b) >= 3)
         || is_email(text)
-        || text.parse::<IpAddr>().is_ok()
+        || is_ip(text)
 }
 
 /// The order in which a string's class is looked for.
@@ -186,7 +186,8 @@ impl Class {
             Class::Jwt => {
                 let mut parts = text.split('.');
                 let mut part = || parts.next().filter(|p| p.bytes().all(is_base64url));
-                let shaped = part().is_some_and(|p| p.starts_with("eyJ"))
+                let shaped = text.starts_with("eyJ")
+                    && part().is_some()
                     && part().is_some_and(|p| !p.is_empty())
                     && part().is_some();
                 shaped && parts.next().is_none()
@@ -199,7 +200,7 @@ impl Class {
             Class::UnixNs => time::unix(text).is_some_and(|(u, _)| u == Unix::Nanos),
             Class::Url => split_origin(text).is_some(),
             Class::Email => is_email(text),
-            Class::Ip => text.parse::<IpAddr>().is_ok(),
+            Class::Ip => is_ip(text),
             Class::Semver => is_semver(text),
             Class::Number => Decimal::parse(text).is_some(),
             Class::Bool => matches!(text, "true" | "false"),
@@ -262,26 +263,38 @@ fn is_base64url(c: u8) -> bool {
 }
 
 fn is_base64(b: &[u8]) -> bool {
+    if b.len() < 16 {
+        return false;
+    }
     let body = b.strip_suffix(b"==").or_else(|| b.strip_suffix(b"=")).unwrap_or(b);
     let padded = body.len() != b.len();
-    let plain = body.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/'));
-    let url = body.iter().all(|c| is_base64url(*c));
+    let plain = || body.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/'));
+    let url = || body.iter().all(|c| is_base64url(*c));
     // A short random one may well be without a digit, but its letters change case as no word's do.
-    let mixed = body.iter().any(u8::is_ascii_uppercase) && body.iter().any(u8::is_ascii_lowercase) && turns(body) >= 3;
-    b.len() >= 16 && (plain || url) && if padded { b.len().is_multiple_of(4) } else { mixed }
+    let mixed =
+        || body.iter().any(u8::is_ascii_uppercase) && body.iter().any(u8::is_ascii_lowercase) && turns(body) >= 3;
+    (plain() || url()) && if padded { b.len().is_multiple_of(4) } else { mixed() }
 }
 
 /// How often letters and digits take turns.
 fn alternations(b: &[u8]) -> usize {
-    let letters: Vec<bool> = b.iter().filter(|c| c.is_ascii_alphanumeric()).map(u8::is_ascii_alphabetic).collect();
-    letters.windows(2).filter(|w| matches!(w, [x, y] if x != y)).count()
+    changes(b.iter().filter(|c| c.is_ascii_alphanumeric()).map(u8::is_ascii_alphabetic))
 }
 
 /// How often upper case, lower case and digits take turns.
 fn turns(b: &[u8]) -> usize {
     let kind = |c: &u8| (c.is_ascii_uppercase(), c.is_ascii_digit());
-    let kinds: Vec<_> = b.iter().filter(|c| c.is_ascii_alphanumeric()).map(kind).collect();
-    kinds.windows(2).filter(|w| matches!(w, [x, y] if x != y)).count()
+    changes(b.iter().filter(|c| c.is_ascii_alphanumeric()).map(kind))
+}
+
+/// How often something is not what came before it.
+fn changes<T: PartialEq>(all: impl Iterator<Item = T> + Clone) -> usize {
+    all.clone().zip(all.skip(1)).filter(|(x, y)| x != y).count()
+}
+
+fn is_ip(text: &str) -> bool {
+    // Reading one takes longer than seeing that it is none.
+    memchr::memchr2(b'.', b':', text.as_bytes()).is_some() && text.parse::<IpAddr>().is_ok()
 }
 
 fn is_email(text: &str) -> bool {
@@ -291,17 +304,30 @@ fn is_email(text: &str) -> bool {
 }
 
 fn is_semver(text: &str) -> bool {
-    let text = text.strip_prefix('v').unwrap_or(text);
-    let (core, rest) = text.split_at(text.find(['-', '+']).unwrap_or(text.len()));
-    let tail = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'+');
-    let mut parts = core.split('.');
-    let mut number = || parts.next().is_some_and(|p| !p.is_empty() && p.bytes().all(|c| c.is_ascii_digit()));
-    number() && number() && number() && parts.next().is_none() && rest.len() != 1 && rest.bytes().all(tail)
+    let mut rest = text.strip_prefix('v').unwrap_or(text).as_bytes();
+    let mut number = |last: bool| {
+        let digits = rest.iter().take_while(|c| c.is_ascii_digit()).count();
+        let after = rest.get(digits..).unwrap_or_default();
+        rest = if last { after } else { after.strip_prefix(b".").unwrap_or_default() };
+        digits > 0
+    };
+    let tail = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'+');
+    number(false) && number(false) && number(true) && matches!(rest, [] | [b'-' | b'+', _, ..]) && rest.iter().all(tail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn short_cuts_change_nothing(text in "v?[0-9]{1,2}[.:0-9a-f]{0,12}|v?([0-9]{0,2}\\.){0,3}[0-9]{0,2}[-+.a-z0-9]{0,4}") {
+            prop_assert_eq!(is_ip(&text), text.parse::<IpAddr>().is_ok());
+            let semver = Regex::new(r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+][-+.0-9A-Za-z]+)?$").unwrap();
+            prop_assert_eq!(is_semver(&text), semver.is_match(&text));
+        }
+    }
 
     #[test]
     fn strings() {

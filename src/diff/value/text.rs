@@ -110,7 +110,7 @@ pub fn difference(a: &[u8], b: &[u8]) -> &'static str {
         "unicode_form"
     } else if same_but_case(a, b) {
         "case"
-    } else if a.split_whitespace().flat_map(str::chars).eq(b.split_whitespace().flat_map(str::chars)) {
+    } else if without_space(a).eq(without_space(b)) {
         "space"
     } else if Decimal::parse(a).is_some() && Decimal::parse(b).is_some() {
         "numeric"
@@ -137,7 +137,9 @@ fn same_but_origin(a: &str, b: &str) -> bool {
 
 /// A URL cut into `scheme://authority` and the rest.
 pub fn split_origin(text: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = text.split_once("://")?;
+    // No scheme has a colon.
+    let (scheme, rest) = text.split_at_checked(memchr::memchr(b':', text.as_bytes())?)?;
+    let rest = rest.strip_prefix("://")?;
     let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -147,7 +149,14 @@ pub fn split_origin(text: &str) -> Option<(&str, &str)> {
     Some(text.split_at(scheme.len() + 3 + authority))
 }
 
+fn without_space(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().filter(|c| !c.is_whitespace())
+}
+
 fn same_but_case(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() {
+        return a.eq_ignore_ascii_case(b);
+    }
     a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
 }
 
@@ -206,6 +215,14 @@ mod tests {
         #[test]
         fn units_are_the_characters(text in "\\PC*") {
             prop_assert!(units(text.as_bytes()).eq(text.chars().map(Unit::Char)));
+        }
+
+        #[test]
+        fn an_origin_is_what_stands_before_the_path(text in "[a-c+/:?# ]{0,10}|[a-c]://[a-c/]{0,5}") {
+            let named = |scheme: &str| scheme.starts_with(char::is_alphabetic) && !scheme.contains(['/', ':', '?', '#', ' ']);
+            let host = |rest: &str| rest.starts_with(|c| !"/?#".contains(c)) && !rest.contains(' ');
+            let expect = text.split_once("://").is_some_and(|(scheme, rest)| named(scheme) && host(rest));
+            prop_assert_eq!(split_origin(&text).is_some(), expect);
         }
 
         #[test]

@@ -2,6 +2,7 @@
 
 use super::super::finding::{Finding, Findings, Tier, excerpt as cut};
 use super::super::path::{Path, Select, Step};
+use super::super::word::Word;
 use super::excerpt::{Piece, excerpt};
 use super::layout::Layout;
 use super::read::{Form, Names};
@@ -88,7 +89,7 @@ pub(super) fn representation(
 ) {
     let before = out.list.len();
     let (p, c) = (primary.form, candidate.form);
-    let mut note = |kind: &str, classes: (&str, &str), shown: Option<(&str, &str)>| {
+    let mut note = |kind: &'static str, classes: (&str, &str), shown: Option<(&str, &str)>| {
         let mut finding = Finding::new(kind, Tier::Repr, DOCUMENT).classes(classes.0, classes.1);
         let text = |text: &str| (!text.is_empty()).then(|| cut(text));
         finding.primary = shown.and_then(|s| text(s.0));
@@ -158,9 +159,9 @@ fn told(place: Place, exact: Place, finding: Finding, other: Option<String>) -> 
     let renamed = other.is_some();
     let namespace = renamed.then_some(&*exact.namespace);
     let show = |json: &String| excerpt(json, piece, &exact.name, namespace);
-    let class_of = |own: &str, there: bool| match class {
+    let class_of = |own: &Word, there: bool| match class {
         Some(class) if there => class.into(),
-        _ => own.into(),
+        _ => own.clone(),
     };
     let (primary, candidate) = (finding.primary.is_some(), finding.candidate.is_some());
     let mut told = Finding {

@@ -25,7 +25,7 @@ fn text(location: &str, a: impl std::fmt::Display, b: impl std::fmt::Display) ->
     value(location, format!("\"{a}\""), format!("\"{b}\""))
 }
 
-fn of_kind(kind: &str, finding: Finding) -> Finding {
+fn of_kind(kind: &'static str, finding: Finding) -> Finding {
     Finding { kind: kind.into(), ..finding }
 }
 
@@ -132,7 +132,7 @@ fn the_same_elements_in_another_order_are_a_set() {
 
 #[test]
 fn what_comes_and_goes_is_ignored_as_the_last_resort() {
-    let gone = |kind: &str, at: &str| of_kind(kind, Finding { candidate: None, ..value(at, "1", "1") });
+    let gone = |kind: &'static str, at: &str| of_kind(kind, Finding { candidate: None, ..value(at, "1", "1") });
     check(&|_| vec![gone("json.missing", "json:$.m.*"), value("json:$.m.*.x", 1, 2)], &[("json:$.m.*", "ignore")]);
     // Not where it hardly ever happens.
     check(&|i| if i % 40 == 0 { vec![gone("json.missing", "json:$.m")] } else { vec![] }, &[]);

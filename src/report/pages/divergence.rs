@@ -130,7 +130,7 @@ pub fn shown<'a, E>(
     d: &DivergenceReport<E>,
 ) -> Shown<'a> {
     let all = example.differences.iter().map(|f| (f, reasons.why(f)));
-    let (own, others) = all.partition(|(f, _)| f.location == d.location && f.kind == d.kind);
+    let (own, others) = all.partition(|(f, _)| f.location == d.location && *f.kind == *d.kind);
     Shown {
         example,
         own,
