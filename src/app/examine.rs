@@ -4,7 +4,7 @@ use super::AppError;
 use crate::config::Checked;
 use crate::diff::{self, Context, Finding, Findings, Limits, RouteRules, RuleSet};
 use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement, Succession};
-use crate::flow::{Judge, Pair, RequestBody};
+use crate::flow::{Judge, Pair, Question, RequestBody};
 use crate::model::{Answer, Leg, LegRecord, Outcome, PerLeg, Timestamp};
 use crate::pipeline::{CompareConfig, Comparer, Examine, Scene};
 use crate::redact::{MAX_BODY, Redactor};
@@ -140,6 +140,10 @@ impl Examine for Examination {
 
     fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings> {
         let other = other.answer()?;
+        // The example of any other is made along with it, which may take long.
+        if !is_small(&pair.question, &pair.primary, Some(other)) {
+            return None;
+        }
         let differ = |context: &Context<'_>| diff::at_once(context, &pair.primary, other);
         let found = self.with_context(pair, leg, &|| false, differ);
         // Without a control nobody asks about answers that are alike.
@@ -150,7 +154,7 @@ impl Examine for Examination {
     fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Arc<Exhibit>> {
         findings.list.iter_mut().for_each(|finding| self.0.redactor.finding(finding));
         let differences = findings.list.clone();
-        if !is_small(&scene) {
+        if !is_small(&scene.question, &scene.primary, scene.candidate.answer()) {
             return Some(Arc::new(shown(&self.0.redactor, &scene, differences).into()));
         }
         let kind = kind(&scene, findings);
@@ -181,11 +185,11 @@ const SMALL: u64 = 2 * MAX_BODY as u64;
 
 /// Whether little has to be kept, and little has to be done, to show it later. A request's body is shared with whoever
 /// still sends it.
-fn is_small(scene: &Scene) -> bool {
-    let answers = || [Some(&scene.primary), scene.candidate.answer()].into_iter().flatten();
+fn is_small(question: &Question, primary: &Answer, other: Option<&Answer>) -> bool {
+    let answers = || [Some(primary), other].into_iter().flatten();
     answers().map(|answer| answer.body.len()).sum::<u64>() <= SMALL
         && answers().all(|answer| !answer.headers.contains_key(CONTENT_ENCODING))
-        && matches!(scene.question.body, RequestBody::Empty)
+        && matches!(question.body, RequestBody::Empty)
 }
 
 /// One number for all exchanges whose findings are counted in the same rows; none where they may not be counted at all.
@@ -315,7 +319,71 @@ impl Judge for Judging {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{StatusClass, Timing};
+    use crate::flow::{BodyCapture, Inbox};
+    use crate::model::{BodyEnd, Captured, Limit, RequestHead, StatusClass, Timing};
+    use bytes::Bytes;
+    use http::{HeaderValue, Method, StatusCode, Version};
+
+    #[test]
+    fn what_takes_long_to_show_is_not_compared_at_once() {
+        let flags = crate::config::Flags {
+            primary: Some("http://127.0.0.1:1".into()),
+            candidate: Some("http://127.0.0.1:2".into()),
+            ..Default::default()
+        };
+        let settings = crate::config::load(None, &flags).unwrap();
+        let examination = Examination::new(&settings, RuleSet::compile(&[]).unwrap(), 1, [7; 32]).unwrap();
+        let answer = |body: &'static str| Answer {
+            status: StatusCode::OK,
+            reason: Default::default(),
+            headers: [("content-type", "application/json")]
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+                .into_iter()
+                .collect(),
+            body: Captured::whole(vec![Bytes::from_static(body.as_bytes())], None),
+            trailers: None,
+            end: BodyEnd::Complete,
+        };
+        let (inbox, limit) = (Inbox::new(1), Limit::new(10));
+        let pair = |body: RequestBody, control: Option<Outcome>| Pair {
+            ticket: inbox.mirrored("x".into(), "GET /a".into(), Timestamp::from_micros(1)),
+            id: "x".into(),
+            route: "GET /a".into(),
+            arrived: Timestamp::from_micros(1),
+            question: Arc::new(Question {
+                head: RequestHead {
+                    method: Method::GET,
+                    uri: "/a".parse().unwrap(),
+                    host: None,
+                    scheme: "http",
+                    headers: HeaderMap::new(),
+                },
+                added: None,
+                version: Version::HTTP_11,
+                spelling: Default::default(),
+                body,
+                max_body: 1 << 20,
+            }),
+            build: None,
+            legs: PerLeg::default(),
+            lag: Duration::ZERO,
+            primary: answer("{\"a\":1}"),
+            candidate: Outcome::Answer(answer("{\"a\":2}")),
+            control,
+            permit: limit.take(1).unwrap(),
+        };
+        let found = |pair: &Pair, leg| {
+            let other = if leg == Leg::Control { pair.control.as_ref().unwrap() } else { &pair.candidate };
+            examination.at_once(pair, leg, other).map(|found| found.list.len())
+        };
+        let alone = pair(RequestBody::Empty, None);
+        assert_eq!(found(&alone, Leg::Candidate), Some(1));
+        let controlled = pair(RequestBody::Empty, Some(Outcome::Answer(answer("{\"a\":1}"))));
+        assert_eq!((found(&controlled, Leg::Candidate), found(&controlled, Leg::Control)), (Some(1), Some(0)));
+        // The body of the request is redacted with the example.
+        let posted = pair(RequestBody::Shared(BodyCapture::new(1 << 20, Some(3), Limit::new(1 << 20))), None);
+        assert_eq!(found(&posted, Leg::Candidate), None);
+    }
 
     #[test]
     fn connecting_late_is_being_asked_late() {
