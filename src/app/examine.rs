@@ -119,17 +119,6 @@ impl Examination {
         self.0.redactor.groups(&mut findings.list);
         findings
     }
-
-    /// Withdraws the example that need not be kept any more now that there is this one.
-    fn succeed(&self, kind: Option<u64>, exhibit: &Arc<Exhibit>) {
-        // Whoever finds it taken leaves things as they are: nobody waits here.
-        let (Some(kind), Ok(mut succession)) = (kind, self.0.succession.try_lock()) else { return };
-        let gone = succession.add(kind, exhibit);
-        drop(succession);
-        if let Some(gone) = gone {
-            gone.withdraw();
-        }
-    }
 }
 
 impl Examine for Examination {
@@ -165,7 +154,7 @@ impl Examine for Examination {
             answer.body.uncharge();
         }
         let parts = self.0.clone();
-        let exhibit = Arc::new(Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
+        let exhibit = Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
             let (id, at) = (scene.id.to_string(), scene.arrived);
             let made = catch_unwind(AssertUnwindSafe(|| shown(&parts.redactor, &scene, differences)));
             made.unwrap_or_else(|_| {
@@ -173,9 +162,18 @@ impl Examine for Examination {
                 let none = ExampleMessage::default;
                 Example { id, at, request: none(), primary: none(), candidate: none(), differences: Vec::new() }
             })
-        }));
-        self.succeed(kind, &exhibit);
-        Some(exhibit)
+        });
+        Some(Arc::new(exhibit.of_kind(kind)))
+    }
+
+    fn succeed(&self, example: &Arc<Exhibit>) {
+        // Whoever finds it taken leaves things as they are: nobody waits here.
+        let Ok(mut succession) = self.0.succession.try_lock() else { return };
+        let gone = succession.add(example);
+        drop(succession);
+        if let Some(gone) = gone {
+            gone.withdraw();
+        }
     }
 }
 
