@@ -111,9 +111,7 @@ impl Examination {
             expired,
         })
     }
-}
 
-impl Examination {
     /// Findings with nothing in their groups that is to be hidden.
     fn told(&self, mut findings: Findings) -> Findings {
         self.0.redactor.groups(&mut findings.list);
