@@ -318,67 +318,112 @@ mod tests {
     use crate::flow::{BodyCapture, Inbox};
     use crate::model::{BodyEnd, Captured, Limit, RequestHead, StatusClass, Timing};
     use bytes::Bytes;
+    use http::header::CONTENT_TYPE;
     use http::{HeaderValue, Method, StatusCode, Version};
 
-    #[test]
-    fn what_takes_long_to_show_is_not_compared_at_once() {
+    fn examination() -> Examination {
         let flags = crate::config::Flags {
             primary: Some("http://127.0.0.1:1".into()),
             candidate: Some("http://127.0.0.1:2".into()),
             ..Default::default()
         };
         let settings = crate::config::load(None, &flags).unwrap();
-        let examination = Examination::new(&settings, RuleSet::compile(&[]).unwrap(), 1, [7; 32]).unwrap();
-        let answer = |body: &'static str| Answer {
+        Examination::new(&settings, RuleSet::compile(&[]).unwrap(), 1, [7; 32]).unwrap()
+    }
+
+    fn answer(body: &'static str) -> Answer {
+        Answer {
             status: StatusCode::OK,
             reason: Default::default(),
-            headers: [("content-type", "application/json")]
-                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-                .into_iter()
-                .collect(),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
             body: Captured::whole(vec![Bytes::from_static(body.as_bytes())], None),
             trailers: None,
             end: BodyEnd::Complete,
+        }
+    }
+
+    fn question(body: RequestBody) -> Arc<Question> {
+        let head = RequestHead {
+            method: Method::GET,
+            uri: "/a".parse().unwrap(),
+            host: None,
+            scheme: "http",
+            headers: HeaderMap::new(),
         };
-        let (inbox, limit) = (Inbox::new(1), Limit::new(10));
-        let pair = |body: RequestBody, control: Option<Outcome>| Pair {
+        let (version, spelling) = (Version::HTTP_11, Default::default());
+        Arc::new(Question { head, added: None, version, spelling, body, max_body: 1 << 20 })
+    }
+
+    #[test]
+    fn what_takes_long_to_show_is_not_compared_at_once() {
+        let (examination, inbox, limit) = (examination(), Inbox::new(1), Limit::new(10));
+        let pair = |body: RequestBody, control: Option<&'static str>| Pair {
             ticket: inbox.mirrored("x".into(), "GET /a".into(), Timestamp::from_micros(1)),
             id: "x".into(),
             route: "GET /a".into(),
             arrived: Timestamp::from_micros(1),
-            question: Arc::new(Question {
-                head: RequestHead {
-                    method: Method::GET,
-                    uri: "/a".parse().unwrap(),
-                    host: None,
-                    scheme: "http",
-                    headers: HeaderMap::new(),
-                },
-                added: None,
-                version: Version::HTTP_11,
-                spelling: Default::default(),
-                body,
-                max_body: 1 << 20,
-            }),
+            question: question(body),
             build: None,
             legs: PerLeg::default(),
             lag: Duration::ZERO,
             primary: answer("{\"a\":1}"),
             candidate: Outcome::Answer(answer("{\"a\":2}")),
-            control,
+            control: control.map(|body| Outcome::Answer(answer(body))),
             permit: limit.take(1).unwrap(),
         };
         let found = |pair: &Pair, leg| {
             let other = if leg == Leg::Control { pair.control.as_ref().unwrap() } else { &pair.candidate };
             examination.at_once(pair, leg, other).map(|found| found.list.len())
         };
-        let alone = pair(RequestBody::Empty, None);
-        assert_eq!(found(&alone, Leg::Candidate), Some(1));
-        let controlled = pair(RequestBody::Empty, Some(Outcome::Answer(answer("{\"a\":1}"))));
+        assert_eq!(found(&pair(RequestBody::Empty, None), Leg::Candidate), Some(1));
+        let controlled = pair(RequestBody::Empty, Some("{\"a\":1}"));
         assert_eq!((found(&controlled, Leg::Candidate), found(&controlled, Leg::Control)), (Some(1), Some(0)));
         // The body of the request is redacted with the example.
-        let posted = pair(RequestBody::Shared(BodyCapture::new(1 << 20, Some(3), Limit::new(1 << 20))), None);
-        assert_eq!(found(&posted, Leg::Candidate), None);
+        let posted = RequestBody::Shared(BodyCapture::new(1 << 20, Some(3), Limit::new(1 << 20)));
+        assert_eq!(found(&pair(posted, None), Leg::Candidate), None);
+    }
+
+    #[test]
+    fn examples_of_one_kind_are_counted_in_the_same_rows() {
+        let examination = examination();
+        let kind = |route: &str, build: Option<&str>, primary, candidate, dropped| {
+            let scene = Scene {
+                id: "x".into(),
+                route: route.into(),
+                build: build.map(Arc::from),
+                arrived: Timestamp::from_micros(1),
+                question: question(RequestBody::Empty),
+                primary: answer(primary),
+                candidate: Outcome::Answer(answer(candidate)),
+            };
+            let head = &scene.question.head;
+            let context = Context {
+                request: head,
+                rules: &RouteRules::none(),
+                origins: &PerLeg::default(),
+                other: Leg::Candidate,
+                skew: Duration::ZERO,
+                skip_headers: &[],
+                limits: Limits::default(),
+                expired: &|| false,
+            };
+            let mut found = diff::compare(&context, &scene.primary, &scene.candidate);
+            found.dropped = dropped;
+            examination.example(scene, &mut found).unwrap().kind()
+        };
+        let (a, b) = ("{\"a\":1,\"b\":1}", "{\"a\":2,\"b\":1}");
+        let one = kind("GET /a", None, a, b, 0);
+        assert!(one.is_some());
+        assert_eq!(kind("GET /a", None, "{\"a\":5,\"b\":7}", "{\"a\":6,\"b\":7}", 0), one);
+        for other in [
+            kind("GET /b", None, a, b, 0),
+            kind("GET /a", Some("2"), a, b, 0),
+            kind("GET /a", None, a, "{\"a\":1,\"b\":2}", 0),
+            kind("GET /a", None, a, "{\"a\":2,\"b\":2}", 0),
+            kind("GET /a", None, a, "{\"a\":\"1\",\"b\":1}", 0),
+        ] {
+            assert_ne!(other, one);
+        }
     }
 
     #[test]
