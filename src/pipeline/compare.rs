@@ -1,6 +1,6 @@
 //! Comparison workers: plain threads, because diffing large bodies is processor work and traffic should not feel it.
 //!
-//! What takes some microseconds at most is compared by whoever has the pair: another processor would have to fetch it
+//! What takes some microseconds is compared by whoever has the pair: another processor would have to fetch it
 //! first, which takes longer.
 //!
 //! The queue has no bound of its own: every pair in it holds a permit, so there are never more than those.
