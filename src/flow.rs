@@ -208,7 +208,8 @@ impl Inbox {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn settled(&self, seq: u64, mut settled: Box<Settled>, again: Option<Again>) {
+    /// Whether an example came in with it.
+    fn settled(&self, seq: u64, mut settled: Box<Settled>, again: Option<Again>) -> bool {
         let mut bytes = weight(&settled);
         let differs =
             matches!(&settled.result, Settlement::Compared(c) if c.candidate.list.iter().any(Finding::counts));
@@ -223,14 +224,18 @@ impl Inbox {
         if bytes > 0 {
             self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
-        self.push(Event::Settled { seq, settled, bytes, again });
+        let shown = matches!(&settled.result, Settlement::Compared(compared) if compared.example.is_some());
+        self.push(Event::Settled { seq, settled, bytes, again }) && shown
     }
 
-    fn push(&self, event: Event) {
-        match self.shard() {
-            Some(mut shard) => shard.events.push(event),
-            None => self.drop_events(1),
-        }
+    /// Whether it came in.
+    fn push(&self, event: Event) -> bool {
+        let Some(mut shard) = self.shard() else {
+            self.drop_events(1);
+            return false;
+        };
+        shard.events.push(event);
+        true
     }
 
     /// This thread's shard; none when it is closed.
@@ -281,8 +286,9 @@ enum Duty {
 }
 
 impl Ticket {
-    pub fn settle(mut self, settled: Settled) {
-        self.done(settled);
+    /// Whether its example, where it has one, is on its way to be counted.
+    pub fn settle(mut self, settled: Settled) -> bool {
+        self.done(settled)
     }
 
     /// The body of the request has a say in the name of its route.
@@ -317,17 +323,16 @@ impl Ticket {
         self.settle(settled);
     }
 
-    fn done(&mut self, settled: Settled) {
-        let Some((inbox, duty)) = self.owed.take() else { return };
+    fn done(&mut self, settled: Settled) -> bool {
+        let Some((inbox, duty)) = self.owed.take() else { return false };
         match (duty, settled.result) {
-            (Duty::Settle { seq, again }, result) => {
-                inbox.settled(seq, Box::new(Settled { result, ..settled }), again);
-            }
+            (Duty::Settle { seq, again }, result) => inbox.settled(seq, Box::new(Settled { result, ..settled }), again),
             (Duty::Confirm(diverged), Settlement::Compared(compared)) => {
                 let compared = Box::new(Compared { example: None, ..compared });
                 inbox.push(Event::AskedAgain { diverged, compared });
+                false
             }
-            (Duty::Confirm(_), Settlement::Incomparable(_)) => {}
+            (Duty::Confirm(_), Settlement::Incomparable(_)) => false,
         }
     }
 }

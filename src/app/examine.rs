@@ -4,7 +4,7 @@ use super::AppError;
 use crate::config::Checked;
 use crate::diff::{self, Context, Finding, Findings, Limits, RouteRules, RuleSet};
 use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement, Succession};
-use crate::flow::{Judge, Pair, RequestBody};
+use crate::flow::{Judge, Pair, Question, RequestBody};
 use crate::model::{Answer, Leg, LegRecord, Outcome, PerLeg, Timestamp};
 use crate::pipeline::{CompareConfig, Comparer, Examine, Scene};
 use crate::redact::{MAX_BODY, Redactor};
@@ -111,24 +111,11 @@ impl Examination {
             expired,
         })
     }
-}
 
-impl Examination {
     /// Findings with nothing in their groups that is to be hidden.
     fn told(&self, mut findings: Findings) -> Findings {
         self.0.redactor.groups(&mut findings.list);
         findings
-    }
-
-    /// Withdraws the example that need not be kept any more now that there is this one.
-    fn succeed(&self, kind: Option<u64>, exhibit: &Arc<Exhibit>) {
-        // Whoever finds it taken leaves things as they are: nobody waits here.
-        let (Some(kind), Ok(mut succession)) = (kind, self.0.succession.try_lock()) else { return };
-        let gone = succession.add(kind, exhibit);
-        drop(succession);
-        if let Some(gone) = gone {
-            gone.withdraw();
-        }
     }
 }
 
@@ -140,6 +127,10 @@ impl Examine for Examination {
 
     fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings> {
         let other = other.answer()?;
+        // The example of any other is made along with it, which may take long.
+        if !is_small(&pair.question, &pair.primary, Some(other)) {
+            return None;
+        }
         let differ = |context: &Context<'_>| diff::at_once(context, &pair.primary, other);
         let found = self.with_context(pair, leg, &|| false, differ);
         // Without a control nobody asks about answers that are alike.
@@ -150,7 +141,7 @@ impl Examine for Examination {
     fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Arc<Exhibit>> {
         findings.list.iter_mut().for_each(|finding| self.0.redactor.finding(finding));
         let differences = findings.list.clone();
-        if !is_small(&scene) {
+        if !is_small(&scene.question, &scene.primary, scene.candidate.answer()) {
             return Some(Arc::new(shown(&self.0.redactor, &scene, differences).into()));
         }
         let kind = kind(&scene, findings);
@@ -161,7 +152,7 @@ impl Examine for Examination {
             answer.body.uncharge();
         }
         let parts = self.0.clone();
-        let exhibit = Arc::new(Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
+        let exhibit = Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
             let (id, at) = (scene.id.to_string(), scene.arrived);
             let made = catch_unwind(AssertUnwindSafe(|| shown(&parts.redactor, &scene, differences)));
             made.unwrap_or_else(|_| {
@@ -169,9 +160,18 @@ impl Examine for Examination {
                 let none = ExampleMessage::default;
                 Example { id, at, request: none(), primary: none(), candidate: none(), differences: Vec::new() }
             })
-        }));
-        self.succeed(kind, &exhibit);
-        Some(exhibit)
+        });
+        Some(Arc::new(exhibit.of_kind(kind)))
+    }
+
+    fn succeed(&self, example: &Arc<Exhibit>) {
+        // Whoever finds it taken leaves things as they are: nobody waits here.
+        let Ok(mut succession) = self.0.succession.try_lock() else { return };
+        let gone = succession.add(example);
+        drop(succession);
+        if let Some(gone) = gone {
+            gone.withdraw();
+        }
     }
 }
 
@@ -181,11 +181,11 @@ const SMALL: u64 = 2 * MAX_BODY as u64;
 
 /// Whether little has to be kept, and little has to be done, to show it later. A request's body is shared with whoever
 /// still sends it.
-fn is_small(scene: &Scene) -> bool {
-    let answers = || [Some(&scene.primary), scene.candidate.answer()].into_iter().flatten();
+fn is_small(question: &Question, primary: &Answer, other: Option<&Answer>) -> bool {
+    let answers = || [Some(primary), other].into_iter().flatten();
     answers().map(|answer| answer.body.len()).sum::<u64>() <= SMALL
         && answers().all(|answer| !answer.headers.contains_key(CONTENT_ENCODING))
-        && matches!(scene.question.body, RequestBody::Empty)
+        && matches!(question.body, RequestBody::Empty)
 }
 
 /// One number for all exchanges whose findings are counted in the same rows; none where they may not be counted at all.
@@ -315,7 +315,116 @@ impl Judge for Judging {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{StatusClass, Timing};
+    use crate::flow::{BodyCapture, Inbox};
+    use crate::model::{BodyEnd, Captured, Limit, RequestHead, StatusClass, Timing};
+    use bytes::Bytes;
+    use http::header::CONTENT_TYPE;
+    use http::{HeaderValue, Method, StatusCode, Version};
+
+    fn examination() -> Examination {
+        let flags = crate::config::Flags {
+            primary: Some("http://127.0.0.1:1".into()),
+            candidate: Some("http://127.0.0.1:2".into()),
+            ..Default::default()
+        };
+        let settings = crate::config::load(None, &flags).unwrap();
+        Examination::new(&settings, RuleSet::compile(&[]).unwrap(), 1, [7; 32]).unwrap()
+    }
+
+    fn answer(body: &'static str) -> Answer {
+        Answer {
+            status: StatusCode::OK,
+            reason: Default::default(),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+            body: Captured::whole(vec![Bytes::from_static(body.as_bytes())], None),
+            trailers: None,
+            end: BodyEnd::Complete,
+        }
+    }
+
+    fn question(body: RequestBody) -> Arc<Question> {
+        let head = RequestHead {
+            method: Method::GET,
+            uri: "/a".parse().unwrap(),
+            host: None,
+            scheme: "http",
+            headers: HeaderMap::new(),
+        };
+        let (version, spelling) = (Version::HTTP_11, Default::default());
+        Arc::new(Question { head, added: None, version, spelling, body, max_body: 1 << 20 })
+    }
+
+    #[test]
+    fn what_takes_long_to_show_is_not_compared_at_once() {
+        let (examination, inbox, limit) = (examination(), Inbox::new(1), Limit::new(10));
+        let pair = |body: RequestBody, control: Option<&'static str>| Pair {
+            ticket: inbox.mirrored("x".into(), "GET /a".into(), Timestamp::from_micros(1)),
+            id: "x".into(),
+            route: "GET /a".into(),
+            arrived: Timestamp::from_micros(1),
+            question: question(body),
+            build: None,
+            legs: PerLeg::default(),
+            lag: Duration::ZERO,
+            primary: answer("{\"a\":1}"),
+            candidate: Outcome::Answer(answer("{\"a\":2}")),
+            control: control.map(|body| Outcome::Answer(answer(body))),
+            permit: limit.take(1).unwrap(),
+        };
+        let found = |pair: &Pair, leg| {
+            let other = if leg == Leg::Control { pair.control.as_ref().unwrap() } else { &pair.candidate };
+            examination.at_once(pair, leg, other).map(|found| found.list.len())
+        };
+        assert_eq!(found(&pair(RequestBody::Empty, None), Leg::Candidate), Some(1));
+        let controlled = pair(RequestBody::Empty, Some("{\"a\":1}"));
+        assert_eq!((found(&controlled, Leg::Candidate), found(&controlled, Leg::Control)), (Some(1), Some(0)));
+        // The body of the request is redacted with the example.
+        let posted = RequestBody::Shared(BodyCapture::new(1 << 20, Some(3), Limit::new(1 << 20)));
+        assert_eq!(found(&pair(posted, None), Leg::Candidate), None);
+    }
+
+    #[test]
+    fn examples_of_one_kind_are_counted_in_the_same_rows() {
+        let examination = examination();
+        let kind = |route: &str, build: Option<&str>, primary, candidate, dropped| {
+            let scene = Scene {
+                id: "x".into(),
+                route: route.into(),
+                build: build.map(Arc::from),
+                arrived: Timestamp::from_micros(1),
+                question: question(RequestBody::Empty),
+                primary: answer(primary),
+                candidate: Outcome::Answer(answer(candidate)),
+            };
+            let head = &scene.question.head;
+            let context = Context {
+                request: head,
+                rules: &RouteRules::none(),
+                origins: &PerLeg::default(),
+                other: Leg::Candidate,
+                skew: Duration::ZERO,
+                skip_headers: &[],
+                limits: Limits::default(),
+                expired: &|| false,
+            };
+            let mut found = diff::compare(&context, &scene.primary, &scene.candidate);
+            found.dropped = dropped;
+            examination.example(scene, &mut found).unwrap().kind()
+        };
+        let (a, b) = ("{\"a\":1,\"b\":1}", "{\"a\":2,\"b\":1}");
+        let one = kind("GET /a", None, a, b, 0);
+        assert!(one.is_some());
+        assert_eq!(kind("GET /a", None, "{\"a\":5,\"b\":7}", "{\"a\":6,\"b\":7}", 0), one);
+        for other in [
+            kind("GET /b", None, a, b, 0),
+            kind("GET /a", Some("2"), a, b, 0),
+            kind("GET /a", None, a, "{\"a\":1,\"b\":2}", 0),
+            kind("GET /a", None, a, "{\"a\":2,\"b\":2}", 0),
+            kind("GET /a", None, a, "{\"a\":\"1\",\"b\":1}", 0),
+        ] {
+            assert_ne!(other, one);
+        }
+    }
 
     #[test]
     fn connecting_late_is_being_asked_late() {

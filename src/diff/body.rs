@@ -19,6 +19,9 @@ use std::fmt::Write;
 /// Bytes shown around the first difference of two bodies that nothing else understands.
 const WINDOW: usize = 64;
 
+/// Containers in one another in what is compared at once.
+const AT_ONCE: usize = 16;
+
 const AT: &str = "body";
 
 /// Compares two decoded, unequal bodies. Findings of a layer beneath one that owns are marked `secondary`.
@@ -77,6 +80,7 @@ pub(super) fn compare_at_once(
     }
     let options = json::Options { at_once: true, ..json::Options::default() };
     let mut budget = Budget::new(context.expired);
+    budget.depth = AT_ONCE;
     match as_json(context, primary.into(), candidate.into(), &mut budget, &options) {
         AsJson::Compared(found) if found.budget.is_none() => Some(found),
         _ => None,

@@ -39,6 +39,7 @@ pub struct Exhibit {
     /// Of its id, for a choice that nothing else has a say in.
     hash: u64,
     weight: usize,
+    kind: Option<u64>,
     source: Mutex<Source>,
     example: OnceLock<Arc<Example>>,
 }
@@ -85,7 +86,16 @@ impl Exhibit {
     /// hands `make` over answers for it: it is to be quick, and not to panic.
     pub fn later(id: Arc<str>, at: Timestamp, weight: usize, make: impl FnOnce() -> Example + Send + 'static) -> Self {
         let source = Mutex::new(Source::Offered(Box::new(make)));
-        Self { hash: xxh3_64(id.as_bytes()), id, at, weight, source, example: OnceLock::new() }
+        Self { hash: xxh3_64(id.as_bytes()), id, at, weight, kind: None, source, example: OnceLock::new() }
+    }
+
+    /// `kind` is one number for all exchanges that are counted in the same rows; none where that is not known.
+    pub fn of_kind(self, kind: Option<u64>) -> Self {
+        Self { kind, ..self }
+    }
+
+    pub fn kind(&self) -> Option<u64> {
+        self.kind
     }
 
     /// Lets go of what it is made of, where nobody has claimed it: a later one takes its place.

@@ -40,9 +40,10 @@ impl Succession {
         Self { keep, kinds: HashMap::new() }
     }
 
-    /// Takes note of an example. `kind` is one number for all exchanges that are counted in the same rows. The one that
-    /// need not be kept any more, should there be one: it is to be withdrawn.
-    pub fn add(&mut self, kind: u64, exhibit: &Arc<Exhibit>) -> Option<Arc<Exhibit>> {
+    /// Takes note of an example that will be counted. The one that need not be kept any more, should there be one: it is
+    /// to be withdrawn.
+    pub fn add(&mut self, exhibit: &Arc<Exhibit>) -> Option<Arc<Exhibit>> {
+        let kind = exhibit.kind()?;
         if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
             self.kinds.clear();
         }
@@ -83,7 +84,7 @@ mod tests {
 
     fn offered(id: &str, at: Timestamp) -> Arc<Exhibit> {
         let made = example(id, 0);
-        Arc::new(Exhibit::later(id.into(), at, 1, move || made))
+        Arc::new(Exhibit::later(id.into(), at, 1, move || made).of_kind(Some(7)))
     }
 
     proptest! {
@@ -107,7 +108,7 @@ mod tests {
             let (mut kept, mut expect) = (Vec::new(), Vec::new());
             for some in all.chunks(batch) {
                 for exhibit in some {
-                    if let Some(gone) = succession.add(7, exhibit) {
+                    if let Some(gone) = succession.add(exhibit) {
                         gone.withdraw();
                     }
                 }
@@ -128,11 +129,14 @@ mod tests {
     fn of_many_at_once_few_are_left() {
         let mut succession = Succession::new(5);
         let all: Vec<_> = (0..500).map(|i| offered(&format!("x{i}"), Timestamp::from_micros(i))).collect();
-        all.iter().filter_map(|exhibit| succession.add(7, exhibit)).for_each(|gone| gone.withdraw());
+        all.iter().filter_map(|exhibit| succession.add(exhibit)).for_each(|gone| gone.withdraw());
         let left = all.iter().filter(|exhibit| exhibit.claim()).count();
         assert!(left < 50, "{left}");
         assert!(all[0].claim() && all[499].claim());
-        let other = offered("y", Timestamp::from_micros(500));
-        assert!(succession.add(8, &other).is_none());
+        for kind in [None, Some(8)] {
+            let made = example("y", 0);
+            let other = Exhibit::later("y".into(), Timestamp::from_micros(500), 1, || made).of_kind(kind);
+            assert!(succession.add(&Arc::new(other)).is_none());
+        }
     }
 }

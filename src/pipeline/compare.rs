@@ -1,6 +1,6 @@
 //! Comparison workers: plain threads, because diffing large bodies is processor work and traffic should not feel it.
 //!
-//! What takes some microseconds at most is compared by whoever has the pair: another processor would have to fetch it
+//! What takes some microseconds is compared by whoever has the pair: another processor would have to fetch it
 //! first, which takes longer.
 //!
 //! The queue has no bound of its own: every pair in it holds a permit, so there are never more than those.
@@ -33,9 +33,11 @@ pub trait Examine: Send + Sync {
     /// What `compare` finds, where that takes less than handing the pair over; `None` of all others.
     fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings>;
 
-    /// The exchange for showing, redacted: findings included. `findings` are redacted too where they are kept. One that
-    /// was made before may be withdrawn, where this one takes its place.
+    /// The exchange for showing, redacted: findings included. `findings` are redacted too where they are kept.
     fn example(&self, scene: Scene, findings: &mut Findings) -> Option<Arc<Exhibit>>;
+
+    /// An example is on its way to be counted: one from before may be withdrawn, where this one takes its place.
+    fn succeed(&self, example: &Arc<Exhibit>);
 }
 
 /// What of a compared pair can be shown.
@@ -208,7 +210,14 @@ fn finish(pair: Pair, compared: thread::Result<Compared>, config: &CompareConfig
             Settlement::Incomparable(Incomparable::Budget)
         }
     };
-    ticket.settle(Settled { id, route, generation: config.generation, build, arrived, legs, result });
+    let example = match &result {
+        Settlement::Compared(compared) => compared.example.clone(),
+        Settlement::Incomparable(_) => None,
+    };
+    let shown = ticket.settle(Settled { id, route, generation: config.generation, build, arrived, legs, result });
+    if let Some(example) = example.filter(|_| shown) {
+        config.examine.succeed(&example);
+    }
 }
 
 /// The processor time this thread has had, so that a busy machine changes no verdict.
@@ -271,11 +280,15 @@ fn show(scene: Scene, mut compared: Compared, examine: &dyn Examine) -> Compared
 mod tests {
     use super::*;
     use crate::diff::Tier;
+    use crate::evidence::Diverged;
     use crate::evidence::testing::{at, example, finding, findings};
     use crate::flow::{Event, Inbox, RequestBody};
     use crate::model::{BodyEnd, Captured, Limit, PerLeg, RequestHead};
+    use std::sync::Mutex;
 
-    struct Fake;
+    /// The ids of examples that take the place of others.
+    #[derive(Default)]
+    struct Fake(Mutex<Vec<String>>);
 
     impl Examine for Fake {
         fn compare(&self, pair: &Pair, _: Leg, _: &Outcome, _: &dyn Fn() -> bool) -> Findings {
@@ -299,6 +312,10 @@ mod tests {
 
         fn example(&self, scene: Scene, _: &mut Findings) -> Option<Arc<Exhibit>> {
             Some(Arc::new(example(&scene.id, 1).into()))
+        }
+
+        fn succeed(&self, example: &Arc<Exhibit>) {
+            self.0.lock().unwrap().push(example.id().to_owned());
         }
     }
 
@@ -343,7 +360,7 @@ mod tests {
     #[test]
     fn every_pair_is_settled_even_when_comparing_panics() {
         let (inbox, limit) = (Inbox::new(1), Limit::new(10));
-        let config = CompareConfig { generation: 7, examine: Arc::new(Fake) };
+        let config = CompareConfig { generation: 7, examine: Arc::<Fake>::default() };
         let stats = CompareStats::default();
         let mut seen = Vec::new();
         for id in ["equal", "differs", "budget", "panic"] {
@@ -365,7 +382,7 @@ mod tests {
     #[test]
     fn what_is_compared_at_once_waits_for_no_worker() {
         let (inbox, limit) = (Inbox::new(1), Limit::new(10));
-        let config = CompareConfig { generation: 7, examine: Arc::new(Fake) };
+        let config = CompareConfig { generation: 7, examine: Arc::<Fake>::default() };
         let comparer = Comparer::start(1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
         for (id, expect) in [("at once", "1 true"), ("panic at once", "budget")] {
             comparer.send(pair(&inbox, &limit, id));
@@ -382,11 +399,27 @@ mod tests {
         assert_eq!((comparer.queued(), comparer.stats().panics(), limit.used()), (0, 1, 0));
     }
 
+    #[test]
+    fn only_an_example_that_is_counted_takes_the_place_of_another() {
+        let (inbox, limit, fake) = (Inbox::new(1), Limit::new(10), Arc::<Fake>::default());
+        let config = CompareConfig { generation: 7, examine: fake.clone() };
+        let send = |pair| settle(pair, &config, &CompareStats::default(), &Turn::begin());
+        send(pair(&inbox, &limit, "equal"));
+        send(pair(&inbox, &limit, "differs"));
+        let diverged = Diverged { epoch: 1, route: "GET /a".into(), since: at(1), rows: vec![] };
+        let again = inbox.asked_again("again".into(), at(1), diverged);
+        send(Pair { ticket: again, ..pair(&inbox, &limit, "differs") });
+        let late = pair(&inbox, &limit, "differs");
+        inbox.close();
+        send(late);
+        assert_eq!(*fake.0.lock().unwrap(), ["differs"]);
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn comparing_gives_way_to_serving() {
         let (inbox, limit) = (Inbox::new(1), Limit::new(10));
-        let config = CompareConfig { generation: 1, examine: Arc::new(Fake) };
+        let config = CompareConfig { generation: 1, examine: Arc::<Fake>::default() };
         let comparer = Comparer::start(1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
         comparer.send(pair(&inbox, &limit, "nice"));
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -399,7 +432,7 @@ mod tests {
     #[test]
     fn workers_take_what_is_sent_and_live_on_after_a_panic() {
         let (inbox, limit) = (Inbox::new(1), Limit::new(100));
-        let config = CompareConfig { generation: 1, examine: Arc::new(Fake) };
+        let config = CompareConfig { generation: 1, examine: Arc::<Fake>::default() };
         let comparer = Comparer::start(1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
         for id in ["panic", "equal", "differs"] {
             comparer.send(pair(&inbox, &limit, id));

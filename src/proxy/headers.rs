@@ -49,7 +49,7 @@ pub struct Forwarded {
 }
 
 /// What is said in requests for one host.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Named {
     /// Empty where they name none.
     host: Arc<str>,

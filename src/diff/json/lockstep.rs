@@ -19,6 +19,13 @@ use super::tree::common_prefix;
 use reordered::{Member, Reordered};
 use std::collections::HashSet;
 
+/// Scalars that may differ; texts that differ in more are read as trees.
+const MAX_SCALARS: usize = 32;
+/// Places out of order that are told apart; more are left to the trees.
+const MAX_PLACES: usize = 4096;
+/// The bound of both for what is to be told at once.
+const FEW: usize = 8;
+
 /// How often the second text may be looked through for members, all in all.
 const MAX_PASSES: usize = 8;
 /// Bytes that are looked ahead for what both sides have; more, where they had all of that.
@@ -45,7 +52,7 @@ pub(super) fn compare(
         values: 0,
         open: Vec::new(),
         names: Vec::new(),
-        differences: Differences::new(a, b, rules),
+        differences: Differences::new(a, b, rules, if options.at_once { FEW } else { MAX_SCALARS }),
         members: Vec::new(),
         sorted: Vec::new(),
         passes: MAX_PASSES.saturating_mul(b.len()),

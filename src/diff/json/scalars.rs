@@ -12,9 +12,6 @@ use super::tree::{Type, as_text};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Scalars that may differ; texts that differ in more are read as trees.
-const MOST: usize = 32;
-
 /// A scalar as it is written.
 pub(super) type Scalar<'a> = (Type, &'a [u8]);
 
@@ -24,6 +21,7 @@ pub(super) struct Differences<'a, 'r> {
     a: &'a [u8],
     b: &'a [u8],
     rules: &'r JsonRules,
+    most: usize,
     walker: Option<Walker<'r>>,
     list: Vec<Difference>,
     /// Objects with a difference below them, by where they begin, and whether their names are too many to be told apart.
@@ -104,8 +102,9 @@ pub(super) fn content(raw: &[u8]) -> Cow<'_, [u8]> {
 // === impl Differences ===
 
 impl<'a, 'r> Differences<'a, 'r> {
-    pub(super) fn new(a: &'a [u8], b: &'a [u8], rules: &'r JsonRules) -> Self {
-        Self { a, b, rules, walker: None, list: Vec::new(), objects: Vec::new() }
+    /// Of more than `most` nothing is told.
+    pub(super) fn new(a: &'a [u8], b: &'a [u8], rules: &'r JsonRules, most: usize) -> Self {
+        Self { a, b, rules, most, walker: None, list: Vec::new(), objects: Vec::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -122,7 +121,7 @@ impl<'a, 'r> Differences<'a, 'r> {
         let (mine, yours) = (scalar(self.a, &primary)?, scalar(self.b, &candidate)?);
         // In another notation only, which is told once for each location.
         let alike = mine.0 == yours.0 && same(mine, yours);
-        if alike || self.list.len() >= MOST || self.is_ruled(&around) {
+        if alike || self.list.len() >= self.most || self.is_ruled(&around) {
             return None;
         }
         self.list.push(Difference { around, primary, candidate });

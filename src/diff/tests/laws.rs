@@ -192,8 +192,23 @@ fn what_is_told_at_once() {
     let [a, b, c] = ["1\n\n{\"a\":1}", "2\n\n{\"a\":2}", "2\n\n{\"a\":1,\"b\":1}"].map(|rest| format!("{json}{rest}"));
     assert_eq!(told(&a, &b).as_deref(), Some("json.value @ json:$.a value"));
     let long = format!("{json}1\n\n{{\"a\":\"{}\"}}", "x".repeat(5_000));
+    let of = |body: String| format!("{json}1\n\n{body}");
+    let members = |n: usize, value: &str| {
+        of(format!("{{{}}}", (0..n).map(|i| format!("\"k{i}\":{value}")).collect::<Vec<_>>().join(",")))
+    };
+    let deep = |n: usize, value: u8| of(format!("{}{value}{}", "[".repeat(n), "]".repeat(n)));
+    for (x, y) in [
+        (members(8, "1"), members(8, "2")),
+        (members(8, "{\"a\":1,\"b\":2}"), members(8, "{\"b\":2,\"a\":1}")),
+        (deep(16, 1), deep(16, 2)),
+    ] {
+        assert!(told(&x, &y).is_some(), "{x} {y}");
+    }
     for (x, y) in [
         (&*a, &*c),
+        (&members(9, "1"), &members(9, "2")),
+        (&members(9, "{\"a\":1,\"b\":2}"), &members(9, "{\"b\":2,\"a\":1}")),
+        (&deep(17, 1), &deep(17, 2)),
         (&a, &long),
         (&a, &b.replace("200", "201")),
         (&a, &b.replace("date", "x-a: 1\ndate")),

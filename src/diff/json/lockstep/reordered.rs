@@ -6,13 +6,11 @@ use super::super::super::value::text::unescape;
 use super::super::emit::{Draft, MAX_NAMES, Place, Side, machine_made};
 use super::super::scan;
 use super::super::tree::Type;
-use super::Lockstep;
+use super::{FEW, Lockstep, MAX_PLACES};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Members up to which names are searched one by one.
-const FEW: usize = 16;
-/// Places out of order that are told apart; more are left to the trees.
-const MAX_PLACES: usize = 4096;
+const FEW_NAMES: usize = 16;
 
 /// The members of an object that are out of order, as far as they are read.
 pub(super) struct Reordered {
@@ -73,7 +71,7 @@ impl Lockstep<'_, '_> {
         let own = self.members.get(first..)?;
         let b = self.b;
         let by_name = |m: &Member| (m.mark, b.get(m.key.0..m.key.1));
-        let repeated = if count <= FEW {
+        let repeated = if count <= FEW_NAMES {
             let same = |x: &Member, y: &Member| x.mark == y.mark && by_name(x) == by_name(y);
             own.iter().enumerate().any(|(n, x)| own.iter().take(n).any(|y| same(x, y)))
         } else {
@@ -106,7 +104,7 @@ impl Lockstep<'_, '_> {
             [last.wrapping_sub(1), last + 1].into_iter().filter(|n| *n < count).map(|n| first + n).find(|n| is(*n));
         let place = match near {
             Some(place) => place,
-            None if count <= FEW => (first..first + count).find(|n| is(*n))?,
+            None if count <= FEW_NAMES => (first..first + count).find(|n| is(*n))?,
             None => {
                 let places = self.sorted.get(reordered.sorted..reordered.sorted + count)?;
                 let before =
@@ -144,7 +142,7 @@ impl Lockstep<'_, '_> {
         if !self.paths.insert(path) {
             return Some(());
         }
-        if self.paths.len() > MAX_PLACES {
+        if self.paths.len() > if self.options.at_once { FEW } else { MAX_PLACES } {
             return None;
         }
         budget.tick(8 * depth).ok()?;
