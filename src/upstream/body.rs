@@ -57,7 +57,6 @@ enum Inner {
 }
 
 /// What the head of an answer was followed by.
-#[expect(clippy::large_enum_variant, reason = "one is made for each answer and taken apart at once")]
 pub(super) enum Answer {
     Http1 {
         framing: Framing,
