@@ -22,7 +22,7 @@ pub use reload::Origin;
 
 use crate::admin::{self, Admin, AdminOptions};
 use crate::config::Checked;
-use crate::evidence::Book;
+use crate::evidence::{Book, EpochReason};
 use crate::flow::Inbox;
 use crate::mirror::{Mirrors, Plan};
 use crate::model::{Limit, Timestamp};
@@ -112,12 +112,19 @@ impl App {
         let build = settings.candidate_build.as_deref().map(Arc::from);
         let keep = settings.store.keep_examples;
         let evidence_rules = examination.evidence_rules(started);
+        let next_epoch = stored.next_epoch;
         let mut book = match stored.epochs.is_empty() {
             true => Book::new(evidence_rules, build, keep, started),
             false => {
                 Book::resume(stored.epochs, stored.history, stored.next_epoch, evidence_rules, build, keep, started)
             }
         };
+        if book.epochs().any(|e| e.number >= next_epoch && e.evidence.epoch.reason == EpochReason::Rules) {
+            tracing::warn!(
+                "an epoch has begun: the rules of all routes changed while nobody ran, or this version compares otherwise \
+                 than the one before it. What was counted until then is history"
+            );
+        }
         if let Some(last) = stored.last_commit {
             book.was_away(last, started);
         }

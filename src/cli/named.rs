@@ -46,8 +46,8 @@ impl Named {
             (true, Ok(table)) => {
                 let found = table.resolve(&method, None, uri.path(), uri.query(), &HeaderMap::new());
                 // What stands for many paths is a name already.
-                let template = found.configured.is_none() && place.contains('{');
-                (if template { format!("{method} {place}") } else { found.name.to_string() }, found.configured)
+                let template = found.configured.is_none() && uri.path().contains('{');
+                (if template { format!("{method} {}", uri.path()) } else { found.name.to_string() }, found.configured)
             }
             _ => (format!("{method} {place}"), known),
         };

@@ -143,7 +143,9 @@ fn began(report: &Report) -> String {
             Some(before) => format!("since build {} came after {before}", build_name(report)),
             None => format!("since build {} came", build_name(report)),
         },
-        (EpochReason::Rules, _) => "since the rules of all routes changed".to_owned(),
+        (EpochReason::Rules, _) => {
+            "since the rules of all routes changed, or a new version compares otherwise".to_owned()
+        }
         (EpochReason::Manual, 0) => "since it was begun by hand".to_owned(),
         (EpochReason::Manual, n) => {
             format!("since it was begun by hand, the {} time that evidence of this build was given up", ordinal(n))

@@ -181,6 +181,8 @@ fn diff_knows_what_was_asked_for() {
         ("GET /users/7", 1),
         ("GET /days/2026-03-01?x=1", 0),
         ("/days/{date}", 0),
+        ("/days/{date}?x=1", 0),
+        ("/days/2026-03-01?x={1}", 0),
     ] {
         let output = diff(route);
         assert_eq!(output.status.code(), Some(code), "{route}: {}", text(&output.stdout));

@@ -214,3 +214,21 @@ fn rules_made_after_looking_do_not_judge_what_was_seen_before() {
     let said = text(&proxy.ask(&["report"]).stdout).replace("\n  ", " ");
     assert!(said.contains("1 route began afresh within it because the rules changed: GET /odd"), "{said}");
 }
+
+#[test]
+fn evidence_that_other_rules_leave_behind_is_told_at_the_start() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let folder = tempfile::tempdir().unwrap();
+    let told = |rules: &str| {
+        let mut proxy = Proxy::between(&primary.url(), &candidate.url()).config(rules).folder(folder.path()).start();
+        proxy.get("/a");
+        let report = proxy.report_when(|totals| totals["pending"] == 0);
+        proxy.signal("-TERM");
+        proxy.wait();
+        (report["epoch"]["id"].as_str().unwrap().to_owned(), proxy.log().contains("an epoch has begun: the rules"))
+    };
+    let rule = "[[rule]]\nid = \"a\"\nat = \"json:$.a\"\nignore = true\n";
+    for (rules, epoch, said) in [("", "1", false), ("", "1", false), (rule, "2", true), (rule, "2", false)] {
+        assert_eq!(told(rules), (epoch.to_owned(), said));
+    }
+}
