@@ -37,7 +37,7 @@ pub enum BodyEnd {
 /// The phrase behind a status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Reason {
-    /// HTTP/2 has none.
+    /// HTTP/2 has none, and many servers send none.
     #[default]
     Absent,
     /// What the status is always followed by.
@@ -49,6 +49,7 @@ impl Reason {
     /// The phrase of a message of this version; `unusual` where it is not the usual one.
     pub fn new(version: Version, unusual: Option<&[u8]>) -> Self {
         match unusual {
+            Some([]) => Reason::Absent,
             Some(phrase) => Reason::Other(phrase.into()),
             None if version <= Version::HTTP_11 => Reason::Usual,
             None => Reason::Absent,

@@ -75,7 +75,7 @@ pub(super) fn answer(text: &str) -> Answer {
     Answer {
         status: status.parse().unwrap(),
         reason: reason
-            .map_or(Reason::Absent, |r| if r == "OK" { Reason::Usual } else { Reason::Other(r.as_bytes().into()) }),
+            .map_or(Reason::Absent, |r| Reason::new(http::Version::HTTP_11, (r != "OK").then_some(r.as_bytes()))),
         headers: fields(lines),
         body: captured(body.as_bytes()),
         trailers: trailers.map(fields),
