@@ -379,8 +379,12 @@ proptest! {
         let place = at.get(&before).1.clone();
         let path = place.strip_prefix("json:").unwrap();
         let (after, _) = counting(&[positions[0], positions[1], (path, "ignore")]);
+        // In a rule `[*]` stands for every member too.
+        let steps = |location: &str| location.replace('[', ".[").split('.').map(str::to_owned).collect::<Vec<_>>();
+        let ignored = steps(&place);
         let inside = |location: &str| {
-            location.strip_prefix(&*place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            let steps = steps(location);
+            steps.len() >= ignored.len() && ignored.iter().zip(&steps).all(|(any, step)| any == step || any == "[*]")
         };
         let expect: Vec<_> = before.into_iter().filter(|(_, location, _)| !inside(location)).collect();
         prop_assert_eq!(after, expect, "{} {} {}", a, b, path);
