@@ -19,7 +19,7 @@ fn answer(body: String) -> Answer {
     Answer {
         status: StatusCode::OK,
         reason: Default::default(),
-        headers,
+        headers: headers.into(),
         body: Captured::whole(vec![Bytes::from(body)], None),
         trailers: None,
         end: BodyEnd::Complete,
@@ -51,7 +51,7 @@ fn compare(rules: &RouteRules, primary: &Answer, candidate: &Outcome) -> diff::F
         uri: Uri::from_static("/"),
         host: None,
         scheme: "http",
-        headers: HeaderMap::new(),
+        headers: Default::default(),
     };
     let context = Context {
         request: &request,

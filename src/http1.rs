@@ -4,8 +4,7 @@
 //! length. It also holds thousands of connections that wait, so nothing here keeps a buffer while it waits: bytes are
 //! read through one buffer of the thread, and a message takes the room of its own bytes.
 //!
-//! - [`spelling`] remembers how names were written.
-//! - [`fields`] makes a table of the fields of a head.
+//! - [`fields`] makes fields of a head that was read.
 //! - [`head`] reads the head of an answer and writes heads.
 //! - [`added`] has fields that message after message is given.
 //! - [`decoder`] follows the body of a message that is read.
@@ -20,11 +19,9 @@ pub mod decoder;
 pub mod fields;
 pub mod head;
 pub mod read;
-pub mod spelling;
 pub mod writer;
 
 pub use added::Added;
 pub use decoder::{BodyError, Decoded, Decoder, Framing};
 pub use head::{AnswerHead, HeadError, HeadLimits};
-pub use spelling::Spelling;
 pub use writer::{BodyTrouble, NEVER_TRAILERS, WriteTrouble, Writer};

@@ -184,7 +184,7 @@ const SMALL: u64 = 2 * MAX_BODY as u64;
 fn is_small(question: &Question, primary: &Answer, other: Option<&Answer>) -> bool {
     let answers = || [Some(primary), other].into_iter().flatten();
     answers().map(|answer| answer.body.len()).sum::<u64>() <= SMALL
-        && answers().all(|answer| !answer.headers.contains_key(CONTENT_ENCODING))
+        && answers().all(|answer| !answer.headers.has(&CONTENT_ENCODING))
         && matches!(question.body, RequestBody::Empty)
 }
 
@@ -335,7 +335,7 @@ mod tests {
         Answer {
             status: StatusCode::OK,
             reason: Default::default(),
-            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]).into(),
             body: Captured::whole(vec![Bytes::from_static(body.as_bytes())], None),
             trailers: None,
             end: BodyEnd::Complete,
@@ -348,10 +348,9 @@ mod tests {
             uri: "/a".parse().unwrap(),
             host: None,
             scheme: "http",
-            headers: HeaderMap::new(),
+            headers: Default::default(),
         };
-        let (version, spelling) = (Version::HTTP_11, Default::default());
-        Arc::new(Question { head, added: None, version, spelling, body, max_body: 1 << 20 })
+        Arc::new(Question { head, added: None, version: Version::HTTP_11, body, max_body: 1 << 20 })
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::args::Source;
 use super::exit::Failure;
-use crate::http1::Spelling;
 use crate::model::{FailureKind, Leg};
 use crate::tls::TlsClientSettings;
 use crate::upstream::{Ask, LegBody, LegSettings, SendOptions, Upstream, UpstreamOptions};
@@ -143,17 +142,16 @@ impl AdminClient {
         let ask = Ask {
             method: &method,
             uri: &uri,
-            headers: &headers,
+            headers: &headers.into(),
             added: None,
             version: Version::HTTP_11,
             without: [&[], &[]],
             with: [&[], &[]],
-            spelling: &Spelling::default(),
         };
         let ask = async {
             let sent = self.upstream.send(&ask, body, SendOptions::default()).await.map_err(|e| e.failure)?;
-            let status = sent.response.status();
-            let body = http_body_util::Limited::new(sent.response.into_body(), MAX_ANSWER).collect().await;
+            let status = sent.answer.status;
+            let body = http_body_util::Limited::new(sent.answer.body, MAX_ANSWER).collect().await;
             let body = body.map_err(|e| crate::model::Failure { kind: FailureKind::Reset, detail: e.to_string() })?;
             Ok::<_, crate::model::Failure>(Reply { status, body: body.to_bytes() })
         };

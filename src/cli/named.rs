@@ -1,8 +1,9 @@
 //! A route as people name it on the command line.
 
 use super::exit::Failure;
+use crate::model::Fields;
 use crate::routes::{RouteSpec, RouteTable};
-use http::{HeaderMap, Method, Uri};
+use http::{Method, Uri};
 
 /// What a `--route` means.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Named {
         let uri: Uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
         let (route, configured) = match (is_path, RouteTable::new(known_specs)) {
             (true, Ok(table)) => {
-                let found = table.resolve(&method, None, uri.path(), uri.query(), &HeaderMap::new());
+                let found = table.resolve(&method, None, uri.path(), uri.query(), &Fields::default());
                 // What stands for many paths is a name already.
                 let template = found.configured.is_none() && uri.path().contains('{');
                 (if template { format!("{method} {}", uri.path()) } else { found.name.to_string() }, found.configured)

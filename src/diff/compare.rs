@@ -73,10 +73,9 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
 /// Whether two heads have the same fields in the same order, but for the hour: most that match do. `other_bodies` may have
 /// other lengths.
 fn same_heads(primary: &Answer, other: &Answer, other_bodies: bool) -> bool {
-    let (ours, theirs) = (&primary.headers, &other.headers);
     let may_differ =
         |name: &HeaderName| (*name == DATE && !grpc::is_grpc(primary)) || (other_bodies && *name == CONTENT_LENGTH);
-    ours.len() == theirs.len() && ours.iter().zip(theirs).all(|((a, x), (b, y))| a == b && (x == y || may_differ(a)))
+    primary.headers.are_like(&other.headers, may_differ)
 }
 
 /// Bytes of a body that is compared at once.
@@ -102,7 +101,7 @@ pub fn at_once(context: &Context<'_>, primary: &Answer, other: &Answer) -> Optio
         || status == StatusCode::PARTIAL_CONTENT
         || reasons_differ(primary, other)
         || !same_heads(primary, other, true)
-        || primary.headers.contains_key(CONTENT_ENCODING)
+        || primary.headers.has(&CONTENT_ENCODING)
     {
         return None;
     }
@@ -267,20 +266,20 @@ fn misframed(answer: &Answer) -> Option<Failure> {
         return None;
     }
     // Nearly all have one, and are right.
-    let mut values = answer.headers.get_all(CONTENT_LENGTH).iter();
+    let mut values = answer.headers.all(&CONTENT_LENGTH);
     if let (Some(one), None) = (values.next(), values.next())
-        && one.to_str().is_ok_and(|text| text.parse() == Ok(answer.body.len()))
+        && std::str::from_utf8(one).is_ok_and(|text| text.parse() == Ok(answer.body.len()))
     {
         return None;
     }
     let mut declared: Option<u64> = None;
-    for value in answer.headers.get_all(CONTENT_LENGTH) {
-        for part in String::from_utf8_lossy(value.as_bytes()).split(',') {
+    for value in answer.headers.all(&CONTENT_LENGTH) {
+        for part in String::from_utf8_lossy(value).split(',') {
             match (part.trim().parse(), declared) {
                 (Ok(length), None) => declared = Some(length),
                 (Ok(length), Some(earlier)) if length == earlier => {}
                 _ => {
-                    let detail = format!("the Content-Length is \"{}\"", value.as_bytes().escape_ascii());
+                    let detail = format!("the Content-Length is \"{}\"", value.escape_ascii());
                     return Some(Failure { kind: FailureKind::BadFraming, detail });
                 }
             }

@@ -22,8 +22,8 @@ pub(super) enum Media {
 
 /// The Content-Type with its parameters; empty where there is none.
 pub(super) fn content_type(answer: &Answer) -> Parameterised {
-    let declared = answer.headers.get(CONTENT_TYPE);
-    declared.map(|v| Parameterised::parse(&String::from_utf8_lossy(v.as_bytes()))).unwrap_or_default()
+    let declared = answer.headers.first(&CONTENT_TYPE);
+    declared.map(|value| Parameterised::parse(&String::from_utf8_lossy(value))).unwrap_or_default()
 }
 
 // === impl Media ===

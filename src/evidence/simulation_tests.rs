@@ -88,7 +88,7 @@ fn message(body: &Value) -> Answer {
     Answer {
         status: StatusCode::OK,
         reason: Default::default(),
-        headers,
+        headers: headers.into(),
         body: Captured::whole(vec![Bytes::from(body.to_string())], None),
         trailers: None,
         end: BodyEnd::Complete,
@@ -97,7 +97,7 @@ fn message(body: &Value) -> Answer {
 
 fn findings(primary: &Value, other: &Value) -> Findings {
     let uri = Uri::from_static("/");
-    let request = RequestHead { method: Method::GET, uri, host: None, scheme: "http", headers: HeaderMap::new() };
+    let request = RequestHead { method: Method::GET, uri, host: None, scheme: "http", headers: Default::default() };
     let context = Context {
         request: &request,
         rules: &RouteRules::none(),

@@ -1,10 +1,10 @@
 //! One request on its way from the data plane to the mirror, and the question whether it goes there at all.
 
 use super::{PrimaryHead, RequestBody, Ticket};
-use crate::http1::{Added, Spelling};
-use crate::model::{Answer, Bucket, LegRecord, Permit, RequestHead, Timestamp};
+use crate::http1::Added;
+use crate::model::{Answer, Bucket, Fields, LegRecord, Permit, RequestHead, Timestamp};
 use crate::routes::RouteTable;
-use http::{HeaderMap, Method, Version};
+use http::{Method, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -16,7 +16,7 @@ pub struct Asked<'a> {
     /// When it began.
     pub due: Instant,
     pub method: &'a Method,
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Fields,
     pub client: IpAddr,
     /// Index of the configured route, where one matched.
     pub configured: Option<usize>,
@@ -55,9 +55,8 @@ pub struct Question {
     pub head: RequestHead,
     /// What the proxy says beside the client's fields.
     pub added: Option<Arc<Added>>,
-    /// The client's, and how it wrote the names of its fields.
+    /// The client's.
     pub version: Version,
-    pub spelling: Spelling,
     pub body: RequestBody,
     /// Bytes of one body kept whole.
     pub max_body: usize,

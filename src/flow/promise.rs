@@ -148,7 +148,7 @@ mod tests {
         let answer = Answer {
             status: http::StatusCode::OK,
             reason: Default::default(),
-            headers: HeaderMap::new(),
+            headers: Default::default(),
             body: Captured::empty(),
             trailers: None,
             end: BodyEnd::Complete,

@@ -1,6 +1,7 @@
 //! Fields that message after message is given, written once.
 
-use super::{Spelling, head};
+use super::head;
+use crate::model::Spelling;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::OnceLock;

@@ -1,105 +1,77 @@
-//! The fields of a head as a table.
+//! The fields of a head that was read.
 //!
 //! Messages of one kind name the same fields in the same order, one after the other. What was made of the names of the
-//! last few kinds is kept by each thread, so that of the next such message only the values are read.
+//! last few kinds is kept by each thread, so that of the next such message only the values are looked at.
 
-use super::Spelling;
 use super::head::{HeadError, value_of};
+use crate::model::{Fields, Names, Spelling};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Where a field stands in its head: name and value.
 pub type Place = (Range<usize>, Range<usize>);
 
 /// Kinds of messages that a thread remembers.
 const KINDS: usize = 32;
-/// Those with more fields, or more bytes in their names, are not remembered.
-const MAX_FIELDS: usize = 64;
+/// Those with more bytes in their names are not remembered.
 const MAX_BYTES: usize = 2048;
 
-thread_local!(static SEEN: RefCell<[Option<Kind>; KINDS]> = const { RefCell::new([const { None }; KINDS]) });
+thread_local!(static SEEN: RefCell<[Option<Arc<Names>>; KINDS]> = const { RefCell::new([const { None }; KINDS]) });
 
-/// The names of a message, as they were written and as a table without values.
-struct Kind {
-    /// One after the other,
-    names: Vec<u8>,
-    /// and where each one ends.
-    ends: Vec<usize>,
-    headers: HeaderMap,
-    spelling: Spelling,
-}
-
-/// The table of the fields that stand at `places` in `head`, and how their names are written.
+/// The fields that stand at `places` in `head`, none of them folded over several lines.
 ///
 /// # Errors
 /// A name or a value that cannot be held.
-pub fn table(head: &Bytes, places: &[Place]) -> Result<(HeaderMap, Spelling), HeadError> {
-    let bytes = places.iter().map(|(name, _)| name.len()).sum::<usize>();
-    if places.len() > MAX_FIELDS || bytes > MAX_BYTES {
-        return read(head, places);
+pub fn read(head: &Bytes, places: &[Place]) -> Result<Fields, HeadError> {
+    match names(head, places).and_then(|names| Fields::read(head.clone(), names, places)) {
+        Some(fields) => Ok(fields),
+        None => table(head, places),
+    }
+}
+
+fn names(head: &Bytes, places: &[Place]) -> Option<Arc<Names>> {
+    let written = places.iter().map(|(name, _)| &head[name.clone()]);
+    let bytes = written.clone().map(<[u8]>::len).sum::<usize>();
+    if places.len() > Names::MAX || bytes > MAX_BYTES {
+        return None;
     }
     SEEN.with_borrow_mut(|seen| {
         let seen = &mut seen[(31 * places.len() + bytes) % KINDS];
-        if let Some(kind) = seen.as_ref().filter(|kind| kind.is_that_of(head, places)) {
-            let mut headers = kind.headers.clone();
-            let values = values(head, places);
-            for (place, value) in headers.values_mut().zip(values) {
-                *place = value?;
-            }
-            return Ok((headers, kind.spelling.clone()));
+        if let Some(names) = seen.as_ref().filter(|names| names.are(written.clone())) {
+            return Some(names.clone());
         }
-        let (headers, spelling) = read(head, places)?;
-        if headers.keys_len() == places.len() {
-            *seen = Some(Kind::of(head, places, &headers, &spelling));
-        }
-        Ok((headers, spelling))
+        let names = Arc::new(Names::of(written)?);
+        *seen = Some(names.clone());
+        Some(names)
     })
 }
 
-fn read(head: &Bytes, places: &[Place]) -> Result<(HeaderMap, Spelling), HeadError> {
-    let mut headers = HeaderMap::with_capacity(places.len());
-    for ((name, _), value) in places.iter().zip(values(head, places)) {
+/// The same, where some may be folded.
+///
+/// # Errors
+/// A name or a value that cannot be held.
+pub fn read_folded(head: &Bytes, places: &[Place]) -> Result<Fields, HeadError> {
+    if is_folded(head, places) { table(head, places) } else { read(head, places) }
+}
+
+/// The same as a table, in which a name may stand twice and folded values are whole.
+fn table(head: &Bytes, places: &[Place]) -> Result<Fields, HeadError> {
+    let mut table = HeaderMap::with_capacity(places.len());
+    for (name, value) in places {
         let name = HeaderName::from_bytes(&head[name.clone()]).map_err(|_| HeadError::Field)?;
-        headers.append(name, value?);
+        table.append(name, value_of(head, value)?);
     }
-    Ok((headers, Spelling::of(places.iter().map(|(name, _)| &head[name.clone()]))))
+    let spelling = Spelling::of(places.iter().map(|(name, _)| &head[name.clone()]));
+    Ok(Fields::of(table, spelling))
 }
 
-fn values(head: &Bytes, places: &[Place]) -> impl Iterator<Item = Result<HeaderValue, HeadError>> {
-    places.iter().map(|(_, place)| value_of(head, place))
-}
-
-// === impl Kind ===
-
-impl Kind {
-    /// That of a message in which no name stands twice: the order of its fields is the order of the table.
-    fn of(head: &[u8], places: &[Place], headers: &HeaderMap, spelling: &Spelling) -> Self {
-        let mut kind = Self {
-            names: Vec::new(),
-            ends: Vec::with_capacity(places.len()),
-            headers: headers.clone(),
-            spelling: spelling.clone(),
-        };
-        for (name, _) in places {
-            kind.names.extend_from_slice(&head[name.clone()]);
-            kind.ends.push(kind.names.len());
-        }
-        // Nothing of what a message says is kept.
-        kind.headers.values_mut().for_each(|value| *value = HeaderValue::from_static(""));
-        kind
-    }
-
-    fn is_that_of(&self, head: &[u8], places: &[Place]) -> bool {
-        let mut start = 0;
-        self.ends.len() == places.len()
-            && self.ends.iter().zip(places).all(|(&end, (name, _))| {
-                let known = &self.names[start..end];
-                start = end;
-                *known == head[name.clone()]
-            })
-    }
+/// Whether a line ends anywhere but between two fields.
+fn is_folded(head: &[u8], places: &[Place]) -> bool {
+    let ([(first, _), ..], [.., (_, last)]) = (places, places) else { return false };
+    memchr::memchr_iter(b'\n', &head[first.start..last.end]).count() >= places.len()
 }
 
 #[cfg(test)]
@@ -107,27 +79,54 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Its lines; a table changes their order when one is taken out.
+    fn written(fields: &Fields, but: &HeaderName) -> Vec<String> {
+        let mut out = bytes::BytesMut::new();
+        fields.put(&mut out, |name| name == but);
+        let text = String::from_utf8(out.to_vec()).unwrap();
+        let mut lines: Vec<_> = text.split_inclusive("\r\n").map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+
     proptest! {
-        /// What a thread has seen before makes no difference.
+        /// What a thread has seen before makes no difference, and neither does the form that fields are in.
         #[test]
-        fn a_table_is_that_of_its_own_message(
+        fn fields_are_those_of_their_own_message(
             messages in proptest::collection::vec(
-                proptest::collection::vec(("[aAbB-]{1,2}|Host|accept", "[a-z]{0,4}"), 0..5), 1..20)
+                proptest::collection::vec(("[aAbB-]{1,2}|Host|accept|Connection|TE", "[a-z]{0,4}|keep-alive, b|trailers", 0..8usize), 0..5),
+                1..20,
+            ),
+            gone in "[ab-]{1,2}|host|connection|te",
         ) {
+            let gone = HeaderName::from_bytes(gone.as_bytes()).unwrap();
             for fields in messages {
                 let (mut head, mut places) = (Vec::new(), Vec::new());
-                for (name, value) in &fields {
+                for (name, value, way) in &fields {
+                    // Mostly as it is written here.
+                    let (between, end) = [(":", "\r\n"), (": ", "\n"), (": ", " \r\n")].get(*way).unwrap_or(&(": ", "\r\n"));
                     let start = head.len();
-                    head.extend_from_slice(format!("{name}{value}").as_bytes());
-                    places.push((start..start + name.len(), start + name.len()..head.len()));
+                    let at = start + name.len() + between.len();
+                    head.extend_from_slice(format!("{name}{between}{value}{end}").as_bytes());
+                    places.push((start..start + name.len(), at..at + value.len()));
                 }
                 let head = Bytes::from(head);
                 for _ in 0..2 {
-                    let (headers, spelling) = table(&head, &places).unwrap();
-                    let (expected, written) = read(&head, &places).unwrap();
-                    prop_assert_eq!(headers.iter().collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
-                    prop_assert_eq!(headers, expected);
-                    prop_assert_eq!(spelling, written);
+                    let (mut read, mut made) = (read(&head, &places).unwrap(), table(&head, &places).unwrap());
+                    for step in 0..3 {
+                        prop_assert_eq!(&read, &made);
+                        prop_assert_eq!(written(&read, &gone), written(&made, &gone));
+                        prop_assert_eq!(read.spelling(), made.spelling());
+                        for name in [gone.clone(), http::header::HOST, http::header::CONNECTION] {
+                            prop_assert_eq!(read.has(&name), made.contains_key(&name));
+                            prop_assert_eq!(read.first(&name), made.get(&name).map(|value| value.as_bytes()));
+                            prop_assert!(read.all(&name).eq(made.get_all(&name)));
+                        }
+                        for fields in [&mut read, &mut made] {
+                            if step == 0 { fields.take_out(&gone) } else { fields.strip_hop_by_hop() }
+                        }
+                    }
+                    prop_assert_eq!(read.clone().into_table(), made.clone().into_table());
                 }
             }
         }
@@ -136,9 +135,8 @@ mod tests {
     #[test]
     fn no_value_is_kept() {
         let head = Bytes::from_static(b"x-only-here: secret");
-        table(&head, &[(0..11, 13..19)]).unwrap();
-        let kept = SEEN
-            .with_borrow(|seen| seen.iter().flatten().map(|kind| format!("{:?}", kind.headers)).collect::<String>());
+        read(&head, &[(0..11, 13..19)]).unwrap();
+        let kept = SEEN.with_borrow(|seen| format!("{seen:?}"));
         assert!(kept.contains("x-only-here") && !kept.contains("secret"), "{kept}");
     }
 }

@@ -4,12 +4,12 @@
 //! lines pass, the latter joined by a space (RFC 9112, 5.2). Where a body ends is never guessed: in chunks nothing of the
 //! kind passes.
 
-use super::Spelling;
 use super::decoder::Framing;
 use super::fields::{self, Place};
+use crate::model::{Fields, Spelling};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use memchr::memmem;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -29,8 +29,7 @@ pub struct AnswerHead {
     pub reason: Option<Bytes>,
     /// HTTP/1.0 where it is not HTTP/1.1.
     pub version_11: bool,
-    pub headers: HeaderMap,
-    pub spelling: Spelling,
+    pub headers: Fields,
 }
 
 /// Why a head cannot be read.
@@ -85,13 +84,12 @@ impl AnswerHead {
         let status = StatusCode::from_u16(parsed.status).map_err(|_| HeadError::Status)?;
         let reason = &head[parsed.reason.clone()];
         let usual = status.canonical_reason().is_some_and(|usual| usual.as_bytes() == reason);
-        let (headers, spelling) = fields::table(&head, &parsed.fields)?;
+        let headers = fields::read_folded(&head, &parsed.fields)?;
         Ok(Some(Self {
             status,
             reason: (!usual).then(|| head.slice(parsed.reason)),
             version_11: parsed.version == 1,
             headers,
-            spelling,
         }))
     }
 
@@ -111,12 +109,11 @@ impl AnswerHead {
         {
             return Ok(Framing::Length(0));
         }
-        let mut codings = self.headers.get_all(TRANSFER_ENCODING).iter();
-        if let Some(coding) = codings.next_back() {
+        if let Some(coding) = self.headers.all(&TRANSFER_ENCODING).next_back() {
             if !self.version_11 {
                 return Err(HeadError::TransferEncoding);
             }
-            let last = coding.as_bytes().rsplit(|b| *b == b',').next().unwrap_or_default();
+            let last = coding.rsplit(|b| *b == b',').next().unwrap_or_default();
             let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
             return Ok(if chunked { Framing::Chunked } else { Framing::Close });
         }
@@ -130,27 +127,32 @@ impl AnswerHead {
 }
 
 /// Whether a message with these fields leaves the connection open behind it.
-pub fn keeps_alive(headers: &HeaderMap, version_11: bool) -> bool {
-    let says = |what: &[u8]| {
-        let mut tokens = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
-        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(what))
-    };
-    if !headers.contains_key(CONNECTION) {
-        return version_11;
+pub fn keeps_alive(fields: &Fields, version_11: bool) -> bool {
+    let (mut keeps, mut closes) = (version_11, false);
+    for token in fields.all(&CONNECTION).flat_map(|value| value.split(|b| *b == b',')) {
+        let says = |what: &[u8]| token.trim_ascii().eq_ignore_ascii_case(what);
+        keeps |= says(b"keep-alive");
+        closes |= says(b"close");
     }
-    !says(b"close") && (version_11 || says(b"keep-alive"))
+    keeps && !closes
 }
 
 /// The length that a message which passed every check declares.
-pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    number(headers.get(CONTENT_LENGTH)?.as_bytes())
+pub fn declared_length(fields: &Fields) -> Option<u64> {
+    number(fields.first(&CONTENT_LENGTH)?)
+}
+
+/// The length that a message declares in one line and no other.
+pub fn declared_once(fields: &Fields) -> Option<u64> {
+    let mut lines = fields.all(&CONTENT_LENGTH);
+    number(lines.next()?).filter(|_| lines.next().is_none())
 }
 
 /// The one length that is declared, however often.
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, HeadError> {
+fn content_length(fields: &Fields) -> Result<Option<u64>, HeadError> {
     let mut length = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        for one in value.as_bytes().split(|b| *b == b',') {
+    for value in fields.all(&CONTENT_LENGTH) {
+        for one in value.split(|b| *b == b',') {
             let one = number(one.trim_ascii());
             match (length, one) {
                 (_, None) => return Err(HeadError::ContentLength),
@@ -254,32 +256,9 @@ pub fn put_status_line(out: &mut BytesMut, version_11: bool, status: StatusCode,
     out.extend_from_slice(b"\r\n");
 }
 
-/// The lines of fields: name, how many lines of the same name came before, value.
-pub fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, usize, &HeaderValue)> {
-    let (mut before, mut nth) = (None, 0);
-    // Those of one name follow each other.
-    headers.iter().map(move |(name, value)| {
-        nth = if before == Some(name) { nth + 1 } else { 0 };
-        before = Some(name);
-        (name, nth, value)
-    })
-}
-
-/// Appends all fields.
-pub fn put_fields(out: &mut BytesMut, headers: &HeaderMap, spelling: &Spelling) {
-    for (name, nth, value) in lines(headers) {
-        put_line(out, name, nth, value.as_bytes(), spelling);
-    }
-}
-
 /// Appends a field that is no other line's.
 pub fn put_field(out: &mut BytesMut, name: &HeaderName, value: &[u8], spelling: &Spelling) {
-    put_line(out, name, 0, value, spelling);
-}
-
-/// Appends the `nth` line of a field.
-pub fn put_line(out: &mut BytesMut, name: &HeaderName, nth: usize, value: &[u8], spelling: &Spelling) {
-    spelling.put(name, nth, out);
+    spelling.put(name, 0, out);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
@@ -411,7 +390,7 @@ mod tests {
             let head = whole(&text);
             let mut out = BytesMut::new();
             put_status_line(&mut out, head.version_11, head.status, head.reason.as_deref());
-            put_fields(&mut out, &head.headers, &head.spelling);
+            head.headers.put(&mut out, |_| false);
             out.extend_from_slice(b"\r\n");
             prop_assert_eq!(String::from_utf8(out.to_vec()).unwrap(), text);
         }

@@ -1,8 +1,7 @@
 //! A message on its way out: its head is there, its body comes.
 
-use super::Spelling;
 use super::decoder::Framing;
-use super::head::put_fields;
+use crate::model::Fields;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
 use std::fmt::Write;
@@ -107,7 +106,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
                         };
                         self.out.extend_from_slice(b"0\r\n");
                         NEVER_TRAILERS.iter().for_each(|name| drop(trailers.remove(*name)));
-                        put_fields(&mut self.out, &trailers, &Spelling::default());
+                        Fields::from(trailers).put(&mut self.out, |_| false);
                         self.out.extend_from_slice(b"\r\n");
                         self.body = None;
                     }

@@ -8,7 +8,7 @@ use crate::model::{
     Answer, BodyEnd, Captured, Failure, FailureKind, Incomparable, Leg, LegRecord, Limit, Outcome, Reason, Stream,
     Timing, is_read_only,
 };
-use crate::upstream::{Ask, Fault, LegBody, SendOptions, Upstream};
+use crate::upstream::{Ask, Fault, LegAnswer, LegBody, SendOptions, Upstream};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{
@@ -177,10 +177,9 @@ async fn collect(
     };
     timing.connect = sent.connect;
     timing.first_byte = Some(due.elapsed().saturating_sub(sent.connect));
-    let (parts, mut body) = sent.response.into_parts();
-    let mut reading = Reading::new(beside, (parts.version, parts.status), body.size_hint().exact(), question.max_body);
-    let mut headers = parts.headers;
-    crate::upstream::strip_hop_by_hop(&mut headers);
+    let LegAnswer { status, version, reason, mut headers, mut body } = sent.answer;
+    let mut reading = Reading::new(beside, (version, status), body.size_hint().exact(), question.max_body);
+    headers.strip_hop_by_hop();
     let mut recorder = Recorder::new(question.max_body, budget.clone());
     if Stream::of(&headers).is_some() {
         recorder.keep_beginning();
@@ -189,8 +188,8 @@ async fn collect(
     }
     let Begun { answer, recorder } = begun.insert(Begun {
         answer: Answer {
-            status: parts.status,
-            reason: Reason::new(parts.version, body.reason().map(|reason| &reason[..])),
+            status,
+            reason: Reason::new(version, reason.as_deref()),
             headers,
             body: Captured::empty(),
             trailers: None,
@@ -281,7 +280,6 @@ fn request<'a>(
         // A write keeps its conditions: without them it could do what its sender meant to prevent.
         without: [if is_read_only(&question.head.method) { &WITHHELD } else { &WITHHELD[..1] }, remove],
         with: [set, mark],
-        spelling: &question.spelling,
     }
 }
 

@@ -216,7 +216,7 @@ fn judge_primary(
         }
         PrimaryOutcome::Answered { answer, record: answered } => {
             *record = Some(answered);
-            let asked = |names: &[http::HeaderName]| names.iter().any(|n| request.headers.contains_key(n));
+            let asked = |names: &[http::HeaderName]| names.iter().any(|name| request.headers.has(name));
             let refused = |status: StatusCode| status == StatusCode::PRECONDITION_FAILED;
             let conditional = match answer.status {
                 StatusCode::NOT_MODIFIED => asked(&ask::CONDITIONS),

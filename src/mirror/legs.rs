@@ -131,7 +131,7 @@ impl Legs {
     }
 
     pub(super) fn build_of(&self, answer: &Answer) -> Option<Arc<str>> {
-        let build = answer.headers.get(&self.build_header)?.to_str().ok()?.trim();
+        let build = answer.headers.text(&self.build_header)?.trim();
         (!build.is_empty()).then(|| build.chars().take(128).collect::<String>().into())
     }
 }

@@ -143,7 +143,7 @@ impl Mirror for Plan {
         if asked.upgrade {
             return Err(Bucket::Upgrade);
         }
-        if asked.headers.contains_key(MARK) {
+        if asked.headers.has(&MARK) {
             return Err(Bucket::Loop);
         }
         if !self.shared.enabled() {

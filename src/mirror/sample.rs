@@ -2,8 +2,9 @@
 
 use super::SampleBy;
 use crate::flow::Asked;
+use crate::model::Fields;
+use http::HeaderName;
 use http::header::COOKIE;
-use http::{HeaderMap, HeaderName};
 use xxhash_rust::xxh3::xxh3_64;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -19,8 +20,8 @@ pub fn falls_in(share: f64, by: &SampleBy, asked: &Asked<'_>, request: u64) -> b
     }
     let hash = match by {
         SampleBy::Request => xxh3_64(&request.to_le_bytes()),
-        SampleBy::Header(name) => match asked.headers.get(name) {
-            Some(value) => xxh3_64(value.as_bytes()),
+        SampleBy::Header(name) => match asked.headers.first(name) {
+            Some(value) => xxh3_64(value),
             None => client_hash(asked),
         },
         SampleBy::Cookie(name) => match cookie(asked.headers, name) {
@@ -35,18 +36,17 @@ pub fn falls_in(share: f64, by: &SampleBy, asked: &Asked<'_>, request: u64) -> b
 
 /// The client as the first proxy in front of us saw it, else as we see it.
 fn client_hash(asked: &Asked<'_>) -> u64 {
-    let forwarded = asked.headers.get(FORWARDED_FOR).and_then(|v| v.to_str().ok()).and_then(|v| v.split(',').next());
+    let forwarded = asked.headers.text(&FORWARDED_FOR).and_then(|value| value.split(',').next());
     match forwarded.map(str::trim).filter(|v| !v.is_empty()) {
         Some(client) => xxh3_64(client.as_bytes()),
         None => xxh3_64(asked.client.to_string().as_bytes()),
     }
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn cookie<'a>(headers: &'a Fields, name: &str) -> Option<&'a str> {
     headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
+        .all(&COOKIE)
+        .filter_map(|v| std::str::from_utf8(v).ok())
         .flat_map(|v| v.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find_map(|(n, value)| (n == name).then_some(value))
@@ -59,7 +59,7 @@ mod tests {
     use std::net::IpAddr;
     use tokio::time::Instant;
 
-    fn asked(headers: &HeaderMap) -> Asked<'_> {
+    fn asked(headers: &Fields) -> Asked<'_> {
         Asked {
             due: Instant::now(),
             method: &Method::GET,
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_share_is_held() {
-        let headers = HeaderMap::new();
+        let headers = Fields::default();
         let inside = (0..100_000).filter(|i| falls_in(0.1, &SampleBy::Request, &asked(&headers), *i)).count();
         assert!((9_500..10_500).contains(&inside), "{inside}");
     }
@@ -81,7 +81,7 @@ mod tests {
     fn the_same_caller_is_always_in_or_always_out() {
         let mut inside = 0;
         for user in 0..1000 {
-            let mut headers = HeaderMap::new();
+            let mut headers = Fields::default();
             headers.insert(COOKIE, HeaderValue::from_str(&format!("a=1; uid={user}; b=2")).unwrap());
             let by = SampleBy::Cookie("uid".into());
             let first = falls_in(0.3, &by, &asked(&headers), 0);

@@ -2,11 +2,10 @@
 
 use super::{MirrorSettings, SampleBy, Start};
 use crate::flow::{Question, RequestBody};
-use crate::http1::Spelling;
-use crate::model::{Leg, RequestHead};
+use crate::model::{Fields, Leg, RequestHead};
 use crate::tls::TlsClientSettings;
 use crate::upstream::{LegSettings, Scheme, Upstream, UpstreamOptions};
-use http::{HeaderMap, Method, Version};
+use http::{Method, Version};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,11 +49,10 @@ pub(super) fn question() -> Question {
             uri: "/".parse().unwrap(),
             host: None,
             scheme: "http",
-            headers: HeaderMap::new(),
+            headers: Fields::default(),
         },
         added: None,
         version: Version::HTTP_11,
-        spelling: Spelling::default(),
         body: RequestBody::Empty,
         max_body: 1 << 20,
     }

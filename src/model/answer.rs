@@ -1,6 +1,6 @@
 //! What was asked, and what a leg did with it: a response or a failure, frozen when it is known.
 
-use super::Captured;
+use super::{Captured, Fields};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ pub struct RequestHead {
     pub host: Option<Arc<str>>,
     /// `http` or `https`, as the client connected.
     pub scheme: &'static str,
-    pub headers: HeaderMap,
+    pub headers: Fields,
 }
 
 /// How the body of an answer ended.
@@ -70,7 +70,7 @@ impl Reason {
 pub struct Answer {
     pub status: StatusCode,
     pub reason: Reason,
-    pub headers: HeaderMap,
+    pub headers: Fields,
     pub body: Captured,
     pub trailers: Option<HeaderMap>,
     pub end: BodyEnd,

@@ -4,21 +4,25 @@
 
 mod answer;
 mod captured;
+mod fields;
 mod latencies;
 mod limit;
 mod method;
 mod notice;
 mod reasons;
+mod spelling;
 mod stream;
 mod time;
 
 pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, Reason, RequestHead, StatusClass, Timing};
 pub use captured::Captured;
+pub use fields::{Fields, Line, Names};
 pub use latencies::{BOUNDS, Latencies};
 pub use limit::{Limit, Permit};
 pub use method::is_read_only;
 pub use notice::{Notice, Severity};
 pub use reasons::{Bucket, Incomparable};
+pub use spelling::Spelling;
 pub use stream::Stream;
 pub use time::Timestamp;
 

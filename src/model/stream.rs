@@ -1,6 +1,6 @@
 //! Bodies that need not end: how their types are told, and where one event ends and the next begins.
 
-use http::HeaderMap;
+use super::Fields;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use memchr::memmem;
 
@@ -37,12 +37,12 @@ const LINES: &[&str] = &[
 impl Stream {
     /// What the answer with these headers is, where it may go on for ever. Under a content coding events cannot be told
     /// apart while it goes on.
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let coded = headers.get_all(CONTENT_ENCODING).iter().any(|c| !c.as_bytes().eq_ignore_ascii_case(b"identity"));
+    pub fn of(headers: &Fields) -> Option<Self> {
+        let coded = headers.all(&CONTENT_ENCODING).any(|c| !c.eq_ignore_ascii_case(b"identity"));
         if coded {
             return None;
         }
-        let declared = headers.get(CONTENT_TYPE)?.as_bytes();
+        let declared = headers.first(&CONTENT_TYPE)?;
         let name = declared.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
         let is = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()));
         let grpc = name.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC.as_bytes()));
@@ -139,14 +139,14 @@ mod tests {
             ("application/json", "", None),
             ("application/grpc-web", "", None),
         ] {
-            let mut headers = HeaderMap::new();
+            let mut headers = Fields::default();
             headers.insert(CONTENT_TYPE, name.parse().unwrap());
             if !coding.is_empty() {
                 headers.insert(CONTENT_ENCODING, coding.parse().unwrap());
             }
             assert_eq!(Stream::of(&headers), expected, "{name} {coding}");
         }
-        assert_eq!(Stream::of(&HeaderMap::new()), None);
+        assert_eq!(Stream::of(&Fields::default()), None);
     }
 
     #[test]

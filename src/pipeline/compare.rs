@@ -343,7 +343,6 @@ mod tests {
                 },
                 added: None,
                 version: http::Version::HTTP_11,
-                spelling: Default::default(),
                 body: RequestBody::Empty,
                 max_body: 1 << 20,
             }),

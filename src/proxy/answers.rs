@@ -1,15 +1,16 @@
 //! The few answers the proxy gives itself, as `application/problem+json` that names the leg and the reason.
 
 use super::body::AnswerBody;
+use super::message::Reply;
 use crate::model::{Failure, FailureKind, Leg};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
+use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
 
 /// The primary could not be asked or gave no usable answer: 504 for a time-out, 502 otherwise.
 /// Where the leg is, is not the user's business.
-pub fn leg_failed(leg: Leg, failure: &Failure) -> Response<AnswerBody> {
+pub fn leg_failed(leg: Leg, failure: &Failure) -> Reply {
     let status = match failure.kind {
         FailureKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
@@ -22,13 +23,13 @@ pub fn leg_failed(leg: Leg, failure: &Failure) -> Response<AnswerBody> {
         FailureKind::Protocol | FailureKind::BadFraming | FailureKind::LengthMismatch => "broke the protocol",
         FailureKind::Truncated => "broke off its answer",
     };
-    let mut response = problem(status, &format!("the {leg} {what}"));
-    response.headers_mut().insert("x-parallax-failed-leg", HeaderValue::from_static(leg.as_str()));
-    response
+    let mut reply = problem(status, &format!("the {leg} {what}"));
+    reply.headers.insert("x-parallax-failed-leg", HeaderValue::from_static(leg.as_str()));
+    reply
 }
 
 /// The request itself cannot be served.
-pub fn refused(status: StatusCode, detail: &str) -> Response<AnswerBody> {
+pub fn refused(status: StatusCode, detail: &str) -> Reply {
     problem(status, detail)
 }
 
@@ -38,17 +39,16 @@ pub const TURNED_AWAY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 
     {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"the proxy is at its limit of connections\"}";
 
 /// A problem document (RFC 9457).
-fn problem(status: StatusCode, detail: &str) -> Response<AnswerBody> {
+fn problem(status: StatusCode, detail: &str) -> Reply {
     let body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Error"),
         "status": status.as_u16(),
         "detail": detail,
     });
-    let mut response = Response::new(AnswerBody::Own(Full::new(Bytes::from(body.to_string()))));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))]);
+    let body = AnswerBody::Own(Full::new(Bytes::from(body.to_string())));
+    Reply { status, reason: None, headers: headers.into(), body }
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use super::connection::Busy;
 use super::http1::{BodyFailure, Http1Body};
 use crate::flow::{BodyCapture, Promise, SharedPromise};
-use crate::http1::Spelling;
-use crate::model::{BodyEnd, Failure};
+use crate::model::{BodyEnd, Failure, Fields};
 use crate::upstream::LegAnswerBody;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -221,18 +220,9 @@ pub enum AnswerBody {
 
 impl AnswerBody {
     /// The answer's fields, once they have been written. To be called before the body is read.
-    pub fn record_head(&mut self, headers: impl FnOnce() -> HeaderMap) {
+    pub fn record_head(&mut self, headers: impl FnOnce() -> Fields) {
         if let AnswerBody::Leg(body) = self {
             body.record_head(headers);
-        }
-    }
-
-    /// How the names of the answer's fields were written, and the reason behind its status where it is not the usual.
-    pub fn written(&self) -> (Spelling, Option<Bytes>) {
-        match self {
-            AnswerBody::Own(_) => Default::default(),
-            AnswerBody::Leg(body) => (body.inner.spelling().clone(), body.inner.reason().cloned()),
-            AnswerBody::Tunnel(body) => (body.spelling().clone(), body.reason().cloned()),
         }
     }
 }
@@ -294,7 +284,7 @@ impl WatchedBody {
         Self { inner, watch, _busy: busy }
     }
 
-    fn record_head(&mut self, headers: impl FnOnce() -> HeaderMap) {
+    fn record_head(&mut self, headers: impl FnOnce() -> Fields) {
         match self.watch.take() {
             Some(Watch::Headless(mut promise)) => {
                 promise.answer.headers = headers();

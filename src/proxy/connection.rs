@@ -1,11 +1,10 @@
 //! One client connection: which protocol it speaks, its limits and its end.
 
-use super::body::ClientBody;
 use super::guard::{FloodGuard, GuardSettings};
 use super::headers::Forwarded;
 use super::http1::{self, Interims};
+use super::message::ClientRequest;
 use super::service::Gateway;
-use crate::http1::Spelling;
 use crate::shutdown::Shutdown;
 use crate::upstream::Duplex;
 use http::{Request, Response};
@@ -157,8 +156,7 @@ async fn serve_http1<IO>(
     let max_headers = wire.guard.limits.max_headers;
     let connection = Arc::new(Connection::new(peer, scheme, max_headers, Protocol::Http1(Interims::default())));
     let Protocol::Http1(interims) = &connection.protocol else { return };
-    let service =
-        |request, spelling| gateway.clone().serve(connection.clone(), connection.request_started(), request, spelling);
+    let service = |request| gateway.clone().serve(connection.clone(), connection.request_started(), request);
     let tunnels = gateway.tunnels.clone();
     let join = |client, leg| tunnels.join(std::future::ready(Ok(client)), leg);
     http1::serve(Box::new(io), read, wire.guard.clone(), interims, &shutdown, service, join).await;
@@ -186,13 +184,8 @@ async fn serve_http2<IO>(
     let service = service_fn(move |request: Request<Incoming>| {
         count.fetch_add(1, Ordering::Relaxed);
         let busy = connection.request_started();
-        let request = request.map(ClientBody::Http2);
-        let answer = gateway.clone().serve(connection.clone(), busy, request, Spelling::default());
-        async move {
-            let (parts, mut body) = answer.await.into_parts();
-            body.record_head(|| parts.headers.clone());
-            Ok::<_, Infallible>(Response::from_parts(parts, body))
-        }
+        let reply = gateway.clone().serve(connection.clone(), busy, ClientRequest::from(request));
+        async move { Ok::<_, Infallible>(Response::from(reply.await)) }
     });
     let mut serving = pin!(wire.http2.serve_connection(TokioIo::new(io), service));
     let ended = tokio::select! {

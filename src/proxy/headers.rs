@@ -1,7 +1,7 @@
 //! What a proxy does to a request's fields: takes out what was meant for it alone, and says whom it forwards for.
 
 use crate::http1::Added;
-pub use crate::upstream::strip_hop_by_hop;
+use crate::model::Fields;
 use http::header::{CONNECTION, Entry, HeaderMap, HeaderName, HeaderValue, UPGRADE, VIA};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -13,22 +13,21 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// As [`strip_hop_by_hop`], and what is meant for this proxy alone.
-pub fn strip_request(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
-    headers.remove(PROXY_AUTHORIZATION);
-    headers.remove(PROXY_AUTHENTICATE);
+/// Takes out what belongs to a connection, and what is meant for this proxy alone.
+pub fn strip_request(headers: &mut Fields) {
+    headers.strip_hop_by_hop();
+    headers.take_out(&PROXY_AUTHORIZATION);
+    headers.take_out(&PROXY_AUTHENTICATE);
 }
 
 /// The protocol a request wants to switch to, where it is one that can be tunnelled. `h2c` is not: forwarding it
 /// would hide later requests from every check made here.
-pub fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    let asked = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
+pub fn wanted_upgrade(headers: &Fields) -> Option<HeaderValue> {
+    if !headers.has(&UPGRADE) {
+        return None;
+    }
+    let mut tokens = headers.all(&CONNECTION).flat_map(|value| value.split(|b| *b == b','));
+    let asked = tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
     let protocol = headers.get(UPGRADE)?;
     let tunnelled = protocol.to_str().is_ok_and(|p| {
         p.split(',')
@@ -75,9 +74,9 @@ impl Forwarded {
 
     /// `Via`, `Forwarded` and `X-Forwarded-*`, which are to stand beside these fields. Where an earlier proxy has said
     /// any of it, they are set among them instead: what it said is kept and added to.
-    pub fn add(&self, headers: &mut HeaderMap, host: Option<&Arc<str>>, http2: bool) -> Option<Arc<Added>> {
+    pub fn add(&self, headers: &mut Fields, host: Option<&Arc<str>>, http2: bool) -> Option<Arc<Added>> {
         let added = self.named(host.map_or("", |host| host), http2);
-        if !headers.keys().any(is_forwarding) {
+        if !headers.lines().any(|line| is_forwarding(line.name)) {
             return Some(added);
         }
         for (name, value) in added.fields().iter().cloned() {
@@ -147,8 +146,9 @@ fn append(headers: &mut HeaderMap, name: HeaderName, element: HeaderValue) {
 mod tests {
     use super::*;
 
-    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        fields.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    fn map(fields: &[(&'static str, &'static str)]) -> Fields {
+        let fields = fields.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)));
+        fields.collect::<HeaderMap>().into()
     }
 
     #[test]

@@ -18,12 +18,14 @@ pub use link::{BodyFailure, Http1Body};
 
 use super::body::{AnswerBody, ClientBody};
 use super::guard::{ClientHead, GuardSettings, Refusal};
-use crate::http1::{BodyTrouble, Framing, Spelling, Writer, head, read};
+use super::message::{ClientRequest, Reply};
+use crate::http1::{BodyTrouble, Framing, Writer, head, read};
+use crate::model::Fields;
 use crate::shutdown::Shutdown;
 use crate::upstream::{Duplex, LegTunnel};
 use answer::{Asked, Bodied};
 use bytes::BytesMut;
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::{StatusCode, Version};
 use link::{Link, Shared, lock};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -72,8 +74,8 @@ pub async fn serve<S, F>(
     service: S,
     join: impl FnOnce(Box<dyn Duplex>, LegTunnel),
 ) where
-    S: Fn(Request<ClientBody>, Spelling) -> F,
-    F: Future<Output = Response<AnswerBody>>,
+    S: Fn(ClientRequest) -> F,
+    F: Future<Output = Reply>,
 {
     let link = Link::shared(io, read, settings);
     let connection = Http1 { link, interims, shutdown };
@@ -87,11 +89,10 @@ pub async fn serve<S, F>(
             }
             Next::Request(head) => {
                 let asked = Asked::by(&head);
-                let (request, spelling) = connection.request(*head);
                 // Boxed: a connection that waits for its next request need not keep the room.
-                let answer = Box::pin(service(request, spelling));
-                let Some(answer) = connection.attend(answer).await else { return };
-                match connection.send(answer, asked).await {
+                let reply = Box::pin(service(connection.request(*head)));
+                let Some(reply) = connection.attend(reply).await else { return };
+                match connection.send(reply, asked).await {
                     Sent::Kept => {}
                     Sent::Last => return connection.close(true).await,
                     Sent::Lost => return,
@@ -131,31 +132,24 @@ impl Http1<'_> {
         .await
     }
 
-    fn request(&self, head: ClientHead) -> (Request<ClientBody>, Spelling) {
+    fn request(&self, head: ClientHead) -> ClientRequest {
         let body = match head.framing {
             Framing::Length(0) => ClientBody::Empty,
             framing => ClientBody::Http1(Http1Body::begin(&self.link, framing, head.expects_continue)),
         };
-        let mut request = Request::new(body);
-        *request.method_mut() = head.method;
-        *request.uri_mut() = head.uri;
-        *request.version_mut() = if head.version_11 { Version::HTTP_11 } else { Version::HTTP_10 };
-        *request.headers_mut() = head.headers;
-        (request, head.spelling)
+        let version = if head.version_11 { Version::HTTP_11 } else { Version::HTTP_10 };
+        ClientRequest { method: head.method, uri: head.uri, version, headers: head.headers, body, stream: None }
     }
 
     /// Waits for the answer, passes interim ones on meanwhile, and gives up when the client goes away.
-    async fn attend<F: Future<Output = Response<AnswerBody>>>(
-        &self,
-        mut answer: Pin<Box<F>>,
-    ) -> Option<Response<AnswerBody>> {
+    async fn attend<F: Future<Output = Reply>>(&self, mut reply: Pin<Box<F>>) -> Option<Reply> {
         poll_fn(|cx| {
             // Not while the connection is locked: the request's body is read in here.
-            let answer = answer.as_mut().poll(cx);
+            let reply = reply.as_mut().poll(cx);
             let mut link = lock(&self.link);
             self.interims.take(&mut link.out);
-            if let Poll::Ready(answer) = answer {
-                return Poll::Ready(Some(answer));
+            if let Poll::Ready(reply) = reply {
+                return Poll::Ready(Some(reply));
             }
             link.poll_write(cx);
             if link.poll_gone(cx).is_ready() {
@@ -167,14 +161,13 @@ impl Http1<'_> {
     }
 
     /// Writes an answer to its end.
-    async fn send(&self, answer: Response<AnswerBody>, asked: Asked) -> Sent {
-        let (parts, mut body) = answer.into_parts();
+    async fn send(&self, reply: Reply, asked: Asked) -> Sent {
         let (mut out, fit) = lock(&self.link).answered();
-        let bodied = Bodied::of(&parts, &body, &asked);
+        let bodied = Bodied::of(&reply, &asked);
         let keep = asked.keep_alive && fit && bodied != Bodied::UntilClose && !self.shutdown.is_triggered();
-        let (spelling, reason) = body.written();
-        answer::put_head(&mut out, &parts, &asked, &spelling, reason.as_deref(), bodied, keep);
-        body.record_head(|| parts.headers);
+        answer::put_head(&mut out, &reply, &asked, bodied, keep);
+        let Reply { headers, mut body, .. } = reply;
+        body.record_head(|| headers);
         let mut writer = match (bodied, body) {
             (_, AnswerBody::Tunnel(body)) => {
                 let mut writer = Writer::new(out, None, Framing::Length(0));
@@ -268,10 +261,10 @@ impl Http1<'_> {
 
 impl Interims {
     /// Leaves one to be written before the answer.
-    pub fn push(&self, status: StatusCode, headers: &HeaderMap) {
+    pub fn push(&self, status: StatusCode, headers: &Fields) {
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         head::put_status_line(&mut bytes, true, status, None);
-        head::put_fields(&mut bytes, headers, &Spelling::default());
+        headers.put(&mut bytes, |_| false);
         bytes.extend_from_slice(b"\r\n");
         self.waiting.store(true, Ordering::Release);
     }

@@ -9,6 +9,7 @@ mod counters;
 pub mod guard;
 mod headers;
 mod http1;
+mod message;
 mod server;
 mod service;
 mod settings;

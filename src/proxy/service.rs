@@ -8,22 +8,23 @@ use super::connection::{Busy, Connection};
 use super::counters::Counters;
 use super::guard;
 use super::headers;
+use super::message::{ClientRequest, Reply};
 use super::tunnel::Tunnels;
 use crate::flow::{
     Asked, BodyCapture, Exchange, Inbox, Mirror, Passing, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder,
     RequestBody, Ticket,
 };
-use crate::http1::Spelling;
 use crate::http1::head::declared_length;
 use crate::model::{
-    Answer, BodyEnd, Captured, Leg, LegRecord, Limit, Reason, RequestHead, StatusClass, Stream, Timestamp, Timing,
+    Answer, BodyEnd, Captured, Fields, Leg, LegRecord, Limit, Reason, RequestHead, StatusClass, Stream, Timestamp,
+    Timing,
 };
 use crate::routes::{RouteMatch, RouteTable};
-use crate::upstream::{Ask, LegBody, LegTunnel, SendOptions, Sent, Upstream};
+use crate::upstream::{Ask, LegAnswer, LegBody, LegTunnel, SendOptions, Sent, Upstream};
 use arc_swap::ArcSwap;
 use http::header::{CONNECTION, EXPECT, HOST, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,15 +91,9 @@ impl ExchangeIds {
 
 impl Gateway {
     /// Serves one request. Whatever happens, there is an answer.
-    pub async fn serve(
-        self: Arc<Self>,
-        connection: Arc<Connection>,
-        busy: Busy,
-        request: Request<ClientBody>,
-        spelling: Spelling,
-    ) -> Response<AnswerBody> {
+    pub async fn serve(self: Arc<Self>, connection: Arc<Connection>, busy: Busy, request: ClientRequest) -> Reply {
         let live = self.live.load_full();
-        let (request, body) = match Inbound::read(&connection, request, spelling) {
+        let (request, body) = match Inbound::read(&connection, request) {
             Ok(read) => read,
             Err(refusal) => {
                 self.counters.refused(refusal.code);
@@ -124,7 +119,7 @@ impl Gateway {
         mut request: Inbound,
         body: ClientBody,
         route: RouteMatch,
-    ) -> Response<AnswerBody> {
+    ) -> Reply {
         let due = Instant::now();
         // Over HTTP/1.1 the connection watches the pauses in a body.
         let stall = (request.version == Version::HTTP_2).then_some(live.body_timeout);
@@ -142,11 +137,10 @@ impl Gateway {
             version,
             without: [&[], &[]],
             with: [&[], &[]],
-            spelling: &question.spelling,
         };
         let body = tee.map_or(LegBody::Empty, |tee| LegBody::Boxed(Box::pin(tee.map_err(Into::into))));
         let go = Mutex::new(handles.go);
-        let on_interim = |status: StatusCode, headers: &HeaderMap| match connection.interims() {
+        let on_interim = |status: StatusCode, headers: &Fields| match connection.interims() {
             _ if status == StatusCode::CONTINUE => {
                 if let Some(go) = go.lock().unwrap_or_else(PoisonError::into_inner).take() {
                     // The body may be gone already.
@@ -205,7 +199,7 @@ impl Gateway {
         route: RouteMatch,
         due: Instant,
     ) -> (Arc<Question>, Option<Promised>) {
-        let Inbound { mut head, spelling, version, .. } = request;
+        let Inbound { mut head, version, .. } = request;
         let asked = Asked {
             due,
             method: &head.method,
@@ -225,10 +219,7 @@ impl Gateway {
             Ok(admission) => admission,
             Err(bucket) => {
                 self.inbox.skipped(route.name, bucket);
-                return (
-                    Arc::new(Question { head, added, version, spelling, body: RequestBody::Empty, max_body: 0 }),
-                    None,
-                );
+                return (Arc::new(Question { head, added, version, body: RequestBody::Empty, max_body: 0 }), None);
             }
         };
         let arrived = Timestamp::from(SystemTime::now());
@@ -247,7 +238,7 @@ impl Gateway {
         let (sender, primary) = oneshot::channel();
         let passing = Passing::default();
         let primary_head = Arc::new(PrimaryHead::new(&passing));
-        let question = Arc::new(Question { head, added, version, spelling, body, max_body: admission.max_body });
+        let question = Arc::new(Question { head, added, version, body, max_body: admission.max_body });
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
         live.mirror.start(Exchange {
             ticket,
@@ -271,16 +262,16 @@ impl Gateway {
         promise: Option<Promised>,
         (due, answered_at): (Instant, Instant),
         upgrade: Option<Tunnel>,
-    ) -> Response<AnswerBody> {
-        let Sent { response, connect, .. } = sent;
+    ) -> Reply {
+        let Sent { answer, connect, .. } = sent;
         let first_byte = (answered_at - due).saturating_sub(connect);
-        let (mut parts, body) = response.into_parts();
+        let LegAnswer { status, version, reason, mut headers, body } = answer;
         if let Some(tunnel) = upgrade.filter(|_| body.is_tunnel()) {
-            let protocol = parts.headers.get(UPGRADE).cloned();
-            headers::strip_hop_by_hop(&mut parts.headers);
+            let protocol = headers.get(UPGRADE).cloned();
+            headers.strip_hop_by_hop();
             if let Some(protocol) = protocol {
-                parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-                parts.headers.insert(UPGRADE, protocol);
+                headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+                headers.insert(UPGRADE, protocol);
             }
             let body = match tunnel.http2 {
                 None => AnswerBody::Tunnel(body),
@@ -291,12 +282,11 @@ impl Gateway {
                     AnswerBody::Own(Default::default())
                 }
             };
-            return Response::from_parts(parts, body);
+            return Reply { status, reason, headers, body };
         }
-        headers::strip_hop_by_hop(&mut parts.headers);
-        let version = std::mem::replace(&mut parts.version, Version::HTTP_11);
+        headers.strip_hop_by_hop();
         let watch = promise.map(|Promised { sender, head, mut recorder, passing }| {
-            let endless = Stream::of(&parts.headers).is_some();
+            let endless = Stream::of(&headers).is_some();
             if endless {
                 recorder.keep_beginning();
             }
@@ -304,28 +294,29 @@ impl Gateway {
                 recorder,
                 passing,
                 answer: Answer {
-                    status: parts.status,
-                    reason: Reason::new(version, body.reason().map(|reason| &reason[..])),
-                    headers: HeaderMap::new(),
+                    status,
+                    reason: Reason::new(version, reason.as_deref()),
+                    headers: Fields::default(),
                     body: Captured::empty(),
                     trailers: None,
                     end: BodyEnd::Complete,
                 },
                 record: LegRecord {
-                    class: StatusClass::of(parts.status),
+                    class: StatusClass::of(status),
                     timing: Timing { connect, first_byte: Some(first_byte), last_byte: first_byte },
                 },
                 due,
                 sender,
             };
             if endless {
-                promise.answer.headers = parts.headers.clone();
+                promise.answer.headers = headers.clone();
                 return Watch::Shared(head.set_stream(promise));
             }
             head.set_seen();
             Watch::Headless(promise)
         });
-        Response::from_parts(parts, AnswerBody::Leg(Box::new(WatchedBody::new(body, watch, busy))))
+        let body = AnswerBody::Leg(Box::new(WatchedBody::new(body, watch, busy)));
+        Reply { status, reason, headers, body }
     }
 }
 
@@ -350,51 +341,43 @@ struct Tunnel {
 #[derive(Debug)]
 struct Inbound {
     head: RequestHead,
-    spelling: Spelling,
     version: Version,
     upgrade: Option<Tunnel>,
 }
 
 impl Inbound {
-    fn read(
-        connection: &Connection,
-        mut request: Request<ClientBody>,
-        spelling: Spelling,
-    ) -> Result<(Self, ClientBody), guard::Refusal> {
-        let http2 = request.version() == Version::HTTP_2;
-        // HTTP/1.0 has no upgrade, and HTTP/2 none of this kind.
-        let upgradable = request.version() == Version::HTTP_11;
-        let protocol = upgradable.then(|| headers::wanted_upgrade(request.headers())).flatten();
-        let upgrade = (request.method() == Method::CONNECT || protocol.is_some())
-            .then(|| Tunnel { protocol, http2: http2.then(|| hyper::upgrade::on(&mut request)) });
-        let (mut parts, body) = request.into_parts();
-        if http2 {
-            guard::check_h2(&parts, connection.max_headers)?;
+    fn read(connection: &Connection, request: ClientRequest) -> Result<(Self, ClientBody), guard::Refusal> {
+        let ClientRequest { method, uri, version, mut headers, body, stream } = request;
+        if version == Version::HTTP_2 {
+            guard::check_h2(&method, &uri, &headers, connection.max_headers)?;
         }
+        // HTTP/1.0 has no upgrade, and HTTP/2 none of this kind.
+        let protocol = if version == Version::HTTP_11 { headers::wanted_upgrade(&headers) } else { None };
+        let connect = method == Method::CONNECT;
+        let upgrade = (connect || protocol.is_some()).then_some(Tunnel { protocol, http2: stream });
         // The authority in the target, where there is one, overrides Host (RFC 9112 3.2.2).
-        if let Some(authority) = parts.uri.authority()
-            && parts.method != Method::CONNECT
+        if let Some(authority) = uri.authority()
+            && !connect
             && let Ok(host) = HeaderValue::from_str(authority.as_str())
         {
-            parts.headers.insert(HOST, host);
+            headers.insert(HOST, host);
         }
-        let host = match parts.headers.get(HOST).and_then(|h| h.to_str().ok()) {
+        let host = match headers.text(&HOST) {
             Some(host) => Some(Arc::from(host)),
-            None => parts.uri.authority().map(|a| Arc::from(a.as_str())),
+            None => uri.authority().map(|a| Arc::from(a.as_str())),
         };
-        let uri = if parts.method == Method::CONNECT { parts.uri } else { origin_form(&parts.uri) };
-        let head = RequestHead { method: parts.method, uri, host, scheme: connection.scheme, headers: parts.headers };
-        Ok((Self { head, spelling, version: parts.version, upgrade }, body))
+        let uri = if connect { uri } else { origin_form(uri) };
+        let head = RequestHead { method, uri, host, scheme: connection.scheme, headers };
+        Ok((Self { head, version, upgrade }, body))
     }
 }
 
 /// Path and query alone.
-fn origin_form(uri: &Uri) -> Uri {
-    match uri.path_and_query() {
-        Some(path) if uri.scheme().is_none() && uri.authority().is_none() => Uri::from(path.clone()),
-        Some(path) => Uri::from(path.clone()),
-        None => Uri::from(PathAndQuery::from_static("/")),
+fn origin_form(uri: Uri) -> Uri {
+    if uri.scheme().is_none() && uri.authority().is_none() {
+        return uri;
     }
+    uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")).into()
 }
 
 /// What is kept at hand of a body that has gone on its way.
@@ -405,9 +388,9 @@ struct BodyHandles {
 }
 
 impl BodyHandles {
-    fn of(tee: &mut Option<TeeBody>, headers: &http::HeaderMap) -> Self {
+    fn of(tee: &mut Option<TeeBody>, headers: &Fields) -> Self {
         let Some(tee) = tee else { return Self::default() };
-        let expects = headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let expects = headers.first(&EXPECT).is_some_and(|e| e.eq_ignore_ascii_case(b"100-continue"));
         let go = expects.then(|| {
             let (go, wait) = oneshot::channel();
             tee.hold_for(wait, CONTINUE_PATIENCE);

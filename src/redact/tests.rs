@@ -218,7 +218,7 @@ fn messages_are_text_and_bounded() {
         uri: "/a?k=secret".parse().unwrap(),
         host: None,
         scheme: "http",
-        headers: HeaderMap::new(),
+        headers: Default::default(),
     };
     let request = r.request(&head, &Captured::empty());
     assert_eq!(request.start, format!("GET /a?k={}", r.tag(b"secret")));
@@ -228,7 +228,7 @@ fn messages_are_text_and_bounded() {
         Answer {
             status: StatusCode::OK,
             reason: Default::default(),
-            headers: HeaderMap::new(),
+            headers: Default::default(),
             body,
             trailers: None,
             end,

@@ -17,8 +17,9 @@ pub use classify::{Class, classify_segment, looks_like_id};
 pub use collapse::collapse;
 pub use spec::{OperationFrom, RouteSpec};
 
+use crate::model::Fields;
 use automatic::Automatic;
-use http::{HeaderMap, Method};
+use http::Method;
 use index::Index;
 use operation::{BodyPath, Operations};
 use std::sync::Arc;
@@ -120,7 +121,7 @@ impl RouteTable {
         host: Option<&str>,
         path: &str,
         query: Option<&str>,
-        headers: &HeaderMap,
+        headers: &Fields,
     ) -> RouteMatch {
         let verb = Verb::of(method);
         let Some(index) = self.index.first(path, |index| self.configured[index].takes(method, host)) else {
@@ -128,10 +129,7 @@ impl RouteTable {
         };
         let route = &self.configured[index];
         let name = match &route.operation_from {
-            Some(OperationFrom::Header(name)) => {
-                let value = headers.get(name).and_then(|v| v.to_str().ok());
-                value.map(|v| route.operation(verb, v))
-            }
+            Some(OperationFrom::Header(name)) => headers.text(name).map(|v| route.operation(verb, v)),
             Some(OperationFrom::Query(key)) => {
                 let value = query.and_then(|q| operation::query_value(q, key));
                 value.map(|v| route.operation(verb, &v))
@@ -217,11 +215,11 @@ mod tests {
 
     fn name(table: &RouteTable, method: &str, host: &str, uri: &str, headers: &[(&str, &str)]) -> String {
         let (path, query) = uri.split_once('?').map_or((uri, None), |(p, q)| (p, Some(q)));
-        let mut map = HeaderMap::new();
+        let mut map = http::HeaderMap::new();
         for (k, v) in headers {
             map.append(http::HeaderName::try_from(*k).unwrap(), v.parse().unwrap());
         }
-        table.resolve(&method.parse().unwrap(), Some(host), path, query, &map).name.to_string()
+        table.resolve(&method.parse().unwrap(), Some(host), path, query, &map.into()).name.to_string()
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::failure::{self, BodyTrouble};
 use super::http1::H1Line;
 use super::idle::IdleStack;
 use super::multiplexed::Load;
-use crate::http1::{Decoded, Decoder, Framing, Spelling, Writer};
+use crate::http1::{Decoded, Decoder, Framing, Writer};
 use crate::model::Failure;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
@@ -40,8 +40,6 @@ pub struct LegAnswerBody {
     received: u64,
     /// By Content-Length, where this answer has a body at all.
     declared: Option<u64>,
-    spelling: Spelling,
-    reason: Option<Bytes>,
 }
 
 enum Inner {
@@ -282,7 +280,7 @@ impl Reading {
 // === impl LegAnswerBody ===
 
 impl LegAnswerBody {
-    pub(super) fn new(answer: Answer, spelling: Spelling, reason: Option<Bytes>) -> Self {
+    pub(super) fn new(answer: Answer) -> Self {
         let (inner, declared) = match answer {
             Answer::Tunnel(tunnel) => (Inner::Tunnel(tunnel), None),
             Answer::Http1 { framing, mut reading, max_trailers } => {
@@ -305,22 +303,12 @@ impl LegAnswerBody {
                 (inner, declared)
             }
         };
-        Self { inner, received: 0, declared, spelling, reason }
+        Self { inner, received: 0, declared }
     }
 
     /// Bytes of content read so far.
     pub fn received(&self) -> u64 {
         self.received
-    }
-
-    /// How the names of its head were written.
-    pub fn spelling(&self) -> &Spelling {
-        &self.spelling
-    }
-
-    /// The reason behind its status, where it is not the usual one.
-    pub fn reason(&self) -> Option<&Bytes> {
-        self.reason.as_ref()
     }
 
     /// Whether all of it came with its head, and stands in the same memory.

@@ -1,7 +1,8 @@
 //! A request as it goes out: target, Host, version, and what only one protocol may carry.
 
 use super::{LegBody, LegSettings, Scheme};
-use crate::http1::{Added, Framing, Spelling, Writer, head, writer};
+use crate::http1::{Added, Framing, Writer, head, writer};
+use crate::model::Fields;
 use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery};
@@ -16,7 +17,7 @@ pub struct Ask<'a> {
     /// Path and query; an authority for CONNECT, `*` for OPTIONS.
     pub uri: &'a Uri,
     /// With the client's name for the server in Host, and without hop-by-hop fields, except what an upgrade needs.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Fields,
     /// Beside those, which have none of the same name: what the proxy says itself.
     pub added: Option<&'a Added>,
     /// Of the client's message: cookies are written in another way over HTTP/2.
@@ -25,8 +26,6 @@ pub struct Ask<'a> {
     pub without: [&'a [HeaderName]; 2],
     /// and fields that are set, in place of any of the same name.
     pub with: [&'a [(HeaderName, HeaderValue)]; 2],
-    /// How the names of fields are written, over HTTP/1.1.
-    pub spelling: &'a Spelling,
 }
 
 /// Room for a request's head before it has to grow.
@@ -66,43 +65,43 @@ impl Form {
     pub(super) fn h1(&self, ask: &Ask<'_>, body: LegBody) -> Writer<LegBody> {
         let mut out = BytesMut::with_capacity(HEAD + body.size_hint().exact().map_or(0, writer::copied));
         head::put_request_line(&mut out, ask.method, self.base(ask), ask.uri);
-        let own_host = !self.preserve_host || !ask.headers.contains_key(HOST);
+        let spelling = ask.headers.spelling();
+        let own_host = !self.preserve_host || !ask.headers.has(&HOST);
         if own_host {
-            head::put_field(&mut out, &HOST, self.host.as_bytes(), ask.spelling);
+            head::put_field(&mut out, &HOST, self.host.as_bytes(), spelling);
         }
         let cookies = (ask.version == Version::HTTP_2).then(|| joined_cookies(ask.headers)).flatten();
         let changes = Changes::of(ask);
-        for (name, nth, value) in head::lines(ask.headers) {
-            if *name == TRANSFER_ENCODING || (own_host && *name == HOST) || changes.has(name) {
-                continue;
-            }
-            match &cookies {
-                Some(_) if *name == COOKIE && nth > 0 => {}
-                Some(cookies) if *name == COOKIE => head::put_field(&mut out, name, cookies, ask.spelling),
-                _ => head::put_line(&mut out, name, nth, value.as_bytes(), ask.spelling),
-            }
+        ask.headers.put(&mut out, |name| {
+            *name == TRANSFER_ENCODING
+                || (own_host && *name == HOST)
+                || (cookies.is_some() && *name == COOKIE)
+                || changes.has(name)
+        });
+        if let Some(cookies) = cookies.filter(|_| !changes.has(&COOKIE)) {
+            head::put_field(&mut out, &COOKIE, &cookies, spelling);
         }
         if let Some(added) = ask.added {
             if added.fields().iter().any(|(name, _)| changes.has(name)) {
                 for (name, value) in added.fields().iter().filter(|(name, _)| !changes.has(name)) {
-                    head::put_field(&mut out, name, value.as_bytes(), ask.spelling);
+                    head::put_field(&mut out, name, value.as_bytes(), spelling);
                 }
             } else {
-                added.put(ask.spelling, &mut out);
+                added.put(spelling, &mut out);
             }
         }
         for (name, value) in ask.with.into_iter().flatten() {
-            head::put_field(&mut out, name, value.as_bytes(), ask.spelling);
+            head::put_field(&mut out, name, value.as_bytes(), spelling);
         }
         let framing = if body.is_end_stream() {
             None
         } else if let Some(length) = head::declared_length(ask.headers) {
             Some(Framing::Length(length))
         } else if let Some(length) = body.size_hint().exact() {
-            head::put_field(&mut out, &CONTENT_LENGTH, length.to_string().as_bytes(), ask.spelling);
+            head::put_field(&mut out, &CONTENT_LENGTH, length.to_string().as_bytes(), spelling);
             Some(Framing::Length(length))
         } else {
-            head::put_field(&mut out, &TRANSFER_ENCODING, b"chunked", ask.spelling);
+            head::put_field(&mut out, &TRANSFER_ENCODING, b"chunked", spelling);
             Some(Framing::Chunked)
         };
         out.extend_from_slice(b"\r\n");
@@ -121,7 +120,7 @@ impl Form {
         *req.method_mut() = ask.method.clone();
         *req.version_mut() = Version::HTTP_2;
         let headers = req.headers_mut();
-        *headers = ask.headers.clone();
+        *headers = ask.headers.clone().into_table();
         ask.added.inspect(|added| added.set(headers));
         ask.without.into_iter().flatten().for_each(|name| drop(headers.remove(name)));
         for (name, value) in ask.with.into_iter().flatten() {
@@ -186,12 +185,12 @@ fn by_length(name: &HeaderName) -> u64 {
 }
 
 /// The Cookie lines as one, where there are several (RFC 9113, 8.2.3).
-fn joined_cookies(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let mut lines = headers.get_all(COOKIE).iter();
-    let mut whole = lines.next()?.as_bytes().to_vec();
+fn joined_cookies(fields: &Fields) -> Option<Vec<u8>> {
+    let mut lines = fields.all(&COOKIE);
+    let mut whole = lines.next()?.to_vec();
     for line in lines {
         whole.extend_from_slice(b"; ");
-        whole.extend_from_slice(line.as_bytes());
+        whole.extend_from_slice(line);
     }
     Some(whole)
 }
@@ -253,7 +252,7 @@ mod tests {
         for (name, value) in headers {
             map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
-        let spelling = Spelling::default();
+        let fields = Fields::from(map);
         let with = [(HeaderName::from_static("x-set"), HeaderValue::from_static("new"))];
         let added = Added::new(vec![
             (HeaderName::from_static("x-gone"), HeaderValue::from_static("added")),
@@ -262,12 +261,11 @@ mod tests {
         let ask = Ask {
             method: &method,
             uri: &uri,
-            headers: &map,
-            added: map.contains_key("x-set").then_some(&added),
+            headers: &fields,
+            added: fields.contains_key("x-set").then_some(&added),
             version,
             without: [&[HeaderName::from_static("x-gone")], &[]],
-            with: [if map.contains_key("x-set") { &with } else { &[] }, &[]],
-            spelling: &spelling,
+            with: [if fields.contains_key("x-set") { &with } else { &[] }, &[]],
         };
         let h1 = String::from_utf8(form.h1(&ask, LegBody::Empty).output().to_vec()).unwrap();
         let h2 = form.h2(&ask, LegBody::Empty).unwrap();
@@ -346,6 +344,6 @@ mod tests {
         let [old, _] = both(&plain, Version::HTTP_11, "GET", "/", &cookies);
         assert_eq!(old, "GET / HTTP/1.1 | host: leg.test:8080 | cookie: a=1 | cookie: b=2 | x: y");
         let [new, _] = both(&plain, Version::HTTP_2, "GET", "/", &cookies);
-        assert_eq!(new, "GET / HTTP/1.1 | host: leg.test:8080 | cookie: a=1; b=2 | x: y");
+        assert_eq!(new, "GET / HTTP/1.1 | host: leg.test:8080 | x: y | cookie: a=1; b=2");
     }
 }

@@ -6,12 +6,12 @@ use super::failure::{self, Fault, Trouble};
 use super::idle::IdleStack;
 use super::io::Io;
 use super::settings::LegSettings;
-use super::{OnInterim, SendOptions, UpstreamOptions};
+use super::{LegAnswer, OnInterim, SendOptions, UpstreamOptions};
 use crate::alarm::Alarm;
 use crate::http1::{AnswerHead, BodyTrouble, Framing, HeadLimits, WriteTrouble, Writer, head, read};
 use crate::model::FailureKind;
 use bytes::BytesMut;
-use http::{Method, Response, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl H1Line {
         settings: &LegSettings,
         options: &UpstreamOptions,
         stack: &Arc<IdleStack>,
-    ) -> Result<Response<LegAnswerBody>, Trouble> {
+    ) -> Result<LegAnswer, Trouble> {
         let limits = HeadLimits { max_headers: options.max_headers, max_bytes: options.max_header_bytes };
         let (mut writing, mut taken) = (Writing::On, 0);
         let mut hearing = Hearing::default();
@@ -135,7 +135,7 @@ impl H1Line {
         reusable: bool,
         options: &UpstreamOptions,
         stack: &Arc<IdleStack>,
-    ) -> Result<Response<LegAnswerBody>, Trouble> {
+    ) -> Result<LegAnswer, Trouble> {
         let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if switched && !upgrade {
             let detail = "101 Switching Protocols, which nobody had asked for".to_owned();
@@ -162,11 +162,13 @@ impl H1Line {
                 max_trailers: options.max_header_bytes,
             }
         };
-        let mut response = Response::new(LegAnswerBody::new(answer, head.spelling, head.reason));
-        *response.status_mut() = head.status;
-        *response.version_mut() = if head.version_11 { Version::HTTP_11 } else { Version::HTTP_10 };
-        *response.headers_mut() = head.headers;
-        Ok(response)
+        Ok(LegAnswer {
+            status: head.status,
+            version: if head.version_11 { Version::HTTP_11 } else { Version::HTTP_10 },
+            reason: head.reason,
+            headers: head.headers,
+            body: LegAnswerBody::new(answer),
+        })
     }
 }
 

@@ -7,7 +7,6 @@ mod body;
 mod connect;
 mod failure;
 mod form;
-mod hop;
 mod http1;
 mod idle;
 mod io;
@@ -21,17 +20,16 @@ pub mod worker;
 pub use body::{BoxBody, BoxError, Duplex, LegAnswerBody, LegBody, LegTunnel};
 pub use failure::Fault;
 pub use form::Ask;
-pub use hop::strip_hop_by_hop;
 pub use settings::{LegSettings, Scheme};
 
-use crate::http1::Spelling;
-use crate::model::{Failure, FailureKind, Latencies, Leg};
+use crate::model::{Failure, FailureKind, Fields, Latencies, Leg};
 use crate::tls::TlsError;
 use body::{Answer, Upload};
+use bytes::Bytes;
 use connect::{Connected, Connector, Offer};
 use failure::Trouble;
 use form::Form;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http1::H1Line;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -62,7 +60,7 @@ pub struct UpstreamOptions {
 }
 
 /// Told of every interim answer (1xx) before the answer proper.
-pub type OnInterim<'a> = &'a (dyn Fn(StatusCode, &HeaderMap) + Sync);
+pub type OnInterim<'a> = &'a (dyn Fn(StatusCode, &Fields) + Sync);
 
 /// How a request is sent.
 #[derive(Clone, Copy, Default)]
@@ -76,10 +74,21 @@ pub struct SendOptions<'a> {
     pub on_interim: Option<OnInterim<'a>>,
 }
 
+/// An answer of which the head is there.
+#[derive(Debug)]
+pub struct LegAnswer {
+    pub status: StatusCode,
+    pub version: Version,
+    /// The phrase behind its status, where it is not the usual one.
+    pub reason: Option<Bytes>,
+    pub headers: Fields,
+    pub body: LegAnswerBody,
+}
+
 /// A head that came.
 #[derive(Debug)]
 pub struct Sent {
-    pub response: Response<LegAnswerBody>,
+    pub answer: LegAnswer,
     /// Time spent getting a connection, waiting for one that another request opened included; zero when pooled.
     pub connect: Duration,
     pub reused: bool,
@@ -264,7 +273,7 @@ impl Upstream {
             connect += lease.connect;
             let reused = lease.reused;
             body = match self.shared.attempt(lease.line, ask, body, &how).await {
-                Ok(response) => return Ok(Sent { response, connect, reused, idle_race }),
+                Ok(answer) => return Ok(Sent { answer, connect, reused, idle_race }),
                 Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => unsent,
                 Err(Missed { trouble, .. }) if reused && !idle_race && trouble.unanswered && harmless => LegBody::Empty,
                 Err(Missed { mut trouble, .. }) => {
@@ -436,7 +445,7 @@ impl Shared {
         ask: &Ask<'_>,
         body: LegBody,
         how: &SendOptions<'_>,
-    ) -> Result<Response<LegAnswerBody>, Missed> {
+    ) -> Result<LegAnswer, Missed> {
         match line {
             LeasedLine::H1(line) => {
                 let request = self.form.h1(ask, body);
@@ -455,7 +464,7 @@ impl Shared {
         load: Load,
         ask: &Ask<'_>,
         mut body: LegBody,
-    ) -> Result<Response<LegAnswerBody>, Missed> {
+    ) -> Result<LegAnswer, Missed> {
         let mut upload = body.watch();
         let Ok(request) = self.form.h2(ask, body) else {
             let trouble = Trouble::proxy("the target is too long behind the leg's base path");
@@ -472,11 +481,22 @@ impl Shared {
         })?;
         if *ask.method == Method::CONNECT && response.status().is_success() {
             let tunnel = LegTunnel::Http2(hyper::upgrade::on(&mut response));
-            return Ok(response.map(|_| LegAnswerBody::new(Answer::Tunnel(tunnel), Spelling::default(), None)));
+            return Ok(response.map(|_| Answer::Tunnel(tunnel)).into());
         }
         let bodiless = *ask.method == Method::HEAD
             || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        Ok(response.map(|body| LegAnswerBody::new(Answer::Http2 { body, load, bodiless }, Spelling::default(), None)))
+        Ok(response.map(|body| Answer::Http2 { body, load, bodiless }).into())
+    }
+}
+
+// === impl LegAnswer ===
+
+/// Over HTTP/2, which knows no phrases and one way of writing names.
+impl From<Response<Answer>> for LegAnswer {
+    fn from(response: Response<Answer>) -> Self {
+        let (parts, answer) = response.into_parts();
+        let (status, version) = (parts.status, parts.version);
+        Self { status, version, reason: None, headers: parts.headers.into(), body: LegAnswerBody::new(answer) }
     }
 }
 

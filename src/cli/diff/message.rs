@@ -3,7 +3,7 @@
 //! Of several heads, as after `100 Continue` or redirects that were followed, the last one is the answer.
 
 use super::Failure;
-use crate::model::{self, Answer, BodyEnd, Captured, FailureKind, Reason};
+use crate::model::{self, Answer, BodyEnd, Captured, FailureKind, Fields, Reason};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode, Version};
@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path, content_type: Option<&str>, head_only: bool) -> 
     Ok(Answer {
         status: StatusCode::OK,
         reason: Default::default(),
-        headers: HeaderMap::from_iter([(CONTENT_TYPE, value)]),
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, value)]).into(),
         body: Captured::whole(vec![Bytes::from(bytes)], None),
         trailers: None,
         end: BodyEnd::Complete,
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path, content_type: Option<&str>, head_only: bool) -> 
 
 fn parse(bytes: &[u8], head_only: bool) -> Result<Answer, String> {
     let mut rest = bytes;
-    let (status, reason, mut headers) = loop {
+    let (status, reason, headers) = loop {
         let (head, after) = head(rest)?;
         rest = after;
         if !after.starts_with(b"HTTP/") && !head.0.is_informational() {
@@ -75,7 +75,8 @@ fn parse(bytes: &[u8], head_only: bool) -> Result<Answer, String> {
         }
         _ => (rest.to_vec(), None, BodyEnd::Complete),
     };
-    crate::upstream::strip_hop_by_hop(&mut headers);
+    let mut headers = Fields::from(headers);
+    headers.strip_hop_by_hop();
     Ok(Answer { status, reason, headers, body: Captured::whole(vec![Bytes::from(body)], None), trailers, end })
 }
 

@@ -8,10 +8,10 @@ use super::named::Named;
 use super::terminal::Look;
 use super::{now, offline_config, print};
 use crate::diff::{self, Context, Finding, Limits, RuleSet};
-use crate::model::{Answer, BodyEnd, Leg, Outcome, PerLeg, RequestHead};
+use crate::model::{Answer, BodyEnd, Fields, Leg, Outcome, PerLeg, RequestHead};
 use crate::report::{self, Style};
+use http::Method;
 use http::header::HeaderName;
-use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
     let asked = Named::read(args.route.as_deref().unwrap_or("GET /"), specs.as_deref())?;
     let rules = set.for_route(&asked.route, &now().to_string()[..10]);
     let request =
-        RequestHead { method: asked.method, uri: asked.uri, host: None, scheme: "http", headers: HeaderMap::new() };
+        RequestHead { method: asked.method, uri: asked.uri, host: None, scheme: "http", headers: Fields::default() };
 
     if is_stdin(&args.primary) && is_stdin(&args.candidate) {
         return Err(Failure::new("both answers are to be read from standard input")

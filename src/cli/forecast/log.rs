@@ -2,9 +2,10 @@
 //! table that `serve` would use.
 
 use super::super::exit::Failure;
+use crate::model::Fields;
 use crate::report::{escape, thousands};
 use crate::routes::{RouteSpec, RouteTable, collapse};
-use http::{HeaderMap, Method, Uri};
+use http::{Method, Uri};
 use jiff::fmt::strtime;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -60,7 +61,7 @@ impl Log {
     fn of(mut reader: impl BufRead, table: &RouteTable) -> std::io::Result<Log> {
         let mut log = Log::default();
         let mut counts: BTreeMap<Arc<str>, (u64, Option<usize>)> = BTreeMap::new();
-        let (headers, mut line) = (HeaderMap::new(), Vec::new());
+        let (headers, mut line) = (Fields::default(), Vec::new());
         loop {
             line.clear();
             if reader.read_until(b'\n', &mut line)? == 0 {

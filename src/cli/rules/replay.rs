@@ -42,7 +42,7 @@ fn request(message: &ExampleMessage) -> Result<RequestHead, Why> {
     let uri: Uri = words.next().and_then(|u| u.parse().ok()).unwrap_or_else(|| Uri::from_static("/"));
     let (headers, _) = fields(&message.headers)?;
     let host = headers.get(HOST).and_then(|h| h.to_str().ok()).map(Arc::from);
-    Ok(RequestHead { method, uri, host, scheme: "http", headers })
+    Ok(RequestHead { method, uri, host, scheme: "http", headers: headers.into() })
 }
 
 fn answer(message: &ExampleMessage) -> Result<Answer, Why> {
@@ -62,7 +62,7 @@ fn answer(message: &ExampleMessage) -> Result<Answer, Why> {
         headers.remove(name);
     }
     let body = body(message)?;
-    Ok(Answer { status, reason, headers, body, trailers, end: BodyEnd::Complete })
+    Ok(Answer { status, reason, headers: headers.into(), body, trailers, end: BodyEnd::Complete })
 }
 
 fn body(message: &ExampleMessage) -> Result<Captured, Why> {

@@ -86,12 +86,12 @@ pub(super) fn only_empty_messages(body: &[u8]) -> bool {
 /// can't be read so stays as it is.
 pub(super) fn unwrapped(answer: &Answer) -> Cow<'_, Answer> {
     // What is not it is seen without a copy.
-    let declared = answer.headers.get(CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes().trim_ascii_start());
+    let declared = answer.headers.first(&CONTENT_TYPE).map_or(&[][..], |value| value.trim_ascii_start());
     if !declared.get(..WEB.len()).is_some_and(|head| head.eq_ignore_ascii_case(WEB)) {
         return Cow::Borrowed(answer);
     }
     let media = media_type(answer);
-    if !media.starts_with("application/grpc-web") || answer.headers.contains_key(CONTENT_ENCODING) {
+    if !media.starts_with("application/grpc-web") || answer.headers.has(&CONTENT_ENCODING) {
         return Cow::Borrowed(answer);
     }
     let Some(sent) = answer.body.contiguous() else { return Cow::Borrowed(answer) };

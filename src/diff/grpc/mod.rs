@@ -37,7 +37,7 @@ use wire::Fault;
 const AT: &str = "grpc:$";
 /// Whether an answer is declared as gRPC, gRPC-Web included.
 pub(super) fn is_grpc(answer: &Answer) -> bool {
-    answer.headers.get(CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"))
+    answer.headers.first(&CONTENT_TYPE).is_some_and(|value| value.starts_with(b"application/grpc"))
 }
 
 /// An answer as gRPC reads it; another one only for gRPC-Web.

@@ -61,7 +61,7 @@ pub(in crate::diff) fn metadata<'a>(answer: &'a Answer, other: &Answer) -> (Cow<
     if moved.is_empty() {
         return (Cow::Borrowed(&answer.headers), trailers);
     }
-    let (mut head, mut trailers) = (answer.headers.clone(), trailers.into_owned());
+    let (mut head, mut trailers) = (answer.headers.clone().into_table(), trailers.into_owned());
     for name in moved {
         for value in answer.headers.get_all(name) {
             trailers.append(name, value.clone());

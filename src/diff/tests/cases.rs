@@ -290,7 +290,7 @@ fn grpc_calls() {
         &call(b"", "grpc-status: 5\ngrpc-message: none"),
         "grpc.status @ grpc:status break\n(grpc.message @ grpc:message value)\n(grpc.frame_count @ grpc:$ value)",
     );
-    let synonym = Answer { headers: fields("content-type: application/grpc+proto"), ..fine.clone() };
+    let synonym = Answer { headers: fields("content-type: application/grpc+proto").into(), ..fine.clone() };
     check_answers(&asked, &fine, &synonym, "ctype.type @ header:content-type repr");
     // Not found, once with an empty message and once with trailers only.
     check_answers(
@@ -307,7 +307,7 @@ fn grpc_calls() {
     );
     let packed = gzip(b"abc");
     let zipped = Answer {
-        headers: fields("content-type: application/grpc\ngrpc-encoding: gzip"),
+        headers: fields("content-type: application/grpc\ngrpc-encoding: gzip").into(),
         ..call(&[&[1, 0, 0, 0, packed.len() as u8], &packed[..]].concat(), "grpc-status: 0")
     };
     check_answers(&asked, &fine, &zipped, "coding.changed @ header:grpc-encoding repr");

@@ -107,7 +107,7 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         Answer {
             status: StatusCode::from_u16(status).unwrap(),
             reason: Default::default(),
-            headers,
+            headers: headers.into(),
             body: captured(&body),
             trailers: trailer.map(|(n, v)| fields_of(n, v)),
             end: BodyEnd::Complete,

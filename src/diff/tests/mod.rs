@@ -33,7 +33,7 @@ impl Asked {
                 uri: path.parse().unwrap(),
                 host: Some("shop.example".into()),
                 scheme: "http",
-                headers: HeaderMap::new(),
+                headers: Default::default(),
             },
             origins: PerLeg::default(),
             rules: RouteRules::none(),
@@ -76,7 +76,7 @@ pub(super) fn answer(text: &str) -> Answer {
         status: status.parse().unwrap(),
         reason: reason
             .map_or(Reason::Absent, |r| Reason::new(http::Version::HTTP_11, (r != "OK").then_some(r.as_bytes()))),
-        headers: fields(lines),
+        headers: fields(lines).into(),
         body: captured(body.as_bytes()),
         trailers: trailers.map(fields),
         end: BodyEnd::Complete,

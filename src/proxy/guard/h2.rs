@@ -4,18 +4,17 @@ use super::Refusal;
 use super::scan::digits;
 use super::target::is_host;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::request::Parts;
-use http::{HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method, Uri};
 
 /// Checks what identifies and frames a request: authority and Host, path, lengths, connection-specific fields. The
 /// bytes of the header are limited by the `h2` crate, the number of its fields here.
-pub fn check_h2(parts: &Parts, max_headers: usize) -> Result<(), Refusal> {
-    if parts.headers.len() > max_headers {
+pub fn check_h2(method: &Method, uri: &Uri, headers: &HeaderMap, max_headers: usize) -> Result<(), Refusal> {
+    if headers.len() > max_headers {
         return Err(Refusal::too_large("too_many_fields", format!("more than {max_headers} header fields")));
     }
-    check_authority(parts)?;
-    let path = parts.uri.path();
-    match parts.method {
+    check_authority(method, uri, headers)?;
+    let path = uri.path();
+    match *method {
         Method::CONNECT => {}
         Method::OPTIONS if path == "*" => {}
         _ if path.starts_with('/') => {}
@@ -25,14 +24,14 @@ pub fn check_h2(parts: &Parts, max_headers: usize) -> Result<(), Refusal> {
         .into_iter()
         .chain([HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")])
     {
-        if parts.headers.contains_key(&name) {
+        if headers.contains_key(&name) {
             return Err(Refusal::bad("connection_field", format!("{name} has no place in HTTP/2")));
         }
     }
-    if parts.headers.get_all(TE).iter().any(|v| !v.as_bytes().trim_ascii().eq_ignore_ascii_case(b"trailers")) {
+    if headers.get_all(TE).iter().any(|v| !v.as_bytes().trim_ascii().eq_ignore_ascii_case(b"trailers")) {
         return Err(Refusal::bad("te", "te may only be trailers in HTTP/2"));
     }
-    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     if let Some(length) = lengths.next() {
         if lengths.next().is_some() {
             return Err(Refusal::bad("content_length_twice", "a second content-length"));
@@ -42,15 +41,15 @@ pub fn check_h2(parts: &Parts, max_headers: usize) -> Result<(), Refusal> {
         }
     }
     let look_alike = |n: &HeaderName| matches!(n.as_str(), "content_length" | "transfer_encoding");
-    if parts.headers.keys().any(look_alike) {
+    if headers.keys().any(look_alike) {
         return Err(Refusal::bad("look_alike", "a name that some servers read as a framing field"));
     }
     Ok(())
 }
 
-fn check_authority(parts: &Parts) -> Result<(), Refusal> {
-    let authority = parts.uri.authority().map(|a| a.as_str());
-    let mut hosts = parts.headers.get_all(HOST).iter();
+fn check_authority(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    let authority = uri.authority().map(|a| a.as_str());
+    let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
         return Err(Refusal::bad("host_twice", "a second host"));
@@ -63,7 +62,7 @@ fn check_authority(parts: &Parts) -> Result<(), Refusal> {
     }
     match (authority, host) {
         (None, None) => Err(Refusal::bad("host_missing", "the request has neither :authority nor host")),
-        (None, Some(_)) if parts.method == Method::CONNECT => {
+        (None, Some(_)) if *method == Method::CONNECT => {
             Err(Refusal::bad("connect_target", "CONNECT wants :authority"))
         }
         (Some(a), Some(h)) if !a.as_bytes().eq_ignore_ascii_case(h.as_bytes()) => {

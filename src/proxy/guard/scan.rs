@@ -8,9 +8,10 @@ use super::target::{check_target, is_host};
 use crate::http1::decoder::hex;
 use crate::http1::fields::{self, Place};
 use crate::http1::head::place_in;
-use crate::http1::{Framing, NEVER_TRAILERS, Spelling};
+use crate::http1::{Framing, NEVER_TRAILERS};
+use crate::model::Fields;
 use bytes::Bytes;
-use http::header::{EXPECT, HeaderMap};
+use http::header::EXPECT;
 use http::{Method, Uri};
 use std::ops::Range;
 
@@ -40,8 +41,7 @@ pub struct ClientHead {
     pub uri: Uri,
     /// HTTP/1.0 where it is not HTTP/1.1.
     pub version_11: bool,
-    pub headers: HeaderMap,
-    pub spelling: Spelling,
+    pub headers: Fields,
     /// Where its body ends.
     pub framing: Framing,
     /// The client waits for a word before it sends the body.
@@ -166,8 +166,8 @@ impl Scanner {
         let Places { version_10, method, target, fields } = &self.places;
         let method = Method::from_bytes(&bytes[method.clone()]).map_err(|_| unfit("method"))?;
         let uri = Uri::from_maybe_shared(bytes.slice(target.clone())).map_err(|_| unfit("target"))?;
-        let (headers, spelling) = fields::table(&bytes, fields).map_err(|_| unfit("header"))?;
-        let expects = headers.get(EXPECT).is_some_and(|e| e.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let headers = fields::read(&bytes, fields).map_err(|_| unfit("header"))?;
+        let expects = headers.first(&EXPECT).is_some_and(|e| e.eq_ignore_ascii_case(b"100-continue"));
         Ok(ClientHead {
             method,
             uri,
@@ -178,7 +178,6 @@ impl Scanner {
                 _ => Framing::Length(0),
             },
             expects_continue: expects && !version_10,
-            spelling,
             headers,
         })
     }

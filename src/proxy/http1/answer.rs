@@ -1,11 +1,11 @@
 //! The head of an answer, and what may follow it on this connection.
 
-use crate::http1::{Spelling, head, writer};
+use crate::http1::{head, writer};
 use crate::proxy::body::AnswerBody;
 use crate::proxy::guard::ClientHead;
+use crate::proxy::message::Reply;
 use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::response::Parts;
 use http::{Method, StatusCode};
 use http_body::Body;
 
@@ -41,13 +41,14 @@ pub(super) enum Bodied {
 }
 
 impl Bodied {
-    pub(super) fn of(parts: &Parts, body: &AnswerBody, asked: &Asked) -> Self {
-        let none = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    pub(super) fn of(reply: &Reply, asked: &Asked) -> Self {
+        let Reply { status, body, .. } = reply;
+        let none = matches!(*status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let exact = body.size_hint().exact();
         if matches!(body, AnswerBody::Tunnel(_)) {
             return Bodied::No;
         }
-        if asked.head || none || parts.status.is_informational() {
+        if asked.head || none || status.is_informational() {
             // A leg's answer to HEAD has no body here either: what it declares is all that is known.
             return match exact {
                 Some(length @ 1..) if asked.head && !none => Bodied::Withheld(length),
@@ -63,37 +64,26 @@ impl Bodied {
 }
 
 /// The head of an answer: its own fields, and what this connection needs beside them.
-pub(super) fn put_head(
-    out: &mut BytesMut,
-    parts: &Parts,
-    asked: &Asked,
-    spelling: &Spelling,
-    reason: Option<&[u8]>,
-    bodied: Bodied,
-    keep: bool,
-) {
+pub(super) fn put_head(out: &mut BytesMut, reply: &Reply, asked: &Asked, bodied: Bodied, keep: bool) {
     out.reserve(HEAD + if let Bodied::Length(length) = bodied { writer::copied(length) } else { 0 });
-    head::put_status_line(out, asked.version_11, parts.status, reason);
+    let Reply { status, headers, .. } = reply;
+    head::put_status_line(out, asked.version_11, *status, reply.reason.as_deref());
     // The leg's own length stays where it stands.
     let length = match bodied {
         Bodied::Length(length) | Bodied::Withheld(length) => Some(length),
         _ => None,
     };
-    let once = parts.headers.get_all(CONTENT_LENGTH).iter().nth(1).is_none();
-    let declared = length.is_some() && once && head::declared_length(&parts.headers) == length;
-    let drop_length = !declared && (bodied != Bodied::No || parts.status == StatusCode::NO_CONTENT);
-    for (name, nth, value) in head::lines(&parts.headers) {
-        if *name != TRANSFER_ENCODING && !(drop_length && *name == CONTENT_LENGTH) {
-            head::put_line(out, name, nth, value.as_bytes(), spelling);
-        }
-    }
+    let declared = length.is_some() && head::declared_once(headers) == length;
+    let drop_length = !declared && (bodied != Bodied::No || *status == StatusCode::NO_CONTENT);
+    headers.put(out, |name| *name == TRANSFER_ENCODING || (drop_length && *name == CONTENT_LENGTH));
+    let spelling = headers.spelling();
     if bodied == Bodied::Chunked {
         head::put_field(out, &TRANSFER_ENCODING, b"chunked", spelling);
     }
     if let Some(length) = length.filter(|_| !declared) {
         head::put_field(out, &CONTENT_LENGTH, length.to_string().as_bytes(), spelling);
     }
-    if !parts.headers.contains_key(CONNECTION) {
+    if !headers.has(&CONNECTION) {
         match (keep, asked.version_11) {
             (false, _) => head::put_field(out, &CONNECTION, b"close", spelling),
             (true, false) => head::put_field(out, &CONNECTION, b"keep-alive", spelling),

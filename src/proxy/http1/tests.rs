@@ -3,6 +3,7 @@
 use super::super::guard::Limits;
 use super::*;
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{HeaderValue, LINK};
 use http_body_util::{BodyExt, Full};
 use std::sync::atomic::AtomicUsize;
@@ -44,19 +45,19 @@ fn serve(setup: &Setup) -> (DuplexStream, Arc<AtomicUsize>) {
     let count = served.clone();
     tokio::spawn(async move {
         let interims = Interims::default();
-        let service = |request: Request<ClientBody>, _: Spelling| {
+        let service = |request: ClientRequest| {
             let (count, interims, bodies) = (count.clone(), &interims, bodies.clone());
             async move {
-                let path = request.uri().path().to_owned();
+                let path = request.uri.path().to_owned();
                 if path == "/hints" {
                     for link in ["</a>", "</last>"] {
-                        let hints = HeaderMap::from_iter([(LINK, HeaderValue::from_static(link))]);
+                        let hints = HeaderMap::from_iter([(LINK, HeaderValue::from_static(link))]).into();
                         interims.push(StatusCode::EARLY_HINTS, &hints);
                         tokio::task::yield_now().await;
                     }
                 }
                 if path == "/early" {
-                    let body = request.into_body();
+                    let body = request.body;
                     tokio::spawn(async move { bodies.send(body.collect().await.is_ok()) });
                     return own("/early ".into());
                 }
@@ -66,7 +67,7 @@ fn serve(setup: &Setup) -> (DuplexStream, Arc<AtomicUsize>) {
                 for _ in 0..20 {
                     tokio::task::yield_now().await;
                 }
-                let body = match request.into_body().collect().await {
+                let body = match request.body.collect().await {
                     Ok(body) => body.to_bytes(),
                     Err(_) => Bytes::from_static(b"(body failed)"),
                 };
@@ -80,8 +81,9 @@ fn serve(setup: &Setup) -> (DuplexStream, Arc<AtomicUsize>) {
     (client, served)
 }
 
-fn own(body: Vec<u8>) -> Response<AnswerBody> {
-    Response::new(AnswerBody::Own(Full::new(body.into())))
+fn own(body: Vec<u8>) -> Reply {
+    let body = AnswerBody::Own(Full::new(body.into()));
+    Reply { status: StatusCode::OK, reason: None, headers: Fields::default(), body }
 }
 
 /// Sends everything in pieces, then reads to the end.
@@ -296,7 +298,7 @@ async fn nobody_reads_the_body_of_a_client_that_was_answered_before_it_got_a_wor
 fn interim_answers_that_nobody_reads_do_not_pile_up() {
     let (interims, mut out) = (Interims::default(), BytesMut::new());
     for _ in 0..10_000 {
-        interims.push(StatusCode::EARLY_HINTS, &HeaderMap::new());
+        interims.push(StatusCode::EARLY_HINTS, &Fields::default());
         interims.take(&mut out);
     }
     assert!(out.len() < 2 * MAX_INTERIM_BYTES && out.ends_with(b"\r\n\r\n"));
@@ -304,23 +306,21 @@ fn interim_answers_that_nobody_reads_do_not_pile_up() {
 
 #[test]
 fn a_length_is_said_once() {
-    let mut response = own(b"hello".to_vec());
+    let mut reply = own(b"hello".to_vec());
     for _ in 0..2 {
-        response.headers_mut().append("content-length", HeaderValue::from_static("5"));
+        reply.headers.append("content-length", HeaderValue::from_static("5"));
     }
-    let (parts, body) = response.into_parts();
     let asked = Asked::by(&ClientHead {
         method: http::Method::GET,
         uri: http::Uri::from_static("/"),
         version_11: true,
-        headers: HeaderMap::new(),
-        spelling: Spelling::default(),
+        headers: Fields::default(),
         framing: Framing::Length(0),
         expects_continue: false,
     });
     let mut out = BytesMut::new();
-    let bodied = Bodied::of(&parts, &body, &asked);
-    answer::put_head(&mut out, &parts, &asked, &Spelling::default(), None, bodied, true);
+    let bodied = Bodied::of(&reply, &asked);
+    answer::put_head(&mut out, &reply, &asked, bodied, true);
     assert_eq!(out, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
 }
 

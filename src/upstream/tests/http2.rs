@@ -99,9 +99,9 @@ async fn bodies_and_trailers_pass_in_both_directions() {
     req.headers_mut().insert("te", "trailers".parse().unwrap());
     req.headers_mut().insert("connection", "te".parse().unwrap());
     let sent = send(&upstream(Scheme::H2c, address), req, SendOptions::default()).await.unwrap();
-    assert_eq!(sent.response.headers()["x-seen"], "HTTP/2.0 http://shop.test/ None");
-    assert_eq!(sent.response.headers()["x-te"], "trailers");
-    let body = sent.response.into_body().collect().await.unwrap();
+    assert_eq!(sent.answer.headers["x-seen"], "HTTP/2.0 http://shop.test/ None");
+    assert_eq!(sent.answer.headers["x-te"], "trailers");
+    let body = sent.answer.body.collect().await.unwrap();
     assert_eq!(body.trailers().unwrap()["grpc-status"], "7");
     assert_eq!(body.to_bytes(), "pong");
 }
@@ -196,7 +196,7 @@ async fn a_body_that_breaks_off_is_never_a_clean_end() {
     });
     let up = upstream(Scheme::H2c, address);
     // The reset follows once the bytes before it are read: h2 throws away what is still queued.
-    let mut reset = send(&up, get("/reset"), GET).await.unwrap().response.into_body();
+    let mut reset = send(&up, get("/reset"), GET).await.unwrap().answer.body;
     assert_eq!(reset.frame().await.unwrap().unwrap().into_data().unwrap(), "12345");
     arrived.notify_one();
     let failure = reset.frame().await.unwrap().unwrap_err();

@@ -6,6 +6,7 @@ mod pool;
 mod tls;
 
 use super::*;
+use crate::model::Spelling;
 use crate::tls::TlsClientSettings;
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -47,26 +48,26 @@ fn post(body: LegBody) -> Request<LegBody> {
 }
 
 async fn send(up: &Upstream, req: Request<LegBody>, how: SendOptions<'_>) -> Result<Sent, SendError> {
-    send_as(&Spelling::default(), up, req, how).await
+    send_as(Spelling::default(), up, req, how).await
 }
 
 /// With the names of fields as they are spelt.
 async fn send_as(
-    spelling: &Spelling,
+    spelling: Spelling,
     up: &Upstream,
     req: Request<LegBody>,
     how: SendOptions<'_>,
 ) -> Result<Sent, SendError> {
     let (parts, body) = req.into_parts();
+    let headers = Fields::of(parts.headers, spelling);
     let ask = Ask {
         method: &parts.method,
         uri: &parts.uri,
-        headers: &parts.headers,
+        headers: &headers,
         added: None,
         version: parts.version,
         without: [&[], &[]],
         with: [&[], &[]],
-        spelling,
     };
     up.send(&ask, body, how).await
 }
@@ -81,11 +82,11 @@ fn spawn_send(
 }
 
 async fn text(sent: Sent) -> String {
-    String::from_utf8(sent.response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    String::from_utf8(sent.answer.body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
 async fn broken(sent: Sent) -> Failure {
-    sent.response.into_body().collect().await.map(|_| ()).unwrap_err()
+    sent.answer.body.collect().await.map(|_| ()).unwrap_err()
 }
 
 /// The server's end of one connection, spoken by hand.

@@ -69,11 +69,11 @@ async fn alpn_decides_and_upgrades_stay_with_http1() {
     let up = server.upstream(server.trusting("localhost"));
     for reused in [false, true] {
         let sent = send(&up, get("/"), GET).await.unwrap();
-        assert_eq!((sent.response.version(), sent.reused), (http::Version::HTTP_2, reused));
+        assert_eq!((sent.answer.version, sent.reused), (http::Version::HTTP_2, reused));
         assert_eq!(text(sent).await, "hello");
     }
     let sent = send(&up, get("/"), SendOptions { upgrade: true, ..SendOptions::default() }).await.unwrap();
-    assert_eq!((sent.response.version(), sent.reused), (http::Version::HTTP_11, false));
+    assert_eq!((sent.answer.version, sent.reused), (http::Version::HTTP_11, false));
     assert_eq!(text(sent).await, "hello");
     assert_eq!(up.connections(), Connections { open: 2, idle: 1 });
 }
@@ -84,7 +84,7 @@ async fn a_leg_without_http2_is_pooled_as_http1() {
     let up = server.upstream(server.trusting("localhost"));
     for reused in [false, true, true] {
         let sent = send(&up, get("/"), GET).await.unwrap();
-        assert_eq!((sent.response.version(), sent.reused), (http::Version::HTTP_11, reused));
+        assert_eq!((sent.answer.version, sent.reused), (http::Version::HTTP_11, reused));
         assert_eq!(text(sent).await, "hello");
     }
     let both = [spawn_send(&up, get("/"), GET), spawn_send(&up, get("/"), GET)];

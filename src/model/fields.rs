@@ -1,0 +1,419 @@
+//! The fields of a message.
+//!
+//! Most messages are handed on as they came and are like the one before: all that is asked of their fields is a few names,
+//! and whether two messages have the same. For that they are left where they were read. A table of them is made when
+//! somebody needs one, which is seldom, and then once.
+
+use super::Spelling;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::{Arc, OnceLock};
+
+/// The fields of a message, and how their names are written.
+///
+/// Used as a [`HeaderMap`] it makes that table of itself. What is asked of every message has a method that needs none.
+#[derive(Clone)]
+pub struct Fields(Form);
+
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each message")]
+#[derive(Clone)]
+enum Form {
+    Read(Read, OnceLock<Box<HeaderMap>>),
+    Table(HeaderMap, Spelling),
+}
+
+/// Fields where they were read.
+#[derive(Clone)]
+struct Read {
+    head: Bytes,
+    names: Arc<Names>,
+    values: Vec<Range<u32>>,
+    /// A bit for each one that was taken out.
+    gone: u64,
+    /// All lines are written as they would be here: they can be copied as they stand.
+    plain: bool,
+}
+
+/// Names of fields, none of them twice, in their order and as they were written. Messages of one kind share them.
+#[derive(Debug)]
+pub struct Names {
+    names: Box<[HeaderName]>,
+    /// One after the other,
+    written: Box<[u8]>,
+    /// and where each one ends.
+    ends: Box<[usize]>,
+    spelling: Spelling,
+    /// A bit for each length that a name has: most names that are asked for have another.
+    lengths: u64,
+    /// A bit for each name of [`HOP_BY_HOP`].
+    hop_by_hop: u64,
+}
+
+/// A line of a head.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    pub name: &'a HeaderName,
+    /// Lines of the same name before it.
+    pub nth: usize,
+    pub value: &'a [u8],
+    written: Written<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Written<'a> {
+    Name(&'a [u8]),
+    By(&'a Spelling),
+}
+
+enum Lines<'a> {
+    Read(&'a Read, Range<usize>),
+    Table(http::header::Iter<'a, HeaderValue>, &'a Spelling, Option<(&'a HeaderName, usize)>),
+}
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// RFC 9110 7.6.1, but for those that `Connection` names.
+const HOP_BY_HOP: [HeaderName; 6] =
+    [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, HTTP2_SETTINGS];
+
+// === impl Fields ===
+
+impl Fields {
+    /// The fields that stand at `places` in `head`, name and value, none folded over several lines. `None` where there are
+    /// too many, in too many bytes.
+    pub fn read(head: Bytes, names: Arc<Names>, places: &[(Range<usize>, Range<usize>)]) -> Option<Self> {
+        if places.len() != names.names.len() || u32::try_from(head.len()).is_err() {
+            return None;
+        }
+        let mut values = Vec::with_capacity(places.len());
+        let mut plain = true;
+        for (name, value) in places {
+            plain &= name.end + 2 == value.start
+                && head[name.end..value.start] == *b": "
+                && head.get(value.end..value.end + 2) == Some(b"\r\n");
+            values.push(value.start as u32..value.end as u32);
+        }
+        Some(Self(Form::Read(Read { head, names, values, gone: 0, plain }, OnceLock::new())))
+    }
+
+    pub fn of(table: HeaderMap, spelling: Spelling) -> Self {
+        Self(Form::Table(table, spelling))
+    }
+
+    /// How the names are written.
+    pub fn spelling(&self) -> &Spelling {
+        match &self.0 {
+            Form::Read(read, _) => &read.names.spelling,
+            Form::Table(_, spelling) => spelling,
+        }
+    }
+
+    /// Whether there is a line of this name.
+    pub fn has(&self, name: &HeaderName) -> bool {
+        match &self.0 {
+            Form::Read(read, _) => read.find(name).is_some(),
+            Form::Table(table, _) => table.contains_key(name),
+        }
+    }
+
+    /// The value of the first line of this name.
+    pub fn first(&self, name: &HeaderName) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Read(read, _) => read.find(name).map(|at| read.value(at)),
+            Form::Table(table, _) => table.get(name).map(HeaderValue::as_bytes),
+        }
+    }
+
+    /// The same as text, where it is ASCII.
+    pub fn text(&self, name: &HeaderName) -> Option<&str> {
+        std::str::from_utf8(self.first(name)?).ok().filter(|text| text.is_ascii())
+    }
+
+    /// The values of all lines of this name.
+    pub fn all(&self, name: &HeaderName) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let (one, all) = match &self.0 {
+            Form::Read(read, _) => (read.find(name).map(|at| read.value(at)), None),
+            Form::Table(table, _) => (None, Some(table.get_all(name).iter().map(HeaderValue::as_bytes))),
+        };
+        one.into_iter().chain(all.into_iter().flatten())
+    }
+
+    /// All lines. Those of one name follow each other.
+    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        match &self.0 {
+            Form::Read(read, _) => Lines::Read(read, 0..read.values.len()),
+            Form::Table(table, spelling) => Lines::Table(table.iter(), spelling, None),
+        }
+    }
+
+    /// Appends all lines but those that are unwanted.
+    pub fn put(&self, out: &mut BytesMut, unwanted: impl Fn(&HeaderName) -> bool) {
+        match &self.0 {
+            Form::Read(read, _) if read.plain => {
+                // Lines that follow each other go at once.
+                let mut run = 0..0;
+                for at in (0..read.values.len()).filter(|at| read.is_there(*at) && !unwanted(&read.names.names[*at])) {
+                    let Range { start, end } = read.line(at);
+                    if run.end != start {
+                        out.extend_from_slice(&read.head[run.clone()]);
+                        run.start = start;
+                    }
+                    run.end = end;
+                }
+                out.extend_from_slice(&read.head[run]);
+            }
+            _ => self.lines().filter(|line| !unwanted(line.name)).for_each(|line| line.put(out)),
+        }
+    }
+
+    /// Whether both have the same names in the same order, and the same values but where they may differ.
+    pub fn are_like(&self, other: &Self, may_differ: impl Fn(&HeaderName) -> bool) -> bool {
+        if let (Form::Read(ours, _), Form::Read(theirs, _)) = (&self.0, &other.0)
+            && Arc::ptr_eq(&ours.names, &theirs.names)
+            && ours.gone == theirs.gone
+        {
+            let differs = |at: &usize| ours.is_there(*at) && ours.value(*at) != theirs.value(*at);
+            return (0..ours.values.len()).filter(differs).all(|at| may_differ(&ours.names.names[at]));
+        }
+        let mut theirs = other.lines();
+        let like = |ours: Line<'_>| {
+            theirs.next().is_some_and(|it| it.name == ours.name && (it.value == ours.value || may_differ(ours.name)))
+        };
+        self.lines().all(like) && theirs.next().is_none()
+    }
+
+    /// Takes out all lines of this name.
+    pub fn take_out(&mut self, name: &HeaderName) {
+        match &mut self.0 {
+            Form::Read(read, table) => {
+                if let Some(at) = read.find(name) {
+                    read.gone |= 1 << at;
+                    table.take();
+                }
+            }
+            Form::Table(table, _) => drop(table.remove(name)),
+        }
+    }
+
+    /// Takes out the hop-by-hop fields of RFC 9110 7.6.1: those it names, and those `Connection` names. `Trailer` stays,
+    /// since trailers are passed on; `TE` stays as `trailers` where it says so. With `Transfer-Encoding` goes a length that
+    /// stood beside it and does not hold (RFC 9112 6.3).
+    pub fn strip_hop_by_hop(&mut self) {
+        if let Form::Read(read, _) = &self.0
+            && read.names.hop_by_hop & !read.gone == 0
+            && !self.has(&TE)
+        {
+            return;
+        }
+        if self.has(&TRANSFER_ENCODING) {
+            self.take_out(&CONTENT_LENGTH);
+        }
+        self.named_by_connection().iter().for_each(|name| self.take_out(name));
+        match &mut self.0 {
+            Form::Read(read, table) => {
+                read.gone |= read.names.hop_by_hop;
+                table.take();
+            }
+            Form::Table(table, _) => HOP_BY_HOP.iter().for_each(|name| drop(table.remove(name))),
+        }
+        if let Some(te) = self.first(&TE) {
+            let trailers = te.split(|b| *b == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
+            if !trailers {
+                self.take_out(&TE);
+            } else if te != b"trailers" || self.all(&TE).nth(1).is_some() {
+                self.insert(TE, HeaderValue::from_static("trailers"));
+            }
+        }
+    }
+
+    fn named_by_connection(&self) -> Vec<HeaderName> {
+        self.all(&CONNECTION)
+            .flat_map(|value| value.split(|b| *b == b','))
+            .map(<[u8]>::trim_ascii)
+            // The two that are said most often name nothing that is not taken out anyway.
+            .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive") && !name.eq_ignore_ascii_case(b"close"))
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
+            .filter(|name| !matches!(*name, TE | TRAILER | HOST | CONTENT_LENGTH))
+            .collect()
+    }
+
+    pub fn into_table(self) -> HeaderMap {
+        match self.0 {
+            Form::Read(read, table) => table.into_inner().map_or_else(|| read.table(), |table| *table),
+            Form::Table(table, _) => table,
+        }
+    }
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        HeaderMap::new().into()
+    }
+}
+
+impl From<HeaderMap> for Fields {
+    fn from(table: HeaderMap) -> Self {
+        Self::of(table, Spelling::default())
+    }
+}
+
+impl Deref for Fields {
+    type Target = HeaderMap;
+
+    fn deref(&self) -> &HeaderMap {
+        match &self.0 {
+            Form::Read(read, table) => table.get_or_init(|| Box::new(read.table())),
+            Form::Table(table, _) => table,
+        }
+    }
+}
+
+impl DerefMut for Fields {
+    fn deref_mut(&mut self) -> &mut HeaderMap {
+        if let Form::Read(read, table) = &mut self.0 {
+            let table = table.take().map_or_else(|| read.table(), |table| *table);
+            self.0 = Form::Table(table, read.names.spelling.clone());
+        }
+        match &mut self.0 {
+            Form::Table(table, _) => table,
+            Form::Read(..) => unreachable!("made a table of above"),
+        }
+    }
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.lines().map(|line| (line.name, line.value.escape_ascii().to_string()))).finish()
+    }
+}
+
+// === impl Read ===
+
+impl Read {
+    fn find(&self, name: &HeaderName) -> Option<usize> {
+        let at = self.names.find(name)?;
+        self.is_there(at).then_some(at)
+    }
+
+    fn is_there(&self, at: usize) -> bool {
+        self.gone & (1 << at) == 0
+    }
+
+    fn value(&self, at: usize) -> &[u8] {
+        &self.head[self.place(at)]
+    }
+
+    fn place(&self, at: usize) -> Range<usize> {
+        let Range { start, end } = self.values[at].clone();
+        start as usize..end as usize
+    }
+
+    /// Where it stands, with its end, in a head that is plain.
+    fn line(&self, at: usize) -> Range<usize> {
+        let Range { start, end } = self.place(at);
+        start - 2 - self.names.written(at).len()..end + 2
+    }
+
+    fn table(&self) -> HeaderMap {
+        let there = (0..self.values.len()).filter(|at| self.is_there(*at));
+        // Whoever reads heads lets nothing pass that cannot stand in a value.
+        let value = |at| HeaderValue::from_maybe_shared(self.head.slice(self.place(at)));
+        there.filter_map(|at| Some((self.names.names[at].clone(), value(at).ok()?))).collect()
+    }
+}
+
+// === impl Names ===
+
+impl Names {
+    /// How many names there may be.
+    pub const MAX: usize = u64::BITS as usize;
+
+    /// `None` where they are too many, where one of them stands twice, or is no name.
+    pub fn of<'a>(written: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
+        let names = written.clone().map(|name| HeaderName::from_bytes(name).ok()).collect::<Option<Box<[_]>>>()?;
+        let twice = (1..names.len()).any(|at| names[..at].contains(&names[at]));
+        if twice || names.len() > Self::MAX {
+            return None;
+        }
+        let ends = written.clone().scan(0, |end, name| {
+            *end += name.len();
+            Some(*end)
+        });
+        Some(Self {
+            ends: ends.collect(),
+            written: written.clone().flatten().copied().collect(),
+            spelling: Spelling::of(written),
+            lengths: names.iter().fold(0, |lengths, name| lengths | by_length(name)),
+            hop_by_hop: (0..)
+                .zip(&names)
+                .filter(|(_, name)| HOP_BY_HOP.contains(name))
+                .fold(0, |all, (at, _)| all | 1 << at),
+            names,
+        })
+    }
+
+    /// Whether a message writes these names in this order.
+    pub fn are<'a>(&self, written: impl ExactSizeIterator<Item = &'a [u8]>) -> bool {
+        written.len() == self.names.len() && written.enumerate().all(|(at, name)| *self.written(at) == *name)
+    }
+
+    fn written(&self, at: usize) -> &[u8] {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.written[start..self.ends[at]]
+    }
+
+    fn find(&self, name: &HeaderName) -> Option<usize> {
+        if self.lengths & by_length(name) == 0 {
+            return None;
+        }
+        self.names.iter().position(|other| other == name)
+    }
+}
+
+fn by_length(name: &HeaderName) -> u64 {
+    1 << (name.as_str().len() % 64)
+}
+
+// === impl Line ===
+
+impl Line<'_> {
+    pub fn put(&self, out: &mut BytesMut) {
+        match self.written {
+            Written::Name(name) => out.extend_from_slice(name),
+            Written::By(spelling) => spelling.put(self.name, self.nth, out),
+        }
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(self.value);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        match self {
+            Lines::Read(read, places) => {
+                let at = places.find(|at| read.is_there(*at))?;
+                let written = Written::Name(read.names.written(at));
+                Some(Line { name: &read.names.names[at], nth: 0, value: read.value(at), written })
+            }
+            Lines::Table(lines, spelling, before) => {
+                let (name, value) = lines.next()?;
+                let nth = before.filter(|(before, _)| *before == name).map_or(0, |(_, nth)| nth + 1);
+                *before = Some((name, nth));
+                Some(Line { name, nth, value: value.as_bytes(), written: Written::By(spelling) })
+            }
+        }
+    }
+}
