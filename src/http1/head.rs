@@ -150,7 +150,11 @@ pub fn declared_once(fields: &Fields) -> Option<u64> {
 
 /// The one length that is declared, however often.
 fn content_length(fields: &Fields) -> Result<Option<u64>, HeadError> {
-    let mut length = None;
+    // Nearly all say it once.
+    let mut length = declared_once(fields);
+    if length.is_some() {
+        return Ok(length);
+    }
     for value in fields.all(&CONTENT_LENGTH) {
         for one in value.split(|b| *b == b',') {
             let one = number(one.trim_ascii());

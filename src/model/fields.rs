@@ -45,23 +45,24 @@ pub struct Names {
     /// and where each one ends.
     ends: Box<[usize]>,
     spelling: Spelling,
-    /// A bit for each length that a name has: most names that are asked for have another.
-    lengths: u64,
+    hints: NameHints,
     /// A bit for each name of [`HOP_BY_HOP`].
     hop_by_hop: u64,
 }
 
-/// A line of a head.
+/// What tells most names that are not among some others: a bit for each length and first letter that one of them has.
 #[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
-    pub name: &'a HeaderName,
+pub struct NameHints(u64);
+
+/// A line of a head.
+struct Line<'a> {
+    name: &'a HeaderName,
     /// Lines of the same name before it.
-    pub nth: usize,
-    pub value: &'a [u8],
+    nth: usize,
+    value: &'a [u8],
     written: Written<'a>,
 }
 
-#[derive(Debug, Clone, Copy)]
 enum Written<'a> {
     Name(&'a [u8]),
     By(&'a Spelling),
@@ -142,8 +143,13 @@ impl Fields {
         one.into_iter().chain(all.into_iter().flatten())
     }
 
-    /// All lines. Those of one name follow each other.
-    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+    /// The names of all lines.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.lines().map(|line| line.name)
+    }
+
+    /// Those of one name follow each other.
+    fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         match &self.0 {
             Form::Read(read, _) => Lines::Read(read, 0..read.values.len()),
             Form::Table(table, spelling) => Lines::Table(table.iter(), spelling, None),
@@ -353,7 +359,7 @@ impl Names {
             ends: ends.collect(),
             written: written.clone().flatten().copied().collect(),
             spelling: Spelling::of(written),
-            lengths: names.iter().fold(0, |lengths, name| lengths | by_length(name)),
+            hints: NameHints::of(names.iter()),
             hop_by_hop: (0..)
                 .zip(&names)
                 .filter(|(_, name)| HOP_BY_HOP.contains(name))
@@ -373,21 +379,32 @@ impl Names {
     }
 
     fn find(&self, name: &HeaderName) -> Option<usize> {
-        if self.lengths & by_length(name) == 0 {
-            return None;
-        }
-        self.names.iter().position(|other| other == name)
+        self.hints.may_have(name).then(|| self.names.iter().position(|other| other == name))?
     }
 }
 
-fn by_length(name: &HeaderName) -> u64 {
-    1 << (name.as_str().len() % 64)
+// === impl NameHints ===
+
+impl NameHints {
+    pub fn of<'a>(names: impl Iterator<Item = &'a HeaderName>) -> Self {
+        Self(names.fold(0, |hints, name| hints | Self::bit(name)))
+    }
+
+    /// `false` where the name is none of them.
+    pub fn may_have(self, name: &HeaderName) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    fn bit(name: &HeaderName) -> u64 {
+        let name = name.as_str().as_bytes();
+        1 << ((name.len() + 5 * usize::from(name.first().copied().unwrap_or_default())) % 64)
+    }
 }
 
 // === impl Line ===
 
 impl Line<'_> {
-    pub fn put(&self, out: &mut BytesMut) {
+    fn put(&self, out: &mut BytesMut) {
         match self.written {
             Written::Name(name) => out.extend_from_slice(name),
             Written::By(spelling) => spelling.put(self.name, self.nth, out),

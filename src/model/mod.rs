@@ -16,7 +16,7 @@ mod time;
 
 pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, Reason, RequestHead, StatusClass, Timing};
 pub use captured::Captured;
-pub use fields::{Fields, Line, Names};
+pub use fields::{Fields, NameHints, Names};
 pub use latencies::{BOUNDS, Latencies};
 pub use limit::{Limit, Permit};
 pub use method::is_read_only;

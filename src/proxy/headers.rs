@@ -75,8 +75,8 @@ impl Forwarded {
     /// `Via`, `Forwarded` and `X-Forwarded-*`, which are to stand beside these fields. Where an earlier proxy has said
     /// any of it, they are set among them instead: what it said is kept and added to.
     pub fn add(&self, headers: &mut Fields, host: Option<&Arc<str>>, http2: bool) -> Option<Arc<Added>> {
-        let added = self.named(host.map_or("", |host| host), http2);
-        if !headers.lines().any(|line| is_forwarding(line.name)) {
+        let added = self.named(host, http2);
+        if !headers.names().any(is_forwarding) {
             return Some(added);
         }
         for (name, value) in added.fields().iter().cloned() {
@@ -89,12 +89,22 @@ impl Forwarded {
         None
     }
 
-    fn named(&self, host: &str, http2: bool) -> Arc<Added> {
-        let first =
-            self.first.get_or_init(|| Named { host: Arc::from(host), http2, added: Arc::new(self.of(host, http2)) });
-        match *first.host == *host && first.http2 == http2 {
+    /// A client's name for the server, which most requests of a connection have in common.
+    pub fn shared_host(&self, host: &str) -> Arc<str> {
+        let first = self.first.get().filter(|first| *first.host == *host);
+        first.map_or_else(|| Arc::from(host), |first| first.host.clone())
+    }
+
+    fn named(&self, host: Option<&Arc<str>>, http2: bool) -> Arc<Added> {
+        let name = host.map_or("", |host| host);
+        let first = self.first.get_or_init(|| Named {
+            host: host.cloned().unwrap_or_default(),
+            http2,
+            added: Arc::new(self.of(name, http2)),
+        });
+        match *first.host == *name && first.http2 == http2 {
             true => first.added.clone(),
-            false => Arc::new(self.of(host, http2)),
+            false => Arc::new(self.of(name, http2)),
         }
     }
 

@@ -363,7 +363,7 @@ impl Inbound {
             headers.insert(HOST, host);
         }
         let host = match headers.text(&HOST) {
-            Some(host) => Some(Arc::from(host)),
+            Some(host) => Some(connection.forwarded.shared_host(host)),
             None => uri.authority().map(|a| Arc::from(a.as_str())),
         };
         let uri = if connect { uri } else { origin_form(uri) };

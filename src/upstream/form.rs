@@ -2,7 +2,7 @@
 
 use super::{LegBody, LegSettings, Scheme};
 use crate::http1::{Added, Framing, Writer, head, writer};
-use crate::model::Fields;
+use crate::model::{Fields, NameHints};
 use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery};
@@ -162,26 +162,22 @@ impl Ask<'_> {
     }
 }
 
-/// Names that are looked for among others. Most have a length that none of the others has, and are told apart by that.
+/// The fields that do not go out as they are.
 #[derive(Clone, Copy)]
 struct Changes<'a> {
     ask: &'a Ask<'a>,
-    lengths: u64,
+    hints: NameHints,
 }
 
 impl<'a> Changes<'a> {
     fn of(ask: &'a Ask<'a>) -> Self {
-        Self { ask, lengths: ask.changed().fold(0, |lengths, name| lengths | by_length(name)) }
+        Self { ask, hints: NameHints::of(ask.changed()) }
     }
 
     /// Whether the field of this name does not go out as it is.
     fn has(self, name: &HeaderName) -> bool {
-        self.lengths & by_length(name) != 0 && self.ask.changed().any(|changed| changed == name)
+        self.hints.may_have(name) && self.ask.changed().any(|changed| changed == name)
     }
-}
-
-fn by_length(name: &HeaderName) -> u64 {
-    1 << (name.as_str().len() % 64)
 }
 
 /// The Cookie lines as one, where there are several (RFC 9113, 8.2.3).
