@@ -36,7 +36,7 @@ struct Read {
     plain: bool,
 }
 
-/// Names of fields, none of them twice, in their order and as they were written. Messages of one kind share them.
+/// Names of fields, in their order and as they were written. Messages of one kind share them.
 #[derive(Debug)]
 pub struct Names {
     names: Box<[HeaderName]>,
@@ -116,7 +116,7 @@ impl Fields {
     /// Whether there is a line of this name.
     pub fn has(&self, name: &HeaderName) -> bool {
         match &self.0 {
-            Form::Read(read, _) => read.find(name).is_some(),
+            Form::Read(read, _) => read.places(name).next().is_some(),
             Form::Table(table, _) => table.contains_key(name),
         }
     }
@@ -124,7 +124,7 @@ impl Fields {
     /// The value of the first line of this name.
     pub fn first(&self, name: &HeaderName) -> Option<&[u8]> {
         match &self.0 {
-            Form::Read(read, _) => read.find(name).map(|at| read.value(at)),
+            Form::Read(read, _) => read.places(name).next().map(|at| read.value(at)),
             Form::Table(table, _) => table.get(name).map(HeaderValue::as_bytes),
         }
     }
@@ -136,11 +136,11 @@ impl Fields {
 
     /// The values of all lines of this name.
     pub fn all(&self, name: &HeaderName) -> impl DoubleEndedIterator<Item = &[u8]> {
-        let (one, all) = match &self.0 {
-            Form::Read(read, _) => (read.find(name).map(|at| read.value(at)), None),
+        let (read, table) = match &self.0 {
+            Form::Read(read, _) => (Some(read.places(name).map(|at| read.value(at))), None),
             Form::Table(table, _) => (None, Some(table.get_all(name).iter().map(HeaderValue::as_bytes))),
         };
-        one.into_iter().chain(all.into_iter().flatten())
+        read.into_iter().flatten().chain(table.into_iter().flatten())
     }
 
     /// The names of all lines.
@@ -148,7 +148,6 @@ impl Fields {
         self.lines().map(|line| line.name)
     }
 
-    /// Those of one name follow each other.
     fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         match &self.0 {
             Form::Read(read, _) => Lines::Read(read, 0..read.values.len()),
@@ -176,7 +175,8 @@ impl Fields {
         }
     }
 
-    /// Whether both have the same names in the same order, and the same values but where they may differ.
+    /// Whether both have the same names in the same order, and the same values but where they may differ. It may be
+    /// `false` where only the order is another.
     pub fn are_like(&self, other: &Self, may_differ: impl Fn(&HeaderName) -> bool) -> bool {
         if let (Form::Read(ours, _), Form::Read(theirs, _)) = (&self.0, &other.0)
             && Arc::ptr_eq(&ours.names, &theirs.names)
@@ -196,8 +196,9 @@ impl Fields {
     pub fn take_out(&mut self, name: &HeaderName) {
         match &mut self.0 {
             Form::Read(read, table) => {
-                if let Some(at) = read.find(name) {
-                    read.gone |= 1 << at;
+                let gone = read.places(name).fold(0, |gone, at| gone | 1 << at);
+                if gone != 0 {
+                    read.gone |= gone;
                     table.take();
                 }
             }
@@ -306,9 +307,11 @@ impl std::fmt::Debug for Fields {
 // === impl Read ===
 
 impl Read {
-    fn find(&self, name: &HeaderName) -> Option<usize> {
-        let at = self.names.find(name)?;
-        self.is_there(at).then_some(at)
+    /// Where the fields of this name are, in order.
+    fn places(&self, name: &HeaderName) -> impl DoubleEndedIterator<Item = usize> {
+        let names = &self.names.names;
+        let all = if self.names.hints.may_have(name) { 0..names.len() } else { 0..0 };
+        all.filter(move |at| names[*at] == *name && self.is_there(*at))
     }
 
     fn is_there(&self, at: usize) -> bool {
@@ -344,11 +347,10 @@ impl Names {
     /// How many names there may be.
     pub const MAX: usize = u64::BITS as usize;
 
-    /// `None` where they are too many, where one of them stands twice, or is no name.
+    /// `None` where they are too many, or one of them is no name.
     pub fn of<'a>(written: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Self> {
         let names = written.clone().map(|name| HeaderName::from_bytes(name).ok()).collect::<Option<Box<[_]>>>()?;
-        let twice = (1..names.len()).any(|at| names[..at].contains(&names[at]));
-        if twice || names.len() > Self::MAX {
+        if names.len() > Self::MAX {
             return None;
         }
         let ends = written.clone().scan(0, |end, name| {
@@ -376,10 +378,6 @@ impl Names {
     fn written(&self, at: usize) -> &[u8] {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.written[start..self.ends[at]]
-    }
-
-    fn find(&self, name: &HeaderName) -> Option<usize> {
-        self.hints.may_have(name).then(|| self.names.iter().position(|other| other == name))?
     }
 }
 

@@ -262,6 +262,8 @@ impl Http1<'_> {
 impl Interims {
     /// Leaves one to be written before the answer.
     pub fn push(&self, status: StatusCode, headers: &Fields) {
+        let mut headers = headers.clone();
+        headers.strip_hop_by_hop();
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         head::put_status_line(&mut bytes, true, status, None);
         headers.put(&mut bytes, |_| false);

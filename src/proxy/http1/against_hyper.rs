@@ -233,6 +233,12 @@ fn bare(bytes: &[u8]) -> bool {
     bytes.iter().zip(bytes.iter().skip(1)).any(|(a, b)| *a != b'\r' && *b == b'\n')
 }
 
+/// Whether a coding is named in other than ASCII: hyper does not see then that the last one is `chunked`.
+fn odd_coding(bytes: &[u8]) -> bool {
+    let line = |line: &[u8]| line.to_ascii_lowercase().starts_with(b"transfer-encoding") && !line.is_ascii();
+    bytes.split(|b| *b == b'\n').any(line)
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
@@ -251,7 +257,7 @@ proptest! {
     ) {
         let method = if head { Method::HEAD } else { Method::GET };
         let bytes = changed(format!("{first}\r\n{lines}\r\n{body}").into_bytes(), &changes);
-        prop_assume!(!bare(&bytes));
+        prop_assume!(!bare(&bytes) && !odd_coding(&bytes));
         let ours = our_answer(&method, &bytes);
         let theirs = runtime().block_on(hypers_answer(&method, &bytes));
         prop_assert_eq!(ours, theirs, "{:?}", String::from_utf8_lossy(&bytes));
