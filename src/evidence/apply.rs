@@ -54,7 +54,13 @@ pub fn histogram() -> Histogram {
 
 impl Evidence {
     pub fn new(epoch: EpochInfo) -> Self {
-        Self { epoch, routes: BTreeMap::new(), rule_hits: BTreeMap::new(), kinds: Kinds::default() }
+        Self {
+            epoch,
+            routes: BTreeMap::new(),
+            rule_hits: BTreeMap::new(),
+            kinds: Kinds::default(),
+            globs: BTreeMap::new(),
+        }
     }
 
     /// A request that was not mirrored.

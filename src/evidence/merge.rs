@@ -116,7 +116,8 @@ impl Evidence {
         if renamed.is_empty() {
             return Cow::Borrowed(self);
         }
-        Cow::Owned(self.collapsed(&|name| renamed.get(name).map(|new| Arc::from(new.as_str())), keep_examples))
+        let shown = self.collapsed(&|name| renamed.get(name).map(|new| Arc::from(new.as_str())), keep_examples);
+        Cow::Owned(Evidence { globs: routes::globs(&renamed), ..shown })
     }
 
     /// The same evidence with routes read under another name where `names` gives one, merged where names meet.

@@ -18,6 +18,8 @@ pub struct Evidence {
     pub rule_hits: BTreeMap<Arc<str>, u64>,
     /// Whether divergences never seen before still turn up.
     pub kinds: Kinds,
+    /// What means all the routes that one name stands for, where it stands for several: see [`routes::globs`](crate::routes::globs).
+    pub globs: BTreeMap<String, String>,
 }
 
 /// What an epoch is called and why it began.

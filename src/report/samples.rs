@@ -150,6 +150,7 @@ pub(crate) fn evidence(text: &str) -> Evidence {
         ]),
         rule_hits: BTreeMap::from([(Arc::from("float-print"), 799)]),
         kinds: Default::default(),
+        globs: Default::default(),
     }
 }
 

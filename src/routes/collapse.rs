@@ -42,6 +42,19 @@ pub fn collapse<'a>(names: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap
     changed
 }
 
+/// For each new name of [`collapse`] the glob that means it and all old ones: `GET /tags/*` for `GET /tags/{id}`. Requests
+/// keep their old names while they pass.
+pub fn globs(renamed: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut globs: BTreeMap<String, String> = BTreeMap::new();
+    for (old, new) in renamed {
+        let glob = globs.entry(new.clone()).or_insert_with(|| new.clone());
+        let both = glob.split('/').zip(old.split('/'));
+        let segments: Vec<&str> = both.map(|(glob, old)| if glob == old { glob } else { "*" }).collect();
+        *glob = segments.join("/");
+    }
+    globs
+}
+
 impl<'a> Node<'a> {
     fn merge_rare(&mut self) {
         let is_word = |segment: &str| !segment.starts_with('{');
@@ -100,6 +113,10 @@ mod tests {
         assert_eq!(map.len(), 49);
         assert_eq!(map["GET /tags/word7x/posts"], "GET /tags/{id}/posts");
         assert!(!map.contains_key("GET /tags/popular/posts"));
+        assert_eq!(
+            globs(&map).into_iter().collect::<Vec<_>>(),
+            [("GET /tags/{id}/posts".into(), "GET /tags/*/posts".into())]
+        );
         // One word fewer and there is no reason to think of ids.
         names.remove(0);
         assert!(collapse(names.iter().map(|(n, c)| (n.as_str(), *c))).is_empty());
@@ -111,5 +128,6 @@ mod tests {
         let map = collapse(names.iter().map(|(n, c)| (n.as_str(), *c)));
         assert_eq!(map.len(), 200);
         assert!(map.values().all(|v| v.starts_with("GET /{id}/")));
+        assert!(globs(&map).values().all(|glob| glob.starts_with("GET /*/")));
     }
 }

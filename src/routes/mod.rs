@@ -14,7 +14,7 @@ mod spec;
 mod template;
 
 pub use classify::{Class, classify_segment, looks_like_id};
-pub use collapse::collapse;
+pub use collapse::{collapse, globs};
 pub use spec::{OperationFrom, RouteSpec};
 
 use crate::model::Fields;

@@ -261,7 +261,8 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
             return Err(bad(&"a count of new divergences that makes no sense"));
         }
         let routes = routes.into_iter().map(|(name, route)| (name, Arc::new(route))).collect();
-        let evidence = Evidence { epoch: row.info, routes, rule_hits: row.rule_hits, kinds: row.kinds };
+        let evidence =
+            Evidence { epoch: row.info, routes, rule_hits: row.rule_hits, kinds: row.kinds, globs: BTreeMap::new() };
         read.insert(number, Epoch::kept(number, evidence, row.ended_at));
     }
     let stored = stored(&meta, read, history, index.histories.clone());

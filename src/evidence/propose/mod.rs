@@ -80,7 +80,7 @@ pub fn propose(evidence: &Evidence, taken: &BTreeSet<String>) -> Proposals {
             |(location, kind, differed)| Left { route: name.clone(), location, kind, differed, of: basis.of };
         out.left.extend(left.into_iter().map(at_route));
     }
-    out.rules = routes::joined(chosen, &out.looked_at);
+    out.rules = routes::joined(chosen, &out.looked_at, &evidence.globs);
     name(&mut out.rules, taken);
     out
 }

@@ -9,8 +9,14 @@ use std::sync::Arc;
 /// The same rule and the routes it was chosen on.
 type Group = Vec<(Arc<str>, Chosen)>;
 
-/// One rule for all routes it was chosen on, where a name with `*` means them and no other; else one for each.
-pub(super) fn joined(chosen: Vec<(Arc<str>, Chosen)>, all: &[Arc<str>]) -> Vec<Proposal> {
+/// One rule for all routes it was chosen on, where a name with `*` means them and no other; else one for each. A name that
+/// stands for several routes is written as in `globs`.
+pub(super) fn joined(
+    chosen: Vec<(Arc<str>, Chosen)>,
+    all: &[Arc<str>],
+    globs: &BTreeMap<String, String>,
+) -> Vec<Proposal> {
+    let written = |route: &str| globs.get(route).map_or(route, |glob| glob).to_owned();
     // By location and what the rule says.
     let mut alike: BTreeMap<(String, String), Group> = BTreeMap::new();
     for (route, one) in chosen {
@@ -26,10 +32,10 @@ pub(super) fn joined(chosen: Vec<(Arc<str>, Chosen)>, all: &[Arc<str>]) -> Vec<P
     let mut out = Vec::new();
     for group in alike.into_values() {
         let routes: Vec<Arc<str>> = group.iter().map(|(route, _)| route.clone()).collect();
-        match common(&routes, all) {
+        match common(&routes, all, &written) {
             Some(on) => out.extend(join(group, on)),
             None => out.extend(group.into_iter().filter_map(|one| {
-                let on = one.0.to_string();
+                let on = written(&one.0);
                 join(vec![one], on)
             })),
         }
@@ -38,14 +44,15 @@ pub(super) fn joined(chosen: Vec<(Arc<str>, Chosen)>, all: &[Arc<str>]) -> Vec<P
 }
 
 /// A name that means these routes and none else of `all`.
-fn common(routes: &[Arc<str>], all: &[Arc<str>]) -> Option<String> {
+fn common(routes: &[Arc<str>], all: &[Arc<str>], written: &dyn Fn(&str) -> String) -> Option<String> {
     match routes {
         [] => None,
-        [one] => Some(one.to_string()),
+        [one] => Some(written(one)),
         _ if routes.len() == all.len() => Some("*".to_owned()),
         [first, rest @ ..] => {
+            let first = written(first);
             let shared = |a: &str, b: &str| a.char_indices().zip(b.chars()).take_while(|((_, x), y)| x == y).count();
-            let length = rest.iter().map(|r| shared(first, r)).min()?;
+            let length = rest.iter().map(|r| shared(&first, &written(r))).min()?;
             let prefix: String = first.chars().take(length).collect();
             // Cut at a segment, so that it reads as a place and not as a chance.
             let prefix = prefix.get(..=prefix.rfind('/')?)?;

@@ -245,3 +245,13 @@ fn ids_say_where_and_are_nobody_elses() {
     let ids: Vec<_> = all.rules.iter().map(|p| p.rule.id.as_str()).collect();
     assert_eq!(ids, ["id-2", "id-3"]);
 }
+
+#[test]
+fn a_rule_for_a_route_that_stands_for_words_means_each_of_them() {
+    let words: Vec<String> = (0..60).map(|i| format!("GET /tags/word{i}x/posts")).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let control = |i| vec![text("json:$.id", uuid(i), uuid(i + 500))];
+    let evidence = seen(&words, 2, Some(&control), &nothing);
+    let found = rules(&evidence.by_template(&|_| false, 0));
+    assert_eq!(found, [("GET /tags/*/posts".into(), "json:$.id".into(), "uuid".into())]);
+}
