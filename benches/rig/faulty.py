@@ -87,6 +87,32 @@ async def huge_head(reader, writer):
         await writer.drain()
 
 
+async def slow_head(reader, writer):
+    """Answers with a head of which a byte comes each second."""
+    await request(reader)
+    for byte in SIZED:
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(1)
+
+
+async def interims(reader, writer):
+    """Answers with interim answers without end, as fast as they are read."""
+    await request(reader)
+    while True:
+        writer.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000)
+        await writer.drain()
+
+
+async def crumbs(reader, writer):
+    """Answers with chunks of one byte without end, as fast as they are read."""
+    await request(reader)
+    writer.write(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"1\r\nx\r\n" * 1000)
+        await writer.drain()
+
+
 async def request(reader):
     """Reads the head of a request."""
     await reader.readuntil(b"\r\n\r\n")
@@ -94,7 +120,8 @@ async def request(reader):
 
 # Those that nothing is accepted for: a port that refuses, and one whose queue of connections is full.
 SILENT = {"refused": None, "unaccepted": 0}
-FAULTS = {f.__name__.replace("_", "-"): f for f in (stalled, reset, trickle, endless, garbage, closed, errors, slow, huge_head)}
+OWN = (stalled, reset, trickle, endless, garbage, closed, errors, slow, huge_head, slow_head, interims, crumbs)
+FAULTS = {fault.__name__.replace("_", "-"): fault for fault in OWN}
 
 
 async def main(fault, port_file, seconds):

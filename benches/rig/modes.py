@@ -21,7 +21,7 @@ from table import Table, median, ratio
 
 ROUTES = 2000
 PEERS_OF_RATIOS = ("nginx-mirror", "envoy-mirror")
-FAULTS = "ok stalled refused reset trickle endless garbage closed errors slow huge-head unaccepted".split()
+FAULTS = "ok stalled refused reset trickle endless garbage closed errors slow huge-head slow-head interims crumbs unaccepted".split()
 
 
 USUAL = [scenarios.parse(name) for name in ("get-1k", "get-64k", "post-1k")]

@@ -4,6 +4,7 @@ use super::head::{place_in, value_of};
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName};
 use memchr::memchr;
+use std::ops::Range;
 
 /// How the end of a body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,8 @@ const MAX_EXTENSIONS: usize = 16 * 1024;
 /// Hexadecimal digits that a u64 holds.
 const MAX_DIGITS: usize = 16;
 const USUAL_TRAILERS: usize = 100;
+/// Small chunks are given out together up to about so many bytes.
+const GATHERED: usize = 16 * 1024;
 
 // === impl Decoder ===
 
@@ -97,8 +100,12 @@ impl Decoder {
                 }
                 State::Chunk(left) => {
                     let (data, left) = take(buf, left);
-                    self.state = if left == 0 { State::ChunkEnd } else { State::Chunk(left) };
-                    return Ok(Decoded::Data(data));
+                    if left > 0 {
+                        self.state = State::Chunk(left);
+                        return Ok(Decoded::Data(data));
+                    }
+                    self.state = State::ChunkEnd;
+                    return Ok(Decoded::Data(with_small_chunks(data, buf)));
                 }
                 State::ChunkEnd => match buf[..] {
                     [b'\r'] => return Ok(Decoded::More),
@@ -226,6 +233,34 @@ fn take(buf: &mut BytesMut, left: u64) -> (Bytes, u64) {
     (data.freeze(), left - n as u64)
 }
 
+/// A chunk, and the small ones behind it that are there: whoever sends crumbs would make work with each of them.
+fn with_small_chunks(chunk: Bytes, buf: &mut BytesMut) -> Bytes {
+    let (mut all, mut read) = (Vec::new(), 0);
+    while all.len().max(chunk.len()) < GATHERED
+        && let Some(place) = small_chunk(&buf[read..])
+    {
+        if all.is_empty() {
+            all.extend_from_slice(&chunk);
+        }
+        all.extend_from_slice(&buf[read + place.start..read + place.end]);
+        read += place.end;
+    }
+    buf.advance(read);
+    if all.is_empty() { chunk } else { all.into() }
+}
+
+/// Where the content of the next chunk stands behind the end of another, where all of it is there and nothing about it is
+/// odd: of what is, whatever it is, is taken care elsewhere.
+fn small_chunk(buf: &[u8]) -> Option<Range<usize>> {
+    let line = buf.strip_prefix(b"\r\n")?;
+    let digits = line.iter().take(MAX_DIGITS + 1).take_while(|b| b.is_ascii_hexdigit()).count();
+    let rest = line.get(digits..)?.strip_prefix(b"\r\n")?;
+    let size = line[..digits].iter().fold(0, |size, digit| size << 4 | u64::from(hex(*digit)));
+    let start = buf.len() - rest.len();
+    let size = usize::try_from(size).ok().filter(|size| digits <= MAX_DIGITS && (1..=rest.len()).contains(size))?;
+    Some(start..start + size)
+}
+
 /// The value of a hexadecimal digit.
 pub fn hex(digit: u8) -> u8 {
     match digit {
@@ -269,6 +304,24 @@ mod tests {
         assert_eq!(of(Framing::Close, b"abc"), end("abc", false, ""));
         assert_eq!(of(Framing::Chunked, b"3;a=b\r\nabc\r\n0\r\n\r\nnext"), end("abc", true, "next"));
         assert_eq!(of(Framing::Chunked, b"A \r\n0123456789\r\n"), end("0123456789", false, ""));
+    }
+
+    #[test]
+    fn small_chunks_that_are_there_come_as_one() {
+        let mut decoder = Decoder::new(Framing::Chunked, 1000);
+        let mut buf = BytesMut::from(&b"1\r\na\r\n2\r\nbc\r\n001\r\nd\r\n2;x\r\nef\r\n3\r\ngh"[..]);
+        for part in ["abcd", "ef", "gh"] {
+            assert_eq!(decoder.next(&mut buf), Ok(Decoded::Data(Bytes::from_static(part.as_bytes()))));
+        }
+        assert_eq!(decoder.next(&mut buf), Ok(Decoded::More));
+        let mut crumbs = BytesMut::from(&b"1\r\nx\r\n".repeat(100_000)[..]);
+        let mut decoder = Decoder::new(Framing::Chunked, 1000);
+        let parts = std::iter::from_fn(|| match decoder.next(&mut crumbs) {
+            Ok(Decoded::Data(part)) => Some(part.len()),
+            _ => None,
+        });
+        let lengths: Vec<usize> = parts.collect();
+        assert_eq!((lengths.iter().sum(), lengths.len()), (100_000, 7));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(super) struct H1Line {
 
 /// What is read of an answer's head beside its body.
 const HEAD: u64 = 512;
+/// Interim answers before an answer. Who sends more would keep its reader busy for as long as it likes.
+const MAX_INTERIMS: usize = 100;
 /// How long a leg may take nothing of the rest of a request that it has answered.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -184,6 +186,7 @@ struct Hearing {
     /// Bytes in which there is no whole head.
     seen: usize,
     heard: bool,
+    interims: usize,
 }
 
 impl Hearing {
@@ -202,6 +205,11 @@ impl Hearing {
                     Err(error) => return Poll::Ready(Err(failure::of_head(error))),
                     Ok(Some(head)) if head.is_interim() => {
                         self.seen = 0;
+                        self.interims += 1;
+                        if self.interims > MAX_INTERIMS {
+                            let detail = format!("more than {MAX_INTERIMS} interim answers");
+                            return Poll::Ready(Err(Trouble::leg(FailureKind::Protocol, detail)));
+                        }
                         if let Some(tell) = on_interim {
                             tell(head.status, &head.headers);
                         }

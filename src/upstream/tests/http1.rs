@@ -330,6 +330,19 @@ async fn informational_answers_are_told_at_once() {
 }
 
 #[tokio::test]
+async fn interim_answers_without_end_are_a_failure() {
+    let (listener, address) = listen().await;
+    tokio::spawn(async move {
+        let mut peer = Peer::accept(&listener).await;
+        peer.head().await;
+        let interims = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
+        while peer.0.write_all(interims.as_bytes()).await.is_ok() {}
+    });
+    let error = send(&upstream(Scheme::Http, address), get("/"), GET).await.unwrap_err();
+    assert_eq!(error.failure.to_string(), "protocol: more than 100 interim answers");
+}
+
+#[tokio::test]
 async fn an_upgrade_hands_the_connection_over() {
     let (listener, address) = listen().await;
     let up = upstream(Scheme::Http, address);
