@@ -10,8 +10,8 @@ use crate::pipeline::{CompareConfig, Comparer, Examine, Scene};
 use crate::redact::{MAX_BODY, Redactor};
 use crate::upstream::LegSettings;
 use arc_swap::ArcSwap;
+use http::HeaderName;
 use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, HeaderName};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -212,10 +212,9 @@ fn kind(scene: &Scene, findings: &Findings) -> Option<u64> {
 
 /// What a scene takes in memory, about.
 fn weight(scene: &Scene) -> usize {
-    let fields = |headers: &HeaderMap| headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 48).sum::<usize>();
-    let answer = |answer: &Answer| answer.body.len() as usize + fields(&answer.headers);
+    let answer = |answer: &Answer| answer.body.len() as usize + answer.headers.weight();
     let answers = answer(&scene.primary) + scene.candidate.answer().map_or(0, answer);
-    size_of::<Scene>() + fields(&scene.question.head.headers) + answers
+    size_of::<Scene>() + scene.question.head.headers.weight() + answers
 }
 
 fn shown(redactor: &Redactor, scene: &Scene, differences: Vec<Finding>) -> Example {
@@ -335,7 +334,7 @@ mod tests {
         Answer {
             status: StatusCode::OK,
             reason: Default::default(),
-            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]).into(),
+            headers: http::HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]).into(),
             body: Captured::whole(vec![Bytes::from_static(body.as_bytes())], None),
             trailers: None,
             end: BodyEnd::Complete,

@@ -1,10 +1,12 @@
 //! URLs as far as comparing needs them: references resolved, each leg's own origin put aside.
 
 use super::context::Context;
+use http::HeaderName;
 use std::borrow::Cow;
 
 /// What stands for an origin of the systems compared.
 const ORIGIN: &str = "{origin}";
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Which of the two answers a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +173,7 @@ fn client_origin(context: &Context<'_>) -> String {
 }
 
 fn client_scheme<'a>(context: &Context<'a>) -> &'a str {
-    match context.request.headers.get("x-forwarded-proto").and_then(|v| v.to_str().ok()) {
+    match context.request.headers.text(&X_FORWARDED_PROTO) {
         Some(scheme @ ("http" | "https")) => scheme,
         _ => context.request.scheme,
     }

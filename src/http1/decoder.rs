@@ -69,6 +69,8 @@ const MAX_DIGITS: usize = 16;
 const USUAL_TRAILERS: usize = 100;
 /// Small chunks are given out together up to about so many bytes.
 const GATHERED: usize = 16 * 1024;
+/// A small one.
+const SMALL: usize = 1024;
 
 // === impl Decoder ===
 
@@ -236,16 +238,20 @@ fn take(buf: &mut BytesMut, left: u64) -> (Bytes, u64) {
 /// A chunk, and the small ones behind it that are there: whoever sends crumbs would make work with each of them.
 fn with_small_chunks(chunk: Bytes, buf: &mut BytesMut) -> Bytes {
     let (mut all, mut read) = (Vec::new(), 0);
-    while all.len().max(chunk.len()) < GATHERED
+    while chunk.len() <= SMALL
+        && all.len() < GATHERED
         && let Some(place) = small_chunk(&buf[read..])
     {
         if all.is_empty() {
+            all.reserve(GATHERED.min(chunk.len() + buf.len()));
             all.extend_from_slice(&chunk);
         }
         all.extend_from_slice(&buf[read + place.start..read + place.end]);
         read += place.end;
     }
     buf.advance(read);
+    // What is kept of it holds no more room than it takes.
+    all.shrink_to_fit();
     if all.is_empty() { chunk } else { all.into() }
 }
 
@@ -257,7 +263,8 @@ fn small_chunk(buf: &[u8]) -> Option<Range<usize>> {
     let rest = line.get(digits..)?.strip_prefix(b"\r\n")?;
     let size = line[..digits].iter().fold(0, |size, digit| size << 4 | u64::from(hex(*digit)));
     let start = buf.len() - rest.len();
-    let size = usize::try_from(size).ok().filter(|size| digits <= MAX_DIGITS && (1..=rest.len()).contains(size))?;
+    let size =
+        usize::try_from(size).ok().filter(|size| digits <= MAX_DIGITS && (1..=rest.len().min(SMALL)).contains(size))?;
     Some(start..start + size)
 }
 

@@ -32,7 +32,7 @@ pub const CONDITIONS: [HeaderName; 5] = [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MA
 /// What a mirror leg is not sent: a captured body waits for nobody's word. Conditions come behind it.
 const WITHHELD: [HeaderName; 6] = [EXPECT, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
 
-/// Parts of a body that are read one after the other: each may hold all of 16 KiB that were read.
+/// Parts of a body that are read one after the other. Each may hold all that was read at once.
 const PARTS_IN_A_TURN: u32 = 2;
 
 /// What a leg did, and its record for the evidence.
@@ -204,11 +204,6 @@ async fn collect(
     let mut unread = None;
     let mut parts = 0;
     let end = loop {
-        // However much is there at once, users are served by the same thread.
-        parts += 1;
-        if parts % PARTS_IN_A_TURN == 0 {
-            yield_now().await;
-        }
         let beside_head = body.is_beside_head();
         match body.frame().await {
             None => break BodyEnd::Complete,
@@ -235,6 +230,11 @@ async fn collect(
                         *spoilt = Some(reason);
                         break BodyEnd::Open;
                     }
+                }
+                // However much is there at once, users are served by the same thread.
+                parts += 1;
+                if parts % PARTS_IN_A_TURN == 0 && !body.is_end_stream() {
+                    yield_now().await;
                 }
             }
         }

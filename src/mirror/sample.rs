@@ -46,7 +46,7 @@ fn client_hash(asked: &Asked<'_>) -> u64 {
 fn cookie<'a>(headers: &'a Fields, name: &str) -> Option<&'a str> {
     headers
         .all(&COOKIE)
-        .filter_map(|v| std::str::from_utf8(v).ok())
+        .filter_map(|v| std::str::from_utf8(v).ok().filter(|v| v.is_ascii()))
         .flat_map(|v| v.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find_map(|(n, value)| (n == name).then_some(value))

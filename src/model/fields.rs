@@ -143,6 +143,11 @@ impl Fields {
         read.into_iter().flatten().chain(table.into_iter().flatten())
     }
 
+    /// Bytes they take in memory, about.
+    pub fn weight(&self) -> usize {
+        self.lines().map(|line| line.name.as_str().len() + line.value.len() + 48).sum()
+    }
+
     /// The names of all lines.
     pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
         self.lines().map(|line| line.name)
@@ -334,10 +339,14 @@ impl Read {
     }
 
     fn table(&self) -> HeaderMap {
-        let there = (0..self.values.len()).filter(|at| self.is_there(*at));
-        // Whoever reads heads lets nothing pass that cannot stand in a value.
-        let value = |at| HeaderValue::from_maybe_shared(self.head.slice(self.place(at)));
-        there.filter_map(|at| Some((self.names.names[at].clone(), value(at).ok()?))).collect()
+        let mut table = HeaderMap::with_capacity(self.values.len());
+        for at in (0..self.values.len()).filter(|at| self.is_there(*at)) {
+            // Whoever reads heads lets nothing pass that cannot stand in a value.
+            if let Ok(value) = HeaderValue::from_maybe_shared(self.head.slice(self.place(at))) {
+                table.append(self.names.names[at].clone(), value);
+            }
+        }
+        table
     }
 }
 

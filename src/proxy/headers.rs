@@ -2,7 +2,7 @@
 
 use crate::http1::Added;
 use crate::model::Fields;
-use http::header::{CONNECTION, Entry, HeaderMap, HeaderName, HeaderValue, UPGRADE, VIA};
+use http::header::{CONNECTION, HeaderName, HeaderValue, UPGRADE, VIA};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -72,21 +72,29 @@ impl Forwarded {
         }
     }
 
-    /// `Via`, `Forwarded` and `X-Forwarded-*`, which are to stand beside these fields. Where an earlier proxy has said
-    /// any of it, they are set among them instead: what it said is kept and added to.
-    pub fn add(&self, headers: &mut Fields, host: Option<&Arc<str>>, http2: bool) -> Option<Arc<Added>> {
+    /// `Via`, `Forwarded` and `X-Forwarded-*`, which are to stand beside these fields. What an earlier proxy has said of it is
+    /// kept and added to.
+    pub fn add(&self, headers: &mut Fields, host: Option<&Arc<str>>, http2: bool) -> Arc<Added> {
         let added = self.named(host, http2);
         if !headers.names().any(is_forwarding) {
-            return Some(added);
+            return added;
         }
+        let mut joined = Vec::new();
         for (name, value) in added.fields().iter().cloned() {
-            if name == X_FORWARDED_PROTO || name == X_FORWARDED_HOST {
-                headers.entry(name).or_insert(value);
-            } else {
-                append(headers, name, value);
+            if !headers.has(&name) {
+                joined.push((name, value));
+            } else if name != X_FORWARDED_PROTO && name != X_FORWARDED_HOST {
+                match join(headers, &name, &value) {
+                    Some(list) => {
+                        headers.take_out(&name);
+                        joined.push((name, list));
+                    }
+                    // As a line of its own.
+                    None => drop(headers.append(name, value)),
+                }
             }
         }
-        None
+        Arc::new(Added::new(joined))
     }
 
     /// A client's name for the server, which most requests of a connection have in common.
@@ -133,23 +141,10 @@ fn is_forwarding(name: &HeaderName) -> bool {
     *name == VIA || *name == FORWARDED || name.as_str().starts_with("x-forwarded-")
 }
 
-/// Adds an element to a list field, in the one line where there is exactly one, else as a line of its own.
-fn append(headers: &mut HeaderMap, name: HeaderName, element: HeaderValue) {
-    let mut lines = match headers.entry(name) {
-        Entry::Vacant(none) => {
-            none.insert(element);
-            return;
-        }
-        Entry::Occupied(lines) => lines,
-    };
-    let joined = match (lines.iter().nth(1), lines.get().to_str(), element.to_str()) {
-        (None, Ok(one), Ok(element)) => HeaderValue::from_str(&format!("{one}, {element}")).ok(),
-        _ => None,
-    };
-    match joined {
-        Some(joined) => drop(lines.insert(joined)),
-        None => lines.append(element),
-    }
+/// A list field with another element, where there is exactly one line of it.
+fn join(headers: &Fields, name: &HeaderName, element: &HeaderValue) -> Option<HeaderValue> {
+    let (one, None) = (headers.text(name)?, headers.all(name).nth(1)) else { return None };
+    HeaderValue::from_str(&format!("{one}, {}", element.to_str().ok()?)).ok()
 }
 
 #[cfg(test)]
@@ -158,7 +153,7 @@ mod tests {
 
     fn map(fields: &[(&'static str, &'static str)]) -> Fields {
         let fields = fields.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)));
-        fields.collect::<HeaderMap>().into()
+        fields.collect::<http::HeaderMap>().into()
     }
 
     #[test]
@@ -172,14 +167,14 @@ mod tests {
     fn forwarding_fields_are_added_to() {
         let mut headers = map(&[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-proto", "https")]);
         let forwarded = Forwarded::new(IpAddr::from([127, 0, 0, 1]), "http");
-        assert!(forwarded.add(&mut headers, Some(&"shop.example:8080".into()), false).is_none());
+        forwarded.add(&mut headers, Some(&"shop.example:8080".into()), false).set(&mut headers);
         assert_eq!(headers["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
         assert_eq!(headers["x-forwarded-proto"], "https");
         assert_eq!(headers["x-forwarded-host"], "shop.example:8080");
         assert_eq!(headers["forwarded"], "for=127.0.0.1;proto=http;host=\"shop.example:8080\"");
         assert_eq!(headers["via"], "1.1 parallax");
         let mut other = map(&[("accept", "*/*")]);
-        let added = forwarded.add(&mut other, Some(&"other.example".into()), true).unwrap();
+        let added = forwarded.add(&mut other, Some(&"other.example".into()), true);
         assert_eq!(other, map(&[("accept", "*/*")]));
         added.set(&mut other);
         assert_eq!(other["forwarded"], "for=127.0.0.1;proto=http;host=other.example");
@@ -187,5 +182,9 @@ mod tests {
             (&other["x-forwarded-host"], &other["via"]),
             (&"other.example".parse().unwrap(), &"2 parallax".parse().unwrap())
         );
+        let mut twice = map(&[("via", "1.1 a"), ("x", "y")]);
+        twice.append("via", HeaderValue::from_static("1.1 b"));
+        forwarded.add(&mut twice, None, false);
+        assert_eq!(twice.get_all("via").iter().collect::<Vec<_>>(), ["1.1 a", "1.1 b", "1.1 parallax"]);
     }
 }

@@ -215,6 +215,7 @@ impl Gateway {
             head.headers.insert(UPGRADE, protocol.clone());
         }
         let added = connection.forwarded.add(&mut head.headers, head.host.as_ref(), version == Version::HTTP_2);
+        let added = Some(added);
         let admission = match decision {
             Ok(admission) => admission,
             Err(bucket) => {

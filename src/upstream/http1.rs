@@ -31,7 +31,8 @@ pub(super) struct H1Line {
 
 /// What is read of an answer's head beside its body.
 const HEAD: u64 = 512;
-/// Interim answers before an answer. Who sends more would keep its reader busy for as long as it likes.
+/// Interim answers before an answer, where nobody is told of them. Who sends more would keep its reader busy for as long as
+/// it likes.
 const MAX_INTERIMS: usize = 100;
 /// How long a leg may take nothing of the rest of a request that it has answered.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
@@ -206,7 +207,7 @@ impl Hearing {
                     Ok(Some(head)) if head.is_interim() => {
                         self.seen = 0;
                         self.interims += 1;
-                        if self.interims > MAX_INTERIMS {
+                        if on_interim.is_none() && self.interims > MAX_INTERIMS {
                             let detail = format!("more than {MAX_INTERIMS} interim answers");
                             return Poll::Ready(Err(Trouble::leg(FailureKind::Protocol, detail)));
                         }

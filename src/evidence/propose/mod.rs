@@ -80,7 +80,9 @@ pub fn propose(evidence: &Evidence, taken: &BTreeSet<String>) -> Proposals {
             |(location, kind, differed)| Left { route: name.clone(), location, kind, differed, of: basis.of };
         out.left.extend(left.into_iter().map(at_route));
     }
-    out.rules = routes::joined(chosen, &out.looked_at, &evidence.globs);
+    let mirrored = evidence.routes.iter().filter(|(_, route)| route.counts.mirrored > 0).map(|(name, _)| &**name);
+    let globs = routes::narrow(&evidence.globs, &mirrored.collect::<Vec<_>>());
+    out.rules = routes::joined(chosen, &out.looked_at, &globs);
     name(&mut out.rules, taken);
     out
 }

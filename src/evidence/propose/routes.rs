@@ -9,14 +9,17 @@ use std::sync::Arc;
 /// The same rule and the routes it was chosen on.
 type Group = Vec<(Arc<str>, Chosen)>;
 
+/// Those of `globs` that mean no other of `all` routes than the one they stand for.
+pub(super) fn narrow<'a>(globs: &'a BTreeMap<String, String>, all: &[&str]) -> BTreeMap<&'a str, &'a str> {
+    let means_no_other = |route: &str, glob: &str| all.iter().all(|other| *other == route || !on_route(glob, other));
+    let globs = globs.iter().map(|(route, glob)| (&**route, &**glob));
+    globs.filter(|(route, glob)| means_no_other(route, glob)).collect()
+}
+
 /// One rule for all routes it was chosen on, where a name with `*` means them and no other; else one for each. A name that
 /// stands for several routes is written as in `globs`.
-pub(super) fn joined(
-    chosen: Vec<(Arc<str>, Chosen)>,
-    all: &[Arc<str>],
-    globs: &BTreeMap<String, String>,
-) -> Vec<Proposal> {
-    let written = |route: &str| globs.get(route).map_or(route, |glob| glob).to_owned();
+pub(super) fn joined(chosen: Vec<(Arc<str>, Chosen)>, all: &[Arc<str>], globs: &BTreeMap<&str, &str>) -> Vec<Proposal> {
+    let written = |route: &str| globs.get(route).copied().unwrap_or(route).to_owned();
     // By location and what the rule says.
     let mut alike: BTreeMap<(String, String), Group> = BTreeMap::new();
     for (route, one) in chosen {

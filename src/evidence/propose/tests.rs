@@ -254,4 +254,9 @@ fn a_rule_for_a_route_that_stands_for_words_means_each_of_them() {
     let evidence = seen(&words, 2, Some(&control), &nothing);
     let found = rules(&evidence.by_template(&|_| false, 0));
     assert_eq!(found, [("GET /tags/*/posts".into(), "json:$.id".into(), "uuid".into())]);
+    // No other route is meant.
+    let mut popular = evidence;
+    popular.merge(&seen(&["GET /tags/popular/posts"], 100, Some(&nothing), &nothing), 0);
+    let found = rules(&popular.by_template(&|_| false, 0));
+    assert_eq!(found, [("GET /tags/{id}/posts".into(), "json:$.id".into(), "uuid".into())]);
 }
