@@ -6,6 +6,7 @@
 
 use crate::model::{Captured, Limit, Permit};
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -32,7 +33,7 @@ enum Kept {
 /// Chunks, charged to a budget for the memory they hold.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
-    pub(super) done: Vec<Bytes>,
+    pub(super) done: SmallVec<[Bytes; 1]>,
     /// Small chunks copied together.
     pub(super) tail: BytesMut,
     permit: Option<Permit>,

@@ -129,10 +129,16 @@ impl AnswerHead {
 /// Whether a message with these fields leaves the connection open behind it.
 pub fn keeps_alive(fields: &Fields, version_11: bool) -> bool {
     let (mut keeps, mut closes) = (version_11, false);
-    for token in fields.all(&CONNECTION).flat_map(|value| value.split(|b| *b == b',')) {
-        let says = |what: &[u8]| token.trim_ascii().eq_ignore_ascii_case(what);
-        keeps |= says(b"keep-alive");
-        closes |= says(b"close");
+    for value in fields.all(&CONNECTION) {
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            // What most say who say anything.
+            keeps = true;
+            continue;
+        }
+        for token in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+            keeps |= token.eq_ignore_ascii_case(b"keep-alive");
+            closes |= token.eq_ignore_ascii_case(b"close");
+        }
     }
     keeps && !closes
 }

@@ -2,6 +2,7 @@
 
 use super::Permit;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -29,12 +30,18 @@ pub enum Chunks {
 
 // === impl Chunks ===
 
-impl From<Vec<Bytes>> for Chunks {
-    fn from(mut chunks: Vec<Bytes>) -> Self {
+impl From<SmallVec<[Bytes; 1]>> for Chunks {
+    fn from(mut chunks: SmallVec<[Bytes; 1]>) -> Self {
         match chunks.len() {
             0 | 1 => Self::One(chunks.pop().unwrap_or_default()),
-            _ => Self::Many(chunks.into()),
+            _ => Self::Many(chunks.into_iter().collect()),
         }
+    }
+}
+
+impl From<Vec<Bytes>> for Chunks {
+    fn from(chunks: Vec<Bytes>) -> Self {
+        SmallVec::from(chunks).into()
     }
 }
 
@@ -56,9 +63,10 @@ impl Captured {
         Captured::Whole { chunks: Chunks::One(Bytes::new()), length: 0, permit: None }
     }
 
-    pub fn whole(chunks: Vec<Bytes>, permit: Option<Arc<Permit>>) -> Self {
+    pub fn whole(chunks: impl Into<Chunks>, permit: Option<Arc<Permit>>) -> Self {
+        let chunks = chunks.into();
         let length = chunks.iter().map(|c| c.len() as u64).sum();
-        Captured::Whole { chunks: chunks.into(), length, permit }
+        Captured::Whole { chunks, length, permit }
     }
 
     /// Length in bytes.

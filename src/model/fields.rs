@@ -57,15 +57,14 @@ pub struct NameHints(u64);
 /// A line of a head.
 struct Line<'a> {
     name: &'a HeaderName,
-    /// Lines of the same name before it.
-    nth: usize,
     value: &'a [u8],
     written: Written<'a>,
 }
 
 enum Written<'a> {
     Name(&'a [u8]),
-    By(&'a Spelling),
+    /// By this rule, behind so many lines of the same name.
+    By(&'a Spelling, usize),
 }
 
 enum Lines<'a> {
@@ -414,7 +413,7 @@ impl Line<'_> {
     fn put(&self, out: &mut BytesMut) {
         match self.written {
             Written::Name(name) => out.extend_from_slice(name),
-            Written::By(spelling) => spelling.put(self.name, self.nth, out),
+            Written::By(spelling, nth) => spelling.put(self.name, nth, out),
         }
         out.extend_from_slice(b": ");
         out.extend_from_slice(self.value);
@@ -430,13 +429,13 @@ impl<'a> Iterator for Lines<'a> {
             Lines::Read(read, places) => {
                 let at = places.find(|at| read.is_there(*at))?;
                 let written = Written::Name(read.names.written(at));
-                Some(Line { name: &read.names.names[at], nth: 0, value: read.value(at), written })
+                Some(Line { name: &read.names.names[at], value: read.value(at), written })
             }
             Lines::Table(lines, spelling, before) => {
                 let (name, value) = lines.next()?;
                 let nth = before.filter(|(before, _)| *before == name).map_or(0, |(_, nth)| nth + 1);
                 *before = Some((name, nth));
-                Some(Line { name, nth, value: value.as_bytes(), written: Written::By(spelling) })
+                Some(Line { name, value: value.as_bytes(), written: Written::By(spelling, nth) })
             }
         }
     }
