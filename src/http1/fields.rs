@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn lines_are_written_as_they_came_however_many() {
         for many in [1, 63, 64, 65, 200] {
-            let name = |i: usize| if i % 3 == 0 { "x-Same".to_owned() } else { format!("X-{i}") };
+            let name = |i: usize| if i.is_multiple_of(3) { "x-Same".to_owned() } else { format!("X-{i}") };
             let lines: Vec<String> = (0..many).map(|i| format!("{}: {i}\r\n", name(i))).collect();
             let head = Bytes::from(lines.concat());
             let mut at = 0;

@@ -17,7 +17,6 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone)]
 pub struct Fields(Form);
 
-#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each message")]
 #[derive(Clone)]
 enum Form {
     Read(Read, OnceLock<Box<HeaderMap>>),
@@ -438,5 +437,40 @@ impl<'a> Iterator for Lines<'a> {
                 Some(Line { name, value: value.as_bytes(), written: Written::By(spelling, nth) })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(lines: &[(&'static str, &'static str)]) -> Fields {
+        let line = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        lines.iter().map(line).collect::<HeaderMap>().into()
+    }
+
+    #[test]
+    fn hop_by_hop_fields_go_and_the_rest_stays() {
+        let mut stripped = fields(&[
+            ("connection", "close, x-private"),
+            ("x-private", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "deflate, trailers"),
+            ("trailer", "x-sum"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
+            ("upgrade", "websocket"),
+            ("http2-settings", "x"),
+            ("proxy-connection", "close"),
+            ("accept", "*/*"),
+        ]);
+        stripped.strip_hop_by_hop();
+        assert_eq!(stripped, fields(&[("te", "trailers"), ("trailer", "x-sum"), ("accept", "*/*")]));
+        let mut named =
+            fields(&[("connection", "content-length, host"), ("content-length", "5"), ("host", "h"), ("te", "gzip")]);
+        named.strip_hop_by_hop();
+        assert_eq!(named, fields(&[("content-length", "5"), ("host", "h")]));
     }
 }

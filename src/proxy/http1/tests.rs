@@ -305,6 +305,17 @@ fn interim_answers_that_nobody_reads_do_not_pile_up() {
 }
 
 #[test]
+fn interim_answers_say_nothing_of_the_legs_connection() {
+    let (interims, mut out) = (Interims::default(), BytesMut::new());
+    let fields =
+        [(LINK, "</a>"), (http::header::CONNECTION, "keep-alive"), (http::header::TRANSFER_ENCODING, "chunked")];
+    let fields = fields.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value)));
+    interims.push(StatusCode::EARLY_HINTS, &fields.collect::<HeaderMap>().into());
+    interims.take(&mut out);
+    assert_eq!(out, "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
+}
+
+#[test]
 fn a_length_is_said_once() {
     let mut reply = own(b"hello".to_vec());
     for _ in 0..2 {

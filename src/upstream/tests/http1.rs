@@ -343,6 +343,24 @@ async fn interim_answers_without_end_are_a_failure() {
 }
 
 #[tokio::test]
+async fn interim_answers_that_somebody_waits_for_are_not_counted() {
+    let (listener, address) = listen().await;
+    tokio::spawn(async move {
+        let mut peer = Peer::accept(&listener).await;
+        peer.head().await;
+        peer.say(&"HTTP/1.1 102 Processing\r\n\r\n".repeat(300)).await;
+        peer.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    });
+    let told = AtomicUsize::new(0);
+    let tell = |_: StatusCode, _: &Fields| {
+        told.fetch_add(1, Ordering::Relaxed);
+    };
+    let up = upstream(Scheme::Http, address);
+    let sent = send(&up, get("/"), SendOptions { on_interim: Some(&tell), ..GET }).await.unwrap();
+    assert_eq!((text(sent).await.as_str(), told.into_inner()), ("ok", 300));
+}
+
+#[tokio::test]
 async fn an_upgrade_hands_the_connection_over() {
     let (listener, address) = listen().await;
     let up = upstream(Scheme::Http, address);
