@@ -193,7 +193,9 @@ fn an_error_of_the_primary_makes_no_failure_of_a_long_answer() {
     let (divergent, totals) = (&report["totals"]["divergent"], &report["totals"]);
     assert!(divergent.as_u64() >= Some(20) && totals["not_mirrored"]["breaker_open"].as_u64() > Some(0), "{totals:#}");
     assert_eq!(kinds(&report)[0].0, "status.class");
-    assert_eq!(&report["routes"][0]["status"]["candidate"]["2xx"], divergent);
+    // Where many are read at once there may be no room to read on: that is not held against the candidate either.
+    let lost = totals["incomparable_reasons"]["capture_lost"].as_u64().unwrap_or_default();
+    assert_eq!(report["routes"][0]["status"]["candidate"]["2xx"].as_u64(), divergent.as_u64().map(|n| n + lost));
 }
 
 #[test]
