@@ -26,6 +26,7 @@ pub mod alarm;
 pub mod clock;
 pub mod flow;
 pub mod http1;
+pub mod http2;
 pub mod limits;
 pub mod shutdown;
 pub mod telemetry;

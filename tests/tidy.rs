@@ -15,7 +15,7 @@ const LINES: &[&[&str]] = &[
     &["redact", "gate"],
     &["report"],
     &["clock"],
-    &["alarm", "http1"],
+    &["alarm", "http1", "http2"],
     &["flow", "limits", "shutdown", "telemetry", "tls", "upstream"],
     &["proxy", "mirror", "pipeline", "store", "admin"],
     &["config"],

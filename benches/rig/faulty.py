@@ -118,10 +118,47 @@ async def request(reader):
     await reader.readuntil(b"\r\n\r\n")
 
 
+def frame(kind, flags, stream, payload):
+    """Of HTTP/2."""
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def over_h2(flood):
+    """Once asked, sends the first of what `flood` makes of the stream, then the second of it without end."""
+
+    async def candidate(reader, writer):
+        await reader.readexactly(24)
+        writer.write(frame(4, 0, 0, b""))
+        kind = None
+        while kind != 1:
+            length, kind, _, stream = struct.unpack(">IBBI", b"\0" + await reader.readexactly(9))
+            await reader.readexactly(length)
+        first, again = flood(stream)
+        writer.write(first)
+        reading = asyncio.create_task(stalled(reader, writer))
+        try:
+            while True:
+                writer.write(again * max(1, 16384 // len(again)))
+                await writer.drain()
+        finally:
+            reading.cancel()
+
+    return candidate
+
+
+HEAD_H2 = b"\x88"
+OVER_H2 = {
+    "h2-pings": lambda stream: (b"", frame(6, 0, 0, bytes(8))),
+    "h2-windows": lambda stream: (b"", frame(8, 0, 0, b"\0\0\0\1")),
+    "h2-interims": lambda stream: (b"", frame(1, 4, stream, b"\x08\x03102")),
+    # Whatever it is told: also once nobody listens any more.
+    "h2-endless": lambda stream: (frame(1, 4, stream, HEAD_H2), frame(0, 0, stream, bytes(16000))),
+}
+
 # Those that nothing is accepted for: a port that refuses, and one whose queue of connections is full.
 SILENT = {"refused": None, "unaccepted": 0}
 OWN = (stalled, reset, trickle, endless, garbage, closed, errors, slow, huge_head, slow_head, interims, crumbs)
-FAULTS = {fault.__name__.replace("_", "-"): fault for fault in OWN}
+FAULTS = {fault.__name__.replace("_", "-"): fault for fault in OWN} | {name: over_h2(flood) for name, flood in OVER_H2.items()}
 
 
 async def main(fault, port_file, seconds):

@@ -79,7 +79,9 @@ class Rig:
         """A proxy with a candidate that misbehaves, from a cold start."""
         faulty = None if fault == "ok" else backends.Faulty(fault, self.folder, seconds + 60)
         try:
-            proxy = kind(self, "http", faulty.port if faulty else self.candidate.port).start()
+            proxy = kind(self, "http", faulty.port if faulty else self.candidate.port)
+            proxy.candidate_scheme = "h2c" if fault.startswith("h2-") else "http"
+            proxy.start()
             try:
                 time.sleep(0.5)
                 idle = proxy.usage()

@@ -21,7 +21,7 @@ from table import Table, median, ratio
 
 ROUTES = 2000
 PEERS_OF_RATIOS = ("nginx-mirror", "envoy-mirror")
-FAULTS = "ok stalled refused reset trickle endless garbage closed errors slow huge-head slow-head interims crumbs unaccepted".split()
+FAULTS = "ok stalled refused reset trickle endless garbage closed errors slow huge-head slow-head interims crumbs unaccepted h2-pings h2-windows h2-interims h2-endless".split()
 
 
 USUAL = [scenarios.parse(name) for name in ("get-1k", "get-64k", "post-1k")]
@@ -100,7 +100,9 @@ def faults(rig, options):
         for fault in options.faults:
             rps = min(options.rates)
             load = lambda s, url, seconds, folder: loads.at_rate(s, url, seconds, folder, rps)
-            measured = _rounds(options, {**rig.off, **rig.proxies()}, lambda kind: rig.fault(kind, fault, scenario, load, options.seconds))
+            # The others do not speak HTTP/2 to a candidate, or are not set up for it.
+            judged = rig.parallaxes if fault.startswith("h2-") else rig.proxies()
+            measured = _rounds(options, {**rig.off, **judged}, lambda kind: rig.fault(kind, fault, scenario, load, options.seconds))
             heads = ["", "answered %", "p50 us", "p99 us", "of off", "failed", "CPU us/request", "memory growth MiB", "descriptors"]
             table = Table(f"candidate {fault}, {scenario.name}, {rps} requests/s", heads, measured)
             for name, rounds in measured.items():

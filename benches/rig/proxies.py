@@ -149,6 +149,7 @@ class Parallax(Proxy):
 
     sample = 1.0
     routes = 0
+    candidate_scheme = "http"
 
     def command(self):
         ready = self.file("ready")
@@ -162,7 +163,7 @@ address = "127.0.0.1:0"
 [primary]
 url = "http://127.0.0.1:{self.primary}"
 [candidate]
-url = "http://127.0.0.1:{self.candidate}"
+url = "{self.candidate_scheme}://127.0.0.1:{self.candidate}"
 [mirror]
 sample = {self.sample}
 methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT"]

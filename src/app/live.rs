@@ -46,8 +46,9 @@ pub fn rooms(
             Leg::Control => old_legs.and_then(|l| l.control.clone()),
         };
         // What nobody waits for must not take the descriptors of those who do.
-        let max_connections = (leg != Leg::Primary).then_some(shares.mirror_each);
-        let options = UpstreamOptions { max_connections, ..UpstreamOptions::default() };
+        let mirrored = leg != Leg::Primary;
+        let max_connections = mirrored.then_some(shares.mirror_each);
+        let options = UpstreamOptions { max_connections, guarded: mirrored, ..UpstreamOptions::default() };
         match old {
             Some(old) if old.settings() == wanted && *old.options() == options => Ok(old),
             _ => Ok(Upstream::new(leg, wanted.clone(), options)?),

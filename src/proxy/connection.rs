@@ -1,12 +1,16 @@
 //! One client connection: which protocol it speaks, its limits and its end.
 
-use super::guard::{FloodGuard, GuardSettings};
+use super::guard::{GuardSettings, Refusal};
 use super::headers::Forwarded;
 use super::http1::{self, Interims};
 use super::message::ClientRequest;
 use super::service::Gateway;
+use crate::http1::read::Prefixed;
+use crate::http2::FloodGuard;
+use crate::http2::flood::{Flood, Meter};
 use crate::shutdown::Shutdown;
 use crate::upstream::Duplex;
+use bytes::BytesMut;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -173,7 +177,13 @@ async fn serve_http2<IO>(
 ) where
     IO: Duplex + 'static,
 {
-    let io = FloodGuard::new(io, read, wire.guard.on_refusal.clone());
+    let guard = wire.guard.clone();
+    let tell = move |flood: Flood| {
+        if let Some(tell) = &guard.on_refusal {
+            tell(&Refusal::bad("http2_flood", flood.to_string()));
+        }
+    };
+    let io = FloodGuard::new(Prefixed::new(BytesMut::from(&read[..]), io), Meter::of_client(), tell);
     let streams = Arc::new(AtomicUsize::new(0));
     let protocol = Protocol::Http2 { streams: streams.clone() };
     let max_headers = wire.guard.limits.max_headers;

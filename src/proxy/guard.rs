@@ -6,12 +6,10 @@
 //!
 //! - [`scan`] is the state machine: bytes in, "release so many" or a [`Refusal`] out; it knows no socket and no clock.
 //! - [`target`] reads request targets, Host values and authorities.
-//! - [`flood`] counts the frames of HTTP/2 that only cost work.
 //! - [`h2`] says the same of a decoded HTTP/2 request, whose framing the `h2` crate has checked already.
 //!
 //! The guard does not route, rewrite or normalise: bytes are passed unchanged or not at all.
 
-mod flood;
 mod h2;
 mod scan;
 mod target;
@@ -19,7 +17,6 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use flood::FloodGuard;
 pub use h2::check_h2;
 pub use scan::{ClientHead, Limits, Scanner, Step};
 pub use target::is_host;

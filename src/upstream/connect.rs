@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 /// Flow control windows of HTTP/2: how far an answer may run ahead of its reader.
-const STREAM_WINDOW: u32 = 1 << 20;
+pub(super) const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
 /// A busy HTTP/2 connection is asked for a sign of life this often.

@@ -72,7 +72,7 @@ pub(super) fn no_answer(after: Duration) -> Trouble {
     Trouble::leg(FailureKind::Timeout, format!("no answer within {after:?}"))
 }
 
-/// Why no head came over HTTP/1.1: the connection failed. `heard` is whether any byte of an answer came.
+/// Why no head came: the connection failed. `heard` is whether any byte of an answer came.
 pub(super) fn of_io(error: &io::Error, heard: bool) -> Trouble {
     if let Some(tls) = tls_error(error) {
         return Trouble::leg(FailureKind::Tls, format!("TLS failed: {tls}"));
@@ -80,6 +80,8 @@ pub(super) fn of_io(error: &io::Error, heard: bool) -> Trouble {
     match error.kind() {
         io::ErrorKind::TimedOut => Trouble::leg(FailureKind::Timeout, "connection timed out".to_owned()),
         kind if is_end(kind) => Trouble::closed(heard),
+        // Also where it has sent what nobody has a use for.
+        io::ErrorKind::InvalidData => Trouble::leg(FailureKind::Protocol, plain(error)),
         _ => Trouble::leg(FailureKind::Reset, format!("connection failed: {}", plain(error))),
     }
 }
@@ -127,6 +129,7 @@ pub(super) fn of_body(trouble: &BodyTrouble, received: u64, declared: Option<u64
 fn of_broken(error: &io::Error, progress: &str) -> (FailureKind, String) {
     match error.kind() {
         _ if tls_error(error).is_some() => (FailureKind::Tls, format!("TLS failed after {progress}")),
+        io::ErrorKind::InvalidData => (FailureKind::Protocol, format!("{} after {progress}", plain(error))),
         io::ErrorKind::UnexpectedEof => (FailureKind::Truncated, format!("body ended after {progress}")),
         _ => (FailureKind::Truncated, format!("connection failed after {progress}: {}", plain(error))),
     }
@@ -144,6 +147,8 @@ pub(super) fn of_h2_body(error: &hyper::Error, received: u64, declared: Option<u
     let progress = progress(received, declared);
     let (kind, detail) = if error.is_timeout() {
         (FailureKind::Timeout, format!("no sign of life after {progress}"))
+    } else if let Some(io) = find::<h2::Error>(error).and_then(h2::Error::get_io) {
+        of_broken(io, &progress)
     } else if let Some(h2) = find::<h2::Error>(error) {
         match (h2.is_library(), declared) {
             // h2 itself holds DATA against Content-Length; its error does not say more than this.
@@ -165,6 +170,7 @@ fn of_h2(error: &h2::Error) -> Trouble {
     if let Some(io) = error.get_io() {
         return match tls_error(io) {
             Some(tls) => Trouble::leg(FailureKind::Tls, format!("TLS failed: {tls}")),
+            None if io.kind() == io::ErrorKind::InvalidData => of_io(io, false),
             None => Trouble::closed(false),
         };
     }

@@ -22,6 +22,8 @@ pub use failure::Fault;
 pub use form::Ask;
 pub use settings::{LegSettings, Scheme};
 
+use crate::http2::FloodGuard;
+use crate::http2::flood::Meter;
 use crate::model::{Failure, FailureKind, Fields, Latencies, Leg};
 use crate::tls::TlsError;
 use body::{Answer, Upload};
@@ -39,6 +41,7 @@ use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How many new HTTP/2 connections a request waits for, each closed or filled by others before it got a stream.
 const OPENINGS: usize = 4;
@@ -57,6 +60,9 @@ pub struct UpstreamOptions {
     /// Connections open at once, idle and upgraded ones included. What would take one more fails at once, and that is
     /// held against the proxy.
     pub max_connections: Option<usize>,
+    /// An HTTP/2 connection on which the leg floods us is ended. Not where users are served from: whatever the primary
+    /// does, they get its answers.
+    pub guarded: bool,
 }
 
 /// Told of every interim answer (1xx) before the answer proper.
@@ -183,6 +189,7 @@ impl Default for UpstreamOptions {
             idle_timeout: Duration::from_secs(30),
             max_idle: 512,
             max_connections: None,
+            guarded: false,
         }
     }
 }
@@ -419,6 +426,18 @@ impl Shared {
     }
 
     async fn start_h2(&self, io: io::Io) -> Result<(), Trouble> {
+        if self.options.guarded {
+            self.carry(FloodGuard::new(io, Meter::of_leg(connect::STREAM_WINDOW), |_| ())).await
+        } else {
+            self.carry(io).await
+        }
+    }
+
+    /// Begins HTTP/2 on a connection and lets others have its streams.
+    async fn carry<IO>(&self, io: IO) -> Result<(), Trouble>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (sender, connection) =
             self.connector.h2().handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e))?;
         let max_streams = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));

@@ -21,6 +21,7 @@ mod forecast;
 mod forwarding;
 mod gate;
 mod grpc;
+mod http2;
 mod hygiene;
 mod isolation;
 mod mirroring;
