@@ -19,7 +19,8 @@ pub struct Budget<'a> {
     pub nodes: usize,
     pub depth: usize,
     pub alignment: usize,
-    expired: &'a dyn Fn() -> bool,
+    /// Whether the time is up.
+    pub expired: &'a dyn Fn() -> bool,
     until_poll: usize,
 }
 

@@ -19,6 +19,9 @@ pub struct Limits {
 /// Below this many decoded bytes no ratio is suspicious: short bodies of one character compress well.
 const RATIO_FROM: u64 = 1 << 20;
 
+/// Bytes decoded between two looks at the clock.
+const PART: u64 = 32 << 10;
+
 /// Codings that may be stacked on one body.
 const MAX_STACKED: usize = 4;
 
@@ -30,6 +33,8 @@ pub(super) enum CodingError {
     Corrupt(String),
     #[error("the body decodes to more than is allowed")]
     TooLarge,
+    #[error("the limit on time was reached")]
+    TooLong,
 }
 
 impl Default for Limits {
@@ -52,8 +57,13 @@ pub(super) fn codings(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// Undoes the codings, the last applied first.
-pub(super) fn decode<'a>(body: &'a [u8], codings: &[String], limits: Limits) -> Result<Cow<'a, [u8]>, CodingError> {
+/// Undoes the codings, the last applied first, unless the time is `expired` before that is done.
+pub(super) fn decode<'a>(
+    body: &'a [u8],
+    codings: &[String],
+    limits: Limits,
+    expired: &dyn Fn() -> bool,
+) -> Result<Cow<'a, [u8]>, CodingError> {
     if codings.len() > MAX_STACKED {
         return Err(CodingError::Unknown(codings.join(", ")));
     }
@@ -63,35 +73,37 @@ pub(super) fn decode<'a>(body: &'a [u8], codings: &[String], limits: Limits) -> 
         if current.is_empty() {
             return Ok(current);
         }
-        current = Cow::Owned(undo(&current, coding, limits)?);
+        current = Cow::Owned(undo(&current, coding, limits, expired)?);
     }
     Ok(current)
 }
 
-fn undo(body: &[u8], coding: &str, limits: Limits) -> Result<Vec<u8>, CodingError> {
+fn undo(body: &[u8], coding: &str, limits: Limits, expired: &dyn Fn() -> bool) -> Result<Vec<u8>, CodingError> {
+    let cap = limits.decoded.min((body.len() as u64).saturating_mul(limits.ratio).max(RATIO_FROM));
+    let read = |source: &mut dyn Read| read(source, cap, coding, expired);
     match coding {
-        "gzip" => read(flate2::read::MultiGzDecoder::new(body), body.len(), coding, limits),
+        "gzip" => read(&mut flate2::read::MultiGzDecoder::new(body)),
         // RFC 9110 8.4.1.2 means the zlib format; bare deflate streams are sent under that name as well.
-        "deflate" => match read(flate2::read::ZlibDecoder::new(body), body.len(), coding, limits) {
-            Err(CodingError::Corrupt(_)) => read(flate2::read::DeflateDecoder::new(body), body.len(), coding, limits),
+        "deflate" => match read(&mut flate2::read::ZlibDecoder::new(body)) {
+            Err(CodingError::Corrupt(_)) => read(&mut flate2::read::DeflateDecoder::new(body)),
             done => done,
         },
-        "br" => read(brotli::Decompressor::new(body, 4096), body.len(), coding, limits),
-        "zstd" => zstd(body, limits),
+        "br" => read(&mut brotli::Decompressor::new(body, 4096)),
+        "zstd" => zstd(body, cap, expired),
         other => Err(CodingError::Unknown(other.to_owned())),
     }
 }
 
 /// A zstd body may be several frames on end.
-fn zstd(body: &[u8], limits: Limits) -> Result<Vec<u8>, CodingError> {
+fn zstd(body: &[u8], cap: u64, expired: &dyn Fn() -> bool) -> Result<Vec<u8>, CodingError> {
     let corrupt = || CodingError::Corrupt("zstd".to_owned());
     let mut rest = body;
     let mut all = Vec::new();
     while !rest.is_empty() {
         let before = rest.len();
-        let decoder = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|_| corrupt())?;
-        let left = Limits { decoded: limits.decoded.saturating_sub(all.len() as u64), ..limits };
-        all.append(&mut read(decoder, body.len(), "zstd", left)?);
+        let mut decoder = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|_| corrupt())?;
+        let left = cap.saturating_sub(all.len() as u64);
+        all.append(&mut read(&mut decoder, left, "zstd", expired)?);
         if rest.len() == before {
             return Err(corrupt());
         }
@@ -99,14 +111,18 @@ fn zstd(body: &[u8], limits: Limits) -> Result<Vec<u8>, CodingError> {
     Ok(all)
 }
 
-fn read(source: impl Read, coded: usize, coding: &str, limits: Limits) -> Result<Vec<u8>, CodingError> {
-    let by_ratio = (coded as u64).saturating_mul(limits.ratio).max(RATIO_FROM);
-    let cap = limits.decoded.min(by_ratio);
+/// Reads up to `cap` bytes, part by part.
+fn read(source: &mut dyn Read, cap: u64, coding: &str, expired: &dyn Fn() -> bool) -> Result<Vec<u8>, CodingError> {
     let mut out = Vec::new();
-    match source.take(cap.saturating_add(1)).read_to_end(&mut out) {
-        _ if out.len() as u64 > cap => Err(CodingError::TooLarge),
-        Ok(_) => Ok(out),
-        Err(_) => Err(CodingError::Corrupt(coding.to_owned())),
+    loop {
+        let read = source.take(PART).read_to_end(&mut out);
+        match read {
+            _ if out.len() as u64 > cap => return Err(CodingError::TooLarge),
+            Ok(0) => return Ok(out),
+            Ok(_) if expired() => return Err(CodingError::TooLong),
+            Ok(_) => {}
+            Err(_) => return Err(CodingError::Corrupt(coding.to_owned())),
+        }
     }
 }
 
@@ -148,6 +164,8 @@ pub(super) mod tests {
         text.iter().map(|s| (*s).to_owned()).collect()
     }
 
+    static ZEROS: [u8; 4 << 20] = [0; 4 << 20];
+
     #[test]
     fn each_coding_is_undone() {
         let data = b"the quick brown fox, the quick brown fox, the quick brown fox".as_slice();
@@ -159,35 +177,56 @@ pub(super) mod tests {
             (br(data), "br"),
             (zst(data), "zstd"),
         ] {
-            assert_eq!(decode(&coded, &names(&[name]), limits).unwrap(), data, "{name}");
+            assert_eq!(decode(&coded, &names(&[name]), limits, &|| false).unwrap(), data, "{name}");
         }
         let stacked = gzip(&br(data));
-        assert_eq!(decode(&stacked, &names(&["br", "gzip"]), limits).unwrap(), data);
+        assert_eq!(decode(&stacked, &names(&["br", "gzip"]), limits, &|| false).unwrap(), data);
         let members = [gzip(b"one "), gzip(b"two")].concat();
-        assert_eq!(decode(&members, &names(&["gzip"]), limits).unwrap(), b"one two".as_slice());
+        assert_eq!(decode(&members, &names(&["gzip"]), limits, &|| false).unwrap(), b"one two".as_slice());
         let frames = [zst(b"one "), zst(b"two")].concat();
-        assert_eq!(decode(&frames, &names(&["zstd"]), limits).unwrap(), b"one two".as_slice());
+        assert_eq!(decode(&frames, &names(&["zstd"]), limits, &|| false).unwrap(), b"one two".as_slice());
     }
 
     #[test]
     fn bombs_stop_at_the_cap() {
-        let zeros = vec![0; 4 << 20];
         let small = Limits { decoded: 1 << 20, ratio: 100_000 };
         for (coded, name) in
-            [(gzip(&zeros), "gzip"), (br(&zeros), "br"), (zst(&zeros), "zstd"), (zlib(&zeros), "deflate")]
+            [(gzip(&ZEROS), "gzip"), (br(&ZEROS), "br"), (zst(&ZEROS), "zstd"), (zlib(&ZEROS), "deflate")]
         {
-            assert_eq!(decode(&coded, &names(&[name]), small), Err(CodingError::TooLarge), "{name} by size");
+            assert_eq!(decode(&coded, &names(&[name]), small, &|| false), Err(CodingError::TooLarge), "{name} by size");
         }
         let by_ratio = Limits { decoded: 64 << 20, ratio: 20 };
-        assert_eq!(decode(&gzip(&zeros), &names(&["gzip"]), by_ratio), Err(CodingError::TooLarge));
+        assert_eq!(decode(&gzip(&ZEROS), &names(&["gzip"]), by_ratio, &|| false), Err(CodingError::TooLarge));
     }
 
     #[test]
     fn cut_and_unknown_are_told_apart() {
         let whole = gzip(b"some text that is long enough to be cut in the middle");
         let cut = &whole[..whole.len() - 9];
-        assert_eq!(decode(cut, &names(&["gzip"]), Limits::default()), Err(CodingError::Corrupt("gzip".into())));
-        assert_eq!(decode(b"x", &names(&["pied"]), Limits::default()), Err(CodingError::Unknown("pied".into())));
+        assert_eq!(
+            decode(cut, &names(&["gzip"]), Limits::default(), &|| false),
+            Err(CodingError::Corrupt("gzip".into()))
+        );
+        assert_eq!(
+            decode(b"x", &names(&["pied"]), Limits::default(), &|| false),
+            Err(CodingError::Unknown("pied".into()))
+        );
+    }
+
+    #[test]
+    fn time_ends_it_too() {
+        let asked = std::cell::Cell::new(0);
+        let expired = || {
+            asked.set(asked.get() + 1);
+            asked.get() == 3
+        };
+        for (coded, name) in
+            [(gzip(&ZEROS), "gzip"), (br(&ZEROS), "br"), (zst(&ZEROS), "zstd"), (zlib(&ZEROS), "deflate")]
+        {
+            asked.set(0);
+            let limits = Limits { decoded: u64::MAX, ratio: u64::MAX };
+            assert_eq!(decode(&coded, &names(&[name]), limits, &expired), Err(CodingError::TooLong), "{name}");
+        }
     }
 
     proptest! {
@@ -196,7 +235,7 @@ pub(super) mod tests {
             data in proptest::collection::vec(any::<u8>(), 0..300),
             coding in prop::sample::select(vec!["gzip", "deflate", "br", "zstd"]),
         ) {
-            let _ = decode(&data, &names(&[coding]), Limits::default());
+            let _ = decode(&data, &names(&[coding]), Limits::default(), &|| false);
         }
     }
 }

@@ -373,7 +373,8 @@ impl<'a> Bodies<'a> {
             return Bodies { same: same_bytes, codings, plain: Plain::Digest };
         };
         let owned = |body: &[u8], codings: &[String]| {
-            coding::decode(body, codings, context.limits).map(|d| Cow::<'a, [u8]>::Owned(d.into_owned()))
+            coding::decode(body, codings, context.limits, context.expired)
+                .map(|d| Cow::<'a, [u8]>::Owned(d.into_owned()))
         };
         if codings.0.is_empty() && codings.1.is_empty() {
             // Not copied; what is compared where decoding fails is not needed.
@@ -416,8 +417,9 @@ impl<'a> Bodies<'a> {
                         body::compare(context, (primary, other), x, y, out);
                     }
                 }
-                (Err(CodingError::TooLarge), _) | (_, Err(CodingError::TooLarge)) => {
-                    out.budget = Some(CodingError::TooLarge.to_string().into());
+                (Err(limit @ (CodingError::TooLarge | CodingError::TooLong)), _)
+                | (_, Err(limit @ (CodingError::TooLarge | CodingError::TooLong))) => {
+                    out.budget = Some(limit.to_string().into());
                 }
                 (Err(CodingError::Unknown(name)), _) | (_, Err(CodingError::Unknown(name))) => {
                     if recoded {

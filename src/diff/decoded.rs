@@ -13,7 +13,7 @@ pub fn decoded(answer: &Answer) -> Cow<'_, Answer> {
         return Cow::Borrowed(answer);
     }
     let Some(body) = answer.body.contiguous() else { return Cow::Borrowed(answer) };
-    match decode(&body, &codings, Limits::default()) {
+    match decode(&body, &codings, Limits::default(), &|| false) {
         Ok(plain) => {
             let body = Captured::whole(vec![Bytes::copy_from_slice(&plain)], None);
             Cow::Owned(Answer { body, ..answer.clone() })

@@ -52,7 +52,8 @@ pub(super) fn read<'a>(
         let message = match (flag, &name) {
             (0, _) => Some(Cow::Borrowed(payload)),
             (1, Some(coding)) => {
-                let decoded = coding::decode(payload, std::slice::from_ref(coding), Limits { decoded: left, ..limits });
+                let limits = Limits { decoded: left, ..limits };
+                let decoded = coding::decode(payload, std::slice::from_ref(coding), limits, budget.expired);
                 match decoded {
                     Ok(message) => {
                         left = left.saturating_sub(message.len() as u64);
@@ -60,6 +61,7 @@ pub(super) fn read<'a>(
                         Some(message)
                     }
                     Err(CodingError::TooLarge) => return Err(Fault::Limit("size")),
+                    Err(CodingError::TooLong) => return Err(Fault::Limit("time")),
                     Err(CodingError::Corrupt(_)) => return Err(Fault::Wire),
                     Err(CodingError::Unknown(_)) => None,
                 }
