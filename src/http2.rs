@@ -10,4 +10,4 @@ pub mod flood;
 mod frames;
 pub mod guard;
 
-pub use guard::FloodGuard;
+pub use guard::{FLOODED, FloodGuard};

@@ -11,6 +11,9 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Lines that standard error did not take.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
+/// Of what the peers of HTTP/2 connections do wrong the `h2` crate would write a line each time. A level that names it wins.
+const QUIET: &str = "h2=error";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetrySettings {
     pub format: LogFormat,
@@ -48,7 +51,9 @@ pub fn lines_dropped() -> u64 {
 
 /// Reads a level as [`init`] would, so that a configuration can be checked without starting anything.
 pub fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::builder().parse(level).map_err(|source| TelemetryError::Level { level: level.to_owned(), source })
+    EnvFilter::builder()
+        .parse(format!("{QUIET},{level}"))
+        .map_err(|source| TelemetryError::Level { level: level.to_owned(), source })
 }
 
 fn subscriber<W>(

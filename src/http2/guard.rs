@@ -6,7 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// An HTTP/2 connection, from its first byte on. A flood is an error of its reads, of kind `InvalidData`.
+/// What nothing else that is read has: the `h2` crate keeps no more of an error than its kind and its text.
+pub const FLOODED: io::ErrorKind = io::ErrorKind::QuotaExceeded;
+
+/// An HTTP/2 connection, from its first byte on. A flood is an error of its reads, of kind [`FLOODED`].
 pub struct FloodGuard<IO, F> {
     io: IO,
     meter: Meter,
@@ -31,7 +34,7 @@ impl<IO: AsyncRead + Unpin, F: FnOnce(Flood) + Unpin> AsyncRead for FloodGuard<I
             if let Some(tell) = this.tell.take() {
                 tell(flood);
             }
-            io::Error::new(io::ErrorKind::InvalidData, flood)
+            io::Error::new(FLOODED, flood)
         }))
     }
 }

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Exchanges at once for a leg that has answered nobody.
-const START: usize = 64;
+const START: usize = 24;
 /// What an answer makes room for while most of the room is taken: a leg that is slow, and not dead, gets as many as it
 /// needs as soon as its first answers are there.
-const GROWTH: usize = 15;
+const GROWTH: usize = 63;
 
 #[derive(Debug)]
 pub struct Window {

@@ -21,6 +21,10 @@ use tokio_rustls::TlsConnector;
 pub(super) const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
+/// Streams that were given up and are not forgotten: what still comes on them is no mistake of the leg.
+const RESET_STREAMS: usize = 4096;
+const RESET_REMEMBERED: Duration = Duration::from_secs(30);
+
 /// A busy HTTP/2 connection is asked for a sign of life this often.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -81,6 +85,10 @@ impl Connector {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(options.max_header_bytes).unwrap_or(u32::MAX))
+            // A leg that was given up on may answer all the same, many streams at once and late.
+            .max_concurrent_reset_streams(RESET_STREAMS)
+            .reset_stream_duration(RESET_REMEMBERED)
+            .max_local_error_reset_streams(None)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         let lookup = Lookup::new(&settings.host, settings.port);

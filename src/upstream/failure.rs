@@ -4,6 +4,7 @@
 //! of sources, in which `io::Error`, `rustls::Error` and `h2::Error` are found by type, never by text.
 
 use crate::http1::{BodyError, HeadError};
+use crate::http2::FLOODED;
 use crate::model::{Failure, FailureKind};
 use std::error::Error;
 use std::io;
@@ -80,8 +81,7 @@ pub(super) fn of_io(error: &io::Error, heard: bool) -> Trouble {
     match error.kind() {
         io::ErrorKind::TimedOut => Trouble::leg(FailureKind::Timeout, "connection timed out".to_owned()),
         kind if is_end(kind) => Trouble::closed(heard),
-        // Also where it has sent what nobody has a use for.
-        io::ErrorKind::InvalidData => Trouble::leg(FailureKind::Protocol, plain(error)),
+        FLOODED => Trouble::leg(FailureKind::Protocol, plain(error)),
         _ => Trouble::leg(FailureKind::Reset, format!("connection failed: {}", plain(error))),
     }
 }
@@ -129,7 +129,7 @@ pub(super) fn of_body(trouble: &BodyTrouble, received: u64, declared: Option<u64
 fn of_broken(error: &io::Error, progress: &str) -> (FailureKind, String) {
     match error.kind() {
         _ if tls_error(error).is_some() => (FailureKind::Tls, format!("TLS failed after {progress}")),
-        io::ErrorKind::InvalidData => (FailureKind::Protocol, format!("{} after {progress}", plain(error))),
+        FLOODED => (FailureKind::Protocol, format!("{} after {progress}", plain(error))),
         io::ErrorKind::UnexpectedEof => (FailureKind::Truncated, format!("body ended after {progress}")),
         _ => (FailureKind::Truncated, format!("connection failed after {progress}: {}", plain(error))),
     }
@@ -170,7 +170,7 @@ fn of_h2(error: &h2::Error) -> Trouble {
     if let Some(io) = error.get_io() {
         return match tls_error(io) {
             Some(tls) => Trouble::leg(FailureKind::Tls, format!("TLS failed: {tls}")),
-            None if io.kind() == io::ErrorKind::InvalidData => of_io(io, false),
+            None if io.kind() == FLOODED => of_io(io, false),
             None => Trouble::closed(false),
         };
     }
