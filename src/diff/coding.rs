@@ -2,7 +2,8 @@
 //!
 //! Only for comparing: nothing decoded here ever goes back to a user.
 
-use http::HeaderMap;
+use crate::model::Fields;
+use http::header::CONTENT_ENCODING;
 use ruzstd::decoding::StreamingDecoder;
 use std::borrow::Cow;
 use std::io::Read;
@@ -48,11 +49,10 @@ impl Default for Limits {
 }
 
 /// The codings of a body in the order they were applied, folded; `identity` left out.
-pub(super) fn codings(headers: &HeaderMap) -> Vec<String> {
+pub(super) fn codings(headers: &Fields) -> Vec<String> {
     headers
-        .get_all(http::header::CONTENT_ENCODING)
-        .iter()
-        .flat_map(|v| String::from_utf8_lossy(v.as_bytes()).split(',').map(str::to_owned).collect::<Vec<_>>())
+        .all(&CONTENT_ENCODING)
+        .flat_map(|v| String::from_utf8_lossy(v).split(',').map(str::to_owned).collect::<Vec<_>>())
         .map(|c| match c.trim().to_ascii_lowercase().as_str() {
             "x-gzip" => "gzip".to_owned(),
             other => other.to_owned(),

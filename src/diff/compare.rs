@@ -45,13 +45,13 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
     }
     // Only an answer without its body can carry another length over the same bytes, and whether a body was to be sent
     // at all takes the request to know.
-    let (x, y) = (primary.headers.get_all(CONTENT_LENGTH), other.headers.get_all(CONTENT_LENGTH));
-    let both = x.iter().next().is_some() && y.iter().next().is_some();
-    if (bodies && both && !x.iter().eq(y.iter())) || misframed(primary) != misframed(other) {
+    let both = primary.headers.has(&CONTENT_LENGTH) && other.headers.has(&CONTENT_LENGTH);
+    let (x, y) = (primary.headers.all(&CONTENT_LENGTH), other.headers.all(&CONTENT_LENGTH));
+    if (bodies && both && !x.eq(y)) || misframed(primary) != misframed(other) {
         return false;
     }
     let either_grpc = grpc::is_grpc(primary) || grpc::is_grpc(other);
-    if either_grpc && (primary.trailers != other.trailers || primary.headers != other.headers) {
+    if either_grpc && (primary.trailers != other.trailers || primary.headers.table() != other.headers.table()) {
         return false;
     }
     let how = HeaderComparison {
@@ -65,7 +65,7 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
         grpc: false,
     };
     let mut found = Findings::default();
-    how.compare(&primary.headers, &other.headers, &mut found);
+    how.compare(primary.headers.table(), other.headers.table(), &mut found);
     how.trailers(primary.trailers.as_ref(), other.trailers.as_ref(), &mut found);
     found.is_match()
 }

@@ -84,7 +84,7 @@ impl Question {
     pub fn sent(&self) -> RequestHead {
         let mut head = self.head.clone();
         if let Some(added) = &self.added {
-            added.set(&mut head.headers);
+            added.set(head.headers.table_mut());
         }
         head
     }

@@ -82,7 +82,7 @@ mod tests {
         let mut inside = 0;
         for user in 0..1000 {
             let mut headers = Fields::default();
-            headers.insert(COOKIE, HeaderValue::from_str(&format!("a=1; uid={user}; b=2")).unwrap());
+            headers.table_mut().insert(COOKIE, HeaderValue::from_str(&format!("a=1; uid={user}; b=2")).unwrap());
             let by = SampleBy::Cookie("uid".into());
             let first = falls_in(0.3, &by, &asked(&headers), 0);
             assert!((1..50).all(|n| falls_in(0.3, &by, &asked(&headers), n) == first));

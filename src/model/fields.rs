@@ -8,12 +8,13 @@ use super::Spelling;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use std::ops::{Deref, DerefMut, Range};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// The fields of a message, and how their names are written.
 ///
-/// Used as a [`HeaderMap`] it makes that table of itself. What is asked of every message has a method that needs none.
+/// What is asked of every message has a method that needs no table of them. Whoever needs a [`HeaderMap`] says so:
+/// [`Fields::table`].
 #[derive(Clone)]
 pub struct Fields(Form);
 
@@ -235,7 +236,7 @@ impl Fields {
             if !trailers {
                 self.take_out(&TE);
             } else if te != b"trailers" || self.all(&TE).nth(1).is_some() {
-                self.insert(TE, HeaderValue::from_static("trailers"));
+                self.table_mut().insert(TE, HeaderValue::from_static("trailers"));
             }
         }
     }
@@ -249,6 +250,26 @@ impl Fields {
             .filter_map(|name| HeaderName::from_bytes(name).ok())
             .filter(|name| !matches!(*name, TE | TRAILER | HOST | CONTENT_LENGTH))
             .collect()
+    }
+
+    /// A table of them, made when it is first asked for.
+    pub fn table(&self) -> &HeaderMap {
+        match &self.0 {
+            Form::Read(read, table) => table.get_or_init(|| Box::new(read.table())),
+            Form::Table(table, _) => table,
+        }
+    }
+
+    /// A table of them to be changed: from here on they are nowhere else.
+    pub fn table_mut(&mut self) -> &mut HeaderMap {
+        if let Form::Read(read, table) = &mut self.0 {
+            let table = table.take().map_or_else(|| read.table(), |table| *table);
+            self.0 = Form::Table(table, read.names.spelling.clone());
+        }
+        match &mut self.0 {
+            Form::Table(table, _) => table,
+            Form::Read(..) => unreachable!("made a table of above"),
+        }
     }
 
     pub fn into_table(self) -> HeaderMap {
@@ -271,33 +292,10 @@ impl From<HeaderMap> for Fields {
     }
 }
 
-impl Deref for Fields {
-    type Target = HeaderMap;
-
-    fn deref(&self) -> &HeaderMap {
-        match &self.0 {
-            Form::Read(read, table) => table.get_or_init(|| Box::new(read.table())),
-            Form::Table(table, _) => table,
-        }
-    }
-}
-
-impl DerefMut for Fields {
-    fn deref_mut(&mut self) -> &mut HeaderMap {
-        if let Form::Read(read, table) = &mut self.0 {
-            let table = table.take().map_or_else(|| read.table(), |table| *table);
-            self.0 = Form::Table(table, read.names.spelling.clone());
-        }
-        match &mut self.0 {
-            Form::Table(table, _) => table,
-            Form::Read(..) => unreachable!("made a table of above"),
-        }
-    }
-}
-
+/// By their tables: the order of names makes no difference.
 impl PartialEq for Fields {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other
+        self.table() == other.table()
     }
 }
 

@@ -140,9 +140,9 @@ mod tests {
             ("application/grpc-web", "", None),
         ] {
             let mut headers = Fields::default();
-            headers.insert(CONTENT_TYPE, name.parse().unwrap());
+            headers.table_mut().insert(CONTENT_TYPE, name.parse().unwrap());
             if !coding.is_empty() {
-                headers.insert(CONTENT_ENCODING, coding.parse().unwrap());
+                headers.table_mut().insert(CONTENT_ENCODING, coding.parse().unwrap());
             }
             assert_eq!(Stream::of(&headers), expected, "{name} {coding}");
         }

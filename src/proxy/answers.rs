@@ -24,7 +24,7 @@ pub fn leg_failed(leg: Leg, failure: &Failure) -> Reply {
         FailureKind::Truncated => "broke off its answer",
     };
     let mut reply = problem(status, &format!("the {leg} {what}"));
-    reply.headers.insert("x-parallax-failed-leg", HeaderValue::from_static(leg.as_str()));
+    reply.headers.table_mut().insert("x-parallax-failed-leg", HeaderValue::from_static(leg.as_str()));
     reply
 }
 

@@ -23,17 +23,13 @@ pub fn strip_request(headers: &mut Fields) {
 /// The protocol a request wants to switch to, where it is one that can be tunnelled. `h2c` is not: forwarding it
 /// would hide later requests from every check made here.
 pub fn wanted_upgrade(headers: &Fields) -> Option<HeaderValue> {
-    if !headers.has(&UPGRADE) {
-        return None;
-    }
+    let protocol = headers.text(&UPGRADE)?;
     let mut tokens = headers.all(&CONNECTION).flat_map(|value| value.split(|b| *b == b','));
     let asked = tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
-    let protocol = headers.get(UPGRADE)?;
-    let tunnelled = protocol.to_str().is_ok_and(|p| {
-        p.split(',')
-            .all(|p| !p.trim().eq_ignore_ascii_case("h2c") && !p.trim().to_ascii_lowercase().starts_with("tls/"))
-    });
-    (asked && tunnelled).then(|| protocol.clone())
+    let tunnelled = protocol
+        .split(',')
+        .all(|p| !p.trim().eq_ignore_ascii_case("h2c") && !p.trim().to_ascii_lowercase().starts_with("tls/"));
+    HeaderValue::from_str(protocol).ok().filter(|_| asked && tunnelled)
 }
 
 /// What the requests of one connection say of whom they are forwarded for.
@@ -90,7 +86,7 @@ impl Forwarded {
                         joined.push((name, list));
                     }
                     // As a line of its own.
-                    None => drop(headers.append(name, value)),
+                    None => drop(headers.table_mut().append(name, value)),
                 }
             }
         }
@@ -167,7 +163,8 @@ mod tests {
     fn forwarding_fields_are_added_to() {
         let mut headers = map(&[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-proto", "https")]);
         let forwarded = Forwarded::new(IpAddr::from([127, 0, 0, 1]), "http");
-        forwarded.add(&mut headers, Some(&"shop.example:8080".into()), false).set(&mut headers);
+        forwarded.add(&mut headers, Some(&"shop.example:8080".into()), false).set(headers.table_mut());
+        let headers = headers.table();
         assert_eq!(headers["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
         assert_eq!(headers["x-forwarded-proto"], "https");
         assert_eq!(headers["x-forwarded-host"], "shop.example:8080");
@@ -176,15 +173,16 @@ mod tests {
         let mut other = map(&[("accept", "*/*")]);
         let added = forwarded.add(&mut other, Some(&"other.example".into()), true);
         assert_eq!(other, map(&[("accept", "*/*")]));
-        added.set(&mut other);
+        added.set(other.table_mut());
+        let other = other.table();
         assert_eq!(other["forwarded"], "for=127.0.0.1;proto=http;host=other.example");
         assert_eq!(
             (&other["x-forwarded-host"], &other["via"]),
             (&"other.example".parse().unwrap(), &"2 parallax".parse().unwrap())
         );
         let mut twice = map(&[("via", "1.1 a"), ("x", "y")]);
-        twice.append("via", HeaderValue::from_static("1.1 b"));
+        twice.table_mut().append("via", HeaderValue::from_static("1.1 b"));
         forwarded.add(&mut twice, None, false);
-        assert_eq!(twice.get_all("via").iter().collect::<Vec<_>>(), ["1.1 a", "1.1 b", "1.1 parallax"]);
+        assert_eq!(twice.table().get_all("via").iter().collect::<Vec<_>>(), ["1.1 a", "1.1 b", "1.1 parallax"]);
     }
 }

@@ -211,8 +211,9 @@ impl Gateway {
         let decision = live.mirror.decide(&asked);
         headers::strip_request(&mut head.headers);
         if let Some(Tunnel { protocol: Some(protocol), .. }) = upgrade {
-            head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            head.headers.insert(UPGRADE, protocol.clone());
+            let table = head.headers.table_mut();
+            table.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            table.insert(UPGRADE, protocol.clone());
         }
         let added = connection.forwarded.add(&mut head.headers, head.host.as_ref(), version == Version::HTTP_2);
         let added = Some(added);
@@ -268,11 +269,12 @@ impl Gateway {
         let first_byte = (answered_at - due).saturating_sub(connect);
         let LegAnswer { status, version, reason, mut headers, body } = answer;
         if let Some(tunnel) = upgrade.filter(|_| body.is_tunnel()) {
-            let protocol = headers.get(UPGRADE).cloned();
+            let protocol = headers.first(&UPGRADE).and_then(|protocol| HeaderValue::from_bytes(protocol).ok());
             headers.strip_hop_by_hop();
             if let Some(protocol) = protocol {
-                headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-                headers.insert(UPGRADE, protocol);
+                let table = headers.table_mut();
+                table.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+                table.insert(UPGRADE, protocol);
             }
             let body = match tunnel.http2 {
                 None => AnswerBody::Tunnel(body),
@@ -350,7 +352,7 @@ impl Inbound {
     fn read(connection: &Connection, request: ClientRequest) -> Result<(Self, ClientBody), guard::Refusal> {
         let ClientRequest { method, uri, version, mut headers, body, stream } = request;
         if version == Version::HTTP_2 {
-            guard::check_h2(&method, &uri, &headers, connection.max_headers)?;
+            guard::check_h2(&method, &uri, headers.table(), connection.max_headers)?;
         }
         // HTTP/1.0 has no upgrade, and HTTP/2 none of this kind.
         let protocol = if version == Version::HTTP_11 { headers::wanted_upgrade(&headers) } else { None };
@@ -361,7 +363,7 @@ impl Inbound {
             && !connect
             && let Ok(host) = HeaderValue::from_str(authority.as_str())
         {
-            headers.insert(HOST, host);
+            headers.table_mut().insert(HOST, host);
         }
         let host = match headers.text(&HOST) {
             Some(host) => Some(connection.forwarded.shared_host(host)),

@@ -16,7 +16,7 @@ impl Redactor {
     /// A request as it was sent to the legs.
     pub fn request(&self, head: &RequestHead, body: &Captured) -> ExampleMessage {
         let start = cut(format!("{} {}", head.method, self.text(&head.uri.to_string())), MAX_START);
-        ExampleMessage { start, headers: self.headers(&head.headers), ..self.captured(body) }
+        ExampleMessage { start, headers: self.headers(head.headers.table()), ..self.captured(body) }
     }
 
     /// What a leg did.
@@ -43,7 +43,7 @@ impl Redactor {
                 n => write!(start, " (compared over the first {n} events)"),
             };
         }
-        let mut headers = self.headers(&answer.headers);
+        let mut headers = self.headers(answer.headers.table());
         for (name, value) in answer.trailers.iter().flat_map(|t| self.headers(t)) {
             headers.push((format!("trailer:{name}"), value));
         }

@@ -106,7 +106,7 @@ fn broken(path: &Path, answer: &Answer, detail: &str) -> Failure {
     let failure = Failure::new(format!("the primary's answer in {} is broken: {detail}", path.display()));
     failure.help(if answer.body.is_empty() {
         "there is nothing to hold the candidate against; for an answer to HEAD give --route \"HEAD /path\""
-    } else if answer.headers.contains_key(http::header::CONTENT_ENCODING) {
+    } else if answer.headers.has(&http::header::CONTENT_ENCODING) {
         "there is nothing to hold the candidate against; store the body packed as it came (curl without --compressed)"
     } else {
         "there is nothing to hold the candidate against; store a whole answer"

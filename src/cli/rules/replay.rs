@@ -117,7 +117,7 @@ mod tests {
         let Rebuilt::Whole(whole) = of(message("200 OK", "{}"), message("418 teapot", "{\"a\":1}")) else { panic!() };
         let (request, primary, candidate) = *whole;
         assert_eq!((request.method, request.uri.path()), (Method::GET, "/a"));
-        assert_eq!((primary.status, primary.reason, primary.headers.len()), (StatusCode::OK, Reason::Usual, 1));
+        assert_eq!((primary.status, primary.reason, primary.headers.table().len()), (StatusCode::OK, Reason::Usual, 1));
         assert_eq!(candidate.reason, Reason::Other(b"teapot"[..].into()));
         assert_eq!(candidate.body.len(), 7);
     }

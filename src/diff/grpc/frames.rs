@@ -3,7 +3,7 @@
 use super::super::budget::Budget;
 use super::super::coding::{self, CodingError, Limits};
 use super::wire::Fault;
-use super::{field, media_type};
+use super::{ENCODING, field, media_type};
 use crate::model::{Answer, Captured};
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -43,7 +43,7 @@ pub(super) fn read<'a>(
     limits: Limits,
     budget: &mut Budget<'_>,
 ) -> Result<Vec<Framed<'a>>, Fault> {
-    let name = field(answer, "grpc-encoding").map(|c| c.to_ascii_lowercase()).filter(|c| c != "identity");
+    let name = field(answer, &ENCODING).map(|c| c.to_ascii_lowercase()).filter(|c| c != "identity");
     let mut left = limits.decoded;
     let mut all = Vec::new();
     while !body.is_empty() {

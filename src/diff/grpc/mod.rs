@@ -29,12 +29,19 @@ use super::{Finding, Findings, Tier};
 use crate::model::Answer;
 use frames::Framed;
 use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue};
 use pair::{Codec, Pair, count};
 use std::borrow::Cow;
 use wire::Fault;
 
 /// Where messages are.
 const AT: &str = "grpc:$";
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
 /// Whether an answer is declared as gRPC, gRPC-Web included.
 pub(super) fn is_grpc(answer: &Answer) -> bool {
     answer.headers.first(&CONTENT_TYPE).is_some_and(|value| value.starts_with(b"application/grpc"))
@@ -101,7 +108,7 @@ pub(super) fn bodies(context: &Context<'_>, answers: (&Answer, &Answer), a: &[u8
 }
 
 fn recoded(answers: (&Answer, &Answer), out: &mut Findings) {
-    let name = |a: &Answer| field(a, "grpc-encoding").unwrap_or_else(|| "identity".to_owned());
+    let name = |a: &Answer| field(a, &ENCODING).unwrap_or_else(|| "identity".to_owned());
     let (x, y) = (name(answers.0), name(answers.1));
     let kind = if x == y { "coding.bytes" } else { "coding.changed" };
     let finding = Finding::new(kind, Tier::Repr, "header:grpc-encoding").classes(&x, &y);
@@ -113,9 +120,10 @@ fn over(limit: &str, out: &mut Findings) {
 }
 
 /// A field of the trailers, or of the head where there are only trailers.
-fn field(answer: &Answer, name: &str) -> Option<String> {
-    let value = answer.trailers.as_ref().and_then(|t| t.get(name)).or_else(|| answer.headers.get(name))?;
-    Some(String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+fn field(answer: &Answer, name: &HeaderName) -> Option<String> {
+    let trailer = answer.trailers.as_ref().and_then(|t| t.get(name)).map(HeaderValue::as_bytes);
+    let value = trailer.or_else(|| answer.headers.first(name))?;
+    Some(String::from_utf8_lossy(value).trim().to_owned())
 }
 
 fn media_type(answer: &Answer) -> String {

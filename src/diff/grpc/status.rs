@@ -5,21 +5,19 @@ use super::super::json::JsonRules;
 use super::super::rules::Scheme;
 use super::super::{Finding, Findings, Tier};
 use super::pair::{Codec, Message, Pair};
-use super::{field, frames, media_type};
+use super::{DETAILS, ENCODING, MESSAGE, STATUS, field, frames, media_type};
 use crate::model::Answer;
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 
-const DETAILS: &str = "grpc-status-details-bin";
-
 /// What a call's end is told in; compared here, not among headers and trailers.
 pub(in crate::diff) fn is_status_field(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "grpc-status" | "grpc-message" | "grpc-encoding" | DETAILS)
+    [STATUS, MESSAGE, ENCODING, DETAILS].contains(name)
 }
 
 /// Adds what differs in how two calls ended; `true` when the status differs and counts, and so owns what follows.
 pub(in crate::diff) fn status(context: &Context<'_>, primary: &Answer, candidate: &Answer, out: &mut Findings) -> bool {
-    let (a, b) = (field(primary, "grpc-status"), field(candidate, "grpc-status"));
+    let (a, b) = (field(primary, &STATUS), field(candidate, &STATUS));
     let mut owns = false;
     if a != b {
         let class = |v: &Option<String>| v.clone().unwrap_or_else(|| "missing".to_owned());
@@ -43,7 +41,7 @@ pub(in crate::diff) fn status(context: &Context<'_>, primary: &Answer, candidate
 /// Whether nothing but the form differs in what two failed calls sent before their trailers: some servers send an empty
 /// message with an error, others none.
 pub(super) fn is_form(primary: &Answer, candidate: &Answer) -> bool {
-    let (a, b) = (field(primary, "grpc-status"), field(candidate, "grpc-status"));
+    let (a, b) = (field(primary, &STATUS), field(candidate, &STATUS));
     let nothing = |a: &Answer| a.body.is_empty() || has_only_empty_messages(a);
     a == b && a.is_some_and(|status| status != "0") && nothing(primary) && nothing(candidate)
 }
@@ -56,14 +54,14 @@ pub(in crate::diff) fn metadata<'a>(answer: &'a Answer, other: &Answer) -> (Cow<
     let moved: Vec<&HeaderName> = behind
         .into_iter()
         .flat_map(HeaderMap::keys)
-        .filter(|name| answer.headers.contains_key(*name) && !other.headers.contains_key(*name))
+        .filter(|name| answer.headers.has(name) && !other.headers.has(name))
         .collect();
     if moved.is_empty() {
-        return (Cow::Borrowed(&answer.headers), trailers);
+        return (Cow::Borrowed(answer.headers.table()), trailers);
     }
     let (mut head, mut trailers) = (answer.headers.clone().into_table(), trailers.into_owned());
     for name in moved {
-        for value in answer.headers.get_all(name) {
+        for value in head.get_all(name) {
             trailers.append(name, value.clone());
         }
         head.remove(name);
@@ -72,13 +70,13 @@ pub(in crate::diff) fn metadata<'a>(answer: &'a Answer, other: &Answer) -> (Cow<
 }
 
 fn message(context: &Context<'_>, primary: &Answer, candidate: &Answer, out: &mut Findings) {
-    let sent = |answer| field(answer, "grpc-message").filter(|m| !m.is_empty());
+    let sent = |answer| field(answer, &MESSAGE).filter(|m| !m.is_empty());
     let (a, b) = (sent(primary), sent(candidate));
     if a == b {
         return;
     }
     let (x, y) = (a.as_deref().map(percent_decoded), b.as_deref().map(percent_decoded));
-    let fine = |answer| field(answer, "grpc-status").is_some_and(|status| status == "0");
+    let fine = |answer| field(answer, &STATUS).is_some_and(|status| status == "0");
     let finding = if fine(primary) && fine(candidate) {
         // It describes an error, and there is none: some servers say "OK", others nothing.
         let idle = Finding::new("grpc.message", Tier::Repr, "grpc:message").classes("no error", "no error");
@@ -94,7 +92,7 @@ fn message(context: &Context<'_>, primary: &Answer, candidate: &Answer, out: &mu
 
 /// `google.rpc.Status` in base64: one finding, where it differs first.
 fn details(context: &Context<'_>, primary: &Answer, candidate: &Answer, out: &mut Findings) {
-    let (a, b) = (field(primary, DETAILS), field(candidate, DETAILS));
+    let (a, b) = (field(primary, &DETAILS), field(candidate, &DETAILS));
     if a == b {
         return;
     }
@@ -129,7 +127,7 @@ fn details(context: &Context<'_>, primary: &Answer, candidate: &Answer, out: &mu
         }
         _ => plain(),
     };
-    context.rules.cover(Scheme::Trailer, DETAILS, &mut finding, a.as_deref(), b.as_deref());
+    context.rules.cover(Scheme::Trailer, DETAILS.as_str(), &mut finding, a.as_deref(), b.as_deref());
     out.push(finding);
 }
 
@@ -148,7 +146,7 @@ fn note(
 }
 
 fn trailers_only(answer: &Answer) -> bool {
-    answer.headers.contains_key("grpc-status")
+    answer.headers.has(&STATUS)
 }
 
 /// How an answer is built. An empty message is part of the form only where both calls failed in the same way.

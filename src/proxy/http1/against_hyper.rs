@@ -57,7 +57,7 @@ fn our_answer(method: &Method, bytes: &[u8]) -> Option<Message> {
     let (body, trailers) = body(head.framing(method).ok()?, &mut buf);
     let line =
         format!("{:?} {}", if head.version_11 { http::Version::HTTP_11 } else { http::Version::HTTP_10 }, head.status);
-    Some(Message { line, fields: fields(&head.headers), body, trailers: fields(&trailers) })
+    Some(Message { line, fields: fields(head.headers.table()), body, trailers: fields(&trailers) })
 }
 
 async fn hypers_answer(method: &Method, bytes: &[u8]) -> Option<Message> {
@@ -115,7 +115,7 @@ fn our_requests(bytes: &[u8]) -> Vec<Message> {
         let (body, trailers) = body(head.framing, &mut clear);
         assert!(body.is_some() && clear.is_empty(), "what passes can be read, and nothing else is in it");
         let line = format!("{} {} {}", head.method, head.uri, head.version_11);
-        requests.push(Message { line, fields: fields(&head.headers), body, trailers: fields(&trailers) });
+        requests.push(Message { line, fields: fields(head.headers.table()), body, trailers: fields(&trailers) });
         if !head::keeps_alive(&head.headers, head.version_11) || head.method == Method::CONNECT {
             break;
         }

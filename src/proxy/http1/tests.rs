@@ -319,7 +319,7 @@ fn interim_answers_say_nothing_of_the_legs_connection() {
 fn a_length_is_said_once() {
     let mut reply = own(b"hello".to_vec());
     for _ in 0..2 {
-        reply.headers.append("content-length", HeaderValue::from_static("5"));
+        reply.headers.table_mut().append("content-length", HeaderValue::from_static("5"));
     }
     let asked = Asked::by(&ClientHead {
         method: http::Method::GET,

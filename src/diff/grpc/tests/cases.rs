@@ -203,7 +203,7 @@ fn frames_are_bounded_and_whole() {
         let packed = crate::diff::coding::tests::gzip(message);
         let coded = [&[1][..], &(packed.len() as u32).to_be_bytes(), &packed].concat();
         let mut answer = call("application/grpc", "0", &coded);
-        answer.headers.insert("grpc-encoding", "gzip".parse().unwrap());
+        answer.headers.table_mut().insert("grpc-encoding", "gzip".parse().unwrap());
         answer
     };
     let plain = call("application/grpc", "0", &frame(int(1, 1)));
@@ -262,7 +262,7 @@ fn forms_of_an_error() {
     }
     // What is sent in the only trailers is compared with the other's trailers.
     let more = |mut answer: Answer, value: &str| {
-        let map = answer.trailers.as_mut().unwrap_or(&mut answer.headers);
+        let map = answer.trailers.as_mut().unwrap_or_else(|| answer.headers.table_mut());
         map.insert("x-why", value.parse().unwrap());
         answer
     };
@@ -302,7 +302,7 @@ fn messages_and_details() {
     let metadata = |text: &str| fine(&format!("x-token-bin: {text}"));
     let head = |text: &str| {
         let mut answer = fine("");
-        answer.headers.insert("x-token-bin", text.parse().unwrap());
+        answer.headers.table_mut().insert("x-token-bin", text.parse().unwrap());
         answer
     };
     for (a, b, expected) in [
@@ -349,7 +349,7 @@ fn web_is_unwrapped() {
     assert_eq!(told(&PLAIN().answers(&text(1, "0", true), &text(1, "0", false))), recoded);
     // The length is that of what was sent, not of what is in it.
     let mut sized = text(1, "0", true);
-    sized.headers.insert("content-length", sized.body.len().into());
+    sized.headers.table_mut().insert("content-length", sized.body.len().into());
     assert_eq!(told(&PLAIN().answers(&text(1, "0", true), &sized)), "");
     assert_eq!(told(&PLAIN().answers(&text(1, "0", true), &text(1, "5", true))), ended);
 }
