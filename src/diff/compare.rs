@@ -5,12 +5,12 @@
 
 use super::coding::{self, CodingError};
 use super::context::Context;
-use super::headers::HeaderComparison;
+use super::headers::{HeaderComparison, makes_no_finding};
 use super::rules::{RouteRules, Scheme};
 use super::window::{self, Window};
 use super::{Finding, Findings, Tier, body, grpc};
 use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Outcome, Reason, StatusClass};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, DATE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderName, Method, StatusCode};
 use std::borrow::Cow;
 
@@ -27,7 +27,11 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
     }
     let unread = primary.status.is_redirection();
     let bodies = primary.body.same_bytes(&other.body);
-    if bodies && primary.trailers.is_none() && other.trailers.is_none() && same_heads(primary, other, false) {
+    if bodies
+        && primary.trailers.is_none()
+        && other.trailers.is_none()
+        && same_heads(primary, other, skip_headers, false)
+    {
         return true;
     }
     if !bodies && !unread && !has_no_body(primary.status) {
@@ -70,12 +74,19 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
     found.is_match()
 }
 
-/// Whether two heads have the same fields in the same order, but for the hour: most that match do. `other_bodies` may have
-/// other lengths.
-fn same_heads(primary: &Answer, other: &Answer, other_bodies: bool) -> bool {
-    let may_differ =
-        |name: &HeaderName| (*name == DATE && !grpc::is_grpc(primary)) || (other_bodies && *name == CONTENT_LENGTH);
-    primary.headers.are_like(&other.headers, may_differ)
+/// Whether two heads say the same but for what makes no finding: most that match do. What is made from bodies may differ
+/// where there are `other_bodies`.
+fn same_heads(primary: &Answer, other: &Answer, skip_headers: &[HeaderName], other_bodies: bool) -> bool {
+    // What a call ends in may stand in its head.
+    let is_grpc = grpc::is_grpc(primary) || grpc::is_grpc(other);
+    // One says how long it is, the other ends by its framing.
+    let one_length = primary.headers.has(&CONTENT_LENGTH) != other.headers.has(&CONTENT_LENGTH);
+    let framing = one_length && misframed(primary) == misframed(other);
+    let ignored = |name: &HeaderName| {
+        let framed = framing && *name == CONTENT_LENGTH;
+        !is_grpc && (framed || makes_no_finding(name, other_bodies) || skip_headers.contains(name))
+    };
+    primary.headers.say_the_same(&other.headers, ignored)
 }
 
 /// Bytes of a body that is compared at once.
@@ -100,7 +111,7 @@ pub fn at_once(context: &Context<'_>, primary: &Answer, other: &Answer) -> Optio
         || has_no_body(status)
         || status == StatusCode::PARTIAL_CONTENT
         || reasons_differ(primary, other)
-        || !same_heads(primary, other, true)
+        || !same_heads(primary, other, context.skip_headers, true)
         || primary.headers.has(&CONTENT_ENCODING)
     {
         return None;

@@ -115,10 +115,15 @@ mod tests {
                 for _ in 0..2 {
                     let (mut read, mut made) = (read(&head, &places).unwrap(), table(&head, &places).unwrap());
                     let lines: Vec<_> = fields.iter().map(|(name, value, _)| (name.to_lowercase(), value.clone())).collect();
-                    let like = |(a, b): (&(String, String), &(String, String))| a.0 == b.0 && (a.1 == b.1 || *a.0 == gone);
+                    // Sorted by name alone: the values of each stay in their order.
+                    let said = |lines: &[(String, String)]| {
+                        let mut said: Vec<_> = lines.iter().filter(|line| *line.0 != gone).cloned().collect();
+                        said.sort_by(|a, b| a.0.cmp(&b.0));
+                        said
+                    };
                     for (other, theirs) in &before {
-                        let expected = lines.len() == theirs.len() && lines.iter().zip(theirs).all(like);
-                        prop_assert_eq!(read.are_like(other, |name| *name == gone), expected);
+                        let expected = said(&lines) == said(theirs);
+                        prop_assert_eq!(read.say_the_same(other, |name| *name == gone), expected);
                     }
                     before.push((read.clone(), lines));
                     for step in 0..3 {

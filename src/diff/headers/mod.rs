@@ -50,6 +50,15 @@ struct Differs {
 /// All values of one name in one map.
 pub(super) struct Values<'a>(Vec<&'a HeaderValue>);
 
+/// Whether a header is never told of: framing and infrastructure, and beside `other_bodies` what is made from them.
+pub(super) fn makes_no_finding(name: &HeaderName, other_bodies: bool) -> bool {
+    match class::of(name).0 {
+        Class::Skip => true,
+        Class::Derived | Class::Length => other_bodies,
+        _ => false,
+    }
+}
+
 // === impl HeaderComparison ===
 
 impl HeaderComparison<'_> {
