@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     let answer = |body: Vec<u8>| Answer {
         status: StatusCode::OK,
         reason: Default::default(),
-        headers: HeaderMap::from_iter((!kind.is_empty()).then(|| (CONTENT_TYPE, HeaderValue::from_static(kind)))),
+        headers: HeaderMap::from_iter((!kind.is_empty()).then(|| (CONTENT_TYPE, HeaderValue::from_static(kind)))).into(),
         body: Captured::whole(vec![Bytes::from(body)], None),
         trailers: None,
         end: BodyEnd::Complete,

@@ -77,14 +77,17 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
 /// Whether two heads say the same but for what makes no finding: most that match do. What is made from bodies may differ
 /// where there are `other_bodies`.
 fn same_heads(primary: &Answer, other: &Answer, skip_headers: &[HeaderName], other_bodies: bool) -> bool {
-    // What a call ends in may stand in its head.
-    let is_grpc = grpc::is_grpc(primary) || grpc::is_grpc(other);
-    // One says how long it is, the other ends by its framing.
-    let one_length = primary.headers.has(&CONTENT_LENGTH) != other.headers.has(&CONTENT_LENGTH);
-    let framing = one_length && misframed(primary) == misframed(other);
+    // One may say how long it is while the other ends by its framing.
+    let is_framing = || {
+        primary.headers.has(&CONTENT_LENGTH) != other.headers.has(&CONTENT_LENGTH)
+            && misframed(primary) == misframed(other)
+    };
     let ignored = |name: &HeaderName| {
-        let framed = framing && *name == CONTENT_LENGTH;
-        !is_grpc && (framed || makes_no_finding(name, other_bodies) || skip_headers.contains(name))
+        let silent = makes_no_finding(name, other_bodies)
+            || (*name == CONTENT_LENGTH && is_framing())
+            || skip_headers.contains(name);
+        // What a call ends in may stand in its head.
+        silent && !grpc::is_grpc(primary) && !grpc::is_grpc(other)
     };
     primary.headers.say_the_same(&other.headers, ignored)
 }

@@ -1,11 +1,11 @@
 //! Floods: frames that cost work and bring nobody anything are counted by their headers, and whoever has spent its credit
 //! is not read on.
 //!
-//! Of clients these are PING, SETTINGS, PRIORITY, RST_STREAM, CONTINUATION and DATA without data. Of legs it is whatever
-//! is no DATA, since they were asked for that and no more: each request and each part of its body earns the frames that it
+//! Of clients these are PING, SETTINGS, PRIORITY, RST_STREAM, CONTINUATION, DATA without data, and more windows than what
+//! they were sent explains. Of legs it is whatever is no DATA, since they were asked for that and no more: each request and each part of its body earns the frames that it
 //! takes to answer it. On a stream that was given up a leg may send what was on its way, and no more.
 
-use super::frames::{CONTINUATION, DATA, END_STREAM, Frame, Frames, HEADERS, PREFACE, RST_STREAM, WINDOW_UPDATE};
+use super::frames::{CONTINUATION, DATA, END_STREAM, Frames, HEADERS, PREFACE, RST_STREAM, WINDOW_UPDATE};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,10 @@ const EARNED_EVERY: Duration = Duration::from_millis(10);
 /// And by a client for so many bytes of content either way: there are those that measure their bandwidth with a PING now
 /// and then.
 const EARNED_BYTES: usize = 1024;
+
+/// Windows that a client may give for a request, and for a part of an answer's body, read bit by bit.
+const WINDOWS_REQUEST: u32 = 2;
+const WINDOWS_PART: u32 = 20;
 
 /// What a request earns a leg: the head of its answer, interim ones, trailers, windows.
 const EARNED_REQUEST: u32 = 8;
@@ -50,7 +54,9 @@ pub struct Meter {
 
 #[derive(Debug)]
 enum Peer {
-    Client,
+    Client {
+        windows: Credit,
+    },
     Leg {
         /// Bytes that may be on their way on a stream when it is given up.
         window: usize,
@@ -74,7 +80,8 @@ struct Credit {
 
 impl Meter {
     pub fn of_client() -> Self {
-        Self::new(Peer::Client, [PREFACE, 0], Credit::new(CREDIT, EARNED_BYTES))
+        let windows = Credit::new(MOST_CREDIT, usize::MAX);
+        Self::new(Peer::Client { windows }, [PREFACE, 0], Credit::new(CREDIT, EARNED_BYTES))
     }
 
     /// Of a leg that is given so many bytes of `window` for each stream.
@@ -98,12 +105,19 @@ impl Meter {
     fn came_by(&mut self, data: &[u8], now: impl Fn() -> Instant) -> Result<(), Flood> {
         let (peer, credit) = (&mut self.peer, &mut self.credit);
         let goes_on = self.came.follow(data, |frame| match peer {
-            Peer::Client => {
-                if frame.has_content() {
-                    credit.earn_by(frame.length);
+            Peer::Client { windows } => match frame.kind {
+                HEADERS => {
+                    windows.earn(WINDOWS_REQUEST);
+                    true
                 }
-                is_of_use(frame) || credit.spend(1, &now)
-            }
+                WINDOW_UPDATE => windows.spend(1, &now),
+                DATA if frame.has_content() => {
+                    credit.earn_by(frame.length);
+                    true
+                }
+                DATA if frame.flags & END_STREAM != 0 => true,
+                _ => credit.spend(1, &now),
+            },
             Peer::Leg { given_up, .. } => match (frame.kind, given_up.get_mut(&frame.stream)) {
                 (DATA, Some(left)) => match left.checked_sub(frame.length.max(LEAST_PART)) {
                     Some(less) => {
@@ -125,12 +139,12 @@ impl Meter {
     pub fn went(&mut self, data: &[u8]) {
         let credit = &mut self.credit;
         credit.earn_by(data.len());
-        let Peer::Leg { window, given_up } = &mut self.peer else { return };
         self.went.follow(data, |frame| {
-            match frame.kind {
-                HEADERS => credit.earn(EARNED_REQUEST),
-                DATA if frame.length >= LEAST_SENT => credit.earn(EARNED_PART),
-                RST_STREAM => {
+            match (&mut self.peer, frame.kind) {
+                (Peer::Client { windows }, DATA) => windows.earn(WINDOWS_PART),
+                (Peer::Leg { .. }, HEADERS) => credit.earn(EARNED_REQUEST),
+                (Peer::Leg { .. }, DATA) if frame.length >= LEAST_SENT => credit.earn(EARNED_PART),
+                (Peer::Leg { window, given_up }, RST_STREAM) => {
                     // Twice, as what is small counts for more.
                     given_up.entry(frame.stream).or_insert(2 * *window);
                     if given_up.len() > MAX_GIVEN_UP {
@@ -141,15 +155,6 @@ impl Meter {
             }
             true
         });
-    }
-}
-
-/// Whether somebody gets something by a frame of a client.
-fn is_of_use(frame: Frame) -> bool {
-    match frame.kind {
-        HEADERS | WINDOW_UPDATE => true,
-        DATA => frame.flags & END_STREAM != 0 || frame.has_content(),
-        _ => false,
     }
 }
 
@@ -233,17 +238,31 @@ mod tests {
     #[test]
     fn frames_without_use_are_limited_and_others_are_not() {
         for piece in [1, 4, 1000] {
-            for (kind, length) in [(PING, 8), (4, 0), (4, 6), (2, 5), (RST_STREAM, 4), (9, 1), (DATA, 0), (77, 3)] {
+            for (kind, length) in
+                [(PING, 8), (4, 0), (4, 6), (2, 5), (RST_STREAM, 4), (9, 1), (DATA, 0), (8, 4), (77, 3)]
+            {
                 let passed = passed(&mut client(), &frame(length, kind, 0, 1), piece);
                 assert_eq!(passed, CREDIT as usize, "type {kind}");
             }
             let padding = frame(20, DATA, super::super::frames::PADDED, 1);
             assert_eq!(passed(&mut client(), &padding, piece), CREDIT as usize, "nothing but padding");
-            for (length, kind, flags) in [(1, DATA, 0), (0, DATA, END_STREAM), (9, HEADERS, 4), (4, WINDOW_UPDATE, 0)] {
+            for (length, kind, flags) in [(1, DATA, 0), (0, DATA, END_STREAM), (9, HEADERS, 4)] {
                 let useful = frame(length, kind, flags, 1);
                 assert_eq!(passed(&mut client(), &useful, piece), 5000, "{useful:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_client_may_give_windows_for_what_it_is_sent() {
+        let mut meter = client();
+        let Peer::Client { windows } = &mut meter.peer else { unreachable!() };
+        windows.left = 0;
+        let window = frame(4, WINDOW_UPDATE, 0, 1);
+        assert_eq!(passed(&mut meter, &window, 1000), 0);
+        meter.came(&frame(9, HEADERS, 5, 1)).unwrap();
+        meter.went(&frame(20, DATA, 0, 1));
+        assert_eq!(passed(&mut meter, &window, 1000), (WINDOWS_REQUEST + WINDOWS_PART) as usize);
     }
 
     #[test]

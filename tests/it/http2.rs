@@ -250,13 +250,14 @@ fn http2_floods_end_the_connection_and_others_are_served() {
     let open = move |stream, flags| frame(HEADERS, END_HEADERS | flags, stream, &headers);
     let post = block(&[(":method", "POST"), (":scheme", "http"), (":path", "/ok"), (":authority", "a")]);
     let post = frame(HEADERS, END_HEADERS, 1, &post);
-    let floods: [(&str, Vec<u8>, Frames); 9] = [
+    let floods: [(&str, Vec<u8>, Frames); 10] = [
         ("http2_flood", vec![], Box::new(|_| frame(PING, 0, 0, &[0; 8]))),
         ("http2_flood", vec![], Box::new(|_| frame(SETTINGS, 0, 0, &[]))),
         ("http2_flood", vec![], Box::new(|n| frame(SETTINGS, 0, 0, &[[0, 4].as_slice(), &n.to_be_bytes()].concat()))),
         ("http2_flood", vec![], Box::new(|_| frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 1]))),
         ("http2_", post.clone(), Box::new(|_| frame(DATA, 0, 1, &[]))),
         ("http2_", post, Box::new(|_| frame(DATA, 8, 1, &[[100].as_slice(), &[0; 100]].concat()))),
+        ("http2_flood", vec![], Box::new(|_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]))),
         ("http2_flood", vec![], Box::new(|_| frame(200, 0, 0, b"?"))),
         ("http2_", begun, Box::new(|_| frame(CONTINUATION, 0, 1, &literal("x", "y")))),
         (

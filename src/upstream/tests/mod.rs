@@ -8,9 +8,13 @@ mod tls;
 use super::*;
 use crate::model::Spelling;
 use crate::tls::TlsClientSettings;
+use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
