@@ -64,8 +64,17 @@ impl Breaker {
 
     /// Returns whether it is open now.
     pub fn failed(&self, now: Instant) -> bool {
+        self.count(1, now)
+    }
+
+    /// Something has come to light that is as bad as a whole run of failures.
+    pub fn gave_offence(&self, now: Instant) {
+        self.count(THRESHOLD, now);
+    }
+
+    fn count(&self, failures: u32, now: Instant) -> bool {
         let mut state = self.lock();
-        state.failures = state.failures.saturating_add(1);
+        state.failures = state.failures.saturating_add(failures);
         let run = state.failures;
         match &mut state.open {
             Some(open) if open.probing => {
@@ -96,6 +105,16 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_offence_opens_it_at_once() {
+        let (breaker, start) = (Breaker::default(), Instant::now());
+        breaker.succeeded();
+        breaker.gave_offence(start);
+        assert!(!breaker.allows(start) && breaker.allows(start + FIRST_PAUSE));
+        breaker.gave_offence(start + FIRST_PAUSE);
+        assert!(!breaker.allows(start + FIRST_PAUSE * 2), "as a probe that fails");
+    }
 
     #[test]
     fn opens_after_a_run_probes_once_and_closes() {

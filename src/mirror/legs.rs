@@ -118,6 +118,11 @@ impl Legs {
         // Like any other wait for a connection.
         asked.record.timing.connect += waited;
         match asked.spoilt {
+            // Whatever it answers: to go on would cost users more than it is worth.
+            _ if upstream.has_flooded() => {
+                breaker.gave_offence(Instant::now());
+                place.failed(true);
+            }
             Some(_) => breaker.skipped(Instant::now()),
             None if asked.overran || is_transport_failure(&asked.outcome) => {
                 place.failed(breaker.failed(Instant::now()));

@@ -24,7 +24,9 @@ impl Shared {
     /// Begins HTTP/2 on a connection and lets requests have its streams.
     pub(super) async fn start_h2(&self, io: Io) -> Result<(), Trouble> {
         if self.options.guarded {
-            self.carry(FloodGuard::new(io, Meter::of_leg(STREAM_WINDOW), |_| ())).await
+            let flooded = self.flooded.clone();
+            let tell = move |_| flooded.store(true, Ordering::Relaxed);
+            self.carry(FloodGuard::new(io, Meter::of_leg(STREAM_WINDOW), tell)).await
         } else {
             self.carry(io).await
         }

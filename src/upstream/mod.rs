@@ -132,6 +132,8 @@ struct Shared {
     pools: Box<[Pool]>,
     /// The last TLS handshake agreed on HTTP/1.1, so connections are opened one for each request.
     speaks_http1: AtomicBool,
+    /// A connection was flooded since somebody asked.
+    flooded: Arc<AtomicBool>,
 }
 
 /// The connections of one serving thread.
@@ -208,6 +210,7 @@ impl Upstream {
                 })
                 .collect(),
             speaks_http1,
+            flooded: Arc::default(),
             options,
         };
         Ok(Arc::new(Self { leg, shared: Arc::new(shared) }))
@@ -230,6 +233,11 @@ impl Upstream {
             open: self.shared.connector.open(),
             idle: self.shared.pools.iter().map(|pool| pool.idle.len()).sum(),
         }
+    }
+
+    /// Whether the leg has flooded a connection since this was last asked; see [`UpstreamOptions::guarded`].
+    pub fn has_flooded(&self) -> bool {
+        self.shared.flooded.load(Ordering::Relaxed) && self.shared.flooded.swap(false, Ordering::Relaxed)
     }
 
     /// What it took to get the connections that came about.

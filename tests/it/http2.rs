@@ -287,19 +287,17 @@ fn http2_floods_end_the_connection_and_others_are_served() {
 /// What to send once, and what again and again, in answer to the request on a stream.
 type LegFlood = fn(u32) -> [Vec<u8>; 2];
 
-/// A candidate that answers the first request on each connection with what stands at its place in `floods`, given the
-/// stream, and repeats the second of both for as long as it can. Tells how often.
-fn flooding(floods: Vec<LegFlood>, most: u32) -> (String, mpsc::Receiver<u32>) {
+/// A candidate that answers one request with what `flood` makes of its stream, and repeats the second of both for as long
+/// as it can. Tells how often.
+fn flooding(flood: LegFlood, most: u32) -> (String, mpsc::Receiver<u32>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("h2c://{}", listener.local_addr().unwrap());
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
-        for flood in floods {
-            let (mut leg, stream) = Http2::accept(&listener);
-            let [first, again] = flood(stream);
-            leg.send(&first);
-            let _ = tell.send(leg.flood(most, |_| again.clone()));
-        }
+        let (mut leg, stream) = Http2::accept(&listener);
+        let [first, again] = flood(stream);
+        leg.send(&first);
+        let _ = tell.send(leg.flood(most, |_| again.clone()));
     });
     (url, told)
 }
@@ -317,17 +315,18 @@ fn a_candidate_that_floods_is_let_go_of() {
         |stream| [vec![], frame(HEADERS, END_HEADERS, stream, &literal(":status", "103"))],
         |stream| [frame(HEADERS, END_HEADERS, stream, OK), frame(WINDOW_UPDATE, 0, stream, &[0, 0, 0, 1])],
     ];
-    let each = floods.len() as u64;
-    let (candidate, told) = flooding(floods, 200_000);
     let primary = Upstream::json("{\"a\":1}");
-    let proxy = Proxy::between(&primary.url(), &candidate).start();
-    for at in 0..each {
+    for (at, flood) in floods.into_iter().enumerate() {
+        let (candidate, told) = flooding(flood, 200_000);
+        let proxy = Proxy::between(&primary.url(), &candidate).start();
         assert_eq!(proxy.get("/ok").text(), "{\"a\":1}");
         let sent = told.recv_timeout(PATIENCE).unwrap();
         assert!(sent < 200_000, "flood {at} goes on");
+        let report = proxy.report_when(|t| t["divergent"] == 1);
+        assert_eq!(flooded(&report), 1, "{:#}", report["divergences"]);
+        proxy.get("/ok");
+        proxy.report_when(|t| t["not_mirrored"]["breaker_open"] == 1);
     }
-    let report = proxy.report_when(|t| t["divergent"] == each);
-    assert_eq!(flooded(&report), each, "{:#}", report["divergences"]);
 }
 
 /// Exchanges that failed since their connection was flooded.
@@ -337,6 +336,34 @@ fn flooded(report: &serde_json::Value) -> u64 {
         if told && d["kind"] == "transport.protocol" { d["counted"].as_u64().unwrap() } else { 0 }
     };
     report["divergences"].as_array().unwrap().iter().map(of).sum()
+}
+
+/// It answers, and floods the connection behind that.
+#[test]
+fn a_candidate_that_floods_between_its_answers_is_left_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let candidate = format!("h2c://{}", listener.local_addr().unwrap());
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        loop {
+            let (mut leg, stream) = Http2::accept(&listener);
+            leg.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &[0x88]));
+            if tell.send(leg.flood(200_000, |_| frame(PING, 0, 0, &[0; 8]))).is_err() {
+                return;
+            }
+        }
+    });
+    let primary = Upstream::json("{\"a\":1}");
+    let proxy = Proxy::between(&primary.url(), &candidate).start();
+    for mirrored in 1..=2 {
+        assert_eq!(proxy.get("/ok").text(), "{\"a\":1}");
+        assert!(told.recv_timeout(PATIENCE).unwrap() < 200_000, "it goes on");
+        proxy.report_when(|t| t["compared"] == mirrored);
+    }
+    // That there was a flood comes to light with the second exchange.
+    proxy.get("/ok");
+    let report = proxy.report_when(|t| t["not_mirrored"]["breaker_open"] == 1);
+    assert_eq!(report["totals"]["mirrored"], 2, "{:#}", report["totals"]);
 }
 
 /// It keeps to its windows until its stream is reset, and then goes on as if nobody had told it.
