@@ -2,8 +2,9 @@
 //! is not read on.
 //!
 //! Of clients these are PING, SETTINGS, PRIORITY, RST_STREAM, CONTINUATION, DATA without data, and more windows than what
-//! they were sent explains. Of legs it is whatever is no DATA, since they were asked for that and no more: each request and each part of its body earns the frames that it
-//! takes to answer it. On a stream that was given up a leg may send what was on its way, and no more.
+//! they were sent explains. Of legs it is whatever is no DATA, since they were asked for that and no more: each request and
+//! each part of its body earns the frames that it takes to answer it. On a stream that was given up a leg may send what was
+//! on its way, and no more.
 
 use super::frames::{CONTINUATION, DATA, END_STREAM, Frames, HEADERS, PREFACE, RST_STREAM, WINDOW_UPDATE};
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ const EARNED_EVERY: Duration = Duration::from_millis(10);
 /// and then.
 const EARNED_BYTES: usize = 1024;
 
-/// Windows that a client may give for a request, and for a part of an answer's body, read bit by bit.
+/// Windows that a client may give for a request, and for a part of an answer's body.
 const WINDOWS_REQUEST: u32 = 2;
 const WINDOWS_PART: u32 = 20;
 
@@ -27,8 +28,8 @@ const EARNED_REQUEST: u32 = 8;
 const EARNED_PART: u32 = 4;
 /// unless it is smaller than a message of gRPC can be: who gives windows of a byte would have us send as many.
 const LEAST_SENT: usize = 5;
-/// And so many bytes of it, which may be read bit by bit.
-const EARNED_UPLOAD: usize = 128;
+/// And so many bytes of it, which may be read bit by bit, earn another window; as with an answer's and a client.
+const WINDOW_BYTES: usize = 128;
 /// Answers that were long in coming come all at once: what a thousand open streams have earned is not lost.
 const MOST_CREDIT: u32 = 16 * 1024;
 /// A head costs one frame more for so many bytes.
@@ -80,14 +81,14 @@ struct Credit {
 
 impl Meter {
     pub fn of_client() -> Self {
-        let windows = Credit::new(MOST_CREDIT, usize::MAX);
+        let windows = Credit::new(MOST_CREDIT, WINDOW_BYTES);
         Self::new(Peer::Client { windows }, [PREFACE, 0], Credit::new(CREDIT, EARNED_BYTES))
     }
 
     /// Of a leg that is given so many bytes of `window` for each stream.
     pub fn of_leg(window: u32) -> Self {
         let peer = Peer::Leg { window: window as usize, given_up: BTreeMap::new() };
-        Self::new(peer, [0, PREFACE], Credit::new(MOST_CREDIT, EARNED_UPLOAD))
+        Self::new(peer, [0, PREFACE], Credit::new(MOST_CREDIT, WINDOW_BYTES))
     }
 
     fn new(peer: Peer, [came, went]: [usize; 2], credit: Credit) -> Self {
@@ -141,7 +142,11 @@ impl Meter {
         credit.earn_by(data.len());
         self.went.follow(data, |frame| {
             match (&mut self.peer, frame.kind) {
-                (Peer::Client { windows }, DATA) => windows.earn(WINDOWS_PART),
+                (Peer::Client { windows }, DATA) => {
+                    windows.earn(WINDOWS_PART);
+                    windows.earn_by(frame.length);
+                }
+
                 (Peer::Leg { .. }, HEADERS) => credit.earn(EARNED_REQUEST),
                 (Peer::Leg { .. }, DATA) if frame.length >= LEAST_SENT => credit.earn(EARNED_PART),
                 (Peer::Leg { window, given_up }, RST_STREAM) => {
@@ -263,6 +268,9 @@ mod tests {
         meter.came(&frame(9, HEADERS, 5, 1)).unwrap();
         meter.went(&frame(20, DATA, 0, 1));
         assert_eq!(passed(&mut meter, &window, 1000), (WINDOWS_REQUEST + WINDOWS_PART) as usize);
+        // Read by half a KiB, with two windows each.
+        (0..10).for_each(|_| meter.went(&frame(16 * 1024, DATA, 0, 1)));
+        assert!(passed(&mut meter, &window, 1000) >= 10 * 2 * 32);
     }
 
     #[test]
