@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Of what the peers of HTTP/2 connections do wrong the `h2` crate would write a line each time. A level that names it wins.
-const QUIET: &str = "h2=error";
+const QUIET: &str = "h2=off";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetrySettings {
@@ -126,9 +126,19 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(port = 8080, "listening");
             tracing::debug!("left out");
+            tracing::warn!(target: "h2::proto::ping_pong", "said by a peer's doing");
         });
         let bytes = page.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn what_peers_do_wrong_over_http2_is_logged_where_it_is_asked_for() {
+        for (level, told) in
+            [("info", false), ("debug", false), ("off", false), ("h2=warn", true), ("info,h2=debug", true)]
+        {
+            assert_eq!(logged(LogFormat::Text, level, false).contains("a peer's doing"), told, "{level}");
+        }
     }
 
     #[test]
@@ -157,6 +167,7 @@ mod tests {
             tracing::info!("one");
             tracing::info!("two");
             tracing::debug!("left out");
+            tracing::warn!(target: "h2::proto::ping_pong", "said by a peer's doing");
         });
         assert_eq!(LOST.load(Ordering::Relaxed), 2);
     }

@@ -67,10 +67,8 @@ const MAX_EXTENSIONS: usize = 16 * 1024;
 /// Hexadecimal digits that a u64 holds.
 const MAX_DIGITS: usize = 16;
 const USUAL_TRAILERS: usize = 100;
-/// Small chunks are given out together up to about so many bytes: more would keep the thread too long from others, where
-/// each has a byte.
-const GATHERED: usize = 1024;
-/// A small one.
+/// Chunks up to this size are given out together, up to about so many bytes: more would keep the thread too long from
+/// others, where each has a byte.
 const SMALL: usize = 1024;
 
 // === impl Decoder ===
@@ -240,11 +238,11 @@ fn take(buf: &mut BytesMut, left: u64) -> (Bytes, u64) {
 fn with_small_chunks(chunk: Bytes, buf: &mut BytesMut) -> Bytes {
     let (mut all, mut read) = (Vec::new(), 0);
     while chunk.len() <= SMALL
-        && all.len() < GATHERED
+        && all.len() < SMALL
         && let Some(place) = small_chunk(&buf[read..])
     {
         if all.is_empty() {
-            all.reserve(GATHERED.min(chunk.len() + buf.len()));
+            all.reserve(SMALL.min(chunk.len() + buf.len()));
             all.extend_from_slice(&chunk);
         }
         all.extend_from_slice(&buf[read + place.start..read + place.end]);
@@ -259,11 +257,6 @@ fn with_small_chunks(chunk: Bytes, buf: &mut BytesMut) -> Bytes {
 /// Where the content of the next chunk stands behind the end of another, where all of it is there and nothing about it is
 /// odd: of what is, whatever it is, is taken care elsewhere.
 fn small_chunk(buf: &[u8]) -> Option<Range<usize>> {
-    // The smallest are most of the work.
-    if let [b'\r', b'\n', digit @ b'1'..=b'9', b'\r', b'\n', ..] = buf {
-        let size = usize::from(digit - b'0');
-        return (size <= buf.len() - 5).then_some(5..5 + size);
-    }
     let line = buf.strip_prefix(b"\r\n")?;
     let digits = line.iter().take(MAX_DIGITS + 1).take_while(|b| b.is_ascii_hexdigit()).count();
     let rest = line.get(digits..)?.strip_prefix(b"\r\n")?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Failures in a row that open it.
-const THRESHOLD: u32 = 20;
+pub(super) const THRESHOLD: u32 = 20;
 /// How long it stays open at first; doubled with each probe that fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

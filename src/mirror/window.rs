@@ -3,11 +3,14 @@
 //!
 //! Who finds no room waits for it in order of arrival. How many may wait is not decided here.
 
+use super::breaker::THRESHOLD;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Exchanges at once for a leg that has answered nobody.
 const START: usize = 24;
+// The places of those who failed stay empty: there have to be enough of them to open the breaker.
+const _: () = assert!(START > THRESHOLD as usize);
 /// What an answer makes room for while most of the room is taken: a leg that is slow, and not dead, gets as many as it
 /// needs as soon as its first answers are there.
 const GROWTH: usize = 63;
