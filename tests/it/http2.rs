@@ -324,9 +324,17 @@ fn a_candidate_that_floods_is_let_go_of() {
         assert!(sent < 200_000, "flood {at} goes on");
         let report = proxy.report_when(|t| t["divergent"] == 1);
         assert_eq!(flooded(&report), 1, "{:#}", report["divergences"]);
-        proxy.get("/ok");
-        proxy.report_when(|t| t["not_mirrored"]["breaker_open"] == 1);
+        until_left_alone(&proxy);
     }
+}
+
+/// Asks until the breaker is open: now and then it lets one through.
+fn until_left_alone(proxy: &Proxy) {
+    let is_open = || {
+        assert_eq!(proxy.get("/ok").text(), "{\"a\":1}");
+        proxy.report()["totals"]["not_mirrored"]["breaker_open"].as_u64() > Some(0)
+    };
+    assert!((0..100).any(|_| is_open()), "{:#}", proxy.report()["totals"]);
 }
 
 /// Exchanges that failed since their connection was flooded.
@@ -355,15 +363,10 @@ fn a_candidate_that_floods_between_its_answers_is_left_alone() {
     });
     let primary = Upstream::json("{\"a\":1}");
     let proxy = Proxy::between(&primary.url(), &candidate).start();
-    for mirrored in 1..=2 {
-        assert_eq!(proxy.get("/ok").text(), "{\"a\":1}");
-        assert!(told.recv_timeout(PATIENCE).unwrap() < 200_000, "it goes on");
-        proxy.report_when(|t| t["compared"] == mirrored);
-    }
-    // That there was a flood comes to light with the second exchange.
-    proxy.get("/ok");
-    let report = proxy.report_when(|t| t["not_mirrored"]["breaker_open"] == 1);
-    assert_eq!(report["totals"]["mirrored"], 2, "{:#}", report["totals"]);
+    assert_eq!(proxy.get("/ok").text(), "{\"a\":1}");
+    assert!(told.recv_timeout(PATIENCE).unwrap() < 200_000, "it goes on");
+    // That there was a flood comes to light when an exchange ends: this one, or the next.
+    until_left_alone(&proxy);
 }
 
 /// It keeps to its windows until its stream is reset, and then goes on as if nobody had told it.
