@@ -23,5 +23,5 @@ pub mod writer;
 
 pub use added::Added;
 pub use decoder::{BodyError, Decoded, Decoder, Framing};
-pub use head::{AnswerHead, HeadError, HeadLimits};
+pub use head::{APART, AnswerHead, HeadError, HeadLimits};
 pub use writer::{BodyTrouble, NEVER_TRAILERS, WriteTrouble, Writer};

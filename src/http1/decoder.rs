@@ -64,6 +64,8 @@ enum State {
 
 /// Bytes beside the sizes that are let pass in one body.
 const MAX_EXTENSIONS: usize = 16 * 1024;
+/// What mostly follows the last chunk: its line end, and no trailers.
+pub(super) const LAST: &[u8] = b"\r\n0\r\n\r\n";
 /// Hexadecimal digits that a u64 holds.
 const MAX_DIGITS: usize = 16;
 const USUAL_TRAILERS: usize = 100;
@@ -105,8 +107,12 @@ impl Decoder {
                         self.state = State::Chunk(left);
                         return Ok(Decoded::Data(data));
                     }
-                    self.state = State::ChunkEnd;
-                    return Ok(Decoded::Data(with_small_chunks(data, buf)));
+                    let data = with_small_chunks(data, buf);
+                    // The end goes along where it is there, so that whoever passes it on writes both at once.
+                    let last = buf.starts_with(LAST);
+                    buf.advance(if last { LAST.len() } else { 0 });
+                    self.state = if last { State::Ended } else { State::ChunkEnd };
+                    return Ok(Decoded::Data(data));
                 }
                 State::ChunkEnd => match buf[..] {
                     [b'\r'] => return Ok(Decoded::More),
@@ -328,6 +334,19 @@ mod tests {
         });
         let lengths: Vec<usize> = parts.collect();
         assert_eq!((lengths.iter().sum(), lengths.len()), (100_000, 98));
+    }
+
+    #[test]
+    fn the_end_comes_along_with_the_last_chunk() {
+        for (bytes, ended, left) in [
+            (&b"3\r\nabc\r\n0\r\n\r\nnext"[..], true, &b"next"[..]),
+            (b"3\r\nabc\r\n0\r\n\r", false, b"\r\n0\r\n\r"),
+            (b"3\r\nabc\r\n0\r\nA: b\r\n\r\n", false, b"\r\n0\r\nA: b\r\n\r\n"),
+        ] {
+            let (mut decoder, mut buf) = (Decoder::new(Framing::Chunked, 1000), BytesMut::from(bytes));
+            assert_eq!(decoder.next(&mut buf), Ok(Decoded::Data(Bytes::from_static(b"abc"))));
+            assert_eq!((decoder.is_ended(), &buf[..]), (ended, left));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::decoder::Framing;
 use super::fields::{self, Place};
 use crate::model::{Fields, Spelling};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use memchr::memmem;
@@ -51,6 +51,9 @@ pub enum HeadError {
 
 /// Fields that are read without asking for memory.
 const USUAL: usize = 100;
+/// What stands behind a head, from this size on, keeps its memory to itself: the fields of the head may be wanted for longer
+/// than the body.
+pub const APART: usize = 4096;
 
 // === impl AnswerHead ===
 
@@ -80,7 +83,13 @@ impl AnswerHead {
             return Err(HeadError::TooLarge);
         }
         let Some(parsed) = parsed else { return Ok(None) };
-        let head = buf.split_to(length).freeze();
+        let head = if buf.len() - length < APART {
+            buf.split_to(length).freeze()
+        } else {
+            let head = Bytes::copy_from_slice(&buf[..length]);
+            buf.advance(length);
+            head
+        };
         let status = StatusCode::from_u16(parsed.status).map_err(|_| HeadError::Status)?;
         let reason = &head[parsed.reason.clone()];
         let usual = status.canonical_reason().is_some_and(|usual| usual.as_bytes() == reason);

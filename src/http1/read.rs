@@ -9,8 +9,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// Read through the thread's own buffer and copied from there.
 const SMALL: usize = 16 * 1024;
-/// Most that is read at once.
+/// Most that is expected at once.
 const LARGE: usize = 128 * 1024;
+/// Read beyond what is expected: what ends it comes along, a chunk's line end or the next head, and a read that leaves room
+/// tells the runtime that there is no more.
+const BEYOND: usize = 512;
 
 thread_local!(static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SMALL].into_boxed_slice()));
 
@@ -25,7 +28,10 @@ pub fn poll_read<R: AsyncRead + Unpin>(
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
     if expected > SMALL as u64 {
-        buf.reserve(usize::try_from(expected).unwrap_or(LARGE).min(LARGE));
+        // What the last read left of its room is used first.
+        if buf.capacity() - buf.len() < SMALL {
+            buf.reserve(usize::try_from(expected).unwrap_or(LARGE).min(LARGE) + BEYOND);
+        }
         let polled = pin!(io.read_buf(buf)).poll(cx);
         // Few came: whoever keeps them must not keep the room for all that were expected.
         if buf.len() < buf.capacity() / 2 {
@@ -103,6 +109,14 @@ mod tests {
     use std::future::poll_fn;
     use std::task::Waker;
     use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn what_ends_a_large_part_comes_along() {
+        let (mut far, mut near) = tokio::io::duplex(100_000);
+        far.write_all(&[b'x'; 50_007]).await.unwrap();
+        let mut buf = BytesMut::new();
+        assert_eq!(poll_fn(|cx| poll_read(&mut near, &mut buf, 50_000, cx)).await.unwrap(), 50_007);
+    }
 
     #[tokio::test]
     async fn what_is_kept_takes_no_more_room_than_it_needs() {

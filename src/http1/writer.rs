@@ -1,6 +1,6 @@
 //! A message on its way out: its head is there, its body comes.
 
-use super::decoder::Framing;
+use super::decoder::{Framing, LAST};
 use crate::model::Fields;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
@@ -48,8 +48,8 @@ pub struct Writer<B> {
     out: BytesMut,
     /// And then this, a part of the body too large to copy.
     part: Bytes,
-    /// The end of the chunk that `part` is.
-    chunk_end: bool,
+    /// And then this: the end of the chunk that `part` is, and of the body where it was the last one.
+    end: &'static [u8],
     /// Written, but the connection may still hold some of it back.
     unflushed: bool,
     /// Bytes that the connection has taken so far.
@@ -80,7 +80,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
     /// `head` is the whole head, with its empty line. What `framing` cannot tell, such as the answer to HEAD, is told
     /// by no `body`.
     pub fn new(head: BytesMut, body: Option<B>, framing: Framing) -> Self {
-        Self { out: head, part: Bytes::new(), chunk_end: false, unflushed: false, taken: 0, body, framing }
+        Self { out: head, part: Bytes::new(), end: b"", unflushed: false, taken: 0, body, framing }
     }
 
     /// Takes from the body what is there, as far as there is room. Does not wait for what is not: the body wakes.
@@ -99,7 +99,13 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
                     }
                 }
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => self.put(data)?,
+                    Ok(data) => {
+                        self.put(data)?;
+                        if !self.end.is_empty() && self.body.as_ref().is_some_and(B::is_end_stream) {
+                            self.end = LAST;
+                            self.body = None;
+                        }
+                    }
                     Err(frame) => {
                         let (Framing::Chunked, Ok(mut trailers)) = (self.framing, frame.into_trailers()) else {
                             continue;
@@ -134,7 +140,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         let chunked = self.framing == Framing::Chunked;
         if data.len() > COPIED {
             self.part = data;
-            self.chunk_end = chunked;
+            self.end = if chunked { b"\r\n" } else { b"" };
             return Ok(());
         }
         self.out.reserve(data.len() + b"\r\n".len());
@@ -148,11 +154,11 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
     /// Writes what was gathered. Ready once nothing of it is left.
     pub fn poll_write<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() || !self.part.is_empty() {
-            let both = [IoSlice::new(&self.out), IoSlice::new(&self.part)];
-            let n = match (self.out.is_empty(), self.part.is_empty()) {
-                (false, true) => ready!(Pin::new(&mut *io).poll_write(cx, &self.out))?,
-                (true, _) => ready!(Pin::new(&mut *io).poll_write(cx, &self.part))?,
-                (false, false) => ready!(Pin::new(&mut *io).poll_write_vectored(cx, &both))?,
+            let all = [IoSlice::new(&self.out), IoSlice::new(&self.part), IoSlice::new(self.end)];
+            let n = match (self.out.is_empty(), self.part.is_empty(), self.end.is_empty()) {
+                (false, true, _) => ready!(Pin::new(&mut *io).poll_write(cx, &self.out))?,
+                (true, false, true) => ready!(Pin::new(&mut *io).poll_write(cx, &self.part))?,
+                _ => ready!(Pin::new(&mut *io).poll_write_vectored(cx, &all))?,
             };
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -161,9 +167,11 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
             self.taken += n as u64;
             let of_out = n.min(self.out.len());
             self.out.advance(of_out);
-            self.part.advance(n - of_out);
-            if self.part.is_empty() && std::mem::take(&mut self.chunk_end) {
-                self.out.extend_from_slice(b"\r\n");
+            let of_part = (n - of_out).min(self.part.len());
+            self.part.advance(of_part);
+            if self.part.is_empty() {
+                let rest = &std::mem::take(&mut self.end)[n - of_out - of_part..];
+                self.out.extend_from_slice(rest);
             }
         }
         // Kept no longer than needed: a message may wait for its body for long.
@@ -240,6 +248,10 @@ mod tests {
                 None => Poll::Ready(None),
             }
         }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
     }
 
     /// Takes so many bytes at a time, and like TLS holds them back until it is flushed, which takes two attempts.
@@ -248,13 +260,24 @@ mod tests {
         held: Vec<u8>,
         arrived: Vec<u8>,
         flushing: bool,
+        writes: usize,
     }
 
     impl AsyncWrite for Narrow {
         fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
             let n = buf.len().min(self.width);
             self.held.extend_from_slice(&buf[..n]);
+            self.writes += 1;
             Poll::Ready(Ok(n))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bufs: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = bufs.iter().flat_map(|part| part.iter().copied()).collect();
+            self.poll_write(cx, &all)
         }
 
         fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -278,7 +301,7 @@ mod tests {
         trailers: bool,
         framing: Framing,
         width: usize,
-    ) -> Result<Vec<u8>, WriteTrouble<Infallible>> {
+    ) -> Result<Narrow, WriteTrouble<Infallible>> {
         let mut frames: VecDeque<_> =
             parts.iter().map(|part| part.as_ref().map(|part| Frame::data(Bytes::copy_from_slice(part)))).collect();
         if trailers {
@@ -287,19 +310,27 @@ mod tests {
             frames.push_back(Some(Frame::trailers(fields)));
         }
         let mut writer = Writer::new(BytesMut::from(&b"head "[..]), Some(Frames(frames)), framing);
-        let mut io = Narrow { width, held: Vec::new(), arrived: Vec::new(), flushing: false };
+        let mut io = Narrow { width, held: Vec::new(), arrived: Vec::new(), flushing: false, writes: 0 };
         poll_fn(|cx| writer.poll(&mut io, cx)).await?;
         assert_eq!(writer.taken(), io.arrived.len() as u64);
-        Ok(io.arrived)
+        Ok(io)
     }
 
     #[tokio::test]
     async fn a_body_keeps_to_its_length() {
         let two = [Some(b"ab".to_vec()), None, Some(b"c".to_vec())];
-        assert_eq!(written(&two, true, Framing::Length(3), 2).await.unwrap(), b"head abc");
+        assert_eq!(written(&two, true, Framing::Length(3), 2).await.unwrap().arrived, b"head abc");
         for length in [2, 4] {
             let wrong = written(&two, false, Framing::Length(length), 2).await;
             assert!(matches!(wrong, Err(WriteTrouble::Body(BodyTrouble::Wrong))), "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_there_at_once_goes_out_at_once() {
+        for (framing, around) in [(Framing::Length(50_000), 5), (Framing::Chunked, 5 + "c350\r\n\r\n0\r\n\r\n".len())] {
+            let io = written(&[Some(vec![b'x'; 50_000])], false, framing, usize::MAX).await.unwrap();
+            assert_eq!((io.arrived.len(), io.writes), (50_000 + around, 1), "{framing:?}");
         }
     }
 
@@ -314,7 +345,7 @@ mod tests {
             let parts: Vec<Option<Vec<u8>>> = sizes.iter().map(|size| size.map(|n| vec![b'0' + (n % 10) as u8; n])).collect();
             let whole: Vec<u8> = parts.iter().flatten().flatten().copied().collect();
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let write = |framing| runtime.block_on(written(&parts, trailers, framing, width.max(100))).unwrap();
+            let write = |framing| runtime.block_on(written(&parts, trailers, framing, width.max(100))).unwrap().arrived;
             prop_assert_eq!(&write(Framing::Close)[5..], &whole[..]);
             let chunked = write(Framing::Chunked);
             let mut buf = BytesMut::from(&chunked[5..]);

@@ -4,9 +4,9 @@ use super::failure::{self, BodyTrouble};
 use super::http1::H1Line;
 use super::idle::IdleStack;
 use super::multiplexed::Load;
-use crate::http1::{Decoded, Decoder, Framing, Writer};
+use crate::http1::{APART, Decoded, Decoder, Framing, Writer};
 use crate::model::Failure;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -265,8 +265,7 @@ impl Reading {
         if !self.reusable || !self.line.buf.is_empty() {
             return;
         }
-        // It may be a small part of much memory.
-        self.line.buf = BytesMut::new();
+        self.line.is_over();
         let Some(upload) = self.upload.take() else { return self.stack.put(self.line) };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
@@ -313,7 +312,7 @@ impl LegAnswerBody {
 
     /// Whether all of it came with its head, and stands in the same memory.
     pub fn is_beside_head(&self) -> bool {
-        matches!(self.inner, Inner::Whole(_))
+        matches!(&self.inner, Inner::Whole(body) if body.len() < APART)
     }
 
     /// Whether the answer has taken the connection over.

@@ -25,12 +25,12 @@ pub(super) struct H1Line {
     /// Read and not looked at.
     pub(super) buf: BytesMut,
     alarm: Alarm,
-    /// Bytes of the last answer, where it said how long it is: the next one is read as if it were as large.
+    /// Bytes of the last answer: the next one is read as if it were as large.
     usual: u64,
+    /// Bytes read since.
+    read: u64,
 }
 
-/// What is read of an answer's head beside its body.
-const HEAD: u64 = 512;
 /// Interim answers before an answer, where nobody is told of them. Who sends more would keep its reader busy for as long as
 /// it likes.
 const MAX_INTERIMS: usize = 100;
@@ -41,7 +41,7 @@ const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 impl H1Line {
     pub(super) fn new(io: Io) -> Box<Self> {
-        Box::new(Self { io, buf: BytesMut::new(), alarm: Alarm::default(), usual: 0 })
+        Box::new(Self { io, buf: BytesMut::new(), alarm: Alarm::default(), usual: 0, read: 0 })
     }
 
     /// Whether, idle as it is, nothing has come on it, as far as the runtime has heard.
@@ -56,7 +56,18 @@ impl H1Line {
 
     /// Reads what there is; see [`read::poll_read`].
     pub(super) fn poll_read(&mut self, expected: u64, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        read::poll_read(&mut self.io, &mut self.buf, expected, cx)
+        let polled = read::poll_read(&mut self.io, &mut self.buf, expected, cx);
+        if let Poll::Ready(Ok(n)) = &polled {
+            self.read += *n as u64;
+        }
+        polled
+    }
+
+    /// An answer has been read to its end.
+    pub(super) fn is_over(&mut self) {
+        self.usual = std::mem::take(&mut self.read);
+        // It may be a small part of much memory.
+        self.buf = BytesMut::new();
     }
 
     /// Writes a request and waits for the head of its answer, no longer than the leg's `response_timeout` from the last
@@ -130,7 +141,7 @@ impl H1Line {
 
     /// The answer, of which the head is there.
     fn answer(
-        mut self: Box<Self>,
+        self: Box<Self>,
         head: AnswerHead,
         method: &Method,
         upgrade: bool,
@@ -153,7 +164,6 @@ impl H1Line {
             Answer::Tunnel(LegTunnel::Http1(Box::new(read::Prefixed::new(self.buf, self.io))))
         } else {
             let framing = head.framing(method).map_err(failure::of_head)?;
-            self.usual = if let Framing::Length(length) = framing { length.saturating_add(HEAD) } else { 0 };
             Answer::Http1 {
                 framing,
                 reading: Reading {

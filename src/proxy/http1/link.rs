@@ -29,6 +29,10 @@ pub(super) struct Link {
     settings: Arc<GuardSettings>,
     /// Read, and not checked.
     buf: BytesMut,
+    /// Bytes read of the present request.
+    read: u64,
+    /// Bytes of the last request, where it had a body: the next one is read as if it were as large.
+    usual: u64,
     scanner: Scanner,
     /// Of the present request's body, and checked.
     clear: BytesMut,
@@ -94,6 +98,8 @@ impl Link {
             out: BytesMut::new(),
             unflushed: false,
             buf: BytesMut::from(read),
+            read: 0,
+            usual: 0,
             scanner: Scanner::new(settings.limits),
             clear: BytesMut::new(),
             body: BodyState::Over,
@@ -117,7 +123,7 @@ impl Link {
                     Ok(Step::Release(n)) => return Poll::Ready(self.begin(n)),
                 }
             }
-            match read::poll_read(&mut self.io, &mut self.buf, 0, cx) {
+            match self.poll_read(self.usual, cx) {
                 Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(_) => return Poll::Ready(Next::End),
                 Poll::Pending => {
@@ -140,6 +146,7 @@ impl Link {
     /// A head of `length` bytes is whole. What is there of the body is checked with it: a bad one makes no request.
     fn begin(&mut self, length: usize) -> Next {
         self.wait_for(Waiting::Nothing);
+        (self.read, self.usual) = (self.buf.len() as u64, 0);
         let head = match self.scanner.head(self.buf.split_to(length).freeze()) {
             Ok(head) => head,
             Err(refusal) => return Next::Refused(self.refuse(refusal)),
@@ -190,7 +197,7 @@ impl Link {
             }
             self.poll_write(cx);
             let expected = decoder.coming().unwrap_or_default();
-            match read::poll_read(&mut self.io, &mut self.buf, expected, cx) {
+            match self.poll_read(expected, cx) {
                 Poll::Ready(Ok(1..)) => {
                     self.wait_for(Waiting::Nothing);
                     self.check_body();
@@ -214,7 +221,7 @@ impl Link {
     /// Ready when the client has gone. It may go on sending requests meanwhile, of which some are read.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.body != BodyState::Open && self.buf.len() < AHEAD {
-            match ready!(read::poll_read(&mut self.io, &mut self.buf, 0, cx)) {
+            match ready!(self.poll_read(0, cx)) {
                 Ok(1..) => {}
                 _ => return Poll::Ready(()),
             }
@@ -282,7 +289,15 @@ impl Link {
     /// Reads on without keeping anything.
     pub(super) fn poll_drop(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.buf.clear();
-        read::poll_read(&mut self.io, &mut self.buf, 0, cx)
+        self.poll_read(0, cx)
+    }
+
+    fn poll_read(&mut self, expected: u64, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let polled = read::poll_read(&mut self.io, &mut self.buf, expected, cx);
+        if let Poll::Ready(Ok(n)) = &polled {
+            self.read += *n as u64;
+        }
+        polled
     }
 
     /// How long a client may take to go on sending, and to read the last that it is told.
@@ -314,6 +329,7 @@ impl Link {
         self.body = state;
         if state == BodyState::Over {
             self.clear = BytesMut::new();
+            self.usual = self.read;
         }
         if let Some(task) = self.task.take() {
             task.wake();
