@@ -20,7 +20,7 @@ fn answer(body: String) -> Answer {
         status: StatusCode::OK,
         reason: Default::default(),
         headers: headers.into(),
-        body: Captured::whole(vec![Bytes::from(body)], None),
+        body: Captured::whole(vec![Bytes::from(body)]),
         trailers: None,
         end: BodyEnd::Complete,
     }

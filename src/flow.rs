@@ -10,6 +10,7 @@ mod progress;
 mod promise;
 mod recorder;
 mod request_body;
+mod tape;
 
 pub use again::Again;
 pub use exchange::{Admission, Asked, Exchange, Judge, Mirror, PrimaryOutcome, Question};
@@ -17,6 +18,7 @@ pub use progress::{Passing, Progress, Stage};
 pub use promise::{PrimaryHead, Promise, SharedPromise};
 pub use recorder::Recorder;
 pub use request_body::{BodyCapture, BodyOutcome, CaptureError, CaptureReader, RequestBody};
+pub use tape::Tape;
 
 use crate::diff::Finding;
 use crate::evidence::{Book, Compared, Diverged, Settled, Settlement};

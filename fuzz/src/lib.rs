@@ -81,7 +81,7 @@ pub fn answer(u: &mut Unstructured<'_>, kind: &str, body: Vec<u8>) -> arbitrary:
     }
     let body = match u.ratio(1, 20)? {
         true => Captured::Digest { xxh3: u.arbitrary()?, length: body.len() as u64, given_up: false },
-        false => Captured::whole(vec![Bytes::from(body)], None),
+        false => Captured::whole(vec![Bytes::from(body)]),
     };
     let end = match u.ratio(1, 20)? {
         true => BodyEnd::Broken(Failure { kind: FailureKind::Truncated, detail: "cut".into() }),
@@ -283,7 +283,7 @@ impl<'a> Arbitrary<'a> for Pair {
             if head || matches!(answer.status.as_u16(), 204 | 304) {
                 answer.body = Captured::empty();
             } else if !matches!(answer.body, Captured::Digest { .. }) {
-                answer.body = Captured::whole(vec![Bytes::from(body)], None);
+                answer.body = Captured::whole(vec![Bytes::from(body)]);
             }
             answer
         };

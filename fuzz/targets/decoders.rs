@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         status: StatusCode::OK,
         reason: Default::default(),
         headers: HeaderMap::from_iter((!kind.is_empty()).then(|| (CONTENT_TYPE, HeaderValue::from_static(kind)))).into(),
-        body: Captured::whole(vec![Bytes::from(body)], None),
+        body: Captured::whole(vec![Bytes::from(body)]),
         trailers: None,
         end: BodyEnd::Complete,
     };

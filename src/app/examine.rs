@@ -335,7 +335,7 @@ mod tests {
             status: StatusCode::OK,
             reason: Default::default(),
             headers: http::HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]).into(),
-            body: Captured::whole(vec![Bytes::from_static(body.as_bytes())], None),
+            body: Captured::whole(vec![Bytes::from_static(body.as_bytes())]),
             trailers: None,
             end: BodyEnd::Complete,
         }

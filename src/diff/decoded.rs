@@ -15,7 +15,7 @@ pub fn decoded(answer: &Answer) -> Cow<'_, Answer> {
     let Some(body) = answer.body.contiguous() else { return Cow::Borrowed(answer) };
     match decode(&body, &codings, Limits::default(), &|| false) {
         Ok(plain) => {
-            let body = Captured::whole(vec![Bytes::copy_from_slice(&plain)], None);
+            let body = Captured::whole(vec![Bytes::copy_from_slice(&plain)]);
             Cow::Owned(Answer { body, ..answer.clone() })
         }
         Err(_) => Cow::Borrowed(answer),

@@ -89,7 +89,7 @@ fn message(body: &Value) -> Answer {
         status: StatusCode::OK,
         reason: Default::default(),
         headers: headers.into(),
-        body: Captured::whole(vec![Bytes::from(body.to_string())], None),
+        body: Captured::whole(vec![Bytes::from(body.to_string())]),
         trailers: None,
         end: BodyEnd::Complete,
     }

@@ -1,5 +1,6 @@
 //! How far the primary's body has come, told to the mirror legs while it is on its way. Telling never waits.
 
+use super::Tape;
 use http::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
@@ -15,6 +16,7 @@ pub struct Progress {
     /// Legs that wait for more; while there are none, nobody is woken.
     waiting: AtomicUsize,
     changed: Notify,
+    tape: Tape,
 }
 
 /// Whether more will come.
@@ -43,6 +45,11 @@ impl Progress {
             _ => Stage::Lost,
         };
         (self.passed.load(Ordering::SeqCst), stage)
+    }
+
+    /// What has come of the body, as far as it is kept.
+    pub fn tape(&self) -> &Tape {
+        &self.tape
     }
 
     /// Whether this is the status of an answer that has come whole.
@@ -108,7 +115,9 @@ impl Passing {
 impl Drop for Passing {
     fn drop(&mut self) {
         let lost = Stage::Lost as u8;
-        let _ = self.0.stage.compare_exchange(Stage::Open as u8, lost, Ordering::SeqCst, Ordering::SeqCst);
+        if self.0.stage.compare_exchange(Stage::Open as u8, lost, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            self.0.tape.clear();
+        }
         self.0.wake();
     }
 }

@@ -46,7 +46,7 @@ impl Promise {
 
     /// `beside_head` where the memory of the chunk is that of the answer's fields.
     pub fn push(&mut self, chunk: &Bytes, beside_head: bool) {
-        self.recorder.take(chunk, beside_head);
+        self.recorder.take_and_lend(chunk, beside_head, self.passing.progress().tape());
         self.passing.pass(chunk.len());
     }
 

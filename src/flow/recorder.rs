@@ -4,14 +4,16 @@
 //! A chunk shared with the stream keeps the whole buffer alive that it was read into, so small ones are copied
 //! together: what is held is what the budget was charged for.
 
-use crate::model::{Captured, Limit, Permit};
+use super::tape::{Beside, Tape};
+use crate::http1::APART;
+use crate::model::{Captured, Charge, Limit};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// Chunks smaller than this are copied, larger ones shared; and the largest buffer that they are copied into.
-pub(super) const SHARED_FROM: usize = 4096;
+pub(super) const SHARED_FROM: usize = APART;
 /// The smallest.
 const LEAST: usize = 64;
 
@@ -23,6 +25,8 @@ pub struct Recorder {
     kept: Kept,
     /// What was kept by the time it became a digest stays.
     keeps_beginning: bool,
+    /// It has differed from what was lent to it.
+    differs: bool,
 }
 
 enum Kept {
@@ -36,7 +40,7 @@ pub(super) struct Chunks {
     pub(super) done: SmallVec<[Bytes; 1]>,
     /// Small chunks copied together.
     pub(super) tail: BytesMut,
-    permit: Option<Permit>,
+    charge: Charge,
 }
 
 // === impl Chunks ===
@@ -79,14 +83,14 @@ impl Chunks {
 
     fn into_captured(mut self) -> Captured {
         self.flush();
-        Captured::whole(self.done, self.permit.map(Arc::new))
+        Captured::charged(self.done, self.charge)
     }
 
     fn charge(&mut self, bytes: usize, budget: &Arc<Limit>) -> bool {
-        match &mut self.permit {
+        match &mut self.charge.own {
             Some(permit) => permit.grow(bytes),
             none => {
-                *none = budget.take(bytes);
+                *none = budget.take(bytes).map(Arc::new);
                 none.is_some()
             }
         }
@@ -98,7 +102,7 @@ impl Chunks {
 impl Recorder {
     /// Keeps at most `cap` bytes whole, and only while `budget` has room.
     pub fn new(cap: usize, budget: Arc<Limit>) -> Self {
-        Self { cap, budget, length: 0, kept: Kept::Chunks(Chunks::default()), keeps_beginning: false }
+        Self { cap, budget, length: 0, kept: Kept::Chunks(Chunks::default()), keeps_beginning: false, differs: false }
     }
 
     /// The body need not end: its beginning stays, whatever its size.
@@ -145,6 +149,41 @@ impl Recorder {
                 *given_up &= self.length <= self.cap as u64;
             }
         }
+    }
+
+    /// As [`Recorder::take`], and lends the chunk to those who record beside it, as far as it stays.
+    pub(super) fn take_and_lend(&mut self, chunk: &Bytes, beside_head: bool, tape: &Tape) {
+        let at = self.length;
+        self.take(chunk, beside_head);
+        match &self.kept {
+            Kept::Chunks(Chunks { charge: Charge { own: Some(permit), .. }, .. }) if chunk.len() >= SHARED_FROM => {
+                tape.lend(at, chunk, permit);
+            }
+            Kept::Chunks(_) => {}
+            Kept::Digest { .. } => tape.clear(),
+        }
+    }
+
+    /// As [`Recorder::take`], but keeps what was lent where it is the same.
+    pub fn take_beside(&mut self, chunk: &Bytes, beside_head: bool, tape: &Tape) {
+        if let Kept::Chunks(chunks) = &mut self.kept
+            && !self.differs
+            && chunk.len() >= SHARED_FROM
+            && self.length + chunk.len() as u64 <= self.cap as u64
+        {
+            match tape.beside(self.length, chunk) {
+                Beside::Same(same, permit) => {
+                    self.length += chunk.len() as u64;
+                    chunks.flush();
+                    chunks.done.extend(same);
+                    chunks.charge.shared = Some(permit);
+                    return;
+                }
+                Beside::Differs => self.differs = true,
+                Beside::Ahead => {}
+            }
+        }
+        self.take(chunk, beside_head);
     }
 
     /// What has been kept of a body that goes on: all of it, or its beginning.
@@ -198,6 +237,102 @@ mod tests {
             drop(capped);
             prop_assert_eq!(limit.used(), 0);
         }
+    }
+
+    /// A body in pieces of these lengths.
+    fn pieces(body: &[u8], lengths: &[usize]) -> Vec<Bytes> {
+        let (mut rest, mut pieces) = (body, Vec::new());
+        for length in lengths.iter().cycle() {
+            let (piece, more) = rest.split_at((*length).min(rest.len()));
+            pieces.push(Bytes::copy_from_slice(piece));
+            rest = more;
+            if rest.is_empty() {
+                return pieces;
+            }
+        }
+        pieces
+    }
+
+    proptest! {
+        /// Whoever is ahead, and wherever they differ, what is kept beside another body is what came, and nothing of it is
+        /// kept without a charge.
+        #[test]
+        fn what_is_kept_beside_another_body_is_what_came(
+            length in 0usize..60_000,
+            lengths in [proptest::collection::vec(1usize..20_000, 1..4), proptest::collection::vec(1usize..20_000, 1..4)],
+            differs in proptest::option::of(any::<prop::sample::Index>()),
+            order in proptest::collection::vec(any::<bool>(), 0..20),
+            cap in prop_oneof![Just(1usize << 20), 0usize..60_000],
+            budget in prop_oneof![Just(1usize << 20), 0usize..120_000],
+        ) {
+            let body: Vec<u8> = (0..length).map(|i| (i / 7) as u8).collect();
+            let mut other = body.clone();
+            if let Some(at) = differs.filter(|_| length > 0) {
+                other[at.index(length)] ^= 1;
+            }
+            let (limit, tape) = (Limit::new(budget), Tape::default());
+            let mut recorders = [Recorder::new(cap, limit.clone()), Recorder::new(cap, limit.clone())];
+            let mut left = [pieces(&body, &lengths[0]).into_iter(), pieces(&other, &lengths[1]).into_iter()];
+            let mut order = order.into_iter().chain([true, false].into_iter().cycle());
+            while left.iter().any(|left| left.len() > 0) {
+                let first = order.next().unwrap();
+                let Some(piece) = left[usize::from(!first)].next() else { continue };
+                match first {
+                    true => recorders[0].take_and_lend(&piece, false, &tape),
+                    false => recorders[1].take_beside(&piece, false, &tape),
+                }
+                prop_assert!(limit.used() <= budget);
+            }
+            let [kept, beside] = recorders.map(Recorder::finish);
+            prop_assert!(kept.same_bytes(&Captured::whole(vec![Bytes::from(body.clone())])));
+            prop_assert!(beside.same_bytes(&Captured::whole(vec![Bytes::from(other.clone())])));
+            prop_assert_eq!(kept.same_bytes(&beside), body == other);
+            drop((kept, tape));
+            let held = if let Captured::Whole { length, .. } = &beside { *length } else { 0 };
+            prop_assert!(limit.used() as u64 >= held);
+            drop(beside);
+            prop_assert_eq!(limit.used(), 0);
+        }
+    }
+
+    #[test]
+    fn the_same_body_takes_memory_once() {
+        let body = vec![7; 300_000];
+        for (ahead, lengths) in
+            [(false, [&[100_000][..], &[30_000][..]]), (false, [&[30_000], &[100_000]]), (true, [&[90_000], &[90_000]])]
+        {
+            let (limit, tape) = (Limit::new(1 << 20), Tape::default());
+            let mut recorders = [0, 1].map(|_| Recorder::new(1 << 20, limit.clone()));
+            let [lends, beside] = &mut recorders;
+            let mut theirs = pieces(&body, lengths[1]).into_iter();
+            if ahead {
+                beside.take_beside(&theirs.next().unwrap(), false, &tape);
+            }
+            pieces(&body, lengths[0]).iter().for_each(|piece| lends.take_and_lend(piece, false, &tape));
+            theirs.for_each(|piece| beside.take_beside(&piece, false, &tape));
+            assert_eq!(limit.used(), 300_000 + if ahead { 90_000 } else { 0 });
+            let [lends, beside] = recorders.map(Recorder::finish);
+            drop((lends, tape));
+            assert!(limit.used() >= 300_000, "who keeps the memory is charged for it");
+            assert!(beside.same_bytes(&Captured::whole(vec![Bytes::from(body.clone())])));
+            drop(beside);
+            assert_eq!(limit.used(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_not_kept_is_not_lent() {
+        let (limit, tape) = (Limit::new(1 << 20), Tape::default());
+        let mut recorders = [0, 1].map(|_| Recorder::new(50_000, limit.clone()));
+        let [lends, beside] = &mut recorders;
+        let chunk = Bytes::from(vec![7; 30_000]);
+        lends.take_and_lend(&chunk, false, &tape);
+        beside.take_beside(&chunk, false, &tape);
+        assert_eq!(limit.used(), 30_000);
+        for recorder in [lends, beside] {
+            recorder.take_and_lend(&chunk, false, &tape);
+        }
+        assert_eq!(limit.used(), 0, "both have become digests");
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl RequestBody {
                 let state = capture.lock();
                 let mut chunks = state.chunks.done.clone();
                 chunks.push(Bytes::copy_from_slice(&state.chunks.tail));
-                Captured::whole(chunks, None)
+                Captured::whole(chunks)
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::MirrorSettings;
 use super::overrun::{Beside, Reading, Stop};
 use super::window::Place;
-use crate::flow::{BodyOutcome, Question, Recorder, RequestBody};
+use crate::flow::{BodyOutcome, Question, Recorder, RequestBody, Tape};
 use crate::model::{
     Answer, BodyEnd, Captured, Failure, FailureKind, Incomparable, Leg, LegRecord, Limit, Outcome, Reason, Stream,
     Timing, is_read_only,
@@ -205,7 +205,9 @@ async fn collect(
             None => break BodyEnd::Complete,
             Some(Err(failure)) => break BodyEnd::Broken(failure),
             Some(Ok(frame)) => {
-                let Some(chunk) = take(frame, beside_head, recorder, &mut answer.trailers) else { continue };
+                let Some(chunk) = take(frame, beside_head, recorder, reading.tape(), &mut answer.trailers) else {
+                    continue;
+                };
                 match reading.goes_on(chunk, recorder.length(), body.is_end_stream(), paused).await {
                     Ok(()) => {}
                     Err(Stop::Overran(failure)) => {
@@ -249,11 +251,15 @@ fn take(
     frame: http_body::Frame<Bytes>,
     beside_head: bool,
     recorder: &mut Recorder,
+    tape: Option<&Tape>,
     trailers: &mut Option<HeaderMap>,
 ) -> Option<usize> {
     match frame.into_data() {
         Ok(chunk) => {
-            recorder.take(&chunk, beside_head);
+            match tape {
+                Some(tape) => recorder.take_beside(&chunk, beside_head, tape),
+                None => recorder.take(&chunk, beside_head),
+            }
             Some(chunk.len())
         }
         Err(frame) => {

@@ -2,7 +2,7 @@
 //!
 //! A candidate that sends without end would otherwise take processor time and memory until its time is up.
 
-use crate::flow::{Passing, Progress, Stage};
+use crate::flow::{Passing, Progress, Stage, Tape};
 use crate::model::{Failure, FailureKind, Incomparable, Limit, Permit};
 use crate::report::thousands;
 use http::{StatusCode, Version};
@@ -73,6 +73,14 @@ impl<'a> Reading<'a> {
             declared,
             max_body: max_body as u64,
             permit: None,
+        }
+    }
+
+    /// What has come of the primary's body, to share its memory.
+    pub(super) fn tape(&self) -> Option<&'a Tape> {
+        match self.beside {
+            Beside::Leads(_) => None,
+            Beside::Follows { primary, .. } => Some(primary.tape()),
         }
     }
 

@@ -11,14 +11,22 @@ use xxhash_rust::xxh3::Xxh3Default;
 /// A body as it was kept. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum Captured {
-    /// Every byte, in the chunks that carried it. The permit holds their share of the capture budget.
-    Whole { chunks: Chunks, length: u64, permit: Option<Arc<Permit>> },
+    /// Every byte, in the chunks that carried it.
+    Whole { chunks: Chunks, length: u64, charge: Charge },
     /// Past a cap: xxh3-128 with seed 0 of all bytes, and how many there were. `given_up` says that it was not the
     /// body's own size: the bytes would have been kept, had there been room for them.
     Digest { xxh3: u128, length: u64, given_up: bool },
     /// Not read to its end, because what is known of its length alone says that it is another body: so many bytes, or
     /// more.
     Unread { length: u64 },
+}
+
+/// What the memory of a body has of the capture budget: by itself, and where it is shared with another body, together
+/// with that.
+#[derive(Debug, Clone, Default)]
+pub struct Charge {
+    pub own: Option<Arc<Permit>>,
+    pub shared: Option<Arc<Permit>>,
 }
 
 /// The chunks of a body. Most have one.
@@ -60,13 +68,18 @@ impl Deref for Chunks {
 
 impl Captured {
     pub fn empty() -> Self {
-        Captured::Whole { chunks: Chunks::One(Bytes::new()), length: 0, permit: None }
+        Captured::Whole { chunks: Chunks::One(Bytes::new()), length: 0, charge: Charge::default() }
     }
 
-    pub fn whole(chunks: impl Into<Chunks>, permit: Option<Arc<Permit>>) -> Self {
+    /// All of a body, charged to nobody.
+    pub fn whole(chunks: impl Into<Chunks>) -> Self {
+        Self::charged(chunks, Charge::default())
+    }
+
+    pub fn charged(chunks: impl Into<Chunks>, charge: Charge) -> Self {
         let chunks = chunks.into();
         let length = chunks.iter().map(|c| c.len() as u64).sum();
-        Captured::Whole { chunks, length, permit }
+        Captured::Whole { chunks, length, charge }
     }
 
     /// Length in bytes.
@@ -94,14 +107,14 @@ impl Captured {
 
     /// The first `length` bytes, shared; all there is of a digest.
     pub fn prefix(&self, length: usize) -> Captured {
-        let Captured::Whole { chunks, permit, .. } = self else { return self.clone() };
+        let Captured::Whole { chunks, charge, .. } = self else { return self.clone() };
         let (mut kept, mut left) = (Vec::new(), length);
         for chunk in chunks.iter() {
             let part = chunk.slice(..chunk.len().min(left));
             left -= part.len();
             kept.push(part);
         }
-        Captured::Whole { length: (length - left) as u64, chunks: kept.into(), permit: permit.clone() }
+        Captured::Whole { length: (length - left) as u64, chunks: kept.into(), charge: charge.clone() }
     }
 
     /// xxh3-128 with seed 0 of all bytes, where they were all read.
@@ -129,14 +142,15 @@ impl Captured {
 
     /// Gives its share of the budget back: what keeps it has bounds of its own.
     pub fn uncharge(&mut self) {
-        if let Captured::Whole { permit, .. } = self {
-            *permit = None;
+        if let Captured::Whole { charge, .. } = self {
+            *charge = Charge::default();
         }
     }
 
     /// Whether the budget that it holds a share of is scarce.
     pub fn is_scarce(&self) -> bool {
-        matches!(self, Captured::Whole { permit: Some(permit), .. } if permit.is_scarce())
+        let Captured::Whole { charge: Charge { own, shared }, .. } = self else { return false };
+        own.as_ref().or(shared.as_ref()).is_some_and(|permit| permit.is_scarce())
     }
 
     /// Whether detail was lost for want of room, not for the body's size.
@@ -183,7 +197,8 @@ fn same_chunks(a: &[Bytes], b: &[Bytes]) -> bool {
             continue;
         }
         let n = x.len().min(y.len());
-        if x[..n] != y[..n] {
+        // It may be the same memory.
+        if x.as_ptr() != y.as_ptr() && x[..n] != y[..n] {
             return false;
         }
         (x, y) = (&x[n..], &y[n..]);
@@ -204,7 +219,7 @@ mod tests {
             rest = tail;
         }
         chunks.push(Bytes::copy_from_slice(rest));
-        Captured::whole(chunks, None)
+        Captured::whole(chunks)
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Limit {
             self.used.fetch_sub(n, Ordering::Relaxed);
             return None;
         }
-        Some(Permit { limit: self.clone(), n })
+        Some(Permit { limit: self.clone(), n: AtomicUsize::new(n) })
     }
 }
 
@@ -43,15 +43,15 @@ impl Limit {
 #[derive(Debug)]
 pub struct Permit {
     limit: Arc<Limit>,
-    n: usize,
+    n: AtomicUsize,
 }
 
 impl Permit {
     /// Takes `n` more into the same permit; false, and nothing taken, when the limit is reached.
-    pub fn grow(&mut self, n: usize) -> bool {
+    pub fn grow(&self, n: usize) -> bool {
         match self.limit.take(n) {
             Some(mut more) => {
-                self.n += std::mem::take(&mut more.n);
+                self.n.fetch_add(std::mem::take(more.n.get_mut()), Ordering::Relaxed);
                 true
             }
             None => false,
@@ -65,12 +65,12 @@ impl Permit {
 
     /// How much it holds.
     pub fn held(&self) -> usize {
-        self.n
+        self.n.load(Ordering::Relaxed)
     }
 
     /// Gives back all but nothing: the permit stays, empty.
     pub fn release(&mut self) {
-        self.limit.used.fetch_sub(std::mem::take(&mut self.n), Ordering::Relaxed);
+        self.limit.used.fetch_sub(std::mem::take(self.n.get_mut()), Ordering::Relaxed);
     }
 }
 

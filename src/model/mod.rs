@@ -15,7 +15,7 @@ mod stream;
 mod time;
 
 pub use answer::{Answer, BodyEnd, Failure, FailureKind, LegRecord, Outcome, Reason, RequestHead, StatusClass, Timing};
-pub use captured::Captured;
+pub use captured::{Captured, Charge};
 pub use fields::{Fields, NameHints, Names};
 pub use latencies::{BOUNDS, Latencies};
 pub use limit::{Limit, Permit};

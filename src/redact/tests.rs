@@ -223,7 +223,7 @@ fn messages_are_text_and_bounded() {
     let request = r.request(&head, &Captured::empty());
     assert_eq!(request.start, format!("GET /a?k={}", r.tag(b"secret")));
     let answer = |body: &[u8]| {
-        let body = Captured::whole(vec![Bytes::copy_from_slice(body)], None);
+        let body = Captured::whole(vec![Bytes::copy_from_slice(body)]);
         let end = BodyEnd::Complete;
         Answer {
             status: StatusCode::OK,

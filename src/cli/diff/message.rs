@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path, content_type: Option<&str>, head_only: bool) -> 
         status: StatusCode::OK,
         reason: Default::default(),
         headers: HeaderMap::from_iter([(CONTENT_TYPE, value)]).into(),
-        body: Captured::whole(vec![Bytes::from(bytes)], None),
+        body: Captured::whole(vec![Bytes::from(bytes)]),
         trailers: None,
         end: BodyEnd::Complete,
     })
@@ -77,7 +77,7 @@ fn parse(bytes: &[u8], head_only: bool) -> Result<Answer, String> {
     };
     let mut headers = Fields::from(headers);
     headers.strip_hop_by_hop();
-    Ok(Answer { status, reason, headers, body: Captured::whole(vec![Bytes::from(body)], None), trailers, end })
+    Ok(Answer { status, reason, headers, body: Captured::whole(vec![Bytes::from(body)]), trailers, end })
 }
 
 type Head = (StatusCode, Reason, HeaderMap);

@@ -74,7 +74,7 @@ fn body(message: &ExampleMessage) -> Result<Captured, Why> {
     if cut || message.body.starts_with("[not kept: ") {
         return Err(Why::Cut);
     }
-    Ok(Captured::whole(vec![Bytes::copy_from_slice(message.body.as_bytes())], None))
+    Ok(Captured::whole(vec![Bytes::copy_from_slice(message.body.as_bytes())]))
 }
 
 /// Headers and trailers.

@@ -110,15 +110,13 @@ pub(super) fn unwrapped(answer: &Answer) -> Cow<'_, Answer> {
         if flag == TRAILERS && after.is_empty() {
             let Some(trailers) = fields(payload) else { break };
             let messages = body.get(..body.len() - rest.len()).unwrap_or_default();
-            let body = Captured::whole(vec![Bytes::copy_from_slice(messages)], None);
+            let body = Captured::whole(vec![Bytes::copy_from_slice(messages)]);
             return Cow::Owned(Answer { body, trailers: Some(trailers), ..answer.clone() });
         }
         rest = after;
     }
     match body {
-        Cow::Owned(bytes) => {
-            Cow::Owned(Answer { body: Captured::whole(vec![Bytes::from(bytes)], None), ..answer.clone() })
-        }
+        Cow::Owned(bytes) => Cow::Owned(Answer { body: Captured::whole(vec![Bytes::from(bytes)]), ..answer.clone() }),
         Cow::Borrowed(_) => Cow::Borrowed(answer),
     }
 }

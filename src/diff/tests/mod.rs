@@ -96,7 +96,7 @@ pub(super) fn fields(lines: &str) -> HeaderMap {
 }
 
 fn captured(body: &[u8]) -> Captured {
-    Captured::whole(vec![Bytes::copy_from_slice(body)], None)
+    Captured::whole(vec![Bytes::copy_from_slice(body)])
 }
 
 pub(super) fn with_body(text: &str, body: &[u8]) -> Answer {

@@ -212,7 +212,7 @@ fn frames_are_bounded_and_whole() {
     let zeros = packed(&len(1, vec![0; 9 << 20]));
     assert!(PLAIN().answers(&plain, &zeros).budget.is_some());
     let mut corrupt = packed(&int(1, 1));
-    corrupt.body = crate::model::Captured::whole(vec![bytes::Bytes::from_static(b"\x01\0\0\0\x02zz")], None);
+    corrupt.body = crate::model::Captured::whole(vec![bytes::Bytes::from_static(b"\x01\0\0\0\x02zz")]);
     assert_eq!(&*PLAIN().answers(&plain, &corrupt).list[0].kind, "parse.one_side");
 }
 
