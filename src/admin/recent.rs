@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_millis(900);
 /// While nobody looks one is taken this often, so that whoever comes next finds one that is not old.
 const IDLE: Duration = Duration::from_secs(10);
 /// And more rarely where it takes long, so that it takes at most one part in so many of a processor.
-const PART: u32 = 100;
+const PART: u32 = 1000;
 /// But not more rarely than this.
 const RAREST: Duration = Duration::from_secs(60);
 /// For what has to be of now, and for the very first look.

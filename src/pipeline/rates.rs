@@ -9,8 +9,10 @@ use std::time::Duration;
 /// Comparisons a second, by route.
 pub type PerSecond = BTreeMap<Arc<str>, f64>;
 
-/// The least time between two looks.
+/// The least time between two looks,
 const EVERY: Duration = Duration::from_secs(1);
+/// for each so many routes: all of them are looked at. Far less than what rates are remembered over, up to thousands.
+const AT_ONCE: usize = 256;
 /// What came so many seconds ago has lost most of its weight,
 const OVER: f64 = 60.0;
 /// or longer on a quiet route, until so many are expected.
@@ -49,7 +51,8 @@ impl Rates {
             return false;
         };
         let passed = now.saturating_sub(before);
-        if passed < EVERY {
+        let turns = self.routes.len().div_ceil(AT_ONCE).clamp(1, OVER as usize / 4);
+        if passed < EVERY * turns as u32 {
             return false;
         }
         self.looked = Some(now);
@@ -157,6 +160,19 @@ mod tests {
         }
         let rate = rates.present()["GET /a"];
         assert!((0.5..2.0).contains(&(rate * 600.0)), "{rate}");
+    }
+
+    #[test]
+    fn many_routes_are_looked_at_more_rarely() {
+        for (routes, seconds) in [(1, 1), (256, 1), (257, 2), (2_000, 8), (100_000, 15)] {
+            let mut epoch = epoch(1, 0);
+            let each = (0..routes).map(|n| (format!("GET /{n}").into(), epoch.evidence.routes["GET /a"].clone()));
+            epoch.evidence.routes = each.collect();
+            let mut rates = Rates::default();
+            rates.look(&epoch, Duration::ZERO);
+            let looks = (1..=60).filter(|second| rates.look(&epoch, Duration::from_secs(*second))).count();
+            assert_eq!(looks, 60 / seconds, "{routes} routes");
+        }
     }
 
     #[test]

@@ -181,10 +181,10 @@ pub(super) fn split_divergence_key(key: &[u8]) -> Option<(u64, Arc<str>)> {
 
 impl RouteRow {
     /// Whole exchanges only: what is pending is left out.
-    pub(super) fn of(route: &RouteEvidence) -> Result<Self, String> {
+    pub(super) fn of(route: &RouteEvidence, packer: &mut Packer) -> Result<Self, String> {
         let mut latency = PerLeg::default();
         for leg in Leg::ALL {
-            *latency.get_mut(leg) = pack(route.latency.get(leg))?;
+            *latency.get_mut(leg) = packer.pack(route.latency.get(leg))?;
         }
         Ok(Self {
             since: route.since,
@@ -205,7 +205,7 @@ impl RouteRow {
                 .map(|((l, k), known)| (l.clone(), k.clone(), known.pairs))
                 .collect(),
             bursts: route.bursts,
-            pace: Some(PaceRow::of(&route.pace)?),
+            pace: Some(PaceRow::of(&route.pace, packer)?),
             trend: route.trend.clone(),
             rule_hits: route.rule_hits.clone(),
         })
@@ -253,8 +253,9 @@ struct PaceRow {
 }
 
 impl PaceRow {
-    fn of(pace: &Pace) -> Result<Self, String> {
-        Ok(Self { counts: pace.counts.clone(), primary: pack(&pace.primary)?, candidate: pack(&pace.candidate)? })
+    fn of(pace: &Pace, packer: &mut Packer) -> Result<Self, String> {
+        let (primary, candidate) = (packer.pack(&pace.primary)?, packer.pack(&pace.candidate)?);
+        Ok(Self { counts: pace.counts.clone(), primary, candidate })
     }
 
     fn read(self) -> Result<Pace, String> {
@@ -263,13 +264,21 @@ impl PaceRow {
     }
 }
 
-/// HdrHistogram V2, not compressed; empty for an empty one.
-fn pack(histogram: &Histogram) -> Result<Blob, String> {
-    let mut out = Vec::new();
-    if !histogram.is_empty() {
-        V2Serializer::new().serialize(histogram, &mut out).map_err(|e| e.to_string())?;
+/// HdrHistogram V2, not compressed; empty for an empty one. Keeps its room, of tens of kilobytes, from one to the next.
+pub(super) struct Packer(V2Serializer);
+
+impl Packer {
+    pub(super) fn new() -> Self {
+        Self(V2Serializer::new())
     }
-    Ok(Blob(out))
+
+    fn pack(&mut self, histogram: &Histogram) -> Result<Blob, String> {
+        let mut out = Vec::new();
+        if !histogram.is_empty() {
+            self.0.serialize(histogram, &mut out).map_err(|e| e.to_string())?;
+        }
+        Ok(Blob(out))
+    }
 }
 
 /// The library trusts the header and allocates what it asks for, so the header is checked against our own bounds first.
@@ -347,7 +356,7 @@ mod tests {
     fn a_histogram_that_asks_for_gigabytes_is_refused() {
         let mut full = histogram();
         full.record(1_000_000).unwrap();
-        let good = pack(&full).unwrap().0;
+        let good = Packer::new().pack(&full).unwrap().0;
         assert_eq!(unpack(&good).unwrap(), full);
         for (at, value) in [(4usize, u32::MAX), (12, 5), (24, u32::MAX), (0, 1)] {
             let mut bad = good.clone();
@@ -366,11 +375,15 @@ mod tests {
         known.pairs = NoisePairs { candidate: 20, control: 1, both: 3, above: true };
         route.noise.entry(("json:$.at".into(), "json.value".into())).or_default();
         route.rule_hits.insert("ids".into(), 9);
-        let row = RouteRow::of(&route).unwrap();
+        let row = RouteRow::of(&route, &mut Packer::new()).unwrap();
         let bytes = written(&row);
         let mut volatile = route.clone();
         volatile.volatility.entry(("json:$.id".into(), "json.value".into())).or_default();
-        assert_eq!(written(&RouteRow::of(&volatile).unwrap()), bytes, "what is volatile has rows of its own");
+        assert_eq!(
+            written(&RouteRow::of(&volatile, &mut Packer::new()).unwrap()),
+            bytes,
+            "what is volatile has rows of its own"
+        );
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
@@ -406,7 +419,7 @@ mod tests {
         }
         let route = &*evidence.routes["GET /a"];
         assert_eq!((route.pace.pairs(), route.pace.primary.len()), (240, 240), "a minute is the warm-up");
-        let row = RouteRow::of(route).unwrap();
+        let row = RouteRow::of(route, &mut Packer::new()).unwrap();
         assert_eq!(decode::<RouteRow>(&written(&row)).and_then(RouteRow::read).unwrap(), *route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
@@ -463,7 +476,7 @@ mod tests {
         fn histograms_survive(values in proptest::collection::vec(1u64..4_000_000_000, 0..50)) {
             let mut h = histogram();
             values.iter().for_each(|v| h.record(*v).unwrap());
-            prop_assert_eq!(unpack(&pack(&h).unwrap().0).unwrap(), h);
+            prop_assert_eq!(unpack(&Packer::new().pack(&h).unwrap().0).unwrap(), h);
         }
     }
 }
