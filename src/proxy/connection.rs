@@ -6,8 +6,8 @@ use super::http1::{self, Interims};
 use super::message::ClientRequest;
 use super::service::Gateway;
 use crate::http1::read::Prefixed;
-use crate::http2::FloodGuard;
 use crate::http2::flood::{Flood, Meter};
+use crate::http2::{FloodGuard, gathered};
 use crate::shutdown::Shutdown;
 use crate::upstream::Duplex;
 use bytes::BytesMut;
@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -184,6 +185,7 @@ async fn serve_http2<IO>(
         }
     };
     let io = FloodGuard::new(Prefixed::new(BytesMut::from(&read[..]), io), Meter::of_client(), tell);
+    let (io, rest) = gathered(io);
     let streams = Arc::new(AtomicUsize::new(0));
     let protocol = Protocol::Http2 { streams: streams.clone() };
     let max_headers = wire.guard.limits.max_headers;
@@ -199,15 +201,16 @@ async fn serve_http2<IO>(
     });
     let mut serving = pin!(wire.http2.serve_connection(TokioIo::new(io), service));
     let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
+        ended = poll_fn(|cx| rest.poll(serving.as_mut(), cx)) => ended,
         () = idle(&streams, &served, wire.idle_timeout) => {
             serving.as_mut().graceful_shutdown();
             // A peer that does not even answer a GOAWAY is not waited for.
-            timeout(wire.header_timeout, serving).await.unwrap_or(Ok(()))
+            let last = poll_fn(|cx| rest.poll(serving.as_mut(), cx));
+            timeout(wire.header_timeout, last).await.unwrap_or(Ok(()))
         }
         () = shutdown.triggered() => {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            poll_fn(|cx| rest.poll(serving.as_mut(), cx)).await
         }
     };
     if let Err(e) = ended {

@@ -7,7 +7,7 @@ use super::{LegSettings, Scheme, UpstreamOptions};
 use crate::model::Latencies;
 use crate::tls::{self, ALPN_H2, ALPN_HTTP1, TlsError};
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::sync::Arc;
@@ -39,7 +39,6 @@ pub(super) struct Connector {
     open: Arc<AtomicUsize>,
     /// What it took to get the connections that came about: name, TCP and TLS.
     took: Latencies,
-    h2: http2::Builder<TokioExecutor>,
 }
 
 /// A connection on which the protocol has been agreed.
@@ -80,31 +79,24 @@ impl Connector {
                 })
             }
         };
-        let mut h2 = http2::Builder::new(TokioExecutor::new());
+        let lookup = Lookup::new(&settings.host, settings.port);
+        Ok(Self { settings, tls, lookup, options: options.clone(), open: Arc::default(), took: Latencies::default() })
+    }
+
+    /// What an HTTP/2 connection is begun with, whose tasks are run so.
+    pub(super) fn h2<E: Clone>(&self, executor: E) -> http2::Builder<E> {
+        let mut h2 = http2::Builder::new(executor);
         h2.timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(options.max_header_bytes).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(self.options.max_header_bytes).unwrap_or(u32::MAX))
             // A leg that was given up on may answer all the same, many streams at once and late.
             .max_concurrent_reset_streams(RESET_STREAMS)
             .reset_stream_duration(RESET_REMEMBERED)
             .max_local_error_reset_streams(None)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
-        let lookup = Lookup::new(&settings.host, settings.port);
-        Ok(Self {
-            settings,
-            tls,
-            lookup,
-            options: options.clone(),
-            open: Arc::default(),
-            took: Latencies::default(),
-            h2,
-        })
-    }
-
-    pub(super) fn h2(&self) -> &http2::Builder<TokioExecutor> {
-        &self.h2
+        h2
     }
 
     /// Connections open now, upgraded ones and those being opened included.

@@ -6,8 +6,9 @@ use super::failure::{self, Trouble};
 use super::io::Io;
 use super::multiplexed::{H2Line, Load};
 use super::{Ask, Fault, LegAnswer, LegAnswerBody, LegBody, Missed, Shared};
-use crate::http2::FloodGuard;
 use crate::http2::flood::Meter;
+use crate::http2::gather::Turns;
+use crate::http2::{FloodGuard, gathered};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -36,8 +37,9 @@ impl Shared {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let (io, rest) = gathered(io);
         let (sender, connection) =
-            self.connector.h2().handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e))?;
+            self.connector.h2(Turns::from(rest)).handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e))?;
         let max_streams = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
         self.pool().multiplexed.add(sender, max_streams.clone());
         let leg = self.connector.settings.to_string();
