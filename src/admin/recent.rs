@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(10);
 /// And more rarely where it takes long, so that it takes at most one part in so many of a processor.
 const PART: u32 = 1000;
 /// But not more rarely than this.
-const RAREST: Duration = Duration::from_secs(60);
+const RAREST: Duration = Duration::from_secs(30);
 /// For what has to be of now, and for the very first look.
 const AT_MOST: Duration = Duration::from_secs(5);
 

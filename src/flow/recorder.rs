@@ -183,6 +183,10 @@ impl Recorder {
                 Beside::Ahead => {}
             }
         }
+        if matches!(&self.kept, Kept::Chunks(Chunks { charge: Charge { shared: Some(_), .. }, .. })) {
+            // It may be what is left of memory that those before it were let go of, and must not keep all of that.
+            return self.take(&Bytes::copy_from_slice(chunk), false);
+        }
         self.take(chunk, beside_head);
     }
 
@@ -318,6 +322,21 @@ mod tests {
             drop(beside);
             assert_eq!(limit.used(), 0);
         }
+    }
+
+    #[test]
+    fn what_differs_behind_what_is_the_same_does_not_keep_the_memory_of_both() {
+        let (limit, tape) = (Limit::new(1 << 20), Tape::default());
+        let mut recorders = [0, 1].map(|_| Recorder::new(1 << 20, limit.clone()));
+        let [lends, beside] = &mut recorders;
+        lends.take_and_lend(&Bytes::from(vec![7; 60_000]), false, &tape);
+        let mut read = vec![7; 60_000];
+        read[59_999] = 8;
+        let read = Bytes::from(read);
+        beside.take_beside(&read.slice(..40_000), false, &tape);
+        beside.take_beside(&read.slice(40_000..), false, &tape);
+        assert_eq!(limit.used(), 80_000);
+        assert!(read.try_into_mut().is_ok(), "nothing holds on to it");
     }
 
     #[test]

@@ -83,13 +83,7 @@ impl AnswerHead {
             return Err(HeadError::TooLarge);
         }
         let Some(parsed) = parsed else { return Ok(None) };
-        let head = if buf.len() - length < APART {
-            buf.split_to(length).freeze()
-        } else {
-            let head = Bytes::copy_from_slice(&buf[..length]);
-            buf.advance(length);
-            head
-        };
+        let head = take_head(buf, length);
         let status = StatusCode::from_u16(parsed.status).map_err(|_| HeadError::Status)?;
         let reason = &head[parsed.reason.clone()];
         let usual = status.canonical_reason().is_some_and(|usual| usual.as_bytes() == reason);
@@ -247,6 +241,16 @@ pub(super) fn value_of(head: &Bytes, place: &Range<usize>) -> Result<HeaderValue
     })
 }
 
+/// Takes the first `length` bytes off, which are a head: by themselves, where much stands behind them.
+pub fn take_head(buf: &mut BytesMut, length: usize) -> Bytes {
+    if buf.len() - length < APART {
+        return buf.split_to(length).freeze();
+    }
+    let head = Bytes::copy_from_slice(&buf[..length]);
+    buf.advance(length);
+    head
+}
+
 /// Whether `buf` holds the end of a head, of which `seen` bytes were looked at before.
 pub fn is_whole(buf: &[u8], seen: usize) -> bool {
     let new = &buf[seen.saturating_sub(3).min(buf.len())..];
@@ -320,6 +324,16 @@ mod tests {
         assert_eq!(head.headers.table().get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
         for part in ["", "H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nA: 1\r\n"] {
             assert!(take(part.as_bytes()).unwrap().is_none(), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_keeps_no_more_memory_than_its_own_where_much_stands_behind_it() {
+        for (behind, shared) in [(APART - 1, true), (APART, false)] {
+            let mut buf = BytesMut::from(&[b'x'; 40 + APART][..40 + behind]);
+            let at = buf.as_ptr();
+            let head = take_head(&mut buf, 40);
+            assert_eq!((head.len(), buf.len(), head.as_ptr() == at), (40, behind, shared));
         }
     }
 

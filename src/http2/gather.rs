@@ -1,7 +1,6 @@
 //! What an HTTP/2 connection writes in one turn goes out at once. The `h2` crate writes each frame with a body by itself,
 //! so that a large answer, or several small ones, would take a system call and a segment for every frame.
 
-use bytes::{Buf, BytesMut};
 use hyper::rt::Executor;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -10,10 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that are gathered before they are written.
-const MOST: usize = 64 * 1024;
-/// Most of a frame with its head, as nearly everybody wants them.
-const FRAME: usize = 16 * 1024 + 9;
+/// Bytes that are gathered: four frames of the size that nearly everybody wants. What is larger is written as it comes.
+const MOST: usize = 4 * (16 * 1024 + 9);
 /// Room for what begins with a small frame. What begins with a larger one has room for as much as is gathered.
 const SMALL: usize = 4 * 1024;
 
@@ -34,14 +31,18 @@ pub struct Turns<IO>(Arc<Mutex<Option<Rest<IO>>>>);
 #[derive(Debug)]
 struct Gather<IO> {
     io: IO,
-    out: BytesMut,
+    out: Vec<u8>,
+    /// Bytes of `out` that are written.
+    written: usize,
     /// Written, but the connection may still hold some of it back.
     unflushed: bool,
+    /// Why what was gathered could not be written: whoever speaks has taken it for written.
+    failed: Option<io::Error>,
 }
 
 /// A connection for whoever speaks HTTP/2 on it, and the other end of its writes.
 pub fn gathered<IO>(io: IO) -> (Gathered<IO>, Rest<IO>) {
-    let gather = Arc::new(Mutex::new(Gather { io, out: BytesMut::new(), unflushed: false }));
+    let gather = Arc::new(Mutex::new(Gather { io, out: Vec::new(), written: 0, unflushed: false, failed: None }));
     (Gathered(gather.clone()), Rest(gather))
 }
 
@@ -55,8 +56,12 @@ impl<IO: AsyncWrite + Unpin> Rest<IO> {
     /// Gives who speaks on the connection a turn, and writes what that came to.
     pub fn poll<F: Future>(&self, speaks: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let polled = speaks.poll(cx);
-        // An error is met again by the next read or write.
-        let _ = lock(&self.0).poll_flush(cx);
+        let mut gather = lock(&self.0);
+        if let Poll::Ready(Err(error)) = gather.poll_flush(cx) {
+            gather.failed = Some(error);
+            // Nobody else would give it a turn, in which it meets the error.
+            cx.waker().wake_by_ref();
+        }
         polled
     }
 }
@@ -97,28 +102,39 @@ where
 impl<IO: AsyncWrite + Unpin> Gather<IO> {
     /// Takes bytes, once there is room.
     fn poll_take(&mut self, parts: &[IoSlice<'_>], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.out.len() >= MOST {
-            ready!(self.poll_write(cx))?;
-        }
+        self.check()?;
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        if self.out.is_empty() {
-            self.out.reserve(if length < SMALL { SMALL } else { length.max(MOST + FRAME) });
+        if self.out.len() - self.written + length > MOST {
+            ready!(self.poll_write(cx))?;
+            if length > MOST {
+                self.unflushed = true;
+                return Pin::new(&mut self.io).poll_write_vectored(cx, parts);
+            }
+        }
+        if self.out.capacity() - self.out.len() < length {
+            self.out.drain(..std::mem::take(&mut self.written));
+            let room = if self.out.len() + length < SMALL { SMALL } else { MOST };
+            self.out.reserve_exact(room - self.out.len());
         }
         parts.iter().for_each(|part| self.out.extend_from_slice(part));
         Poll::Ready(Ok(length))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.out.is_empty() {
-            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.out))? {
+        while self.written < self.out.len() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.out[self.written..]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => self.out.advance(n),
+                n => self.written += n,
             }
             self.unflushed = true;
         }
         // A connection that waits holds no buffer.
-        self.out = BytesMut::new();
+        (self.out, self.written) = (Vec::new(), 0);
         Poll::Ready(Ok(()))
+    }
+
+    fn check(&mut self) -> io::Result<()> {
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -133,9 +149,11 @@ impl<IO: AsyncWrite + Unpin> Gather<IO> {
 
 // === impl Gathered ===
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Gathered<IO> {
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gathered<IO> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut lock(&self.0).io).poll_read(cx, buf)
+        let mut gather = lock(&self.0);
+        gather.check()?;
+        Pin::new(&mut gather.io).poll_read(cx, buf)
     }
 }
 
@@ -171,11 +189,12 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gathered<IO> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-    /// Counts what is written at once.
+    /// Counts what is written at once, and fails once where it is told to.
     #[derive(Debug)]
-    struct Counted(DuplexStream, Vec<usize>);
+    struct Counted(DuplexStream, Vec<usize>, bool);
 
     impl AsyncRead for Counted {
         fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -185,6 +204,9 @@ mod tests {
 
     impl AsyncWrite for Counted {
         fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            if std::mem::take(&mut self.2) {
+                return Poll::Ready(Err(io::Error::from_raw_os_error(105)));
+            }
             let n = ready!(Pin::new(&mut self.0).poll_write(cx, buf))?;
             self.1.push(n);
             Poll::Ready(Ok(n))
@@ -206,7 +228,7 @@ mod tests {
 
     fn connection(buffer: usize) -> (Gathered<Counted>, Rest<Counted>, DuplexStream) {
         let (near, far) = tokio::io::duplex(buffer);
-        let (io, rest) = gathered(Counted(near, Vec::new()));
+        let (io, rest) = gathered(Counted(near, Vec::new(), false));
         (io, rest, far)
     }
 
@@ -238,8 +260,7 @@ mod tests {
             }
         });
         assert!(turn(&rest, speaks.as_mut()).await.is_pending());
-        let held = lock(&rest.0).out.len();
-        assert!((MOST - 1000..MOST + 10_000).contains(&held), "{held}");
+        assert!(lock(&rest.0).out.len() > MOST / 2);
         // What was held goes on as it is read.
         let (mut read, mut out) = (0, vec![0; 1000]);
         while read < 3 * MOST {
@@ -248,7 +269,35 @@ mod tests {
                 () = poll_fn(|cx| rest.poll(speaks.as_mut(), cx)) => {}
                 n = far.read(&mut out) => read += n.unwrap(),
             }
+            assert!(lock(&rest.0).out.capacity() <= MOST);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_larger_than_is_gathered_is_written_as_it_comes() {
+        let (mut io, rest, mut far) = connection(1 << 20);
+        let mut speaks = Box::pin(async {
+            io.write_all(b"first ").await.unwrap();
+            io.write_all(&[b'x'; MOST + 1]).await.unwrap();
+        });
+        assert!(turn(&rest, speaks.as_mut()).await.is_ready());
+        let mut out = vec![0; MOST + 7];
+        far.read_exact(&mut out).await.unwrap();
+        assert!(out.starts_with(b"first xx"));
+        assert_eq!(lock(&rest.0).io.1, [6, MOST + 1]);
+    }
+
+    #[tokio::test]
+    async fn who_speaks_hears_of_what_could_not_be_written() {
+        let (mut io, rest, _far) = connection(1000);
+        lock(&rest.0).io.2 = true;
+        let mut speaks = Box::pin(async {
+            io.write_all(b"lost").await.unwrap();
+            // Takes it for written and waits for an answer, which nobody will give.
+            io.read(&mut [0]).await.unwrap_err().raw_os_error()
+        });
+        let heard = poll_fn(|cx| rest.poll(speaks.as_mut(), cx));
+        assert_eq!(tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap(), Some(105));
     }
 
     #[tokio::test]

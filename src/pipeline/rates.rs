@@ -51,7 +51,10 @@ impl Rates {
             return false;
         };
         let passed = now.saturating_sub(before);
-        let turns = self.routes.len().div_ceil(AT_ONCE).clamp(1, OVER as usize / 4);
+        let turns = match self.epoch == newest.number {
+            true => self.routes.len().div_ceil(AT_ONCE).clamp(1, OVER as usize / 4),
+            false => 1,
+        };
         if passed < EVERY * turns as u32 {
             return false;
         }
@@ -172,6 +175,8 @@ mod tests {
             rates.look(&epoch, Duration::ZERO);
             let looks = (1..=60).filter(|second| rates.look(&epoch, Duration::from_secs(*second))).count();
             assert_eq!(looks, 60 / seconds, "{routes} routes");
+            epoch.number += 1;
+            assert!(rates.look(&epoch, Duration::from_secs(61)), "another epoch is not waited with");
         }
     }
 

@@ -201,8 +201,11 @@ impl Body for TeeBody {
 
 impl Drop for TeeBody {
     fn drop(&mut self) {
-        if let Some(capture) = self.capture.take() {
-            capture.abort();
+        match self.capture.take() {
+            // Who has seen that it is over need not have asked for more.
+            Some(capture) if self.inner.is_end_stream() => capture.complete(None),
+            Some(capture) => capture.abort(),
+            None => {}
         }
     }
 }

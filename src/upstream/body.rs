@@ -289,6 +289,9 @@ impl LegAnswerBody {
                     Some(length) if length <= there => {
                         // It fits into memory: it is there.
                         let body = reading.line.buf.split_to(usize::try_from(length).unwrap_or_default()).freeze();
+                        // A small one that has much behind it would keep the memory of all of it.
+                        let alone = body.len() < APART && there >= APART as u64;
+                        let body = if alone { Bytes::copy_from_slice(&body) } else { body };
                         reading.give_back();
                         if body.is_empty() { Inner::Over } else { Inner::Whole(body) }
                     }

@@ -2,7 +2,7 @@
 
 use super::Next;
 use crate::alarm::Alarm;
-use crate::http1::{Decoded, Decoder, Framing, read};
+use crate::http1::{Decoded, Decoder, Framing, head, read};
 use crate::proxy::guard::{GuardSettings, Refusal, Scanner, Step};
 use crate::upstream::Duplex;
 use bytes::{Buf, Bytes, BytesMut};
@@ -29,9 +29,9 @@ pub(super) struct Link {
     settings: Arc<GuardSettings>,
     /// Read, and not checked.
     buf: BytesMut,
-    /// Bytes read of the present request.
+    /// Bytes read since the present request began, those of requests behind it included.
     read: u64,
-    /// Bytes of the last request, where it had a body: the next one is read as if it were as large.
+    /// The same of the last request, where it had a body: the next one is read as if it were as large.
     usual: u64,
     scanner: Scanner,
     /// Of the present request's body, and checked.
@@ -147,7 +147,7 @@ impl Link {
     fn begin(&mut self, length: usize) -> Next {
         self.wait_for(Waiting::Nothing);
         (self.read, self.usual) = (self.buf.len() as u64, 0);
-        let head = match self.scanner.head(self.buf.split_to(length).freeze()) {
+        let head = match self.scanner.head(head::take_head(&mut self.buf, length)) {
             Ok(head) => head,
             Err(refusal) => return Next::Refused(self.refuse(refusal)),
         };
