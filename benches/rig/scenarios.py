@@ -49,6 +49,7 @@ def parse(name):
     found = NAME.fullmatch(name)
     if not found or (found[4] and found[1] != "get"):
         raise ValueError(f"`{name}` is no scenario: get, post or put and a size, as in post-64k; get-4k-differs for answers of which none is like another")
+    document(int(found[2]) * UNITS[found[3]])  # or says why there is none so small
     return Scenario(name, found[1].upper(), int(found[2]) * UNITS[found[3]], bool(found[4]))
 
 
