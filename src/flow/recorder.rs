@@ -183,11 +183,13 @@ impl Recorder {
                 Beside::Ahead => {}
             }
         }
-        if matches!(&self.kept, Kept::Chunks(Chunks { charge: Charge { shared: Some(_), .. }, .. })) {
-            // It may be what is left of memory that those before it were let go of, and must not keep all of that.
-            return self.take(&Bytes::copy_from_slice(chunk), false);
+        match &self.kept {
+            // It may be a part of memory of which the others were let go, and must not keep all of that.
+            Kept::Chunks(Chunks { charge: Charge { shared: Some(_), .. }, .. }) if chunk.len() >= SHARED_FROM => {
+                self.take(&Bytes::copy_from_slice(chunk), false);
+            }
+            _ => self.take(chunk, beside_head),
         }
-        self.take(chunk, beside_head);
     }
 
     /// What has been kept of a body that goes on: all of it, or its beginning.

@@ -355,3 +355,20 @@ impl Drop for WatchedBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{BodyOutcome, RequestBody};
+    use crate::model::Limit;
+
+    #[test]
+    fn a_body_that_is_over_was_not_broken_off_whoever_asked_for_its_end() {
+        let capture = BodyCapture::new(1000, None, Limit::new(1000));
+        let mut body = TeeBody::new(ClientBody::Empty, None);
+        body.capture(capture.clone());
+        assert_eq!(RequestBody::Shared(capture.clone()).ended(), None);
+        drop(body);
+        assert_eq!(RequestBody::Shared(capture).ended(), Some(BodyOutcome::Complete));
+    }
+}
