@@ -122,7 +122,11 @@ impl Examination {
 impl Examine for Examination {
     fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings {
         let compare = |context: &Context<'_>| diff::compare(context, &pair.primary, other);
-        self.told(self.with_context(pair, leg, expired, compare))
+        let mut findings = self.with_context(pair, leg, expired, compare);
+        if let Some(other) = other.answer() {
+            self.0.redactor.bodies(&mut findings.list, [&pair.primary, other]);
+        }
+        self.told(findings)
     }
 
     fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings> {

@@ -24,6 +24,9 @@ const AT_ONCE: usize = 16;
 
 const AT: &str = "body";
 
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Compares two decoded, unequal bodies. Findings of a layer beneath one that owns are marked `secondary`.
 pub(super) fn compare(
     context: &Context<'_>,
@@ -143,7 +146,12 @@ fn json_or_text(
     out: &mut Findings,
 ) {
     let mut budget = Budget::new(context.expired);
-    let borrowed = (Cow::Borrowed(&*primary), Cow::Borrowed(&*candidate));
+    // A byte order mark is no part of the text; where one side alone has it, that side is none to most who read JSON.
+    let (primary, candidate) = match (primary.strip_prefix(MARK), candidate.strip_prefix(MARK)) {
+        (Some(a), Some(b)) => (Cow::Borrowed(a), Cow::Borrowed(b)),
+        _ => (Cow::Borrowed(&*primary), Cow::Borrowed(&*candidate)),
+    };
+    let borrowed = (primary.clone(), candidate.clone());
     let bad = match as_json(context, borrowed.0, borrowed.1, &mut budget, &json::Options::default()) {
         AsJson::Same => return,
         AsJson::Compared(found) => return out.absorb(found, false),
@@ -248,6 +256,6 @@ pub(super) fn head(body: &[u8]) -> &[u8] {
 }
 
 fn looks_like_json(body: &[u8]) -> bool {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let body = body.strip_prefix(MARK).unwrap_or(body);
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
 }

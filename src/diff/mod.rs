@@ -27,6 +27,7 @@ mod grpc;
 mod headers;
 mod media;
 mod origin;
+mod places;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -39,8 +40,10 @@ pub use context::Context;
 pub use decoded::decoded;
 pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
 pub use fingerprint::fingerprint;
+pub use formats::form_text;
 pub use grpc::{Schema, SchemaError};
 pub use json::{CONFIRMATIONS, InferredKey};
+pub use places::{Places, places};
 pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet, on_route};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;

@@ -53,6 +53,9 @@ impl JsonPaths {
         if self.paths.is_empty() {
             return Cow::Borrowed(text);
         }
+        if let Some(text) = text.strip_prefix('\u{feff}') {
+            return format!("\u{feff}{}", self.body(text, tag)).into();
+        }
         if let Some(done) = self.document(text, self.start(), tag) {
             return done.into();
         }

@@ -3,8 +3,8 @@
 //! Values are not removed but replaced by keyed tags: under one key equal values stay equal and different ones
 //! different, so that a difference between two secrets is still seen without the secrets.
 //!
-//! The room does not decide what is kept; it makes what is kept safe to show. It cannot look into compressed or binary
-//! bodies: hand over bodies with their coding removed.
+//! The room does not decide what is kept; it makes what is kept safe to show. It cannot look into compressed bodies: hand
+//! over bodies with their coding removed.
 
 mod json;
 mod message;

@@ -17,7 +17,7 @@ fn redactor(json: &[&str], patterns: &[&str]) -> Redactor {
 #[track_caller]
 fn check(json: &[&str], patterns: &[&str], body: &str, values: &[&str], expected: &str) {
     let r = redactor(json, patterns);
-    let (mut text, binary) = r.body(body.as_bytes());
+    let (mut text, binary) = r.body(b"", body.as_bytes()).unwrap();
     assert!(!binary);
     for value in values {
         text = text.replace(&r.tag(value.as_bytes()), &format!("#{value}"));
@@ -246,6 +246,80 @@ fn messages_are_text_and_bounded() {
     assert_eq!(r.request(&head, &digest).body, "[not kept: 9 bytes, xxh3 00000000000000000000000000000005]");
 }
 
+fn answer(content_type: &'static str, body: &[u8]) -> Answer {
+    let mut headers = http::HeaderMap::new();
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    Answer {
+        status: StatusCode::OK,
+        reason: Default::default(),
+        headers: headers.into(),
+        body: Captured::whole(vec![Bytes::copy_from_slice(body)]),
+        trailers: None,
+        end: BodyEnd::Complete,
+    }
+}
+
+/// Whatever a body is written in: the secret is seen in none, and what is none of it stays to be read where it can.
+#[test]
+fn bodies_hide_what_stands_at_the_locations_in_every_format() {
+    let r = redactor(&["json:$..password"], &["tok_[a-z]+"]);
+    let utf16: Vec<u8> = r#"{"password":"hunter2"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let parts = b"--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nhunter2\r\n--b--\r\n";
+    for (content_type, body) in [
+        ("application/x-www-form-urlencoded", &b"v=p&password=hunter2"[..]),
+        ("application/x-www-form-urlencoded", b"v=p&pass%77ord=hunter2&password=hunter2"),
+        ("application/x-www-form-urlencoded", b"v=tok%5Fabc"),
+        ("text/csv", b"password,v\nhunter2,p\n"),
+        ("application/json; charset=utf-16le", &utf16),
+        ("application/json; charset=iso-8859-1", b"{\"n\":\"\xe9\",\"password\":\"hunter2\"}"),
+        ("application/json", b"\xef\xbb\xbf{\n\"a\":{\"password\"\n:\n\"hunter2\"}}"),
+        ("application/json-seq", b"\x1e{\"password\":\"hunter2\"}\n"),
+        ("application/msgpack", b"\x81\xa8password\xa7hunter2"),
+        ("application/cbor", b"\xa1\x68password\x67hunter2"),
+        ("application/grpc", b"\0\0\0\0\x09\x0a\x07hunter2"),
+        ("multipart/form-data; boundary=b", parts),
+        ("application/octet-stream", b"\0\xfftok_abc"),
+        ("text/plain", b"caf\xe9 tok_abc"),
+    ] {
+        let shown = r.answer(&answer(content_type, body));
+        for secret in ["hunter2", "h.u.n", "tok_abc", "74 6f 6b", "tok%5Fabc"] {
+            assert!(!shown.body.contains(secret), "{content_type}: {}", shown.body);
+        }
+        assert!(shown.body.contains("redacted"), "{content_type}: {}", shown.body);
+    }
+    let form = r.answer(&answer("application/x-www-form-urlencoded", b"v=p%20q&password=hunter2&password=b"));
+    assert_eq!(form.body, format!("v=p%20q&password={}&password={}", r.tag(b"hunter2"), r.tag(b"b")));
+    for (content_type, body, shown) in [
+        ("text/csv", &b"a,b\ntok_x,2\n"[..], format!("a,b\n{},2\n", r.tag(b"tok_x"))),
+        ("application/cbor", b"\xa1\x61a\x01", dump(b"\xa1\x61a\x01")),
+        ("application/x-www-form-urlencoded", b"a=%41&b", "a=%41&b".into()),
+    ] {
+        assert_eq!(r.answer(&answer(content_type, body)).body, shown);
+    }
+}
+
+fn dump(bytes: &[u8]) -> String {
+    redactor(&[], &[]).body(b"", bytes).unwrap().0
+}
+
+/// A line by itself does not say what it is a part of, and bytes do not say it at all.
+#[test]
+fn findings_about_bodies_hide_what_is_redacted_in_the_whole() {
+    let r = redactor(&["json:$.password"], &["tok_[a-z]+"]);
+    let found = |content_type, primary: &[u8], candidate: &[u8], kind: &str, excerpt: &str| {
+        let mut f = [Finding { kind: kind.to_owned().into(), location: "body".into(), ..finding("body", excerpt) }];
+        r.bodies(&mut f, [&answer(content_type, primary), &answer(content_type, candidate)]);
+        f[0].primary.clone().unwrap()
+    };
+    let hidden = |excerpt: &str| r.tag(excerpt.as_bytes());
+    let broken = b"{\"password\" :\n \"hunter2\",\"v\":1";
+    assert_eq!(found("application/json", broken, b"{", "text.hunk", "\"hunter2\""), hidden("\"hunter2\""));
+    let bytes = b"\0\xfftok_abc";
+    assert_eq!(found("image/png", b"\0", bytes, "body.opaque", "00ff746f6b"), hidden("00ff746f6b"));
+    assert_eq!(found("image/png", b"\0", b"\0\xff", "body.opaque", "00ff"), "00ff");
+    assert_eq!(found("text/plain", b"a\nb", b"a\nc", "text.hunk", "c"), "c");
+}
+
 #[test]
 fn all_errors_are_reported() {
     let settings = RedactSettings {
@@ -295,9 +369,9 @@ proptest! {
     #[test]
     fn the_text_walk_agrees_with_a_tree(value in json()) {
         let r = redactor(&["json:$..s"], &[]);
-        let (text, _) = r.body(value.to_string().as_bytes());
+        let (text, _) = r.body(b"", value.to_string().as_bytes()).unwrap();
         prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), expected(&r, &value));
-        let (pretty, _) = r.body(serde_json::to_string_pretty(&value).unwrap().as_bytes());
+        let (pretty, _) = r.body(b"", serde_json::to_string_pretty(&value).unwrap().as_bytes()).unwrap();
         // Containers are tagged by their text, so only whatever holds no container below a hit must agree.
         prop_assert!(serde_json::from_str::<serde_json::Value>(&pretty).is_ok());
     }
@@ -316,12 +390,12 @@ proptest! {
         let text = String::from_iter(&chars);
         let binary = chars.iter().any(|c| c.is_control() && !"\n\r\t\u{1b}\u{c}".contains(*c));
         for r in [redactor(&[], &[]), redactor(&["json:$.none"], &["none"])] {
-            let (shown, dumped) = r.body(text.as_bytes());
+            let (shown, dumped) = r.body(b"", text.as_bytes()).unwrap();
             prop_assert_eq!(dumped, binary, "{:?}", text);
             prop_assert!(dumped || shown == text);
             // Long ones are cut between characters, whatever there is to replace.
             let long = format!("{}{text}", "x".repeat(MAX_BODY - chars.len() / 2));
-            let (shown, _) = r.body(long.as_bytes());
+            let (shown, _) = r.body(b"", long.as_bytes()).unwrap();
             let cut = shown.strip_suffix('…').unwrap_or(&shown);
             prop_assert!(binary || (long.starts_with(cut) && cut.len() + 1 >= MAX_BODY.min(long.len())));
             prop_assert!(binary || cut.len() <= MAX_BODY && (cut.len() < long.len()) == shown.ends_with('…'));
@@ -331,8 +405,10 @@ proptest! {
     #[test]
     fn nothing_panics(body in proptest::collection::vec(any::<u8>(), 0..200), text in "[{}\\[\\]\":,a-c0-9\\\\ \n]{0,80}") {
         let r = redactor(&["json:$..a", "json:$.b[*]"], &["c[0-9]"]);
-        r.body(&body);
-        r.body(text.as_bytes());
+        for content_type in ["", "application/json", "application/x-www-form-urlencoded", "text/csv", "application/cbor"] {
+            r.body(content_type.as_bytes(), &body);
+            r.body(content_type.as_bytes(), text.as_bytes());
+        }
         r.excerpt("json:$.x", &text);
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn decode(body: &[u8], writer: &mut Writer, budget: &mut Budget<'_>) 
 }
 
 /// `+` is a space and `%41` an `A`; a percent sign that no two hexadecimal digits follow is itself.
-fn decoded(text: &[u8]) -> Text<'_> {
+pub fn decoded(text: &[u8]) -> Text<'_> {
     if memchr::memchr2(b'%', b'+', text).is_none() {
         return Cow::Borrowed(text);
     }

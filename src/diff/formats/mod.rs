@@ -18,6 +18,7 @@ mod writer;
 use super::body::{AsJson, as_json, unparsed};
 use super::budget::{Budget, Spent};
 use super::context::Context;
+use super::headers::Parameterised;
 use super::media::content_type;
 use super::spec::Align;
 use super::{Finding, Findings, Tier, json};
@@ -25,6 +26,7 @@ use crate::model::Answer;
 use std::borrow::Cow;
 use writer::Writer;
 
+pub use form::decoded as form_text;
 pub(super) use ndjson::is_sequence;
 
 /// How a body is written.
@@ -75,25 +77,8 @@ pub(super) fn compare(
     if matches!(format, Format::Csv | Format::Tsv) {
         return table::compare(format, context, answers, bodies, &mut budget, out);
     }
-    let mut decode = |answer: &Answer, body: &[u8]| {
-        let mut writer = Writer::new(limit(context));
-        let budget = &mut budget;
-        match format {
-            Format::Ndjson => ndjson::decode(body, b'\n', writer, budget),
-            Format::JsonSeq => ndjson::decode(body, ndjson::RECORD, writer, budget),
-            Format::Sse => sse::decode(body, writer, budget),
-            Format::Multipart => multipart::decode(body, &content_type(answer), writer, budget),
-            Format::CborSeq => cbor::decode_sequence(body, writer, budget),
-            _ => {
-                match format {
-                    Format::Form => form::decode(body, &mut writer, budget)?,
-                    Format::MessagePack => messagepack::decode(body, &mut writer, budget)?,
-                    _ => cbor::decode(body, &mut writer, budget)?,
-                }
-                Ok(Decoded { json: writer.finish(), events: 1, key: None })
-            }
-        }
-    };
+    let mut decode =
+        |answer: &Answer, body: &[u8]| read(format, &content_type(answer), body, limit(context), &mut budget);
     let decoded = (decode(answers.0, bodies.0), decode(answers.1, bodies.1));
     let Some((a, b)) = both(format, context, bodies, decoded, out) else { return };
     if a.json == b.json {
@@ -103,6 +88,39 @@ pub(super) fn compare(
     let options = json::Options { root_align: key.as_ref(), ..json::Options::default() };
     let Some(found) = walk(context, (a.json, b.json), &mut budget, &options) else { return };
     out.absorb(if format.is_stream() { events::told(found, a.events, b.events) } else { found }, false);
+}
+
+/// One body as JSON text; no table.
+fn read(
+    format: Format,
+    declared: &Parameterised,
+    body: &[u8],
+    limit: usize,
+    budget: &mut Budget<'_>,
+) -> Result<Decoded, Fault> {
+    let mut writer = Writer::new(limit);
+    match format {
+        Format::Ndjson => return ndjson::decode(body, b'\n', writer, budget),
+        Format::JsonSeq => return ndjson::decode(body, ndjson::RECORD, writer, budget),
+        Format::Sse => return sse::decode(body, writer, budget),
+        Format::Multipart => return multipart::decode(body, declared, writer, budget),
+        Format::CborSeq => return cbor::decode_sequence(body, writer, budget),
+        Format::Form => form::decode(body, &mut writer, budget)?,
+        Format::MessagePack => messagepack::decode(body, &mut writer, budget)?,
+        Format::Cbor => cbor::decode(body, &mut writer, budget)?,
+        // Of a table both sides are read together.
+        Format::Csv | Format::Tsv => return Err(Fault::Malformed),
+    }
+    Ok(Decoded { json: writer.finish(), events: 1, key: None })
+}
+
+/// One body as the JSON text that locations speak of; `None` where it is not what it is said to be, or too much.
+pub(super) fn document(format: Format, declared: &Parameterised, body: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let budget = &mut Budget::new(&|| false);
+    match format {
+        Format::Csv | Format::Tsv => table::document(format, declared, body, limit, budget).ok(),
+        _ => read(format, declared, body, limit, budget).ok().map(|decoded| decoded.json),
+    }
 }
 
 /// The most that a body may become.

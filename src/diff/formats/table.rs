@@ -9,6 +9,7 @@ use crate::diff::body::head;
 use crate::diff::budget::Budget;
 use crate::diff::context::Context;
 use crate::diff::finding::excerpt;
+use crate::diff::headers::Parameterised;
 use crate::diff::media::content_type;
 use crate::diff::path::push_name_pattern;
 use crate::diff::spec::Ignore;
@@ -40,12 +41,8 @@ pub(super) fn compare(
     budget: &mut Budget<'_>,
     out: &mut Findings,
 ) {
-    let delimiter = if format == Format::Tsv { b'\t' } else { delimiter(bodies) };
-    let mut read = |answer, body| {
-        let declared = content_type(answer);
-        let headless = declared.params.get("header").is_some_and(|h| h.eq_ignore_ascii_case("absent"));
-        Table::read(body, delimiter, headless, budget)
-    };
+    let delimiter = delimiter(format, bodies);
+    let mut read = |answer, body| Table::read(body, delimiter, is_headless(&content_type(answer)), budget);
     let tables = (read(answers.0, bodies.0), read(answers.1, bodies.1));
     let Some((a, b)) = both(format, context, bodies, tables, out) else { return };
     let mut found = Findings::default();
@@ -65,8 +62,27 @@ pub(super) fn compare(
     out.absorb(found, false);
 }
 
+/// All of one side as an array of its rows.
+pub(super) fn document(
+    format: Format,
+    declared: &Parameterised,
+    body: &[u8],
+    limit: usize,
+    budget: &mut Budget<'_>,
+) -> Result<Vec<u8>, Fault> {
+    let table = Table::read(body, delimiter(format, (body, body)), is_headless(declared), budget)?;
+    table.write(table.names.as_deref(), limit, budget)
+}
+
+fn is_headless(declared: &Parameterised) -> bool {
+    declared.params.get("header").is_some_and(|header| header.eq_ignore_ascii_case("absent"))
+}
+
 /// A comma where either side's first line has one; else what stands there in its place.
-fn delimiter((a, b): Bytes<'_>) -> u8 {
+fn delimiter(format: Format, (a, b): Bytes<'_>) -> u8 {
+    if format == Format::Tsv {
+        return b'\t';
+    }
     let first = |body: &'_ [u8]| -> Vec<u8> {
         let line = head(body).split(|c| matches!(c, b'\r' | b'\n')).find(|line| !line.is_empty());
         line.unwrap_or_default().to_vec()
