@@ -231,11 +231,12 @@ fn by_lines_or_bytes(
     out: &mut Findings,
 ) {
     let text = text::is_text(primary) && text::is_text(candidate);
-    let declared = |m| matches!(m, Media::Text | Media::Markup);
+    let declared = |m| matches!(m, Media::Text | Media::Indented | Media::Markup);
+    let indented = media == (Media::Indented, Media::Indented);
     match media {
-        (a, b) if declared(a) && declared(b) => text::compare(context, primary, candidate, out),
+        (a, b) if declared(a) && declared(b) => text::compare(context, primary, candidate, indented, out),
         (a, b) if text && a.may_be_text() && b.may_be_text() => {
-            text::compare(context, primary, candidate, out);
+            text::compare(context, primary, candidate, indented, out);
         }
         _ => opaque(primary, candidate, "", out),
     }

@@ -11,6 +11,8 @@ pub(super) enum Media {
     Json,
     Markup,
     Text,
+    /// Text of which the indentation says something.
+    Indented,
     /// One message.
     Protobuf,
     /// Something that is compared as the JSON it amounts to.
@@ -40,14 +42,15 @@ impl Media {
             | "application/ecmascript"
             | "application/x-javascript"
             | "application/graphql"
-            | "application/yaml"
-            | "application/x-yaml"
             | "application/toml" => Media::Text,
+            "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" | "text/vnd.yaml"
+            | "text/x-python" => Media::Indented,
             "application/protobuf"
             | "application/x-protobuf"
             | "application/vnd.google.protobuf"
             | "application/x-google-protobuf" => Media::Protobuf,
             _ if name.ends_with("+xml") => Media::Markup,
+            _ if name.ends_with("+yaml") => Media::Indented,
             _ if says_json(name) => Media::Json,
             _ if name.starts_with("text/") => Media::Text,
             _ => Media::Opaque,

@@ -28,8 +28,9 @@ pub const VOLATILE: &str = "volatile";
 /// Bytes of a hunk's side that are looked at for that; a longer one is text.
 const MAX_VOLATILE: usize = 8 << 10;
 
-/// Compares two unequal texts, each with its leg's own origin put aside.
-pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], out: &mut Findings) {
+/// Compares two unequal texts, each with its leg's own origin put aside. White space counts where they are `indented` and
+/// it begins a line.
+pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], indented: bool, out: &mut Findings) {
     let (a, b) = (String::from_utf8_lossy(primary), String::from_utf8_lossy(candidate));
     if a == b {
         // Both hold bytes that are no text, and other ones.
@@ -54,7 +55,7 @@ pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], o
         }
     }
     let (x, y) = if masked_by.is_some() { (a, b) } else { (x, y) };
-    let told = Lines::of(&x, &mut budget).and_then(|x| Ok((x, Lines::of(&y, &mut budget)?)));
+    let told = Lines::of(&x, indented, &mut budget).and_then(|x| Ok((x, Lines::of(&y, indented, &mut budget)?)));
     match told {
         Ok((x, y)) => differences(&x, &y, &mut found),
         Err(spent) => found.budget = Some(format!("the limit on {} was reached", spent.0).into()),
@@ -234,7 +235,7 @@ pub(super) fn masked(line: &str) -> String {
 // === impl Lines ===
 
 impl<'a> Lines<'a> {
-    fn of(text: &'a str, budget: &mut Budget<'_>) -> Result<Self, Spent> {
+    fn of(text: &'a str, indented: bool, budget: &mut Budget<'_>) -> Result<Self, Spent> {
         let (mut lines, mut hashes) = (Vec::new(), Vec::new());
         let mut words = String::new();
         for (number, line) in (1..).zip(text.lines()) {
@@ -244,6 +245,9 @@ impl<'a> Lines<'a> {
                 continue;
             }
             words.clear();
+            if indented {
+                words.push_str(line.get(..line.len() - line.trim_start().len()).unwrap_or_default());
+            }
             line.split_whitespace().for_each(|word| {
                 words.push_str(word);
                 words.push(' ');
@@ -267,7 +271,7 @@ mod tests {
         let never = || false;
         let mut budget = Budget::new(&never);
         let mut out = Findings::default();
-        differences(&Lines::of(a, &mut budget).unwrap(), &Lines::of(b, &mut budget).unwrap(), &mut out);
+        differences(&Lines::of(a, false, &mut budget).unwrap(), &Lines::of(b, false, &mut budget).unwrap(), &mut out);
         out
     }
 

@@ -86,7 +86,7 @@ impl Redactor {
     /// Hides what is told of the bodies of two answers as a whole, where a line or some bytes of them by themselves may
     /// show what is redacted in all of it. For findings as they were made.
     pub fn bodies(&self, findings: &mut [Finding], answers: [&Answer; 2]) {
-        let of_body = |finding: &Finding| finding.location.starts_with("body");
+        let of_body = |finding: &Finding| finding.location.starts_with("body") || &*finding.location == "text";
         if self.shows_bodies() || !findings.iter().any(of_body) || !answers.into_iter().any(|a| self.veils(a)) {
             return;
         }

@@ -307,7 +307,8 @@ fn dump(bytes: &[u8]) -> String {
 fn findings_about_bodies_hide_what_is_redacted_in_the_whole() {
     let r = redactor(&["json:$.password"], &["tok_[a-z]+"]);
     let found = |content_type, primary: &[u8], candidate: &[u8], kind: &str, excerpt: &str| {
-        let mut f = [Finding { kind: kind.to_owned().into(), location: "body".into(), ..finding("body", excerpt) }];
+        let at = if kind == "text.hunk" { "text" } else { "body" };
+        let mut f = [Finding { kind: kind.to_owned().into(), location: at.into(), ..finding(at, excerpt) }];
         r.bodies(&mut f, [&answer(content_type, primary), &answer(content_type, candidate)]);
         f[0].primary.clone().unwrap()
     };

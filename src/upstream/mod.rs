@@ -13,6 +13,7 @@ mod idle;
 mod io;
 mod lookup;
 mod multiplexed;
+mod races;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use form::Form;
 use http1::H1Line;
 use idle::IdleStack;
 use multiplexed::{H2Line, Load, Multiplexed, Opened, Step};
+use races::Races;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -54,8 +56,8 @@ pub struct UpstreamOptions {
     /// Connections open at once, idle and upgraded ones included. What would take one more fails at once, and that is
     /// held against the proxy.
     pub max_connections: Option<usize>,
-    /// An HTTP/2 connection on which the leg floods us is ended. Not where users are served from: whatever the primary
-    /// does, they get its answers.
+    /// An HTTP/2 connection on which the leg floods us is ended, and connections that it closes under requests are put down
+    /// to chance only now and then. Not where users are served from: whatever the primary does, they get its answers.
     pub guarded: bool,
 }
 
@@ -134,6 +136,7 @@ struct Shared {
     speaks_http1: AtomicBool,
     /// A connection was flooded since somebody asked.
     flooded: Arc<AtomicBool>,
+    races: Races,
 }
 
 /// The connections of one serving thread.
@@ -211,6 +214,7 @@ impl Upstream {
                 .collect(),
             speaks_http1,
             flooded: Arc::default(),
+            races: Races::new(options.guarded),
             options,
         };
         Ok(Arc::new(Self { leg, shared: Arc::new(shared) }))
@@ -281,15 +285,22 @@ impl Upstream {
             };
             connect += lease.connect;
             let reused = lease.reused;
+            let begun = self.shared.races.begin();
             body = match self.shared.attempt(lease.line, ask, body, &how).await {
-                Ok(answer) => return Ok(Sent { answer, connect, reused, idle_race }),
+                Ok(answer) => {
+                    self.shared.races.answered();
+                    return Ok(Sent { answer, connect, reused, idle_race });
+                }
                 Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => unsent,
-                Err(Missed { trouble, .. }) if reused && !idle_race && trouble.unanswered && harmless => LegBody::Empty,
                 Err(Missed { mut trouble, .. }) => {
-                    if reused && !idle_race && trouble.unanswered && trouble.fault == Fault::Leg {
-                        trouble.failure.kind = FailureKind::IdleRace;
+                    let race = reused && !idle_race && trouble.unanswered && self.shared.races.is_one(begun);
+                    if !race || !harmless {
+                        if race && trouble.fault == Fault::Leg {
+                            trouble.failure.kind = FailureKind::IdleRace;
+                        }
+                        return Err(bad(trouble, connect, idle_race));
                     }
-                    return Err(bad(trouble, connect, idle_race));
+                    LegBody::Empty
                 }
             };
             idle_race = true;

@@ -63,8 +63,12 @@ fn policy(text: &str, separator: char, context: Option<&Context<'_>>, side: Side
             if word.starts_with("'nonce-") {
                 return "'nonce-*'".to_owned();
             }
-            // Hashes are the only sources in which case matters.
-            let word = if word.starts_with("'sha") { word.to_owned() } else { word.to_ascii_lowercase() };
+            // Case matters in hashes, and behind the host of a source.
+            let host = word.find("://").map_or(0, |at| at + "://".len());
+            let path = word.get(host..).and_then(|rest| rest.find('/')).map_or(word.len(), |at| host + at);
+            let folds = if word.starts_with("'sha") { 0 } else { path };
+            let (folded, kept) = word.split_at(folds);
+            let word = folded.to_ascii_lowercase() + kept;
             context.map_or(word.clone(), |c| map_url(c, side, &word))
         });
         // Of two directives of one name only the first is heeded.

@@ -12,6 +12,7 @@ pub(super) use location::Scheme;
 
 use super::fingerprint::encode;
 use super::json::{AutoKeys, InferredKey, JsonRules, Learnt};
+use super::path::Path;
 use super::spec::{Align, RuleSpec};
 use super::{Cover, Finding, Schema, xml};
 use location::Location;
@@ -348,9 +349,18 @@ fn keyed(message: &str) -> (&'static str, String) {
     }
 }
 
+/// However the place is spelt.
+fn is_same_place(a: &str, b: &str) -> bool {
+    let path = |at: &str| {
+        let (scheme, path) = at.split_once(':')?;
+        Some((scheme.to_owned(), Path::parse(path).ok()?))
+    };
+    a == b || path(a).is_some_and(|a| Some(a) == path(b))
+}
+
 /// Two rules that say different things about the same property of the same place on the same routes.
 fn contradiction(earlier: &RuleSpec, later: &RuleSpec, faults: &mut Vec<(&'static str, String)>) {
-    if earlier.at != later.at || earlier.on != later.on || earlier.expires != later.expires {
+    if !is_same_place(&earlier.at, &later.at) || earlier.on != later.on || earlier.expires != later.expires {
         return;
     }
     let mut clash = |key: &'static str, clashes: bool| {
@@ -367,6 +377,8 @@ fn contradiction(earlier: &RuleSpec, later: &RuleSpec, faults: &mut Vec<(&'stati
     clash("align", differ(&earlier.align, &later.align));
     clash("shape", differ(&earlier.shape, &later.shape));
     clash("bijection", differ(&earlier.bijection, &later.bijection));
+    clash("ignore", differ(&earlier.ignore, &later.ignore));
+    clash("mask", differ(&earlier.mask, &later.mask));
 }
 
 // === digests ===

@@ -64,6 +64,15 @@ fn ids_are_unique_and_rules_agree() {
     let all = errors(&[shaped("a", "uuid"), shaped("b", "int")]);
     assert_eq!(all, ["rule 1, `shape`: rule `a` says otherwise about header:x-id on *; keep one of the two"]);
     assert!(errors(&[shaped("a", "uuid"), shaped("b", "uuid")]).is_empty());
+    let lacking = |id: &str, at: &str, ignore| RuleSpec { ignore: Some(ignore), ..rule(id, at) };
+    let all = errors(&[lacking("a", "json:$.a", Ignore::Missing), lacking("b", "json:$['a']", Ignore::Extra)]);
+    assert_eq!(all, ["rule 1, `ignore`: rule `a` says otherwise about json:$['a'] on *; keep one of the two"]);
+    let masked = |id: &str, with: &str| {
+        let mask = Mask { pattern: "[0-9]+".into(), with: with.into() };
+        RuleSpec { mask: Some(mask), ..rule(id, "json:$.a") }
+    };
+    let all = errors(&[masked("a", "#"), masked("b", "?")]);
+    assert_eq!(all, ["rule 1, `mask`: rule `a` says otherwise about json:$.a on *; keep one of the two"]);
 }
 
 #[test]

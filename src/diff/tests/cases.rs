@@ -183,6 +183,11 @@ fn text_bodies() {
     check(&html("a\r\nb\r\n"), &html("a\nb  "), "text.whitespace @ text repr");
     check(&html("1\n2\n3\n4\n5"), &html("x\n2\n3\n4\ny"), "text.hunk @ text value\ntext.hunk @ text value");
     check(&html("<a><b/></a>"), &html("<a><c/></a>"), "text.hunk @ text value");
+    let yaml = |b: &str| format!("200\ncontent-type: application/yaml\n\n{b}");
+    check(&yaml("a:\n  b: 1\nc: 2"), &yaml("a:\n  b: 1\n  c: 2"), "text.hunk @ text value");
+    check(&yaml("a:\n  b:  1\n\n"), &yaml("a:\r\n  b: 1\r\n"), "text.whitespace @ text repr");
+    let marked = |b: &str| format!("200\ncontent-type: application/json\n\n\u{feff}{b}");
+    check(&marked("{\"a\":1}"), &marked("{\"a\":2}"), "json.value @ json:$.a value");
     let metrics = |b: &str| format!("200\ncontent-type: text/plain; version=0.0.4\n\n{b}");
     check(&metrics("a 1\nb 2\n"), &metrics("b 2\na 1\n"), "text.order @ text order");
     let xml = |b: &str| format!("200\ncontent-type: application/xml\n\n{b}");

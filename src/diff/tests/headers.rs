@@ -70,6 +70,8 @@ fn weaker_protection_is_a_difference() {
     let weaker = "header.value @ header:content-security-policy value";
     check(&policy("default-src 'self'; img-src *"), &policy("IMG-SRC *;default-src 'SELF'"), "");
     check(&policy("script-src a.example b.example"), &policy("script-src b.example a.example"), "");
+    check(&policy("script-src HTTPS://A.example/B"), &policy("script-src https://a.example/B"), "");
+    check(&policy("script-src a.example/B"), &policy("script-src a.example/b"), weaker);
     check(&policy("script-src 'self'"), &policy("script-src 'self' 'unsafe-inline'"), weaker);
     check(&policy("script-src 'self'; img-src a"), &policy("script-src 'self'"), weaker);
     check(&policy("script-src 'sha256-aB='"), &policy("script-src 'sha256-ab='"), weaker);

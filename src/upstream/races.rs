@@ -1,0 +1,75 @@
+//! Which closed connections of a mirrored leg are put down to chance.
+//!
+//! A leg may close an idle connection just as a request goes out on it. That happens to any client now and then, and says
+//! nothing about the leg; one that closes connections under requests all the time would otherwise look as if it had
+//! answered them.
+
+use crate::clock::{TICK, recently};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// One that closes later has had the request, and closes for another reason: the longest way there and back, about.
+const SOON: Duration = Duration::from_millis(500);
+/// At once.
+const MOST: u32 = 20;
+/// Answers that make good for one.
+const ANSWERS: u32 = 20;
+
+/// Counts down what a leg is granted.
+#[derive(Debug)]
+pub(super) struct Races {
+    /// Where nothing is counted, everything is chance: users are to get their answers.
+    counted: bool,
+    granted: AtomicU32,
+}
+
+// === impl Races ===
+
+impl Races {
+    pub(super) fn new(counted: bool) -> Self {
+        Self { counted, granted: AtomicU32::new(MOST * ANSWERS) }
+    }
+
+    /// When a request goes out.
+    pub(super) fn begin(&self) -> Option<Instant> {
+        self.counted.then(recently)
+    }
+
+    /// An answer has come.
+    pub(super) fn answered(&self) {
+        if self.counted && self.granted.load(Ordering::Relaxed) < MOST * ANSWERS {
+            self.granted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The connection on which a request went out then was closed without an answer: whether that may be chance.
+    pub(super) fn is_one(&self, begun: Option<Instant>) -> bool {
+        let Some(begun) = begun else { return true };
+        let less = |granted: u32| granted.checked_sub(ANSWERS);
+        begun.elapsed() <= SOON + TICK && self.granted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leg_is_granted_some_and_earns_more_by_answers() {
+        let races = Races::new(true);
+        let granted = || (0..100).filter(|_| races.is_one(races.begin())).count();
+        assert_eq!((granted(), granted()), (MOST as usize, 0));
+        (0..ANSWERS * 3 - 1).for_each(|_| races.answered());
+        assert_eq!(granted(), 2);
+        (0..10_000).for_each(|_| races.answered());
+        assert_eq!(granted(), MOST as usize);
+    }
+
+    #[test]
+    fn who_took_its_time_had_the_request() {
+        let long_ago = Instant::now().checked_sub(2 * SOON);
+        assert!(!Races::new(true).is_one(long_ago));
+        let users = Races::new(false);
+        assert!(users.begin().is_none() && (0..1000).all(|_| users.is_one(None)));
+    }
+}
