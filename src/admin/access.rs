@@ -187,8 +187,12 @@ fn origin_matches(parts: &Parts, access: &Access) -> Option<bool> {
     Some(access.public.as_ref() == Some(&origin) || authority(parts).is_some_and(|host| host == origin))
 }
 
-/// A form or a simple fetch of another site cannot say that it is JSON without asking first.
+/// A form or a simple fetch of another site cannot say that it is JSON without asking first. Nothing here answers to other
+/// methods, which is for the router to say.
 fn json_or_nothing(parts: &Parts) -> Result<(), Problem> {
+    if parts.method != Method::POST {
+        return Ok(());
+    }
     let essence = parts.headers.get(header::CONTENT_TYPE).map(|v| v.to_str().unwrap_or(""));
     let essence = essence.map(|v| v.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
     let reads_only = parts.uri.path() == GATE;

@@ -215,6 +215,9 @@ async fn errors_are_problems() {
         problem(&got, 405, "use ");
         assert_eq!(got.header("allow"), Some(allow), "{line}");
     }
+    for line in ["DELETE /api/v1/report", "OPTIONS /metrics", "PURGE /healthz"] {
+        problem(&house.ask(line, &[], "").await, 405, "use ");
+    }
     problem(&house.post("/api/v1/mirror", &[], &" ".repeat(65 * 1024)).await, 413, "64 KiB");
     house.fake.ready.store(false, Ordering::SeqCst);
     problem(&house.get("/readyz").await, 503, "draining");

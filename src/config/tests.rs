@@ -224,10 +224,11 @@ route orders mirrors POST: the candidate gets writes, it must not share the prim
 
 #[test]
 fn what_holds_for_all_routes_together_is_no_key_of_one() {
-    let text = "[[route]]\npath = \"/a\"\ncoverage = 0.5\nmin_duration = \"48h\"\nmax_duration = \"30d\"\n";
+    let text = "[[route]]\npath = \"/a\"\ncoverage = 0.5\nmin_duration = \"48h\"\nmax_duration = \"30d\"\nmax_in_flight = 2\n\
+                memory_budget = \"64MiB\"\n";
     let warnings = read_as(text, Notation::Toml, &urls()).unwrap().warnings;
     let told = |key: &str| format!("{key} of route /a has no effect: it holds for all routes together");
-    assert_eq!(warnings, [told("coverage"), told("max_duration")]);
+    assert_eq!(warnings, ["coverage", "max_duration", "max_in_flight", "memory_budget"].map(told));
 }
 
 #[test]
@@ -482,9 +483,9 @@ fn what_is_allowed_but_warned_about() {
     let flags = Flags { primary: Some("http://old".into()), ..Flags::default() };
     let checked = read_as(text, Notation::Toml, &flags).unwrap_or_else(|e| panic!("{e}"));
     insta::assert_snapshot!(checked.warnings.join("\n"), @r#"
-redact.headers leaves out authorization: its values are stored and shown as they came
-redact.headers leaves out cookie: its values are stored and shown as they came
-redact.headers leaves out set-cookie: its values are stored and shown as they came
+redact.headers leaves out authorization, which is redacted all the same
+redact.headers leaves out cookie, which is redacted all the same
+redact.headers leaves out set-cookie, which is redacted all the same
 gate.min_duration is 0s: a verdict may come from minutes of traffic, which tells nothing about tonight's
 mirror.sample is 0: nothing is mirrored
 route w mirrors POST: the candidate gets writes, it must not share the primary's data

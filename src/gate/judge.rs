@@ -158,6 +158,8 @@ fn futility(
             _ => continue,
         };
         result.reason = format!("futile: {why}; {}", result.reason);
+        // It is not waited for.
+        result.eta_seconds = None;
         let name = result.route.as_deref().unwrap_or(result.criterion.as_str());
         first.get_or_insert_with(|| format!("{name}: {why}"));
     }

@@ -359,7 +359,7 @@ fn what_cannot_be_reached_in_time_is_futile() {
         reason.starts_with("futile: it takes about 7 h 39 min more at this rate, max_duration is 16 min"),
         "{reason}"
     );
-    assert!(judged.notices.iter().any(|n| n.code == "futile"));
+    assert!(judged.notices.iter().any(|n| n.code == "futile") && judged.eta_seconds.is_none());
     let judged = judge(&policy, &evidence(&[("GET /a", 5_000, 0)]), &after(2_000));
     assert!(of(&judged, Criterion::Divergence, Some("GET /a")).reason.starts_with("futile: max_duration"));
     assert_eq!(judge(&policy, &evidence(&[("GET /a", 9_000, 0)]), &after(2_000)).verdict, Verdict::Pass);

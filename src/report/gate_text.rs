@@ -253,9 +253,8 @@ fn inconclusive(out: &mut String, j: &Judgement, context: &GateContext<'_>, styl
     };
     writeln!(out, "{}", style.headline(j.verdict, &line, 8))?;
     for c in open.iter().take(MAX_OPEN) {
-        // The present rate has been said to be too little for a futile one.
-        let eta = c.eta_seconds.filter(|_| !c.reason.starts_with("futile"));
-        let more = eta.map(|s| format!(", about {} more", duration(Duration::from_secs(s)))).unwrap_or_default();
+        let more =
+            c.eta_seconds.map(|s| format!(", about {} more", duration(Duration::from_secs(s)))).unwrap_or_default();
         row(out, c, critical(c, context), &format!("{}{more}", c.reason), style)?;
     }
     if open.len() > MAX_OPEN {
@@ -292,6 +291,9 @@ fn next(j: &Judgement, open: &[&CriterionResult], context: &GateContext<'_>) -> 
     }
     if open.iter().any(|c| c.criterion == Criterion::Unjudged) {
         return "see to what was not judged: more traffic alone does not make up for it".to_owned();
+    }
+    if let Some(hint) = j.notices.iter().find(|n| n.code == "futile").and_then(|n| n.hint.clone()) {
+        return hint;
     }
     let mut next = match open.iter().any(|c| c.criterion == Criterion::Minimum && c.eta_seconds.is_some()) {
         true => "keep the traffic coming, or set gate.min_duration".to_owned(),

@@ -102,6 +102,17 @@ fn warn(sources: &Sources<'_>, checked: &mut Checked) {
             ));
         }
     }
+    for route in &checked.routes {
+        let (own, all) = (&route.mirror, &checked.mirror);
+        let for_all = [
+            ("max_in_flight", own.max_in_flight != all.max_in_flight),
+            ("memory_budget", own.memory_budget != all.memory_budget),
+        ];
+        for (key, _) in for_all.iter().filter(|(_, set)| *set) {
+            warnings
+                .push(format!("{key} of route {} has no effect: it holds for all routes together", route.spec.name));
+        }
+    }
     if checked.mirror.sample == 0.0 && checked.routes.iter().all(|r| r.mirror.sample == 0.0) {
         warnings.push("mirror.sample is 0: nothing is mirrored".into());
     }

@@ -56,7 +56,7 @@ pub(super) fn redact(sources: &Sources<'_>, warnings: &mut Vec<String>) -> Redac
     let headers = reader.list("headers", |n| Ok(header_name(text(n)?)?.as_str().to_owned()));
     for name in ["authorization", "cookie", "set-cookie"] {
         if !headers.iter().any(|h| h == name) {
-            warnings.push(format!("redact.headers leaves out {name}: its values are stored and shown as they came"));
+            warnings.push(format!("redact.headers leaves out {name}, which is redacted all the same"));
         }
     }
     RedactSettings {
