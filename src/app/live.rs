@@ -10,6 +10,7 @@ use crate::model::{FailureKind, Leg, Limit};
 use crate::proxy::Live;
 use crate::routes::RouteTable;
 use crate::upstream::{LegSettings, Upstream, UpstreamOptions};
+use regex::Regex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
@@ -36,7 +37,9 @@ pub fn rooms(
 ) -> Result<(Live, Arc<Plan>), AppError> {
     let specs: Vec<_> = settings.routes.iter().map(|r| r.spec.clone()).collect();
     let routes = RouteTable::new(&specs)
-        .map_err(|errors| AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        .map_err(|errors| AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?
+        // They have been read before.
+        .hiding(settings.redact.patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
     let shares = shares(settings);
     let (old_live, old_legs) = (before.map(|(live, _)| live), before.map(|(_, plan)| plan.legs()));
     let kept = |leg: Leg, wanted: &LegSettings| -> Result<Arc<Upstream>, AppError> {

@@ -1,8 +1,8 @@
 //! Names for paths that nobody configured: ids become placeholders, and there are only so many names.
 
-use super::Verb;
 use super::classify::{Class, classify_segment};
 use super::template::decode;
+use super::{Hidden, REDACTED, Verb};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -60,9 +60,9 @@ impl Automatic {
         }
     }
 
-    pub(super) fn name(&self, verb: Verb, path: &str) -> Arc<str> {
+    pub(super) fn name(&self, verb: Verb, path: &str, hidden: &Hidden) -> Arc<str> {
         if path.len() > CACHE_PATH {
-            return self.lookup(verb, path);
+            return self.lookup(verb, path, hidden);
         }
         let hash = xxh3_64_with_seed(path.as_bytes(), verb.index() as u64);
         let slot = &self.cache[hash as usize % CACHE_SLOTS];
@@ -72,7 +72,7 @@ impl Automatic {
         {
             return hit.name.clone();
         }
-        let name = self.lookup(verb, path);
+        let name = self.lookup(verb, path, hidden);
         // Whoever holds the place now keeps it: a request never waits for this.
         if let Ok(mut slot) = slot.try_write() {
             *slot = Some(Cached { verb, path: path.into(), name: name.clone() });
@@ -80,8 +80,12 @@ impl Automatic {
         name
     }
 
-    fn lookup(&self, verb: Verb, path: &str) -> Arc<str> {
-        let segments = segments(verb, path);
+    fn lookup(&self, verb: Verb, path: &str, hidden: &Hidden) -> Arc<str> {
+        let segments = segments(verb, path, hidden);
+        if hidden.matches(path) && !segments.iter().any(|part| part.text() == REDACTED) {
+            // It stands across segments.
+            return self.other[verb.index()].clone();
+        }
         let tries = self.tries.read().unwrap_or_else(PoisonError::into_inner);
         let known = tries.find(verb, &segments);
         let full = tries.names >= MAX_NAMES;
@@ -114,7 +118,7 @@ impl Part {
 
 const ID: &str = "{id}";
 
-fn segments(verb: Verb, path: &str) -> Vec<Part> {
+fn segments(verb: Verb, path: &str, hidden: &Hidden) -> Vec<Part> {
     let Some(rest) = path.strip_prefix('/') else {
         // `*`, or the authority of a CONNECT.
         let authority = verb == Verb::CONNECT || path != "*";
@@ -129,6 +133,7 @@ fn segments(verb: Verb, path: &str) -> Vec<Part> {
         let decoded = decode(raw);
         parts.push(match std::str::from_utf8(&decoded) {
             Ok(text) => match classify_segment(text) {
+                Class::Literal if hidden.matches(text) || hidden.matches(raw) => Part::Placeholder(REDACTED),
                 Class::Literal => Part::Literal(text.into()),
                 Class::Id => Part::Placeholder(ID),
                 Class::Date => Part::Placeholder("{date}"),
@@ -197,7 +202,7 @@ mod tests {
     use std::collections::HashSet;
 
     fn get(table: &Automatic, path: &str) -> String {
-        table.name(Verb::of(&Method::GET), path).to_string()
+        table.name(Verb::of(&Method::GET), path, &Hidden::default()).to_string()
     }
 
     #[test]
@@ -223,10 +228,10 @@ mod tests {
             assert_eq!(get(&table, path), name, "from the cache");
         }
         let verb = |m: &str| Verb::of(&m.parse().unwrap());
-        assert_eq!(&*table.name(verb("PROPFIND"), "/x"), "{other} /x");
-        assert_eq!(&*table.name(verb("OPTIONS"), "*"), "OPTIONS *");
-        assert_eq!(&*table.name(verb("CONNECT"), ""), "CONNECT {authority}");
-        assert_eq!(&*table.name(verb("HEAD"), "/users"), "HEAD /users");
+        assert_eq!(&*table.name(verb("PROPFIND"), "/x", &Hidden::default()), "{other} /x");
+        assert_eq!(&*table.name(verb("OPTIONS"), "*", &Hidden::default()), "OPTIONS *");
+        assert_eq!(&*table.name(verb("CONNECT"), "", &Hidden::default()), "CONNECT {authority}");
+        assert_eq!(&*table.name(verb("HEAD"), "/users", &Hidden::default()), "HEAD /users");
     }
 
     #[test]

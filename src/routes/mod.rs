@@ -22,6 +22,7 @@ use automatic::Automatic;
 use http::Method;
 use index::Index;
 use operation::{BodyPath, Operations};
+use regex::Regex;
 use std::sync::Arc;
 use template::{HostPattern, Template};
 
@@ -31,6 +32,7 @@ pub struct RouteTable {
     configured: Vec<Configured>,
     index: Index,
     automatic: Automatic,
+    hidden: Hidden,
 }
 
 /// The route of one request.
@@ -69,6 +71,25 @@ struct Configured {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Verb(u8);
 
+/// What must not be seen in names.
+#[derive(Debug, Default)]
+struct Hidden(Vec<Regex>);
+
+/// What stands in its place: not the tag of the value, since there are only so many names.
+const REDACTED: &str = "{redacted}";
+
+// === impl Hidden ===
+
+impl Hidden {
+    fn matches(&self, text: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.is_match(text))
+    }
+
+    fn shown<'a>(&self, text: &'a str) -> &'a str {
+        if self.matches(text) { REDACTED } else { text }
+    }
+}
+
 // === impl RouteTable ===
 
 impl RouteTable {
@@ -106,10 +127,16 @@ impl RouteTable {
             });
         }
         if errors.is_empty() {
-            Ok(RouteTable { configured, index: paths, automatic: Automatic::new() })
+            Ok(RouteTable { configured, index: paths, automatic: Automatic::new(), hidden: Hidden::default() })
         } else {
             Err(errors)
         }
+    }
+
+    /// Has no name show what one of these matches: names are stored and shown like all else.
+    pub fn hiding(mut self, patterns: Vec<Regex>) -> Self {
+        self.hidden = Hidden(patterns);
+        self
     }
 
     /// The route of a request. `path` is as sent, without its query; `host` may carry a port.
@@ -125,14 +152,16 @@ impl RouteTable {
     ) -> RouteMatch {
         let verb = Verb::of(method);
         let Some(index) = self.index.first(path, |index| self.configured[index].takes(method, host)) else {
-            return RouteMatch { name: self.automatic.name(verb, path), configured: None };
+            return RouteMatch { name: self.automatic.name(verb, path, &self.hidden), configured: None };
         };
         let route = &self.configured[index];
         let name = match &route.operation_from {
-            Some(OperationFrom::Header(name)) => headers.text(name).map(|v| route.operation(verb, v)),
+            Some(OperationFrom::Header(name)) => {
+                headers.text(name).map(|v| route.operation(verb, self.hidden.shown(v)))
+            }
             Some(OperationFrom::Query(key)) => {
                 let value = query.and_then(|q| operation::query_value(q, key));
-                value.map(|v| route.operation(verb, &v))
+                value.map(|v| route.operation(verb, self.hidden.shown(&v)))
             }
             Some(OperationFrom::Json(_)) | None => None,
         };
@@ -148,7 +177,7 @@ impl RouteTable {
     pub fn name_by_body(&self, configured: usize, method: &Method, body: &[u8]) -> Option<Arc<str>> {
         let route = self.configured.get(configured)?;
         let operation = route.in_body.as_ref()?.read(body)?;
-        Some(route.operation(Verb::of(method), &operation))
+        Some(route.operation(Verb::of(method), self.hidden.shown(&operation)))
     }
 }
 
@@ -220,6 +249,26 @@ mod tests {
             map.append(http::HeaderName::try_from(*k).unwrap(), v.parse().unwrap());
         }
         table.resolve(&method.parse().unwrap(), Some(host), path, query, &map.into()).name.to_string()
+    }
+
+    #[test]
+    fn names_show_nothing_that_must_not_be_seen() {
+        let mut told = spec("rpc", "/rpc");
+        told.operation_from = Some(OperationFrom::Header("x-op".parse().unwrap()));
+        let patterns = ["secret[0-9]+", "a/b", "@"].map(|pattern| Regex::new(pattern).unwrap());
+        let table = RouteTable::new(&[told]).unwrap().hiding(patterns.into());
+        for (uri, expected) in [
+            ("/q/secret77/a", "GET /q/{redacted}/a"),
+            ("/q/secret78/a", "GET /q/{redacted}/a"),
+            ("/q/secr%65t7/a", "GET /q/{redacted}/a"),
+            ("/q/a/b/c", "GET {other}"),
+            ("/q/a%40c", "GET /q/{redacted}"),
+            ("/q/public", "GET /q/public"),
+        ] {
+            assert_eq!(name(&table, "GET", "x", uri, &[]), expected, "{uri}");
+        }
+        assert_eq!(name(&table, "GET", "x", "/rpc", &[("x-op", "secret5")]), "GET rpc {other}");
+        assert_eq!(name(&table, "GET", "x", "/rpc", &[("x-op", "list")]), "GET rpc list");
     }
 
     #[test]
