@@ -4,7 +4,7 @@
 //! same bytes again with new ones behind them; it remembers how far it has read and reads each byte once.
 
 use super::Refusal;
-use super::target::{check_target, is_host};
+use super::target::{check_target, is_host, uri};
 use crate::http1::decoder::hex;
 use crate::http1::fields::{self, Place};
 use crate::http1::head::place_in;
@@ -165,7 +165,7 @@ impl Scanner {
         let unfit = |what: &str| Refusal::bad("target", format!("request line: the {what} cannot be held"));
         let Places { version_10, method, target, fields } = &self.places;
         let method = Method::from_bytes(&bytes[method.clone()]).map_err(|_| unfit("method"))?;
-        let uri = Uri::from_maybe_shared(bytes.slice(target.clone())).map_err(|_| unfit("target"))?;
+        let uri = uri(&bytes.slice(target.clone())).ok_or_else(|| unfit("target"))?;
         let headers = fields::read(&bytes, fields).map_err(|_| unfit("header"))?;
         let expects = headers.first(&EXPECT).is_some_and(|e| e.eq_ignore_ascii_case(b"100-continue"));
         Ok(ClientHead {

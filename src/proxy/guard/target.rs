@@ -1,6 +1,8 @@
 //! Request targets, Host values and authorities: what is let through, and in which form.
 
 use super::Refusal;
+use bytes::Bytes;
+use http::Uri;
 
 /// What the request line asks for, as far as the guard must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,17 +72,34 @@ fn check_absolute(target: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::bad("target_authority", "request line: the target's authority is not host or host:port"));
     }
     if target.len() > LONG || !path.iter().all(|b| PLAIN[usize::from(*b)]) {
-        http::Uri::try_from(target).map_err(|_| bad_path())?;
+        uri(&Bytes::copy_from_slice(target)).ok_or_else(bad_path)?;
     }
     Ok(())
 }
 
-/// The bytes every URI may hold are passed on sight; for the others `http::Uri` is asked, which must hold them later.
+/// The bytes every URI may hold are passed on sight; for the others [`uri`] is asked, which must hold them later.
 fn check_path(target: &[u8]) -> Result<(), Refusal> {
     if target.len() > LONG || !target.iter().all(|b| PLAIN[usize::from(*b)]) {
-        http::uri::PathAndQuery::try_from(target).map_err(|_| bad_path())?;
+        uri(&Bytes::copy_from_slice(target)).ok_or_else(bad_path)?;
     }
     Ok(())
+}
+
+/// A target as `http::Uri`. What that cannot hold and servers take all the same (`/a?q=\u{e9}` without any encoding) is
+/// percent-encoded, which means the same to them; control characters and what is too long are `None`.
+pub(super) fn uri(target: &Bytes) -> Option<Uri> {
+    let odd = |b: u8| b >= 0x80 || matches!(b, b'"' | b'<' | b'>' | b'`');
+    let encoded = || {
+        let mut out = Vec::with_capacity(target.len() + 16);
+        for b in target {
+            match odd(*b) {
+                true => out.extend(format!("%{b:02X}").into_bytes()),
+                false => out.push(*b),
+            }
+        }
+        Uri::from_maybe_shared(out).ok()
+    };
+    Uri::from_maybe_shared(target.clone()).ok().or_else(encoded)
 }
 
 fn bad_path() -> Refusal {

@@ -1,6 +1,7 @@
 //! Tables of what must be refused and what must pass, each whole and byte by byte.
 
 use super::*;
+use bytes::Bytes;
 use proptest::prelude::*;
 
 const LIMITS: Limits = Limits { max_headers: 8, max_header_bytes: 600 };
@@ -113,8 +114,7 @@ fn request_lines_that_are_refused() {
         ("target_authority", "GET http://[::1/ HTTP/1.1"),
         ("target_authority", "GET http://[::g]/ HTTP/1.1"),
         ("target_authority", "GET http://::1/ HTTP/1.1"),
-        ("target", "GET /<a> HTTP/1.1"),
-        ("target", "GET http://a/<b> HTTP/1.1"),
+        ("control", "GET /a\u{7f} HTTP/1.1"),
         ("connect_target", "CONNECT / HTTP/1.1"),
         ("connect_target", "CONNECT a HTTP/1.1"),
         ("connect_target", "CONNECT a: HTTP/1.1"),
@@ -129,7 +129,26 @@ fn request_lines_that_are_refused() {
     ] {
         refused(code, format!("{line}\r\nHost: a\r\n\r\n").as_bytes());
     }
-    refused("target", b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+/// Servers take what no URI may have, and mean the same by it when it is encoded.
+#[test]
+fn odd_bytes_of_a_target_are_encoded() {
+    for (target, uri) in [
+        (&b"/a?q=\xc3\xa9&x=<\"1\">"[..], "/a?q=%C3%A9&x=%3C%221%22%3E"),
+        (b"/<a>`\xff\xfe", "/%3Ca%3E%60%FF%FE"),
+        (b"/{a}|[b]^\\?{c}|[d]^\\", "/{a}|[b]^\\?{c}|[d]^\\"),
+        (b"http://a/<b>?\xff", "http://a/%3Cb%3E?%FF"),
+        (b"/a%C3%A9", "/a%C3%A9"),
+    ] {
+        let head = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        let mut scanner = Scanner::new(LIMITS);
+        let Ok(Step::Release(n)) = scanner.step(&head) else { panic!("{}", target.escape_ascii()) };
+        assert_eq!(n, head.len());
+        assert_eq!(scanner.head(Bytes::from(head)).unwrap().uri, uri, "{}", target.escape_ascii());
+    }
+    let long = [b"/?".to_vec(), vec![0xff; 30_000]].concat();
+    assert_eq!(target::check_target(b"GET", &long).unwrap_err().code, "target");
 }
 
 #[test]

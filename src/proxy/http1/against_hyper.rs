@@ -239,6 +239,12 @@ fn odd_coding(bytes: &[u8]) -> bool {
     bytes.split(|b| *b == b'\n').any(line)
 }
 
+/// Whether a line that may be a request's has other bytes than ASCII: hyper refuses those targets.
+fn odd_target(bytes: &[u8]) -> bool {
+    let line = |line: &[u8]| memchr::memmem::find(line, b" HTTP/").is_some() && !line.is_ascii();
+    bytes.split(|b| *b == b'\n').any(line)
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
@@ -272,6 +278,7 @@ proptest! {
     ) {
         let one = format!("{first}\r\nHost: h\r\n{lines}\r\n{body}");
         let bytes = changed([one.as_bytes(), b"GET /last HTTP/1.1\r\nHost: h\r\n\r\n"].concat(), &changes);
+        prop_assume!(!odd_target(&bytes));
         let ours = our_requests(&bytes);
         let mut theirs = runtime().block_on(hypers_requests(&bytes));
         theirs.truncate(ours.len());
