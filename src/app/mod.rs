@@ -76,6 +76,7 @@ struct Shared {
     redact_key: [u8; 32],
     draining: AtomicBool,
     reloads: reload::Reloads,
+    fixed: reload::Fixed,
 }
 
 fn now() -> Timestamp {
@@ -162,9 +163,11 @@ impl App {
         let server = Server::new(sockets.listen, acceptor, &served, gateway.clone());
         let workers = Workers::start().map_err(AppError::Thread)?;
         let admin_tls = settings.admin.tls.as_ref().map(tls::acceptor).transpose()?;
+        let token = sockets::token(&settings.admin)?;
+        let fixed = reload::Fixed::of(&settings, token.as_deref());
         let options = AdminOptions {
             address: admin,
-            token: sockets::token(&settings.admin)?,
+            token,
             public_url: settings.admin.public_url.clone(),
             open: settings.admin.open.clone(),
             tls: admin_tls.is_some(),
@@ -185,6 +188,7 @@ impl App {
             redact_key,
             draining: AtomicBool::new(false),
             reloads: reload::Reloads::default(),
+            fixed,
         });
         let announcement = announce(folder, shared.admin_url());
         let interface = Admin::new(Arc::new(source::Proxy::new(shared.clone())), &options, random()?);

@@ -3,9 +3,13 @@
 
 use super::examine::Examination;
 use super::live;
-use super::{AppError, Shared, now};
+use super::{AppError, Shared, now, sockets};
+use crate::admin::AdminSettings;
 use crate::config::{self, Checked, Flags};
 use crate::model::Timestamp;
+use crate::proxy::ListenSettings;
+use crate::store::StoreSettings;
+use crate::telemetry::TelemetrySettings;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +47,45 @@ impl Reloads {
 
     pub fn last(&self) -> Option<Timestamp> {
         Some(self.last.load(Ordering::Relaxed)).filter(|at| *at > 0).map(Timestamp::from_micros)
+    }
+}
+
+/// What holds as long as the process runs, as it was at its start.
+#[derive(Debug)]
+pub struct Fixed {
+    listen: ListenSettings,
+    admin: AdminSettings,
+    store: StoreSettings,
+    telemetry: TelemetrySettings,
+    /// Of the admin interface's token, which is in a file.
+    token: Option<blake3::Hash>,
+}
+
+// === impl Fixed ===
+
+impl Fixed {
+    pub fn of(settings: &Checked, token: Option<&str>) -> Self {
+        Self {
+            listen: settings.listen.clone(),
+            admin: settings.admin.clone(),
+            store: settings.store.clone(),
+            telemetry: settings.telemetry.clone(),
+            token: token.map(|token| blake3::hash(token.as_bytes())),
+        }
+    }
+
+    fn changed(&self, settings: &Checked) -> impl Iterator<Item = &'static str> {
+        let token = sockets::token(&settings.admin);
+        let same_token = token.is_ok_and(|token| token.map(|token| blake3::hash(token.as_bytes())) == self.token);
+        [
+            ("[listen]", self.listen == settings.listen),
+            ("[admin]", self.admin == settings.admin),
+            ("[store]", self.store == settings.store),
+            ("[telemetry]", self.telemetry == settings.telemetry),
+            ("the token in admin.token_file", same_token || self.admin.token_file != settings.admin.token_file),
+        ]
+        .into_iter()
+        .filter_map(|(what, same)| (!same).then_some(what))
     }
 }
 
@@ -85,16 +128,8 @@ pub async fn watch(shared: Arc<Shared>, mut origin: Origin) {
 impl Shared {
     /// From the next request on `settings` hold. Nothing changes on an error.
     async fn take_over(&self, settings: Checked) -> Result<(), AppError> {
-        let before = self.settings.load_full();
-        for (key, same) in [
-            ("listen", before.listen == settings.listen),
-            ("admin", before.admin == settings.admin),
-            ("store", before.store == settings.store),
-            ("telemetry", before.telemetry == settings.telemetry),
-        ] {
-            if !same {
-                tracing::warn!("[{key}] has changed: that takes a restart");
-            }
+        for what in self.fixed.changed(&settings) {
+            tracing::warn!("{what} has changed: that takes a restart");
         }
         let examination = self.judging.examination();
         let rules = live::rules(&settings)?;
@@ -113,5 +148,33 @@ impl Shared {
         self.plan.store(plan);
         self.settings.store(Arc::new(settings));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_from_the_start_takes_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "one\n").unwrap();
+        let flags = Flags {
+            primary: Some("http://127.0.0.1:1".into()),
+            candidate: Some("http://127.0.0.1:2".into()),
+            ..Flags::default()
+        };
+        let mut settings = config::load(None, &flags).unwrap();
+        settings.admin.token_file = Some(file.clone());
+        let fixed = Fixed::of(&settings, Some("one"));
+        let changed = |settings: &Checked| fixed.changed(settings).collect::<Vec<_>>();
+        assert!(changed(&settings).is_empty());
+        let mut other = settings.clone();
+        other.listen.max_connections += 1;
+        assert_eq!(changed(&other), ["[listen]"]);
+        assert!(changed(&settings).is_empty(), "back to what is running");
+        std::fs::write(&file, "two\n").unwrap();
+        assert_eq!(changed(&settings), ["the token in admin.token_file"]);
     }
 }
