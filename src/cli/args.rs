@@ -1,7 +1,9 @@
 //! The arguments, as clap reads them.
 
 use crate::model::is_build_label;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -173,7 +175,8 @@ pub struct GateArgs {
     pub wait: Option<Duration>,
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: GateFormat,
-    /// With --data: judge by this file's gate settings instead of those the store kept.
+    /// Of a folder that no proxy holds: judge by this file's gate settings instead of those the store kept. A running
+    /// proxy judges by its own.
     #[arg(long, value_name = "FILE", env = "PARALLAX_CONFIG")]
     pub config: Option<PathBuf>,
 }
@@ -294,6 +297,29 @@ pub struct StatusArgs {
     pub source: Source,
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
+}
+
+/// Which of the arguments that the environment may give stand on the command line.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    pub config: bool,
+}
+
+// === impl Cli ===
+
+impl Cli {
+    /// Reads the arguments, and the environment where they say nothing.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Self, Named), clap::Error> {
+        let matches = Self::command().try_get_matches_from(args)?;
+        let cli = Self::from_arg_matches(&matches).map_err(|e| e.format(&mut Self::command()))?;
+        let mut own = &matches;
+        while let Some((_, below)) = own.subcommand() {
+            own = below;
+        }
+        let named =
+            |id: &str| own.ids().any(|given| given == id) && own.value_source(id) == Some(ValueSource::CommandLine);
+        Ok((cli, Named { config: named("config") }))
+    }
 }
 
 /// `500ms`, `30s`, `10m`, `2h`, `14d`.

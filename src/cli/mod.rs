@@ -22,15 +22,15 @@ pub use exit::{Exit, Failure};
 
 use crate::config::{self, Checked, Flags};
 use args::{Cli, ColorWhen, Command};
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use std::ffi::OsString;
 use std::io::Write;
 use terminal::Look;
 
 /// Runs the command that `args` (the program's name first) asks for, and says what the process ends with.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let (cli, named) = match Cli::read(args) {
+        Ok(read) => read,
         Err(error) => {
             // Help and version are answers, everything else is bad usage.
             let exit = if error.use_stderr() { Exit::Error } else { Exit::Ok };
@@ -42,7 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Serve(args) => serve::run(args, color, quiet),
         Command::Check(args) => check::run(args, color),
         Command::Report(args) => report::run(args, color),
-        Command::Gate(args) => gate::run(args, color, quiet),
+        Command::Gate(args) => gate::run(args, named, color, quiet),
         Command::Forecast(args) => forecast::run(args, color, quiet),
         Command::Diff(args) => diff::run(args, color),
         Command::Rules { command } => rules::run(command, color),

@@ -48,6 +48,36 @@ fn gate_tells_by_its_exit_code() {
 }
 
 #[test]
+fn a_configuration_that_the_gate_is_told_is_never_left_aside() {
+    let (mut proxy, ..) = run("{\"a\":2}", 200, QUICK);
+    let lenient = proxy.folder.join("lenient.toml");
+    std::fs::write(&lenient, QUICK.replace("[\"divergence\", \"unjudged\", \"minimum\"]", "[\"minimum\"]")).unwrap();
+    let (lenient, data) = (lenient.to_str().unwrap().to_owned(), proxy.folder.join("data"));
+    let by_folder = ["gate", "--data", data.to_str().unwrap()];
+    let refused = |output: std::process::Output, why: &str| {
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+        let said = text(&output.stderr);
+        assert!(said.contains(why) && said.contains("its own gate settings"), "{said}");
+        assert!(output.stdout.is_empty());
+    };
+    refused(parallax(&[&by_folder[..], &["--config", &lenient]].concat()), "holds ");
+    refused(parallax(&[&by_folder[..], &["--config", &lenient, "--wait", "10s"]].concat()), "holds ");
+    refused(proxy.ask(&["gate", "--config", &lenient]), "the proxy at ");
+    refused(proxy.ask(&["gate", "--config", "/nowhere/x.toml"]), "the proxy at ");
+    // What is in the environment serves other commands too.
+    let admin = format!("http://{}", proxy.admin);
+    for source in [&by_folder[1..], &["--admin", &admin]] {
+        let output = command().arg("gate").args(source).env("PARALLAX_CONFIG", &lenient).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    }
+
+    proxy.signal("-TERM");
+    proxy.wait();
+    assert_eq!(parallax(&by_folder).status.code(), Some(1));
+    assert_eq!(parallax(&[&by_folder[..], &["--config", &lenient]].concat()).status.code(), Some(0));
+}
+
+#[test]
 fn gate_formats() {
     let (proxy, ..) = run("{\"a\":2}", 200, QUICK);
     let out = |format: &str| text(&proxy.ask(&["gate", "--format", format]).stdout);

@@ -4,28 +4,33 @@ mod progress;
 mod silence;
 mod wait;
 
-use super::args::{ColorWhen, GateArgs, GateFormat};
+use super::args::{ColorWhen, GateArgs, GateFormat, Named};
 use super::asked::Asked;
 use super::exit::{Exit, Failure};
 use super::terminal::Look;
 use super::{block_on, offline_config, print};
-use crate::gate::{Judgement, Verdict};
+use crate::gate::{Judgement, Policy, Verdict};
 use crate::report::{self, GateContext};
 use std::fs::OpenOptions;
 use std::io::Write;
 use wait::{Ended, Waited, wait};
 
-pub fn run(args: GateArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
-    let policy = match (&args.config, &args.source.data) {
-        (Some(file), Some(_)) => Some(offline_config(file, color)?.gate),
-        _ => None,
-    };
+/// What to ask, and by which settings a folder is judged.
+struct Question<'a> {
+    args: &'a GateArgs,
+    policy: Option<Policy>,
+    /// Whether `--config` stands on the command line: it is never left aside without a word.
+    insists: bool,
+}
+
+pub fn run(args: GateArgs, named: Named, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
+    let question = Question::new(&args, named, color)?;
     block_on(async {
         let (asked, waited) = match args.wait {
-            Some(limit) => wait(&args, policy.as_ref(), limit, color, quiet).await?,
+            Some(limit) => wait(&question, limit, color, quiet).await?,
             None => {
-                let asked = Asked::find(&args.source, policy).await?;
-                let judgement = asked.judgement(args.candidate_build.as_deref()).await?;
+                let asked = question.find().await?;
+                let judgement = question.ask(&asked).await?;
                 (asked, Waited { judgement, ended: Ended::Asked, silence: None })
             }
         };
@@ -62,6 +67,43 @@ async fn show(args: &GateArgs, asked: &Asked, waited: &Waited, color: ColorWhen)
     };
     print(&text);
     Ok(())
+}
+
+// === impl Question ===
+
+impl<'a> Question<'a> {
+    fn new(args: &'a GateArgs, named: Named, color: ColorWhen) -> Result<Self, Failure> {
+        let insists = named.config;
+        let policy = match (&args.config, &args.source.admin, &args.source.data) {
+            (Some(_), Some(url), _) if insists => return Err(judges_itself(&format!("the proxy at {url}"))),
+            (Some(file), None, data) if insists || data.is_some() => Some(offline_config(file, color)?.gate),
+            _ => None,
+        };
+        Ok(Self { args, policy, insists })
+    }
+
+    /// Finds whom to ask.
+    async fn find(&self) -> Result<Asked, Failure> {
+        let asked = Asked::find(&self.args.source, self.policy.clone()).await?;
+        match (&asked, &self.args.source.data) {
+            (Asked::Proxy(proxy), data) if self.insists => Err(judges_itself(&match data {
+                Some(folder) => format!("a running proxy ({}) holds {}; it", proxy.url(), folder.display()),
+                None => format!("the proxy at {}", proxy.url()),
+            })),
+            _ => Ok(asked),
+        }
+    }
+
+    async fn ask(&self, asked: &Asked) -> Result<Judgement, Failure> {
+        asked.judgement(self.args.candidate_build.as_deref()).await
+    }
+}
+
+fn judges_itself(whose: &str) -> Failure {
+    Failure::new(format!("{whose} judges by its own gate settings, so that `--config` would change nothing")).help(
+        "change that proxy's configuration, which it reads again, or leave `--config` out;\n\
+         once the proxy is stopped, `--data DIR --config FILE` judges its folder by FILE",
+    )
 }
 
 /// The job summary of a workflow, where there is one.

@@ -1,14 +1,15 @@
 //! Asking again until it is decided, the time is up, or somebody has had enough. Ends the same way with and without a
 //! terminal.
 
-use super::super::args::{ColorWhen, GateArgs};
+use super::super::args::ColorWhen;
 use super::super::asked::Asked;
 use super::super::exit::Failure;
 use super::super::say;
 use super::super::terminal::Look;
+use super::Question;
 use super::progress::Progress;
 use super::silence::Silence;
-use crate::gate::{Judgement, Policy, Verdict};
+use crate::gate::{Judgement, Verdict};
 use crate::report::duration;
 use crate::shutdown::Signals;
 use std::time::Duration;
@@ -37,15 +38,14 @@ pub enum Ended {
 }
 
 pub async fn wait(
-    args: &GateArgs,
-    policy: Option<&Policy>,
+    question: &Question<'_>,
     limit: Duration,
     color: ColorWhen,
     quiet: bool,
 ) -> Result<(Asked, Waited), Failure> {
     let started = Instant::now();
     let deadline = started + limit;
-    let (mut asked, mut judgement) = reach(args, policy, deadline, quiet).await?;
+    let (mut asked, mut judgement) = reach(question, deadline, quiet).await?;
     let mut progress = Progress::new(Look::stderr(color), quiet);
     let mut silence = Silence::new(started);
     // Before anything is shown: whoever sees that we wait may interrupt.
@@ -62,7 +62,7 @@ pub async fn wait(
             Some(Ended::TimeUp(limit))
         } else {
             tokio::select! {
-                answer = again(&mut asked, args, policy, deadline) => {
+                answer = again(&mut asked, question, deadline) => {
                     match answer {
                         Ok(heard) => (judgement, missed) = (heard, 0),
                         Err(failure) if !failure.passing || missed >= FORGIVEN => return Err(failure),
@@ -81,17 +81,12 @@ pub async fn wait(
 }
 
 /// The first answer. Whoever waits may have started before the proxy has.
-async fn reach(
-    args: &GateArgs,
-    policy: Option<&Policy>,
-    deadline: Instant,
-    quiet: bool,
-) -> Result<(Asked, Judgement), Failure> {
+async fn reach(question: &Question<'_>, deadline: Instant, quiet: bool) -> Result<(Asked, Judgement), Failure> {
     let mut missed = 0;
     loop {
         let answer = async {
-            let asked = Asked::find(&args.source, policy.cloned()).await?;
-            let judgement = asked.judgement(args.candidate_build.as_deref()).await?;
+            let asked = question.find().await?;
+            let judgement = question.ask(&asked).await?;
             Ok((asked, judgement))
         };
         match answer.await {
@@ -108,17 +103,12 @@ async fn reach(
 }
 
 /// Asks again after a moment; a folder without a proxy may have got one meanwhile.
-async fn again(
-    asked: &mut Asked,
-    args: &GateArgs,
-    policy: Option<&Policy>,
-    deadline: Instant,
-) -> Result<Judgement, Failure> {
+async fn again(asked: &mut Asked, question: &Question<'_>, deadline: Instant) -> Result<Judgement, Failure> {
     sleep_until((Instant::now() + PACE).min(deadline)).await;
     if let Asked::Store(_) = asked {
-        *asked = Asked::find(&args.source, policy.cloned()).await?;
+        *asked = question.find().await?;
     }
-    asked.judgement(args.candidate_build.as_deref()).await
+    question.ask(asked).await
 }
 
 // === impl Ended ===
