@@ -1,6 +1,8 @@
 //! The arguments, as clap reads them.
 
 use crate::model::is_build_label;
+use clap::builder::Resettable;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -301,7 +303,8 @@ pub struct StatusArgs {
 
 /// Which of the arguments that the environment may give stand on the command line.
 #[derive(Debug, Clone, Copy)]
-pub struct Named {
+pub struct Explicit {
+    pub admin: bool,
     pub config: bool,
 }
 
@@ -309,17 +312,40 @@ pub struct Named {
 
 impl Cli {
     /// Reads the arguments, and the environment where they say nothing.
-    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Self, Named), clap::Error> {
-        let matches = Self::command().try_get_matches_from(args)?;
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Self, Explicit), clap::Error> {
+        let args: Vec<OsString> = args.into_iter().collect();
+        let mut command = Self::command();
+        for name in ["PARALLAX_ADMIN", "PARALLAX_CONFIG"] {
+            // Set to nothing is how scripts unset.
+            if std::env::var_os(name).is_some_and(|value| value.is_empty()) {
+                command = without(command, name);
+            }
+        }
+        let matches = match command.clone().try_get_matches_from(&args) {
+            // What the environment says stands in nobody's way; what conflicts without it conflicts.
+            Err(e) if e.kind() == ErrorKind::ArgumentConflict => {
+                without(command, "PARALLAX_ADMIN").try_get_matches_from(args)?
+            }
+            read => read?,
+        };
         let cli = Self::from_arg_matches(&matches).map_err(|e| e.format(&mut Self::command()))?;
         let mut own = &matches;
         while let Some((_, below)) = own.subcommand() {
             own = below;
         }
-        let named =
+        let explicit =
             |id: &str| own.ids().any(|given| given == id) && own.value_source(id) == Some(ValueSource::CommandLine);
-        Ok((cli, Named { config: named("config") }))
+        Ok((cli, Explicit { admin: explicit("admin"), config: explicit("config") }))
     }
+}
+
+/// The command as if this variable were not set.
+fn without(command: clap::Command, name: &str) -> clap::Command {
+    let unset = |arg: clap::Arg| match arg.get_env() {
+        Some(env) if env == name => arg.env(Resettable::Reset),
+        _ => arg,
+    };
+    command.mut_args(unset).mut_subcommands(|below| without(below, name))
 }
 
 /// `500ms`, `30s`, `10m`, `2h`, `14d`.

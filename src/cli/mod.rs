@@ -29,7 +29,7 @@ use terminal::Look;
 
 /// Runs the command that `args` (the program's name first) asks for, and says what the process ends with.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let (cli, named) = match Cli::read(args) {
+    let (cli, explicit) = match Cli::read(args) {
         Ok(read) => read,
         Err(error) => {
             // Help and version are answers, everything else is bad usage.
@@ -42,8 +42,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Serve(args) => serve::run(args, color, quiet),
         Command::Check(args) => check::run(args, color),
         Command::Report(args) => report::run(args, color),
-        Command::Gate(args) => gate::run(args, named, color, quiet),
-        Command::Forecast(args) => forecast::run(args, color, quiet),
+        Command::Gate(args) => gate::run(args, explicit, color, quiet),
+        Command::Forecast(args) => forecast::run(args, explicit, color, quiet),
         Command::Diff(args) => diff::run(args, color),
         Command::Rules { command } => rules::run(command, color),
         Command::Demo(args) => demo::run(args, color),

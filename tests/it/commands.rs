@@ -78,6 +78,52 @@ fn a_configuration_that_the_gate_is_told_is_never_left_aside() {
 }
 
 #[test]
+fn flags_beat_the_environment_and_nothing_is_not_set() {
+    let (mut proxy, ..) = run("{\"a\":2}", 50, QUICK);
+    proxy.signal("-TERM");
+    proxy.wait();
+    let data = proxy.folder.join("data");
+    let (data, admin) = (data.to_str().unwrap(), nobody());
+    let config = proxy.folder.join("rules.toml");
+    std::fs::write(&config, QUICK).unwrap();
+    let with = |admin: &str, config: &str, args: &[&str]| {
+        let mut command = command();
+        command.current_dir(&proxy.folder).env("PARALLAX_ADMIN", admin).env("PARALLAX_CONFIG", config).args(args);
+        command.output().unwrap()
+    };
+    let (quick, set) = (config.to_str().unwrap(), admin.as_str());
+    for (args, code) in [
+        (&["report"][..], 0),
+        (&["gate"], 1),
+        (&["rules", "suggest"], 0),
+        (&["rules", "test", "--config", quick], 0),
+        (&["forecast"], 0),
+    ] {
+        let args = [args, &["--data", data]].concat();
+        for (admin, config) in [(set, quick), ("", "")] {
+            let output = with(admin, config, &args);
+            assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output.stderr));
+        }
+    }
+    let status = text(&with(set, "", &["status", "--data", data]).stderr);
+    assert!(status.contains("no proxy runs on "), "{status}");
+    let both = text(&with(set, "", &["report", "--admin", set, "--data", data]).stderr);
+    assert!(both.contains("'--admin <URL>' cannot be used with '--data <DIR>'"), "{both}");
+
+    // The environment is asked where nothing else is said, and an empty one is none.
+    let asked = text(&with(set, "", &["report"]).stderr);
+    assert!(asked.contains(&format!("no proxy answers at {set}")), "{asked}");
+    let unset = text(&with("", "", &["check"]).stderr);
+    assert!(unset.contains("required arguments") && unset.contains("--config"), "{unset}");
+    let empty = text(&with("", "", &["report", "--admin", ""]).stderr);
+    assert!(empty.contains("is not the URL"), "{empty}");
+
+    let told = with(set, "", &["forecast", "--rate", "10"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    assert_eq!(with(set, "", &["forecast", "--rate", "10", "--admin", set]).status.code(), Some(2));
+}
+
+#[test]
 fn gate_formats() {
     let (proxy, ..) = run("{\"a\":2}", 200, QUICK);
     let out = |format: &str| text(&proxy.ask(&["gate", "--format", format]).stdout);

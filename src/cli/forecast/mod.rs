@@ -6,7 +6,7 @@ mod requests;
 
 pub use given::{GivenRoute, GivenShare, expected, rate, route};
 
-use super::args::{ColorWhen, ForecastArgs, ForecastFormat, Source};
+use super::args::{ColorWhen, Explicit, ForecastArgs, ForecastFormat};
 use super::asked::Asked;
 use super::exit::{Exit, Failure};
 use super::named::Named;
@@ -19,16 +19,18 @@ use crate::routes::RouteSpec;
 use requests::Requests;
 use std::collections::BTreeMap;
 
-pub fn run(args: ForecastArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
+pub fn run(args: ForecastArgs, explicit: Explicit, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
     let checked = args.config.as_deref().map(|file| offline_config(file, color)).transpose()?;
     let specs: Vec<RouteSpec> = checked.iter().flat_map(|c| &c.routes).map(|r| r.spec.clone()).collect();
     let mut kept: Option<Policy> = None;
     let mut notes = Vec::new();
+    // An address in the environment says where to ask, not that somebody is to be asked.
+    let names_somebody = explicit.admin || args.source.data.is_some();
     let requests = if let Some(file) = &args.traffic {
         let log = log::read(file, &specs)?;
         notes.extend(log.notes());
         Requests::logged(log, args.span, args.rate)?
-    } else if !args.routes.is_empty() || (args.rate.is_some() && !names_somebody(&args.source)) {
+    } else if !args.routes.is_empty() || (args.rate.is_some() && !names_somebody) {
         Requests::given(&args.routes, args.rate, &specs)?
     } else {
         let (requests, policy) = block_on(async {
@@ -59,10 +61,6 @@ pub fn run(args: ForecastArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Fa
         ForecastFormat::Markdown => report::forecast_markdown(&forecast),
     });
     Ok(Exit::Ok)
-}
-
-fn names_somebody(source: &Source) -> bool {
-    source.admin.is_some() || source.data.is_some()
 }
 
 /// Nobody was found to ask; but asking is not the only way.

@@ -4,7 +4,7 @@ mod progress;
 mod silence;
 mod wait;
 
-use super::args::{ColorWhen, GateArgs, GateFormat, Named};
+use super::args::{ColorWhen, Explicit, GateArgs, GateFormat};
 use super::asked::Asked;
 use super::exit::{Exit, Failure};
 use super::terminal::Look;
@@ -23,8 +23,8 @@ struct Question<'a> {
     insists: bool,
 }
 
-pub fn run(args: GateArgs, named: Named, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
-    let question = Question::new(&args, named, color)?;
+pub fn run(args: GateArgs, explicit: Explicit, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
+    let question = Question::new(&args, explicit, color)?;
     block_on(async {
         let (asked, waited) = match args.wait {
             Some(limit) => wait(&question, limit, color, quiet).await?,
@@ -72,8 +72,8 @@ async fn show(args: &GateArgs, asked: &Asked, waited: &Waited, color: ColorWhen)
 // === impl Question ===
 
 impl<'a> Question<'a> {
-    fn new(args: &'a GateArgs, named: Named, color: ColorWhen) -> Result<Self, Failure> {
-        let insists = named.config;
+    fn new(args: &'a GateArgs, explicit: Explicit, color: ColorWhen) -> Result<Self, Failure> {
+        let insists = explicit.config;
         let policy = match (&args.config, &args.source.admin, &args.source.data) {
             (Some(_), Some(url), _) if insists => return Err(judges_itself(&format!("the proxy at {url}"))),
             (Some(file), None, data) if insists || data.is_some() => Some(offline_config(file, color)?.gate),
