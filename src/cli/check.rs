@@ -8,11 +8,11 @@ use crate::config::{self, Flags};
 
 pub fn run(args: CheckArgs, color: ColorWhen) -> Result<Exit, Failure> {
     if args.defaults {
-        print(config::DEFAULTS);
+        print(config::DEFAULTS)?;
         return Ok(Exit::Ok);
     }
     if args.schema {
-        print(&config::schema());
+        print(&config::schema())?;
         return Ok(Exit::Ok);
     }
     let checked = config::load(args.config.as_deref(), &Flags::default())
@@ -20,6 +20,6 @@ pub fn run(args: CheckArgs, color: ColorWhen) -> Result<Exit, Failure> {
     for warning in &checked.warnings {
         say(&format!("warning: {warning}\n"));
     }
-    print(&config::effective(&checked));
+    print(&config::effective(&checked))?;
     Ok(Exit::Ok)
 }

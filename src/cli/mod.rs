@@ -24,7 +24,7 @@ use crate::config::{self, Checked, Flags};
 use args::{Cli, ColorWhen, Command};
 use clap::CommandFactory;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use terminal::Look;
 
 /// Runs the command that `args` (the program's name first) asks for, and says what the process ends with.
@@ -34,7 +34,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             // Help and version are answers, everything else is bad usage.
             let exit = if error.use_stderr() { Exit::Error } else { Exit::Ok };
-            return if error.print().is_ok() { exit } else { Exit::Error };
+            let Err(e) = error.print() else { return exit };
+            if e.kind() != ErrorKind::BrokenPipe {
+                say(&unprinted(&e).render(false));
+            }
+            return Exit::Error;
         }
     };
     let Cli { color, quiet, command } = cli;
@@ -62,10 +66,17 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Prints a result. A reader that has gone away (`| head`) is not an error worth telling.
-fn print(text: &str) {
+/// Prints a result. A reader that has gone away (`| head`) is not an error worth telling; a full disk is.
+fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(unprinted(&e)),
+        _ => Ok(()),
+    }
+}
+
+fn unprinted(error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot write to standard output: {error}"))
 }
 
 /// Tells a person something beside the result.
@@ -105,7 +116,7 @@ fn now() -> crate::model::Timestamp {
 fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command(), "parallax", &mut script);
-    print(&String::from_utf8_lossy(&script));
+    print(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Ok)
 }
 
@@ -124,7 +135,7 @@ fn manpage() -> Result<Exit, Failure> {
         man.render_description_section(&mut page)?;
         man.render_options_section(&mut page)?;
     }
-    print(&String::from_utf8_lossy(&page));
+    print(&String::from_utf8_lossy(&page))?;
     Ok(Exit::Ok)
 }
 

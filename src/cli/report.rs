@@ -36,7 +36,7 @@ pub fn run(args: ReportArgs, color: ColorWhen) -> Result<Exit, Failure> {
     })?;
     match output {
         Some((path, mut file)) => file.write_all(text.as_bytes()).map_err(|e| fail(path, e))?,
-        None => print(&text),
+        None => print(&text)?,
     }
     Ok(Exit::Ok)
 }

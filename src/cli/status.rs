@@ -36,8 +36,8 @@ pub fn run(args: StatusArgs, quiet: bool) -> Result<Exit, Failure> {
     })?;
     if !quiet {
         match args.format {
-            TextOrJson::Json => print(&format!("{status:#}\n")),
-            TextOrJson::Text => print(&text(&status)),
+            TextOrJson::Json => print(&format!("{status:#}\n"))?,
+            TextOrJson::Text => print(&text(&status))?,
         }
     }
     Ok(if ready { Exit::Ok } else { Exit::No })

@@ -123,6 +123,38 @@ fn flags_beat_the_environment_and_nothing_is_not_set() {
     assert_eq!(with(set, "", &["forecast", "--rate", "10", "--admin", set]).status.code(), Some(2));
 }
 
+/// Only Linux has a file that is always full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let (proxy, ..) = run("{\"a\":1}", 200, QUICK);
+    let admin = format!("http://{}", proxy.admin);
+    for args in [
+        &["--help"][..],
+        &["check", "--defaults"],
+        &["check", "--schema"],
+        &["manpage"],
+        &["completions", "bash"],
+        &["forecast", "--rate", "10"],
+        &["report", "--admin", &admin],
+        &["gate", "--admin", &admin],
+        &["gate", "--admin", &admin, "--format", "json"],
+        &["status", "--admin", &admin],
+        &["rules", "suggest", "--admin", &admin],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command().args(args).stdout(full).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains("cannot write to standard output: No space left"), "{args:?}: {said}");
+    }
+    // A reader that has gone away has had enough.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command().args(["check", "--defaults"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
 #[test]
 fn gate_formats() {
     let (proxy, ..) = run("{\"a\":2}", 200, QUICK);

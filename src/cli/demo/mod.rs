@@ -66,13 +66,13 @@ async fn demo(args: DemoArgs, color: ColorWhen) -> Result<Exit, Failure> {
         watch(&client, &served, Duration::from_secs(args.seconds.unwrap_or(DEFAULT_SECONDS).max(1)), look).await;
     let result = match outcome {
         Ok((report, judgement, decided)) => {
-            print(&summary(&report, &judgement, decided, Look::stdout(color)));
+            let printed = print(&summary(&report, &judgement, decided, Look::stdout(color)));
             if interactive {
                 say(&format!("\nThe dashboard stays at {admin_url} until Ctrl-C.\n"));
                 // Whether it comes or cannot be waited for, the demo is over.
                 let _ = tokio::signal::ctrl_c().await;
             }
-            Ok(Exit::Ok)
+            printed.map(|()| Exit::Ok)
         }
         Err(failure) => Err(failure),
     };

@@ -84,7 +84,7 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
             let style = Style { color: look.color, unicode: look.unicode, width: look.width };
             report::diff_text(&findings, style, look.terminal && look.width >= SIDE_BY_SIDE)
         }
-    });
+    })?;
     Ok(if outcome == "divergent" { Exit::No } else { Exit::Ok })
 }
 

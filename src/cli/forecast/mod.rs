@@ -59,7 +59,7 @@ pub fn run(args: ForecastArgs, explicit: Explicit, color: ColorWhen, quiet: bool
         }
         ForecastFormat::Json => report::forecast_json(&forecast),
         ForecastFormat::Markdown => report::forecast_markdown(&forecast),
-    });
+    })?;
     Ok(Exit::Ok)
 }
 

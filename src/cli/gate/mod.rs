@@ -65,8 +65,7 @@ async fn show(args: &GateArgs, asked: &Asked, waited: &Waited, color: ColorWhen)
             report::github(judgement)
         }
     };
-    print(&text);
-    Ok(())
+    print(&text)
 }
 
 // === impl Question ===

@@ -27,7 +27,7 @@ pub fn run(command: RulesCommand, color: ColorWhen) -> Result<Exit, Failure> {
 
 fn suggest(source: &Source) -> Result<Exit, Failure> {
     let toml = block_on(async { Asked::find(source, None).await?.proposals().await })?;
-    print(&toml);
+    print(&toml)?;
     Ok(Exit::Ok)
 }
 
@@ -70,7 +70,7 @@ fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
     print(&match args.format {
         TextOrJson::Json => trial.json(),
         TextOrJson::Text => trial.text(&args.config.display().to_string(), look.color),
-    });
+    })?;
     Ok(Exit::Ok)
 }
 
