@@ -183,6 +183,11 @@ fn a_workflow_gets_annotations_and_a_summary() {
     let printed = text(&output.stdout);
     assert!(printed.starts_with("::error title=FAIL divergence GET /things/{id}::100 of 100 comparisons"), "{printed}");
     assert!(printed.lines().all(|line| line.starts_with("::")), "{printed}");
+    // One that cannot be written takes nothing from the verdict.
+    let unwritable = gate.env("GITHUB_STEP_SUMMARY", proxy.folder.join("no/such/folder")).output().unwrap();
+    assert_eq!((unwritable.status.code(), text(&unwritable.stdout)), (Some(1), printed));
+    let said = text(&unwritable.stderr);
+    assert!(said.starts_with("warning: cannot append to GITHUB_STEP_SUMMARY: "), "{said}");
     let summary = std::fs::read_to_string(&summary).unwrap();
     assert!(summary.starts_with("# before\n") && summary.contains("## ✖ FAIL"), "{summary}");
 }

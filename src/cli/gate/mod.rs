@@ -8,7 +8,7 @@ use super::args::{ColorWhen, Explicit, GateArgs, GateFormat};
 use super::asked::Asked;
 use super::exit::{Exit, Failure};
 use super::terminal::Look;
-use super::{block_on, offline_config, print};
+use super::{block_on, offline_config, print, say};
 use crate::gate::{Judgement, Policy, Verdict};
 use crate::report::{self, GateContext};
 use std::fs::OpenOptions;
@@ -61,7 +61,10 @@ async fn show(args: &GateArgs, asked: &Asked, waited: &Waited, color: ColorWhen)
         GateFormat::Markdown => report::gate_markdown(judgement),
         GateFormat::Junit => report::junit(judgement),
         GateFormat::Github => {
-            append_summary(judgement)?;
+            // The verdict does not hang on where else it is told.
+            if let Err(e) = append_summary(judgement) {
+                say(&format!("warning: cannot append to GITHUB_STEP_SUMMARY: {e}\n"));
+            }
             report::github(judgement)
         }
     };
@@ -106,9 +109,8 @@ fn judges_itself(whose: &str) -> Failure {
 }
 
 /// The job summary of a workflow, where there is one.
-fn append_summary(judgement: &Judgement) -> Result<(), Failure> {
+fn append_summary(judgement: &Judgement) -> std::io::Result<()> {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|p| !p.is_empty()) else { return Ok(()) };
-    let fail = |e: std::io::Error| Failure::new(format!("cannot append to GITHUB_STEP_SUMMARY: {e}"));
-    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
-    file.write_all(report::gate_markdown(judgement).as_bytes()).map_err(fail)
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(report::gate_markdown(judgement).as_bytes())
 }
