@@ -104,6 +104,36 @@ fn an_interrupted_wait_tells_the_last_state() {
 }
 
 #[test]
+fn a_wait_is_interrupted_before_the_first_answer() {
+    let interrupt = |waiting: &Waiting| {
+        let pid = waiting.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    };
+    let mut waiting = Waiting::start(&["--admin", &nobody()]);
+    assert!(waiting.line().ends_with(": asked again every second\n"));
+    interrupt(&waiting);
+    let said = waiting.line();
+    assert!(
+        said.starts_with("interrupted after ") && said.contains(", without a verdict: no proxy answers at "),
+        "{said}"
+    );
+    assert_eq!(waiting.end(), (String::new(), Some(130)));
+
+    // Somebody who takes the question and says nothing.
+    let stalled = Upstream::stalled();
+    let mut waiting = Waiting::start(&["--admin", &stalled.url(), "--format", "json"]);
+    let end = std::time::Instant::now() + PATIENCE;
+    while stalled.wire().is_empty() {
+        assert!(std::time::Instant::now() < end, "nobody was asked");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    interrupt(&waiting);
+    let said = waiting.line();
+    assert!(said.contains("has said nothing yet"), "{said}");
+    assert_eq!(waiting.end(), (String::new(), Some(130)));
+}
+
+#[test]
 fn a_folder_without_a_proxy_says_so_and_one_that_comes_is_found() {
     let (primary, candidate) = (Upstream::json("{\"a\":1}"), Upstream::json("{\"a\":1}"));
     let start = || Proxy::between(&primary.url(), &candidate.url()).config(QUICK);

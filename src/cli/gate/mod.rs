@@ -27,7 +27,10 @@ pub fn run(args: GateArgs, explicit: Explicit, color: ColorWhen, quiet: bool) ->
     let question = Question::new(&args, explicit, color)?;
     block_on(async {
         let (asked, waited) = match args.wait {
-            Some(limit) => wait(&question, limit, color, quiet).await?,
+            Some(limit) => match wait(&question, limit, color, quiet).await? {
+                Some(waited) => waited,
+                None => return Ok(Exit::Interrupted),
+            },
             None => {
                 let asked = question.find().await?;
                 let judgement = question.ask(&asked).await?;

@@ -37,24 +37,33 @@ pub enum Ended {
     Interrupted(Duration),
 }
 
+/// `None` where it was interrupted before there was anything to show, which has been said then.
 pub async fn wait(
     question: &Question<'_>,
     limit: Duration,
     color: ColorWhen,
     quiet: bool,
-) -> Result<(Asked, Waited), Failure> {
+) -> Result<Option<(Asked, Waited)>, Failure> {
     let started = Instant::now();
     let deadline = started + limit;
-    let (mut asked, mut judgement) = reach(question, deadline, quiet).await?;
+    // Before anybody is asked: whoever waits may have had enough of that too.
+    let mut signals = Signals::install()?;
+    let mut unheard = None;
+    let (mut asked, mut judgement) = tokio::select! {
+        first = reach(question, deadline, quiet, &mut unheard) => first?,
+        _ = signals.next() => {
+            let why = unheard.as_deref().unwrap_or("whoever was asked has said nothing yet");
+            say(&format!("interrupted after {}, without a verdict: {why}\n", duration(started.elapsed())));
+            return Ok(None);
+        }
+    };
     let mut progress = Progress::new(Look::stderr(color), quiet);
     let mut silence = Silence::new(started);
-    // Before anything is shown: whoever sees that we wait may interrupt.
-    let mut signals = Signals::install()?;
     let mut missed = 0;
     loop {
         silence.heard(&judgement);
         if judgement.verdict != Verdict::Inconclusive {
-            return Ok((asked, Waited { judgement, ended: Ended::Decided, silence: None }));
+            return Ok(Some((asked, Waited { judgement, ended: Ended::Decided, silence: None })));
         }
         let told = silence.explain(&asked, &judgement, missed > 0).await;
         progress.show(&judgement, deadline, told.as_deref());
@@ -75,13 +84,18 @@ pub async fn wait(
         };
         if let Some(ended) = ended {
             let silence = told.filter(|_| silence.is_news(&judgement));
-            return Ok((asked, Waited { judgement, ended, silence }));
+            return Ok(Some((asked, Waited { judgement, ended, silence })));
         }
     }
 }
 
-/// The first answer. Whoever waits may have started before the proxy has.
-async fn reach(question: &Question<'_>, deadline: Instant, quiet: bool) -> Result<(Asked, Judgement), Failure> {
+/// The first answer. Whoever waits may have started before the proxy has; `unheard` says why there is none yet.
+async fn reach(
+    question: &Question<'_>,
+    deadline: Instant,
+    quiet: bool,
+    unheard: &mut Option<String>,
+) -> Result<(Asked, Judgement), Failure> {
     let mut missed = 0;
     loop {
         let answer = async {
@@ -95,6 +109,7 @@ async fn reach(question: &Question<'_>, deadline: Instant, quiet: bool) -> Resul
                     say(&format!("{message}: asked again every second\n"));
                 }
                 missed += 1;
+                *unheard = Some(message);
                 sleep_until((Instant::now() + PACE).min(deadline)).await;
             }
             answer => return answer,
