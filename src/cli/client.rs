@@ -165,6 +165,11 @@ impl AdminClient {
     /// A document; anything but 200 is an error that says what to do.
     pub async fn get(&self, path: &str) -> Result<Bytes, Failure> {
         let reply = self.request(Method::GET, path, None).await?;
+        self.document(path, reply)
+    }
+
+    /// What a reply to `path` holds; anything but 200 is an error that says what to do.
+    pub fn document(&self, path: &str, reply: Reply) -> Result<Bytes, Failure> {
         match reply.status {
             StatusCode::OK => Ok(reply.body),
             StatusCode::UNAUTHORIZED => Err(Failure::new(format!("the admin interface at {} wants a token", self.url))

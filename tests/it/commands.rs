@@ -203,6 +203,40 @@ fn status_is_a_health_check() {
 }
 
 #[test]
+fn status_is_told_by_an_admin_interface_only() {
+    let (proxy, _primary, _candidate) = run("{\"a\":1}", 1, "");
+    let texts = |status: u16, body: &'static str| {
+        Upstream::answering(move |_| {
+            format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+        })
+    };
+    let (ready, busy, none) = (texts(200, "ready\n"), texts(503, "{\"status\":503}"), texts(404, ""));
+    let listen = format!("http://{}", proxy.listen);
+    for (url, why) in [
+        (listen, "is not the admin interface of a Parallax"),
+        (ready.url(), "is not the admin interface of a Parallax"),
+        (busy.url(), "is not the admin interface of a Parallax"),
+        (none.url(), "/readyz answered 404"),
+    ] {
+        let output = parallax(&["status", "--admin", &url]);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{said}");
+        assert!(said.contains(why) && said.contains("not the one that clients connect to"), "{said}");
+    }
+
+    // The token is not needed to know.
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "s3cret\n").unwrap();
+    let config = format!("[admin]\ntoken_file = {token:?}\n");
+    let guarded = Proxy::between(&primary.url(), &candidate.url()).config(&config).start();
+    let output = guarded.ask(&["status"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("not known without a token"), "{}", text(&output.stdout));
+}
+
+#[test]
 fn check_prints_what_it_amounts_to_or_every_error() {
     let folder = tempfile::tempdir().unwrap();
     let good = folder.path().join("good.toml");
