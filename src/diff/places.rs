@@ -24,13 +24,13 @@ pub enum Places<'a> {
 pub fn places<'a>(content_type: &[u8], body: &'a [u8]) -> Places<'a> {
     let declared = Parameterised::parse(&String::from_utf8_lossy(content_type));
     let limit = usize::try_from(Limits::default().decoded).unwrap_or(usize::MAX);
-    let text = charset::utf8(&declared, body.into());
+    let Some(text) = charset::whole_utf8(&declared, body) else { return Places::Unknown };
     let document = |format| formats::document(format, &declared, &text, limit);
     match Media::named(&declared.head) {
         _ if declared.head.starts_with("application/grpc") => Places::Unknown,
         Media::Protobuf => Places::Unknown,
         // Such lines are found in the text itself.
-        Media::Coded(Format::Ndjson | Format::Sse) => Places::Text(text),
+        Media::Coded(Format::Ndjson) => Places::Text(text),
         Media::Coded(format) => match document(format) {
             Some(json) if format == Format::Form => Places::Form(json),
             Some(json) if declared.head == "multipart/form-data" => Places::Coded(with_fields(json)),
@@ -50,9 +50,20 @@ fn with_fields(mut parts: Vec<u8>) -> Vec<u8> {
         name: String,
         body: serde_json::Value,
     }
-    let fields: serde_json::Map<_, _> = serde_json::from_slice::<Vec<Part>>(&parts)
-        .map(|parts| parts.into_iter().map(|part| (part.name, part.body)).collect())
-        .unwrap_or_default();
+    let mut fields = serde_json::Map::new();
+    for part in serde_json::from_slice::<Vec<Part>>(&parts).unwrap_or_default() {
+        // A name that repeats has an array of its values.
+        match fields.get_mut(&part.name) {
+            Some(serde_json::Value::Array(all)) => all.push(part.body),
+            _ => drop(fields.insert(part.name, serde_json::Value::Array(vec![part.body]))),
+        }
+    }
+    let alone = |value: &mut serde_json::Value| {
+        if let Some([one]) = value.as_array().map(Vec::as_slice) {
+            *value = one.clone();
+        }
+    };
+    fields.values_mut().for_each(alone);
     parts.push(b'\n');
     parts.extend(serde_json::Value::Object(fields).to_string().into_bytes());
     parts

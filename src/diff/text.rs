@@ -11,6 +11,7 @@ use super::{Cover, Finding, Findings, Tier};
 use regex::{Captures, Regex};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use xxhash_rust::xxh3::xxh3_128;
@@ -238,6 +239,10 @@ impl<'a> Lines<'a> {
     fn of(text: &'a str, indented: bool, budget: &mut Budget<'_>) -> Result<Self, Spent> {
         let (mut lines, mut hashes) = (Vec::new(), Vec::new());
         let mut words = String::new();
+        // How deep lines are indented, not by how much.
+        let indentation = |line: &str| line.len() - line.trim_start().len();
+        let levels: BTreeSet<usize> =
+            text.lines().filter(|line| indented && !line.trim().is_empty()).map(indentation).collect();
         for (number, line) in (1..).zip(text.lines()) {
             budget.tick(1 + line.len() / 64)?;
             let line = line.trim_end();
@@ -246,7 +251,7 @@ impl<'a> Lines<'a> {
             }
             words.clear();
             if indented {
-                words.push_str(line.get(..line.len() - line.trim_start().len()).unwrap_or_default());
+                words.extend(levels.range(..indentation(line)).map(|_| '\t'));
             }
             line.split_whitespace().for_each(|word| {
                 words.push_str(word);

@@ -163,11 +163,15 @@ fn futility(
         let name = result.route.as_deref().unwrap_or(result.criterion.as_str());
         first.get_or_insert_with(|| format!("{name}: {why}"));
     }
+    let hint = match age > max {
+        true => "begin a new epoch, or give it longer: gate.max_duration",
+        false => "send more traffic, or ask for less evidence: gate.tolerance, gate.max_duration",
+    };
     first.map(|message| Notice {
         code: "futile".into(),
         severity: Severity::Warning,
         message,
-        hint: Some("send more traffic, or ask for less evidence: gate.tolerance, gate.max_duration".into()),
+        hint: Some(hint.into()),
         since: None,
     })
 }

@@ -49,13 +49,19 @@ impl JsonPaths {
     }
 
     /// A body: one JSON text, or lines that each are one (NDJSON, server-sent events), or neither.
-    pub(super) fn body<'a>(&self, text: &'a str, tag: Tag<'_>) -> Cow<'a, str> {
+    pub(super) fn body<'a>(&self, whole: &'a str, tag: Tag<'_>) -> Cow<'a, str> {
         if self.paths.is_empty() {
-            return Cow::Borrowed(text);
+            return Cow::Borrowed(whole);
         }
-        if let Some(text) = text.strip_prefix('\u{feff}') {
-            return format!("\u{feff}{}", self.body(text, tag)).into();
+        let text = whole;
+        let (marks, text) = text.split_at(text.len() - text.trim_start_matches('\u{feff}').len());
+        match self.unmarked(text, tag) {
+            Cow::Owned(done) => format!("{marks}{done}").into(),
+            Cow::Borrowed(_) => Cow::Borrowed(whole),
         }
+    }
+
+    fn unmarked<'a>(&self, text: &'a str, tag: Tag<'_>) -> Cow<'a, str> {
         if let Some(done) = self.document(text, self.start(), tag) {
             return done.into();
         }

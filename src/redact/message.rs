@@ -5,6 +5,7 @@ use crate::diff::{self, Finding, Places};
 use crate::evidence::ExampleMessage;
 use crate::model::{Answer, BodyEnd, Captured, Fields, Outcome, RequestHead};
 use http::header::CONTENT_TYPE;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -15,6 +16,26 @@ pub const MAX_BODY: usize = 16 * 1024;
 const MAX_DUMP: usize = 512;
 /// Bytes of a request line that are shown.
 const MAX_START: usize = 4096;
+
+/// Longest line of which a finding shows all, in bytes.
+const MAX_LINE: usize = 240;
+
+/// What may be shown of a body.
+enum Shown {
+    /// All of it as text, with what must not be seen replaced.
+    Text(String),
+    Dump,
+    Nothing,
+}
+
+/// Which findings about a body hide what they show of it.
+#[derive(Default)]
+struct Veils {
+    lines: bool,
+    bytes: bool,
+    /// Those about the parts of a form.
+    parts: bool,
+}
 
 impl Redactor {
     /// A request as it was sent to the legs.
@@ -57,29 +78,44 @@ impl Redactor {
     /// A body of this Content-Type as text, redacted whole and cut after that; or the beginning of it as a hex dump, with
     /// `true`. `None` where it holds what must not be seen, in a form in which that cannot be replaced.
     pub fn body(&self, content_type: &[u8], bytes: &[u8]) -> Option<(String, bool)> {
-        let text = std::str::from_utf8(bytes).ok().filter(|text| is_plain(text));
-        if self.shows_bodies() {
-            return Some(match text {
-                Some(text) => (cut(head(text, MAX_BODY + 1).to_owned(), MAX_BODY), false),
-                None => (dump(&bytes[..bytes.len().min(MAX_DUMP)]), true),
-            });
-        }
-        let places = diff::places(content_type, bytes);
-        let hides = match &places {
-            Places::Unknown => !self.json.is_empty(),
-            // By a pattern where it reads otherwise than it is written: the text itself is looked through below.
-            Places::Coded(json) => self.hides_at_places(json) || self.matches(json) && !self.matches(bytes),
-            Places::Text(Cow::Owned(in_utf8)) => self.hides_at_places(in_utf8) || self.matches(in_utf8),
-            Places::Text(Cow::Borrowed(_)) | Places::Form(_) => false,
+        let text = match plain_text(bytes) {
+            Some(text) if self.shows_bodies() => Shown::Text(head(text, MAX_BODY + 1).to_owned()),
+            None if self.shows_bodies() => Shown::Dump,
+            _ => self.shown(content_type, bytes),
         };
         match text {
-            _ if hides => None,
-            Some(text) if matches!(places, Places::Form(_)) => {
-                Some((cut(self.replaced(&self.form(text)), MAX_BODY), false))
+            Shown::Text(text) => Some((cut(text, MAX_BODY), false)),
+            Shown::Dump => Some((dump(&bytes[..bytes.len().min(MAX_DUMP)]), true)),
+            Shown::Nothing => None,
+        }
+    }
+
+    fn shown(&self, content_type: &[u8], bytes: &[u8]) -> Shown {
+        let text = plain_text(bytes);
+        let places =
+            if bytes.is_empty() { Places::Text(Cow::Borrowed(bytes)) } else { diff::places(content_type, bytes) };
+        let hides = match (&places, text) {
+            (Places::Unknown, Some(_)) => !self.json.is_empty(),
+            (Places::Unknown, None) => true,
+            (Places::Coded(json) | Places::Form(json), None) => self.hides_at_places(json) || self.matches(json),
+            (Places::Coded(json), Some(text)) => {
+                self.hides_at_places(json) || self.matches(json) && !self.matches(text.as_bytes())
             }
-            Some(text) => Some((cut(self.replaced(text), MAX_BODY), false)),
-            None if self.hides_at_places(bytes) || self.matches(bytes) => None,
-            None => Some((dump(&bytes[..bytes.len().min(MAX_DUMP)]), true)),
+            (Places::Text(Cow::Owned(in_utf8)), _) => self.hides_at_places(in_utf8) || self.matches(in_utf8),
+            (Places::Text(Cow::Borrowed(_)), None) => self.hides_at_places(bytes) || self.matches(bytes),
+            (Places::Text(Cow::Borrowed(_)) | Places::Form(_), Some(_)) => false,
+        };
+        match text {
+            _ if hides => Shown::Nothing,
+            None if self.hides_at_places(bytes) || self.matches(bytes) => Shown::Nothing,
+            None => Shown::Dump,
+            Some(text) => {
+                let shown = match places {
+                    Places::Form(_) => self.replaced(&self.form(text)),
+                    _ => self.replaced(text),
+                };
+                if self.matches_unescaped(&shown) { Shown::Nothing } else { Shown::Text(shown) }
+            }
         }
     }
 
@@ -87,10 +123,18 @@ impl Redactor {
     /// show what is redacted in all of it. For findings as they were made.
     pub fn bodies(&self, findings: &mut [Finding], answers: [&Answer; 2]) {
         let of_body = |finding: &Finding| finding.location.starts_with("body") || &*finding.location == "text";
-        if self.shows_bodies() || !findings.iter().any(of_body) || !answers.into_iter().any(|a| self.veils(a)) {
+        let of_part = |finding: &Finding| finding.location.starts_with("json:$[");
+        if self.shows_bodies() || !findings.iter().any(|finding| of_body(finding) || of_part(finding)) {
             return;
         }
-        for finding in findings.iter_mut().filter(|finding| of_body(finding)) {
+        let veils = answers.map(|answer| self.veils(answer));
+        let any = |of: fn(&Veils) -> bool| veils.iter().any(of);
+        let (lines, bytes, parts) = (any(|v| v.lines), any(|v| v.bytes), any(|v| v.parts));
+        for finding in findings {
+            let is_text = finding.kind.starts_with("text.");
+            if !(of_body(finding) && if is_text { lines } else { bytes } || of_part(finding) && parts) {
+                continue;
+            }
             for excerpt in [&mut finding.primary, &mut finding.candidate].into_iter().flatten() {
                 *excerpt = self.tag(excerpt.as_bytes());
             }
@@ -102,24 +146,21 @@ impl Redactor {
         }
     }
 
-    fn veils(&self, answer: &Answer) -> bool {
+    fn veils(&self, answer: &Answer) -> Veils {
         let answer = diff::decoded(answer);
-        let Some(bytes) = answer.body.contiguous() else { return false };
+        let Some(bytes) = answer.body.contiguous() else { return Veils::default() };
         let content_type = answer.headers.first(&CONTENT_TYPE).unwrap_or_default();
-        match (self.body(content_type, &bytes), std::str::from_utf8(&bytes)) {
-            (None, _) => true,
-            (Some((_, false)), Ok(text)) => {
-                let by_line: String = text.split_inclusive('\n').map(|line| self.replaced(line)).collect();
-                by_line != self.replaced(&self.form_or(content_type, text))
+        match (self.shown(content_type, &bytes), plain_text(&bytes)) {
+            (Shown::Nothing, _) => {
+                Veils { lines: true, bytes: true, parts: content_type.starts_with(b"multipart/form-data") }
             }
-            _ => false,
-        }
-    }
-
-    fn form_or<'t>(&self, content_type: &[u8], text: &'t str) -> Cow<'t, str> {
-        match diff::places(content_type, text.as_bytes()) {
-            Places::Form(_) => self.form(text).into(),
-            _ => text.into(),
+            (Shown::Text(shown), Some(text)) if shown != text => {
+                let by_line: String = text.split_inclusive('\n').map(|line| self.replaced(line)).collect();
+                // Of a long line a part is shown, which may lack what tells that it is to be redacted.
+                let long = text.lines().any(|line| line.len() > MAX_LINE);
+                Veils { lines: long || by_line != shown, bytes: true, parts: false }
+            }
+            _ => Veils::default(),
         }
     }
 
@@ -128,20 +169,23 @@ impl Redactor {
         self.text(&self.json.body(text, &|v| self.tag(v))).into_owned()
     }
 
-    /// A form with the values replaced that stand at the configured locations, or that patterns match once decoded.
+    /// A form with the values replaced that stand at the configured locations, and what patterns match once decoded.
     fn form(&self, text: &str) -> String {
         let part = |part: &str| String::from_utf8_lossy(&diff::form_text(part.as_bytes())).into_owned();
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut pair = |pair: &str| {
-            let Some((name, value)) = pair.split_once('=') else { return pair.to_owned() };
-            let (at, plain) = (part(name).replace('\\', "\\\\").replace('\'', "\\'"), part(value));
+            let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
+            let plain = part(name);
+            let shown = if self.matches(plain.as_bytes()) { self.tag(plain.as_bytes()) } else { name.to_owned() };
+            let Some(value) = value else { return shown };
+            let (at, plain) = (plain.replace('\\', "\\\\").replace('\'', "\\'"), part(value));
             // A name that repeats has an array of its values.
             let before = seen.entry(at.clone()).or_default();
             let places = [format!("json:$['{at}']"), format!("json:$['{at}'][{before}]")];
             *before += 1;
             match places.iter().map(|place| self.excerpt(place, &plain)).find(|shown| **shown != plain) {
-                Some(shown) => format!("{name}={shown}"),
-                None => pair.to_owned(),
+                Some(redacted) => format!("{shown}={redacted}"),
+                None => format!("{shown}={value}"),
             }
         };
         text.split('&').map(&mut pair).collect::<Vec<_>>().join("&")
@@ -159,15 +203,34 @@ impl Redactor {
         self.patterns.iter().any(|pattern| pattern.is_match(&text))
     }
 
+    /// Whether a pattern matches in a string of JSON that is written with escapes.
+    fn matches_unescaped(&self, text: &str) -> bool {
+        fn any(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
+            match value {
+                Value::String(text) => holds(text),
+                Value::Array(all) => all.iter().any(|value| any(value, holds)),
+                Value::Object(all) => all.iter().any(|(name, value)| holds(name) || any(value, holds)),
+                _ => false,
+            }
+        }
+        !self.patterns.is_empty()
+            && text.contains('\\')
+            && serde_json::from_str(text).is_ok_and(|value| any(&value, &|text| self.matches(text.as_bytes())))
+    }
+
     fn captured(&self, headers: &Fields, body: &Captured) -> ExampleMessage {
         let content_type = headers.first(&CONTENT_TYPE).unwrap_or_default();
         let (text, binary) = match body.contiguous().map(|bytes| self.body(content_type, &bytes)) {
             Some(Some(shown)) => shown,
-            Some(None) => (format!("[not kept: {} bytes, in which something is redacted]", body.len()), false),
+            Some(None) => (format!("[not kept: {} bytes, which hold or may hold what is redacted]", body.len()), false),
             None => (format!("[not kept: {}]", body.summary()), false),
         };
         ExampleMessage { body: text, body_bytes: body.len(), binary, ..ExampleMessage::default() }
     }
+}
+
+fn plain_text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| is_plain(text))
 }
 
 /// The beginning of a text, of at least `bytes` where it is as long.

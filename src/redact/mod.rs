@@ -194,7 +194,9 @@ impl Redactor {
             // An event of a stream is an element of the array that locations speak of.
             _ if kind.starts_with("body, event ") => {
                 let place = format!("$[{}]", kind.trim_start_matches("body, event "));
-                by_pattern(self.json.excerpt(&place, text, &|v| self.tag(v)))
+                let shown = self.json.excerpt(&place, text, &|v| self.tag(v));
+                // Or a document of its own.
+                by_pattern(self.json.body(&shown, &|v| self.tag(v)).into_owned().into())
             }
             // Of messages the pattern is asked: an exact place may say more than a path.
             "json" | "grpc" => by_pattern(self.json.excerpt(rest, text, &|v| self.tag(v))),

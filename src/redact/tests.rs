@@ -279,10 +279,18 @@ fn bodies_hide_what_stands_at_the_locations_in_every_format() {
         ("application/grpc", b"\0\0\0\0\x09\x0a\x07hunter2"),
         ("multipart/form-data; boundary=b", parts),
         ("application/octet-stream", b"\0\xfftok_abc"),
+        ("application/x-www-form-urlencoded", b"n=\xe9&password=hunter2"),
+        ("application/x-www-form-urlencoded", b"v=tok%5Fabc&n=\x01"),
+        ("application/x-www-form-urlencoded", b"tok%5Fabc&n=1"),
+        ("application/json; charset=utf-16", &[b"\xff\xfe", &utf16[..]].concat()),
+        ("application/json; charset=utf-16le", &utf16[..utf16.len() - 1]),
+        ("text/event-stream", b"data: {\"password\":\ndata: \"hunter2\"}\n\n"),
+        ("application/json", b"{\"v\":\"tok\\u005fabc\"}"),
+        ("multipart/form-data; boundary=b", &[&parts[..parts.len() - 7], parts].concat()),
         ("text/plain", b"caf\xe9 tok_abc"),
     ] {
         let shown = r.answer(&answer(content_type, body));
-        for secret in ["hunter2", "h.u.n", "tok_abc", "74 6f 6b", "tok%5Fabc"] {
+        for secret in ["hunter2", "h.u.n", "tok_abc", "74 6f 6b", "tok%5Fabc", "u005f"] {
             assert!(!shown.body.contains(secret), "{content_type}: {}", shown.body);
         }
         assert!(shown.body.contains("redacted"), "{content_type}: {}", shown.body);
@@ -296,6 +304,15 @@ fn bodies_hide_what_stands_at_the_locations_in_every_format() {
     ] {
         assert_eq!(r.answer(&answer(content_type, body)).body, shown);
     }
+}
+
+/// However many there are.
+#[test]
+fn byte_order_marks_are_passed_over() {
+    let r = redactor(&["json:$.password"], &[]);
+    let marks = "\u{feff}".repeat(50_000);
+    let shown = r.json.body(&format!("{marks}{{\"password\":\"hunter2\"}}"), &|v| r.tag(v)).into_owned();
+    assert_eq!(shown, format!("{marks}{{\"password\":\"{}\"}}", r.tag(b"hunter2")));
 }
 
 fn dump(bytes: &[u8]) -> String {
@@ -318,6 +335,10 @@ fn findings_about_bodies_hide_what_is_redacted_in_the_whole() {
     let bytes = b"\0\xfftok_abc";
     assert_eq!(found("image/png", b"\0", bytes, "body.opaque", "00ff746f6b"), hidden("00ff746f6b"));
     assert_eq!(found("image/png", b"\0", b"\0\xff", "body.opaque", "00ff"), "00ff");
+    assert_eq!(found("application/jwt", b"a", b"tok_abc", "body.opaque", "746f6b"), hidden("746f6b"));
+    let long = [vec![b'x'; 300], b" tok_abc".to_vec()].concat();
+    assert_eq!(found("text/html", b"a", &long, "text.hunk", "_abc"), hidden("_abc"));
+    assert_eq!(found("text/html", b"a", b"tok_abc\nb", "text.hunk", "b"), "b");
     assert_eq!(found("text/plain", b"a\nb", b"a\nc", "text.hunk", "c"), "c");
 }
 

@@ -82,7 +82,9 @@ impl Automatic {
 
     fn lookup(&self, verb: Verb, path: &str, hidden: &Hidden) -> Arc<str> {
         let segments = segments(verb, path, hidden);
-        if hidden.matches(path) && !segments.iter().any(|part| part.text() == REDACTED) {
+        if !hidden.is_empty()
+            && hidden.matches(&segments.iter().map(|part| format!("/{}", part.text())).collect::<String>())
+        {
             // It stands across segments.
             return self.other[verb.index()].clone();
         }

@@ -81,6 +81,10 @@ const REDACTED: &str = "{redacted}";
 // === impl Hidden ===
 
 impl Hidden {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn matches(&self, text: &str) -> bool {
         self.0.iter().any(|pattern| pattern.is_match(text))
     }
@@ -255,7 +259,7 @@ mod tests {
     fn names_show_nothing_that_must_not_be_seen() {
         let mut told = spec("rpc", "/rpc");
         told.operation_from = Some(OperationFrom::Header("x-op".parse().unwrap()));
-        let patterns = ["secret[0-9]+", "a/b", "@"].map(|pattern| Regex::new(pattern).unwrap());
+        let patterns = ["secret[0-9]+", "a/b", "@", "[0-9]{13}"].map(|pattern| Regex::new(pattern).unwrap());
         let table = RouteTable::new(&[told]).unwrap().hiding(patterns.into());
         for (uri, expected) in [
             ("/q/secret77/a", "GET /q/{redacted}/a"),
@@ -264,6 +268,8 @@ mod tests {
             ("/q/a/b/c", "GET {other}"),
             ("/q/a%40c", "GET /q/{redacted}"),
             ("/q/public", "GET /q/public"),
+            ("/cards/4111111111111111", "GET /cards/{id}"),
+            ("/%61/b", "GET {other}"),
         ] {
             assert_eq!(name(&table, "GET", "x", uri, &[]), expected, "{uri}");
         }

@@ -285,7 +285,8 @@ impl Upstream {
             };
             connect += lease.connect;
             let reused = lease.reused;
-            let begun = self.shared.races.begin();
+            // Over HTTP/2 one connection that is closed takes many requests with it.
+            let begun = matches!(lease.line, LeasedLine::H1(_)).then(|| self.shared.races.begin()).flatten();
             body = match self.shared.attempt(lease.line, ask, body, &how).await {
                 Ok(answer) => {
                     self.shared.races.answered();
@@ -293,7 +294,8 @@ impl Upstream {
                 }
                 Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => unsent,
                 Err(Missed { mut trouble, .. }) => {
-                    let race = reused && !idle_race && trouble.unanswered && self.shared.races.is_one(begun);
+                    let chance = || trouble.fault != Fault::Leg || self.shared.races.is_one(begun);
+                    let race = reused && !idle_race && trouble.unanswered && chance();
                     if !race || !harmless {
                         if race && trouble.fault == Fault::Leg {
                             trouble.failure.kind = FailureKind::IdleRace;

@@ -6,6 +6,7 @@
 
 use crate::clock::{TICK, recently};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One that closes later has had the request, and closes for another reason: the longest way there and back, about.
@@ -14,6 +15,8 @@ const SOON: Duration = Duration::from_millis(500);
 const MOST: u32 = 20;
 /// Answers that make good for one.
 const ANSWERS: u32 = 20;
+/// So does time: who is asked as seldom as it closes idle connections may race with half of the requests.
+const EVERY: Duration = Duration::from_secs(5);
 
 /// Counts down what a leg is granted.
 #[derive(Debug)]
@@ -21,13 +24,15 @@ pub(super) struct Races {
     /// Where nothing is counted, everything is chance: users are to get their answers.
     counted: bool,
     granted: AtomicU32,
+    /// When one was granted for the time that had passed.
+    last: Mutex<Option<Instant>>,
 }
 
 // === impl Races ===
 
 impl Races {
     pub(super) fn new(counted: bool) -> Self {
-        Self { counted, granted: AtomicU32::new(MOST * ANSWERS) }
+        Self { counted, granted: AtomicU32::new(MOST * ANSWERS), last: Mutex::default() }
     }
 
     /// When a request goes out.
@@ -46,7 +51,17 @@ impl Races {
     pub(super) fn is_one(&self, begun: Option<Instant>) -> bool {
         let Some(begun) = begun else { return true };
         let less = |granted: u32| granted.checked_sub(ANSWERS);
-        begun.elapsed() <= SOON + TICK && self.granted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        let granted = || self.granted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
+        begun.elapsed() <= SOON + TICK && (granted() || self.is_time(begun))
+    }
+
+    fn is_time(&self, now: Instant) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.saturating_duration_since(last) >= EVERY);
+        if due {
+            *last = Some(now);
+        }
+        due
     }
 }
 
@@ -58,11 +73,18 @@ mod tests {
     fn a_leg_is_granted_some_and_earns_more_by_answers() {
         let races = Races::new(true);
         let granted = || (0..100).filter(|_| races.is_one(races.begin())).count();
-        assert_eq!((granted(), granted()), (MOST as usize, 0));
+        assert_eq!((granted(), granted()), (MOST as usize + 1, 0));
         (0..ANSWERS * 3 - 1).for_each(|_| races.answered());
         assert_eq!(granted(), 2);
         (0..10_000).for_each(|_| races.answered());
         assert_eq!(granted(), MOST as usize);
+    }
+
+    #[test]
+    fn a_leg_that_is_asked_seldom_is_granted_one_now_and_then() {
+        let (races, now) = (Races::new(true), Instant::now());
+        let due = [0, 1, 4, 5, 9, 10].map(|seconds| races.is_time(now + Duration::from_secs(seconds)));
+        assert_eq!(due, [true, false, false, true, false, true]);
     }
 
     #[test]

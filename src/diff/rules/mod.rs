@@ -360,7 +360,7 @@ fn is_same_place(a: &str, b: &str) -> bool {
 
 /// Two rules that say different things about the same property of the same place on the same routes.
 fn contradiction(earlier: &RuleSpec, later: &RuleSpec, faults: &mut Vec<(&'static str, String)>) {
-    if !is_same_place(&earlier.at, &later.at) || earlier.on != later.on || earlier.expires != later.expires {
+    if earlier.on != later.on || earlier.expires != later.expires || !is_same_place(&earlier.at, &later.at) {
         return;
     }
     let mut clash = |key: &'static str, clashes: bool| {

@@ -185,7 +185,7 @@ fn text_bodies() {
     check(&html("<a><b/></a>"), &html("<a><c/></a>"), "text.hunk @ text value");
     let yaml = |b: &str| format!("200\ncontent-type: application/yaml\n\n{b}");
     check(&yaml("a:\n  b: 1\nc: 2"), &yaml("a:\n  b: 1\n  c: 2"), "text.hunk @ text value");
-    check(&yaml("a:\n  b:  1\n\n"), &yaml("a:\r\n  b: 1\r\n"), "text.whitespace @ text repr");
+    check(&yaml("a:\n  b:  1\n\n"), &yaml("a:\r\n    b: 1\r\n"), "text.whitespace @ text repr");
     let marked = |b: &str| format!("200\ncontent-type: application/json\n\n\u{feff}{b}");
     check(&marked("{\"a\":1}"), &marked("{\"a\":2}"), "json.value @ json:$.a value");
     let metrics = |b: &str| format!("200\ncontent-type: text/plain; version=0.0.4\n\n{b}");

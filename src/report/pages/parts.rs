@@ -102,7 +102,8 @@ pub fn criteria(report: &Report) -> Vec<CriterionRow> {
         let slowest = open().max_by_key(|c| c.samples_needed.map(|n| n.saturating_sub(c.samples)));
         let progress =
             slowest.and_then(|c| c.samples_needed.filter(|n| *n > c.samples).map(|n| progress(c.samples, n)));
-        let eta = open().filter_map(|c| c.eta_seconds).max();
+        // As long as one can't be foreseen, neither can all.
+        let eta = open().map(|c| c.eta_seconds).collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
         Some(CriterionRow {
             name: criterion.as_str(),
             verdict: Verdict::all(judged.iter().map(|c| c.verdict)),
