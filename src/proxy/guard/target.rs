@@ -85,8 +85,8 @@ fn check_path(target: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A target as `http::Uri`. What that cannot hold and servers take all the same (`/a?q=\u{e9}` without any encoding) is
-/// percent-encoded, which means the same to them; control characters and what is too long are `None`.
+/// A target as `http::Uri`. What that cannot hold and servers take all the same (quotes in a query, bytes that are no UTF-8)
+/// is percent-encoded, which means the same to them; control characters and what is too long are `None`.
 pub(super) fn uri(target: &Bytes) -> Option<Uri> {
     let odd = |b: u8| b >= 0x80 || matches!(b, b'"' | b'<' | b'>' | b'`');
     let encoded = || {
