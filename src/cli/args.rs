@@ -308,6 +308,23 @@ pub struct Explicit {
     pub config: bool,
 }
 
+// === impl Command ===
+
+impl Command {
+    /// Whether what it prints is one JSON document, also when something is wrong.
+    pub fn prints_json(&self, quiet: bool) -> bool {
+        match self {
+            Self::Report(args) => matches!(args.format, ReportFormat::Json) && args.output.is_none(),
+            Self::Gate(args) => matches!(args.format, GateFormat::Json),
+            Self::Forecast(args) => matches!(args.format, ForecastFormat::Json),
+            Self::Diff(args) => matches!(args.format, TextOrJson::Json),
+            Self::Status(args) => matches!(args.format, TextOrJson::Json) && !quiet,
+            Self::Rules { command: RulesCommand::Test(args) } => matches!(args.format, TextOrJson::Json),
+            _ => false,
+        }
+    }
+}
+
 // === impl Cli ===
 
 impl Cli {

@@ -1,5 +1,6 @@
 //! The exit codes: one documented type, and errors that know theirs.
 
+use serde_json::json;
 use std::process::ExitCode;
 
 /// What a command ends with.
@@ -45,11 +46,14 @@ pub struct Failure {
     pub drawn: bool,
     /// Whether it may be over when tried again: nobody was there yet.
     pub passing: bool,
+    /// Standard output takes nothing.
+    pub unprinted: bool,
 }
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, tried: Vec::new(), drawn: false, passing: false }
+        let message = message.into();
+        Self { message, help: None, tried: Vec::new(), drawn: false, passing: false, unprinted: false }
     }
 
     /// An error that is drawn already, config errors with their lines.
@@ -70,6 +74,16 @@ impl Failure {
     pub fn tried(mut self, tried: impl Into<String>) -> Self {
         self.tried.push(tried.into());
         self
+    }
+
+    /// The document for standard output where JSON was asked for: `{"schema": 1, "error": {"message", "help", "tried"}}`.
+    pub fn json(&self) -> String {
+        // Without the colors of a terminal.
+        let mut parts = self.message.split("\x1b[");
+        let first = parts.next().unwrap_or_default().to_owned();
+        let message = parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest));
+        let error = json!({ "message": message.trim_end(), "help": self.help, "tried": self.tried });
+        format!("{:#}\n", json!({ "schema": 1, "error": error }))
     }
 
     /// The text for standard error, ending in a line feed.

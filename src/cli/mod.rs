@@ -42,6 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let Cli { color, quiet, command } = cli;
+    let json = command.prints_json(quiet);
     let ended = match command {
         Command::Serve(args) => serve::run(args, color, quiet),
         Command::Check(args) => check::run(args, color),
@@ -57,6 +58,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     ended.unwrap_or_else(|failure| {
         say(&failure.render(Look::stderr(color).color));
+        if json && !failure.unprinted {
+            // It has been told already; that it could not be printed as well is no news.
+            let _ = print(&failure.json());
+        }
         Exit::Error
     })
 }
@@ -76,7 +81,7 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn unprinted(error: &std::io::Error) -> Failure {
-    Failure::new(format!("cannot write to standard output: {error}"))
+    Failure { unprinted: true, ..Failure::new(format!("cannot write to standard output: {error}")) }
 }
 
 /// Tells a person something beside the result.

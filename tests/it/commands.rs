@@ -372,3 +372,26 @@ fn completions_and_manual() {
         assert!(text(&help.stdout).contains("Example"), "{command}: {}", text(&help.stdout));
     }
 }
+
+#[test]
+fn json_is_one_document_when_something_is_wrong_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("bad.toml");
+    std::fs::write(&config, "[gate]\ntolerence = 1\n").unwrap();
+    let (nobody, gone) = ("http://127.0.0.1:1", folder.path().join("none"));
+    let (config, gone) = (config.to_str().unwrap(), gone.to_str().unwrap());
+    for (args, message) in [
+        (&["report", "--admin", nobody][..], "127.0.0.1:1"),
+        (&["gate", "--admin", nobody], "127.0.0.1:1"),
+        (&["gate", "--data", gone, "--config", config], "tolerence"),
+        (&["status", "--admin", nobody], "127.0.0.1:1"),
+        (&["diff", gone, gone], "none"),
+    ] {
+        let output = parallax(&[args, &["--format", "json"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(document["error"]["message"].as_str().unwrap().contains(message), "{args:?}: {document}");
+        assert!(!output.stderr.is_empty(), "people are told as well");
+        assert!(parallax(args).stdout.is_empty(), "{args:?}");
+    }
+}
