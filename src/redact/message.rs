@@ -131,8 +131,12 @@ impl Redactor {
         let any = |of: fn(&Veils) -> bool| veils.iter().any(of);
         let (lines, bytes, parts) = (any(|v| v.lines), any(|v| v.bytes), any(|v| v.parts));
         for finding in findings {
-            let is_text = finding.kind.starts_with("text.");
-            if !(of_body(finding) && if is_text { lines } else { bytes } || of_part(finding) && parts) {
+            let veiled = match of_body(finding) {
+                true if finding.kind.starts_with("text.") => lines,
+                true => bytes,
+                false => parts && of_part(finding),
+            };
+            if !veiled {
                 continue;
             }
             for excerpt in [&mut finding.primary, &mut finding.candidate].into_iter().flatten() {

@@ -340,6 +340,15 @@ fn findings_about_bodies_hide_what_is_redacted_in_the_whole() {
     assert_eq!(found("text/html", b"a", &long, "text.hunk", "_abc"), hidden("_abc"));
     assert_eq!(found("text/html", b"a", b"tok_abc\nb", "text.hunk", "b"), "b");
     assert_eq!(found("text/plain", b"a\nb", b"a\nc", "text.hunk", "c"), "c");
+    let form = |name: &str| {
+        let head = format!("Content-Disposition: form-data; name=\"{name}\"");
+        answer("multipart/form-data; boundary=b", format!("--b\r\n{head}\r\n\r\nhunter2\r\n--b--\r\n").as_bytes())
+    };
+    for (name, shown) in [("password", hidden("hunter2")), ("other", "hunter2".to_owned())] {
+        let mut f = [Finding { location: "json:$[*].body".into(), ..finding("json:$[0].body", "hunter2") }];
+        r.bodies(&mut f, [&form(name), &form(name)]);
+        assert_eq!(f[0].primary, Some(shown), "{name}");
+    }
 }
 
 #[test]
