@@ -325,12 +325,17 @@ mod tests {
     use http::{HeaderValue, Method, StatusCode, Version};
 
     fn examination() -> Examination {
+        redacting(&[])
+    }
+
+    fn redacting(json: &[&str]) -> Examination {
         let flags = crate::config::Flags {
             primary: Some("http://127.0.0.1:1".into()),
             candidate: Some("http://127.0.0.1:2".into()),
             ..Default::default()
         };
-        let settings = crate::config::load(None, &flags).unwrap();
+        let mut settings = crate::config::load(None, &flags).unwrap();
+        settings.redact.json = json.iter().map(|path| (*path).to_owned()).collect();
         Examination::new(&settings, RuleSet::compile(&[]).unwrap(), 1, [7; 32]).unwrap()
     }
 
@@ -356,22 +361,42 @@ mod tests {
         Arc::new(Question { head, added: None, version: Version::HTTP_11, body, max_body: 1 << 20 })
     }
 
-    #[test]
-    fn what_takes_long_to_show_is_not_compared_at_once() {
-        let (examination, inbox, limit) = (examination(), Inbox::new(1), Limit::new(10));
-        let pair = |body: RequestBody, control: Option<&'static str>| Pair {
-            ticket: inbox.mirrored("x".into(), "GET /a".into(), Timestamp::from_micros(1)),
+    fn pair_of(primary: &'static str, candidate: &'static str) -> Pair {
+        Pair {
+            ticket: Inbox::new(1).mirrored("x".into(), "GET /a".into(), Timestamp::from_micros(1)),
             id: "x".into(),
             route: "GET /a".into(),
             arrived: Timestamp::from_micros(1),
-            question: question(body),
+            question: question(RequestBody::Empty),
             build: None,
             legs: PerLeg::default(),
             lag: Duration::ZERO,
-            primary: answer("{\"a\":1}"),
-            candidate: Outcome::Answer(answer("{\"a\":2}")),
+            primary: answer(primary),
+            candidate: Outcome::Answer(answer(candidate)),
+            control: None,
+            permit: Limit::new(1).take(1).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_body_shows_nothing_that_is_hidden_in_the_whole_of_it() {
+        let pair = pair_of("{\"password\" :\n \"hunter2\",\"v\":1", "{\"password\" :\n \"hunter2\",\"v\":2");
+        let told = |examination: Examination| {
+            let found = examination.compare(&pair, Leg::Candidate, &pair.candidate, &|| false);
+            assert!(found.list.iter().any(|finding| &*finding.kind == "text.hunk"));
+            format!("{:?}", found.list)
+        };
+        assert!(told(examination()).contains("hunter2"));
+        assert!(!told(redacting(&["json:$.password"])).contains("hunter2"));
+    }
+
+    #[test]
+    fn what_takes_long_to_show_is_not_compared_at_once() {
+        let examination = examination();
+        let pair = |body: RequestBody, control: Option<&'static str>| Pair {
+            question: question(body),
             control: control.map(|body| Outcome::Answer(answer(body))),
-            permit: limit.take(1).unwrap(),
+            ..pair_of("{\"a\":1}", "{\"a\":2}")
         };
         let found = |pair: &Pair, leg| {
             let other = if leg == Leg::Control { pair.control.as_ref().unwrap() } else { &pair.candidate };

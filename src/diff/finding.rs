@@ -165,7 +165,7 @@ impl Findings {
 }
 
 /// Bytes of a value that a finding shows.
-pub(super) const EXCERPT: usize = 240;
+pub const EXCERPT: usize = 240;
 /// Bytes of a text that a finding has until it is shortened: what is redacted is matched as a whole, so that no cut may
 /// come before.
 pub(super) const WHOLE: usize = 16 * 1024;

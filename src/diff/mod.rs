@@ -38,7 +38,7 @@ pub use coding::Limits;
 pub use compare::{at_once, compare, is_match};
 pub use context::Context;
 pub use decoded::decoded;
-pub use finding::{Cover, Finding, Findings, MAX_FINDINGS, Tier};
+pub use finding::{Cover, EXCERPT, Finding, Findings, MAX_FINDINGS, Tier};
 pub use fingerprint::fingerprint;
 pub use formats::form_text;
 pub use grpc::{Schema, SchemaError};

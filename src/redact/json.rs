@@ -53,8 +53,7 @@ impl JsonPaths {
         if self.paths.is_empty() {
             return Cow::Borrowed(whole);
         }
-        let text = whole;
-        let (marks, text) = text.split_at(text.len() - text.trim_start_matches('\u{feff}').len());
+        let (marks, text) = whole.split_at(whole.len() - whole.trim_start_matches('\u{feff}').len());
         match self.unmarked(text, tag) {
             Cow::Owned(done) => format!("{marks}{done}").into(),
             Cow::Borrowed(_) => Cow::Borrowed(whole),

@@ -17,9 +17,6 @@ const MAX_DUMP: usize = 512;
 /// Bytes of a request line that are shown.
 const MAX_START: usize = 4096;
 
-/// Longest line of which a finding shows all, in bytes.
-const MAX_LINE: usize = 240;
-
 /// What may be shown of a body.
 enum Shown {
     /// All of it as text, with what must not be seen replaced.
@@ -161,7 +158,7 @@ impl Redactor {
             (Shown::Text(shown), Some(text)) if shown != text => {
                 let by_line: String = text.split_inclusive('\n').map(|line| self.replaced(line)).collect();
                 // Of a long line a part is shown, which may lack what tells that it is to be redacted.
-                let long = text.lines().any(|line| line.len() > MAX_LINE);
+                let long = text.lines().any(|line| line.len() > diff::EXCERPT);
                 Veils { lines: long || by_line != shown, bytes: true, parts: false }
             }
             _ => Veils::default(),

@@ -84,17 +84,19 @@ fn warn(sources: &Sources<'_>, checked: &mut Checked) {
                 .into(),
         );
     }
+    let for_all = |keys: &[(&str, bool)], route: &str| -> Vec<String> {
+        let set = keys.iter().filter(|(_, set)| *set);
+        set.map(|(key, _)| format!("{key} of route {route} has no effect: it holds for all routes together")).collect()
+    };
     for policy in checked.gate.routes.iter() {
         let (own, all) = (&policy.settings, &checked.gate.default);
-        let for_all = [
+        let keys = [
             ("coverage", own.coverage != all.coverage),
             ("unseen", own.unseen != all.unseen),
             ("max_duration", own.max_duration != all.max_duration),
             ("tail_tolerance", own.tail_tolerance != all.tail_tolerance),
         ];
-        for (key, _) in for_all.iter().filter(|(_, set)| *set) {
-            warnings.push(format!("{key} of route {} has no effect: it holds for all routes together", policy.name));
-        }
+        warnings.extend(for_all(&keys, &policy.name));
         if policy.settings.min_duration.is_zero() && !checked.gate.default.min_duration.is_zero() {
             warnings.push(format!(
                 "min_duration of route {} is 0s: a verdict may come from minutes of traffic",
@@ -104,14 +106,11 @@ fn warn(sources: &Sources<'_>, checked: &mut Checked) {
     }
     for route in &checked.routes {
         let (own, all) = (&route.mirror, &checked.mirror);
-        let for_all = [
+        let keys = [
             ("max_in_flight", own.max_in_flight != all.max_in_flight),
             ("memory_budget", own.memory_budget != all.memory_budget),
         ];
-        for (key, _) in for_all.iter().filter(|(_, set)| *set) {
-            warnings
-                .push(format!("{key} of route {} has no effect: it holds for all routes together", route.spec.name));
-        }
+        warnings.extend(for_all(&keys, &route.spec.name));
     }
     if checked.mirror.sample == 0.0 && checked.routes.iter().all(|r| r.mirror.sample == 0.0) {
         warnings.push("mirror.sample is 0: nothing is mirrored".into());
