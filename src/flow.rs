@@ -23,10 +23,10 @@ pub use tape::Tape;
 use crate::diff::Finding;
 use crate::evidence::{Book, Compared, Diverged, Settled, Settlement};
 use crate::gate::{Histories, Policy};
-use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, Timestamp};
+use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, Sharded, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 /// Mirrored exchanges not yet counted beyond which no more should begin.
@@ -116,7 +116,7 @@ pub trait Keeper: Send {
 /// when room is short, and [`Inbox::is_full`] says when nothing more should be mirrored.
 #[derive(Debug)]
 pub struct Inbox {
-    shards: Box<[Mutex<Shard>]>,
+    shards: Sharded<Shard>,
     next_seq: AtomicU64,
     /// Mirrored exchanges the ledger is done with.
     applied: AtomicU64,
@@ -134,9 +134,8 @@ struct Shard {
 
 impl Inbox {
     pub fn new(shards: usize) -> Arc<Self> {
-        let shards = (0..shards.max(1)).map(|_| Mutex::default()).collect();
         Arc::new(Self {
-            shards,
+            shards: Sharded::new(shards),
             next_seq: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             waiting_bytes: AtomicUsize::new(0),
@@ -168,8 +167,7 @@ impl Inbox {
     /// Everything that has come in since the last call, in no particular order.
     pub fn drain(&self) -> Vec<Event> {
         let mut all = Vec::new();
-        for shard in &self.shards {
-            let mut shard = lock(shard);
+        for mut shard in self.shards.each() {
             all.append(&mut shard.events);
             all.extend(shard.skipped.drain().map(|((route, bucket), times)| Event::Skipped { route, bucket, times }));
         }
@@ -198,9 +196,9 @@ impl Inbox {
     /// Nobody drains any more: what is here and what still comes is dropped, and counted as that.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
-        for shard in &self.shards {
+        for mut shard in self.shards.each() {
             // Whoever gets the lock after this sees that it is closed.
-            let gone = std::mem::take(&mut *lock(shard));
+            let gone = std::mem::take(&mut *shard);
             self.drop_events(gone.events.len() as u64 + gone.skipped.values().sum::<u64>());
         }
     }
@@ -242,21 +240,13 @@ impl Inbox {
 
     /// This thread's shard; none when it is closed.
     fn shard(&self) -> Option<MutexGuard<'_, Shard>> {
-        thread_local!(static SHARD: usize = {
-            static NEXT: AtomicUsize = AtomicUsize::new(0);
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        });
-        let shard = lock(&self.shards[SHARD.with(|s| *s) % self.shards.len()]);
+        let shard = self.shards.lock(self.shards.index());
         (!self.closed.load(Ordering::Relaxed)).then_some(shard)
     }
 
     fn drop_events(&self, n: u64) {
         self.dropped.fetch_add(n, Ordering::Relaxed);
     }
-}
-
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a settled exchange takes in memory beyond itself, about.

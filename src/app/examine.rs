@@ -129,12 +129,16 @@ impl Examine for Examination {
         self.told(findings)
     }
 
+    fn is_brief(&self, pair: &Pair) -> bool {
+        let brief = |outcome: &Outcome| outcome.answer().is_some_and(|other| diff::is_brief(&pair.primary, other));
+        // The example of any other is made along with comparing, which may take long.
+        brief(&pair.candidate)
+            && pair.control.as_ref().is_none_or(brief)
+            && is_small(&pair.question, &pair.primary, pair.candidate.answer())
+    }
+
     fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings> {
         let other = other.answer()?;
-        // The example of any other is made along with it, which may take long.
-        if !is_small(&pair.question, &pair.primary, Some(other)) {
-            return None;
-        }
         let differ = |context: &Context<'_>| diff::at_once(context, &pair.primary, other);
         let found = self.with_context(pair, leg, &|| false, differ);
         // Without a control nobody asks about answers that are alike.
@@ -399,6 +403,9 @@ mod tests {
             ..pair_of("{\"a\":1}", "{\"a\":2}")
         };
         let found = |pair: &Pair, leg| {
+            if !examination.is_brief(pair) {
+                return None;
+            }
             let other = if leg == Leg::Control { pair.control.as_ref().unwrap() } else { &pair.candidate };
             examination.at_once(pair, leg, other).map(|found| found.list.len())
         };

@@ -29,6 +29,7 @@ use crate::model::{Limit, Timestamp};
 use crate::pipeline::{self, CompareConfig, Comparer, LedgerHandle, LedgerOptions};
 use crate::proxy::{Counters, ExchangeIds, Gateway, ListenSettings, Server, Tunnels, Workers};
 use crate::shutdown::Shutdown;
+use crate::upstream::worker;
 use crate::{store, tls};
 use arc_swap::ArcSwap;
 use examine::{Examination, Judging};
@@ -107,7 +108,7 @@ impl App {
         let compare = CompareConfig { generation: 1, examine: Arc::new(examination.clone()) };
         let compare = Arc::new(ArcSwap::from_pointee(compare));
         let workers = std::thread::available_parallelism().map_or(1, |n| n.get() / 2).max(1);
-        let comparer = Comparer::start(workers, compare.clone()).map_err(AppError::Thread)?;
+        let comparer = Comparer::start(workers, worker::count(), compare.clone()).map_err(AppError::Thread)?;
         let judging = Arc::new(Judging::new(examination.clone(), compare, comparer.clone()));
 
         let build = settings.candidate_build.as_deref().map(Arc::from);

@@ -95,19 +95,21 @@ fn same_heads(primary: &Answer, other: &Answer, skip_headers: &[HeaderName], oth
 /// Bytes of a body that is compared at once.
 const SMALL: u64 = 4 * 1024;
 
+/// Whether both bodies are small enough for [`at_once`].
+pub fn is_brief(primary: &Answer, other: &Answer) -> bool {
+    [primary, other].into_iter().all(|answer| (1..=SMALL).contains(&answer.body.len()))
+}
+
 /// What [`compare`] finds, where that takes some microseconds, and never more than some tens of them: of two small bodies
 /// of JSON that is not deep, differs in a few scalars, or in how it is written, and stands under heads that do not differ.
 /// `None` of all others.
 pub fn at_once(context: &Context<'_>, primary: &Answer, other: &Answer) -> Option<Findings> {
-    let small = |answer: &Answer| {
-        answer.end == BodyEnd::Complete
-            && answer.trailers.is_none()
-            && (1..=SMALL).contains(&answer.body.len())
-            && misframed(answer).is_none()
-    };
+    let plain =
+        |answer: &Answer| answer.end == BodyEnd::Complete && answer.trailers.is_none() && misframed(answer).is_none();
     let status = primary.status;
-    if !small(primary)
-        || !small(other)
+    if !is_brief(primary, other)
+        || !plain(primary)
+        || !plain(other)
         || context.request.method == Method::HEAD
         || status != other.status
         || status.is_redirection()

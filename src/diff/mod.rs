@@ -35,7 +35,7 @@ mod window;
 mod xml;
 
 pub use coding::Limits;
-pub use compare::{at_once, compare, is_match};
+pub use compare::{at_once, compare, is_brief, is_match};
 pub use context::Context;
 pub use decoded::decoded;
 pub use finding::{Cover, EXCERPT, Finding, Findings, MAX_FINDINGS, Tier};

@@ -1,10 +1,12 @@
 //! Comparison workers: plain threads, because diffing large bodies is processor work and traffic should not feel it.
 //!
 //! What takes some microseconds is compared by whoever has the pair: another processor would have to fetch it
-//! first, which takes longer.
+//! first, which takes longer. Several are compared in a row: see `batch`.
 //!
-//! The queue has no bound of its own: every pair in it holds a permit, so there are never more than those.
+//! Neither queue nor batches have a bound of their own: every pair there holds a permit, so there are never more than
+//! those.
 
+use super::batch::{Added, Batches, TICK, Ticked};
 use super::queue::Queue;
 use crate::diff::{Finding, Findings};
 use crate::evidence::{Compared, Exhibit, Settled, Settlement};
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 /// Of the processor, for one comparison of two answers; beyond it the exchange is incomparable (`budget`).
 const TIME_BUDGET: Duration = Duration::from_millis(100);
@@ -30,7 +33,10 @@ pub trait Examine: Send + Sync {
     /// What differs between the primary's answer and `other`, that of `leg`. To give up once `expired` says so.
     fn compare(&self, pair: &Pair, leg: Leg, other: &Outcome, expired: &dyn Fn() -> bool) -> Findings;
 
-    /// What `compare` finds, where that takes less than handing the pair over; `None` of all others.
+    /// Whether the pair is small enough for `at_once` to be asked, and an example of it made later.
+    fn is_brief(&self, pair: &Pair) -> bool;
+
+    /// What `compare` finds of a brief pair, where that takes less than handing it over; `None` of all others.
     fn at_once(&self, pair: &Pair, leg: Leg, other: &Outcome) -> Option<Findings>;
 
     /// The exchange for showing, redacted: findings included. `findings` are redacted too where they are kept.
@@ -85,58 +91,97 @@ impl CompareStats {
 /// Where pairs are left. The workers end when the last clone is dropped and the queue is empty.
 #[derive(Debug, Clone)]
 pub struct Comparer {
-    queue: Arc<Open>,
+    open: Arc<Open>,
     config: Arc<ArcSwap<CompareConfig>>,
     stats: Arc<CompareStats>,
 }
 
-/// The queue as those have it who put pairs in: closed when none is left of them.
+/// Queue and batches as those have them who put pairs in: closed when none is left of them.
 #[derive(Debug)]
-struct Open(Arc<Queue<Pair>>);
+struct Open {
+    queue: Arc<Queue<Pair>>,
+    batches: Batches<Pair>,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.close();
+        self.batches.drain().into_iter().for_each(|pair| self.queue.push(pair, true));
+        self.queue.close();
     }
 }
 
 // === impl Comparer ===
 
 impl Comparer {
-    /// Starts `workers` threads (at least one).
+    /// Starts `workers` threads (at least one) beside the `serving` ones that send pairs.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(workers: usize, config: Arc<ArcSwap<CompareConfig>>) -> io::Result<Self> {
+    pub fn start(workers: usize, serving: usize, config: Arc<ArcSwap<CompareConfig>>) -> io::Result<Self> {
         let workers = workers.max(1);
         let (queue, stats) = (Arc::new(Queue::new(workers)), Arc::new(CompareStats::default()));
-        let open = Arc::new(Open(queue.clone()));
+        let open = Arc::new(Open { queue: queue.clone(), batches: Batches::new(serving) });
         for i in 0..workers {
             let (queue, config, stats) = (queue.clone(), config.clone(), stats.clone());
             let name = format!("compare-{i}");
             thread::Builder::new().name(name).spawn(move || work(&queue, &config, &stats))?;
         }
-        Ok(Self { queue: open, config, stats })
+        Ok(Self { open, config, stats })
     }
 
-    /// Settles a pair that is compared at once, and leaves any other for the workers; never waits. Where few more may be
-    /// under way it is not left to wait either.
+    /// Leaves a pair to be compared: a brief one soon by this very thread, where it has a runtime, any other by the
+    /// workers; never waits. Where few more may be under way it is not left to wait either.
     pub fn send(&self, pair: Pair) {
-        let config = self.config.load();
-        let start = Instant::now();
-        if let Some(compared) = catch_unwind(AssertUnwindSafe(|| at_once(&pair, &*config.examine))).transpose() {
-            finish(pair, compared, &config, &self.stats);
-            self.stats.seconds.record(start.elapsed());
-            return;
-        }
         let bodies = [Some(&pair.primary), pair.candidate.answer(), pair.control.as_ref().and_then(Outcome::answer)];
         let scarce = pair.permit.is_scarce() || bodies.into_iter().flatten().any(|answer| answer.body.is_scarce());
-        self.queue.0.push(pair, scarce);
+        let brief = self.config.load().examine.is_brief(&pair);
+        let Some(runtime) = Handle::try_current().ok().filter(|_| brief) else {
+            return self.open.queue.push(pair, scarce);
+        };
+        match self.open.batches.add(pair, scarce) {
+            Added::Wait => {}
+            Added::Tick(batch) => drop(runtime.spawn(self.clone().tick(batch))),
+            Added::Do(pairs) => drop(runtime.spawn(self.clone().compare(pairs))),
+        }
     }
 
-    /// Pairs waiting for a worker.
+    /// Compares what stays in a batch, until nothing comes any more.
+    async fn tick(self, batch: usize) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            match self.open.batches.tick(batch) {
+                Ticked::Do(pairs) => self.clone().compare(pairs).await,
+                Ticked::End => return,
+            }
+        }
+    }
+
+    /// Settles each pair that can be compared at once, and leaves the others to the workers. Others have their turn in
+    /// between.
+    async fn compare(self, pairs: Vec<Pair>) {
+        let mut start = Instant::now();
+        let mut turn = start;
+        for pair in pairs {
+            let config = self.config.load_full();
+            let compared = catch_unwind(AssertUnwindSafe(|| at_once(&pair, &*config.examine)));
+            let Some(compared) = compared.transpose() else {
+                self.open.queue.push(pair, false);
+                continue;
+            };
+            finish(pair, compared, &config, &self.stats);
+            let end = Instant::now();
+            self.stats.seconds.record(end - start);
+            start = end;
+            if end - turn >= TURN {
+                tokio::task::yield_now().await;
+                (start, turn) = (Instant::now(), Instant::now());
+            }
+        }
+    }
+
+    /// Pairs waiting to be compared.
     pub fn queued(&self) -> usize {
-        self.queue.0.len()
+        self.open.queue.len() + self.open.batches.len()
     }
 
     pub fn stats(&self) -> &Arc<CompareStats> {
@@ -278,6 +323,7 @@ fn show(scene: Scene, mut compared: Compared, examine: &dyn Examine) -> Compared
 
 #[cfg(test)]
 mod tests {
+    use super::super::batch::BATCH;
     use super::*;
     use crate::diff::Tier;
     use crate::evidence::Diverged;
@@ -300,6 +346,10 @@ mod tests {
                 "differs" => findings(vec![finding("json.value", "json:$.a", Tier::Value)]),
                 _ => Findings::default(),
             }
+        }
+
+        fn is_brief(&self, pair: &Pair) -> bool {
+            pair.id.contains("at once")
         }
 
         fn at_once(&self, pair: &Pair, _: Leg, _: &Outcome) -> Option<Findings> {
@@ -378,24 +428,72 @@ mod tests {
         assert_eq!((stats.panics(), limit.used()), (1, 0));
     }
 
-    #[test]
-    fn what_is_compared_at_once_waits_for_no_worker() {
+    #[tokio::test]
+    async fn what_is_compared_at_once_waits_for_no_worker() {
         let (inbox, limit) = (Inbox::new(1), Limit::new(10));
         let config = CompareConfig { generation: 7, examine: Arc::<Fake>::default() };
-        let comparer = Comparer::start(1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
+        let comparer = Comparer::start(1, 1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
         for (id, expect) in [("at once", "1 true"), ("panic at once", "budget")] {
             comparer.send(pair(&inbox, &limit, id));
-            let settled = inbox.drain().into_iter().find_map(|event| match event {
-                Event::Settled { settled, .. } => Some(settled.result),
-                _ => None,
-            });
-            let seen = match settled.unwrap() {
+            let settled = loop {
+                let settled = inbox.drain().into_iter().find_map(|event| match event {
+                    Event::Settled { settled, .. } => Some(settled.result),
+                    _ => None,
+                });
+                match settled {
+                    Some(settled) => break settled,
+                    None => tokio::task::yield_now().await,
+                }
+            };
+            let seen = match settled {
                 Settlement::Incomparable(reason) => reason.as_str().to_owned(),
                 Settlement::Compared(c) => format!("{} {}", c.candidate.list.len(), c.example.is_some()),
             };
             assert_eq!(seen, expect, "{id}");
         }
         assert_eq!((comparer.queued(), comparer.stats().panics(), limit.used()), (0, 1, 0));
+    }
+
+    #[tokio::test]
+    async fn brief_pairs_are_compared_in_a_row_by_who_has_them() {
+        let (inbox, limit) = (Inbox::new(1), Limit::new(100));
+        let config = CompareConfig { generation: 1, examine: Arc::<Fake>::default() };
+        let comparer = Comparer::start(1, 1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
+        let settled = || inbox.drain().iter().filter(|e| matches!(e, Event::Settled { .. })).count();
+        let send = || comparer.send(pair(&inbox, &limit, "at once"));
+        for (before, also) in [(0, None), (BATCH - 1, None), (0, Some(limit.take(60).unwrap()))] {
+            (0..=before).for_each(|_| send());
+            assert_eq!(settled(), 0, "not by who sends them");
+            if before + 1 == BATCH || also.is_some() {
+                assert_eq!(
+                    comparer.queued(),
+                    0,
+                    "a full batch and one for which there is little room wait for nothing"
+                );
+            }
+            let mut seen = 0;
+            while seen <= before {
+                tokio::task::yield_now().await;
+                seen += settled();
+            }
+            assert_eq!(seen, before + 1);
+        }
+    }
+
+    #[test]
+    fn what_waits_at_the_end_goes_to_the_workers() {
+        let (inbox, limit) = (Inbox::new(1), Limit::new(100));
+        let config = CompareConfig { generation: 1, examine: Arc::<Fake>::default() };
+        let comparer = Comparer::start(1, 1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async { comparer.send(pair(&inbox, &limit, "at once")) });
+        assert_eq!(comparer.queued(), 1);
+        drop((runtime, comparer));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while limit.used() > 0 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        assert_eq!(inbox.drain().iter().filter(|e| matches!(e, Event::Settled { .. })).count(), 1);
     }
 
     #[test]
@@ -419,7 +517,7 @@ mod tests {
     fn comparing_gives_way_to_serving() {
         let (inbox, limit) = (Inbox::new(1), Limit::new(10));
         let config = CompareConfig { generation: 1, examine: Arc::<Fake>::default() };
-        let comparer = Comparer::start(1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
+        let comparer = Comparer::start(1, 1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
         comparer.send(pair(&inbox, &limit, "nice"));
         let deadline = Instant::now() + Duration::from_secs(20);
         while !inbox.drain().iter().any(|e| matches!(e, Event::Settled { .. })) && Instant::now() < deadline {
@@ -432,7 +530,7 @@ mod tests {
     fn workers_take_what_is_sent_and_live_on_after_a_panic() {
         let (inbox, limit) = (Inbox::new(1), Limit::new(100));
         let config = CompareConfig { generation: 1, examine: Arc::<Fake>::default() };
-        let comparer = Comparer::start(1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
+        let comparer = Comparer::start(1, 1, Arc::new(ArcSwap::from_pointee(config))).unwrap();
         for id in ["panic", "equal", "differs"] {
             comparer.send(pair(&inbox, &limit, id));
         }

@@ -2,6 +2,7 @@
 //!
 //! It decides neither what differs (`diff`) nor what it means (`evidence`, `gate`); it keeps order, time and bounds.
 
+mod batch;
 mod compare;
 mod core;
 mod examples;
