@@ -23,6 +23,10 @@ const MAX_LINES: usize = 2000;
 /// Characters of a hunk's first line that make its class.
 const CLASS: usize = 80;
 
+/// What stands for a byte that is no UTF-8, together with the byte: for private use, and as long in UTF-8 as it is shown.
+const STAND_IN: u32 = 0x10FF00;
+const STAND_INS: fn(char) -> bool = |c| u32::from(c) >= STAND_IN + 0x80;
+
 const AT: &str = "text";
 /// The shape of a hunk whose sides say the same but for figures, dates, ids and quoted signs.
 pub const VOLATILE: &str = "volatile";
@@ -32,11 +36,9 @@ const MAX_VOLATILE: usize = 8 << 10;
 /// Compares two unequal texts, each with its leg's own origin put aside. White space counts where they are `indented` and
 /// it begins a line.
 pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], indented: bool, out: &mut Findings) {
-    let (a, b) = (String::from_utf8_lossy(primary), String::from_utf8_lossy(candidate));
-    if a == b {
-        // Both hold bytes that are no text, and other ones.
+    let Some((a, b, stood_in)) = texts(primary, candidate) else {
         return super::body::opaque(primary, candidate, "", out);
-    }
+    };
     let (a, b) = map_text(context, &a, &b);
     if a == b {
         return;
@@ -64,8 +66,56 @@ pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], i
     for finding in &mut found.list {
         finding.cover = masked_by.clone().map(Cover::Rule);
         rules.cover(Scheme::Text, "", finding, None, None);
+        if stood_in {
+            show_bytes(finding);
+        }
     }
     out.absorb(found, false);
+}
+
+/// Both as texts, and whether characters that neither holds stand for bytes that are no UTF-8, so that other bytes are
+/// another text. `None` where one does hold such a character.
+fn texts<'a>(primary: &'a [u8], candidate: &'a [u8]) -> Option<(Cow<'a, str>, Cow<'a, str>, bool)> {
+    if let (Ok(a), Ok(b)) = (std::str::from_utf8(primary), std::str::from_utf8(candidate)) {
+        return Some((a.into(), b.into(), false));
+    }
+    let text = |bytes: &'a [u8]| {
+        let mut text = String::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            if chunk.valid().contains(STAND_INS) {
+                return None;
+            }
+            text.push_str(chunk.valid());
+            text.extend(chunk.invalid().iter().filter_map(|byte| char::from_u32(STAND_IN + u32::from(*byte))));
+        }
+        Some(Cow::Owned(text))
+    };
+    Some((text(primary)?, text(candidate)?, true))
+}
+
+/// Shows bytes that are no text as bytes, `\xe9`.
+fn show_bytes(finding: &mut Finding) {
+    let shown = |text: &str| {
+        text.contains(STAND_INS).then(|| {
+            text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+                match u32::from(c).checked_sub(STAND_IN) {
+                    Some(byte) if STAND_INS(c) => shown.push_str(&format!("\\x{byte:02x}")),
+                    _ => shown.push(c),
+                }
+                shown
+            })
+        })
+    };
+    for class in [&mut finding.primary_class, &mut finding.candidate_class] {
+        if let Some(text) = shown(class) {
+            *class = text.into();
+        }
+    }
+    for excerpt in [&mut finding.primary, &mut finding.candidate].into_iter().flatten() {
+        if let Some(text) = shown(excerpt) {
+            *excerpt = text;
+        }
+    }
 }
 
 /// Valid UTF-8 without NUL: what may be shown and compared by lines where no type says what it is.

@@ -218,7 +218,20 @@ fn bytes_nobody_understands() {
     check("200\n\n<?xml version='1.0'?><a>1</a>", "200\n\n<?xml version='1.0'?><a>2</a>", "xml.text @ xml:/a value");
     // Bytes that are no text are not made equal by showing them.
     let text = |b: &[u8]| with_body("200\ncontent-type: text/plain", b);
-    check_answers(&asked, &text(b"\xff"), &text(b"\xfe"), "body.opaque @ body value");
+    check_answers(&asked, &text(b"\xff"), &text(b"\xfe"), "text.hunk @ text value");
+    check_answers(&asked, &text(b"caf\xe9"), &text(b"caf\xe8\n"), "text.hunk @ text value");
+    check_answers(&asked, &text(b"caf\xe9"), &text(b"caf\xe9\n"), "text.whitespace @ text repr");
+    check_answers(&asked, &text(b"caf\xe9"), &text("caf\u{fffd}".as_bytes()), "text.hunk @ text value");
+    let stand_in = "caf\u{10ffe9}";
+    check_answers(&asked, &text(b"caf\xe9"), &text(stand_in.as_bytes()), "body.opaque @ body value");
+    let found = asked.compare(&text(b"caf\xe9 1"), &Outcome::Answer(text(b"caf\xe8 1")));
+    let [f] = &*found.list else { panic!("{found:?}") };
+    assert_eq!((f.primary.as_deref(), &*f.primary_class), (Some("caf\\xe9 1"), "caf\\xe9 0"));
+    assert_eq!((f.candidate.as_deref(), &*f.candidate_class), (Some("caf\\xe8 1"), "caf\\xe8 0"));
+    let link = |origin: &[u8], byte: u8| text(&[b"<a href='", origin, b"/x'>caf", &[byte], b"</a>"].concat());
+    let asked = asked.origins("http://old:1", "http://new:2");
+    check_answers(&asked, &link(b"http://old:1", 0xe9), &link(b"http://new:2", 0xe9), "");
+    check_answers(&asked, &link(b"http://old:1", 0xe9), &link(b"http://new:2", 0xe8), "text.hunk @ text value");
 }
 
 #[test]
