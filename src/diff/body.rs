@@ -6,10 +6,9 @@ use super::budget::Budget;
 use super::context::Context;
 use super::json::{self, JsonOutcome};
 use super::media::{Media, content_type};
-use super::origin::{Side, map_json, map_json_client};
 use super::rules::Scheme;
 use super::value::Session;
-use super::{Finding, Findings, Tier, charset, formats, grpc, text, xml};
+use super::{Finding, Findings, Tier, aside, charset, formats, grpc, text, xml};
 use crate::model::{Answer, Leg};
 use formats::Format;
 use http::StatusCode;
@@ -57,7 +56,7 @@ pub(super) fn compare(
         }
         (Media::Protobuf, Media::Protobuf) if !partial => grpc::bodies(context, answers, &primary, &candidate, out),
         (a, b) if !partial && (both || alike && a.may_be_json() && b.may_be_json()) => {
-            json_or_text(context, answers, media, primary, candidate, out);
+            json_or_text(context, answers, media, &primary, &candidate, out);
         }
         (a, b) if !partial && a.is_xml(&primary) && b.is_xml(&candidate) => {
             xml::compare(context, &primary, &candidate, out);
@@ -84,7 +83,7 @@ pub(super) fn compare_at_once(
     let options = json::Options { at_once: true, ..json::Options::default() };
     let mut budget = Budget::new(context.expired);
     budget.depth = AT_ONCE;
-    match as_json(context, primary.into(), candidate.into(), &mut budget, &options) {
+    match as_json(context, primary, candidate, &mut budget, &options) {
         AsJson::Compared(found) if found.budget.is_none() => Some(found),
         _ => None,
     }
@@ -105,18 +104,12 @@ pub(super) enum AsJson {
 /// Compares two unequal JSON texts with the rules at `json:` locations, each leg's own origin put aside.
 pub(super) fn as_json(
     context: &Context<'_>,
-    primary: Cow<'_, [u8]>,
-    candidate: Cow<'_, [u8]>,
+    primary: &[u8],
+    candidate: &[u8],
     budget: &mut Budget<'_>,
     options: &json::Options<'_>,
 ) -> AsJson {
-    let (primary, mapped) = map_json(context, Side::Primary, primary);
-    let (candidate, also) = map_json(context, Side::Other, candidate);
-    let (primary, candidate) = if mapped || also {
-        (map_json_client(context, primary), map_json_client(context, candidate))
-    } else {
-        (primary, candidate)
-    };
+    let (primary, candidate) = aside::json(context, primary, candidate);
     if primary == candidate {
         return AsJson::Same;
     }
@@ -141,31 +134,30 @@ fn json_or_text(
     context: &Context<'_>,
     answers: (&Answer, &Answer),
     media: (Media, Media),
-    primary: Cow<'_, [u8]>,
-    candidate: Cow<'_, [u8]>,
+    primary: &[u8],
+    candidate: &[u8],
     out: &mut Findings,
 ) {
     let mut budget = Budget::new(context.expired);
     // A byte order mark is no part of the text; where one side alone has it, that side is none to most who read JSON.
     let (primary, candidate) = match (primary.strip_prefix(MARK), candidate.strip_prefix(MARK)) {
-        (Some(a), Some(b)) => (Cow::Borrowed(a), Cow::Borrowed(b)),
-        _ => (Cow::Borrowed(&*primary), Cow::Borrowed(&*candidate)),
+        (Some(a), Some(b)) => (a, b),
+        _ => (primary, candidate),
     };
-    let borrowed = (primary.clone(), candidate.clone());
-    let bad = match as_json(context, borrowed.0, borrowed.1, &mut budget, &json::Options::default()) {
+    let bad = match as_json(context, primary, candidate, &mut budget, &json::Options::default()) {
         AsJson::Same => return,
         AsJson::Compared(found) => return out.absorb(found, false),
         AsJson::NotJson { primary, candidate } => (primary, candidate),
     };
     // One JSON text to a line is often declared as if it were one.
     let several = |body: &[u8], budget: &mut Budget<'_>| formats::is_sequence(body, budget).unwrap_or(false);
-    if bad == (true, true) && several(&primary, &mut budget) && several(&candidate, &mut budget) {
-        return formats::compare(Format::Ndjson, context, answers, (&primary, &candidate), out);
+    if bad == (true, true) && several(primary, &mut budget) && several(candidate, &mut budget) {
+        return formats::compare(Format::Ndjson, context, answers, (primary, candidate), out);
     }
     if media == (Media::Json, Media::Json) {
-        return unparsed(bad, "json", &primary, &candidate, context, out);
+        return unparsed(bad, "json", primary, candidate, context, out);
     }
-    by_lines_or_bytes(media, &primary, &candidate, context, out);
+    by_lines_or_bytes(media, primary, candidate, context, out);
 }
 
 /// One side has a body and the other has none.

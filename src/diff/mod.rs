@@ -18,6 +18,7 @@ mod fingerprint;
 mod rules;
 mod summary;
 
+mod aside;
 mod body;
 mod charset;
 mod coding;

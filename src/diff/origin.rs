@@ -2,10 +2,9 @@
 
 use super::context::Context;
 use http::HeaderName;
-use std::borrow::Cow;
 
 /// What stands for an origin of the systems compared.
-const ORIGIN: &str = "{origin}";
+pub(super) const ORIGIN: &str = "{origin}";
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Which of the two answers a value comes from.
@@ -50,7 +49,8 @@ pub(super) fn resolve(context: &Context<'_>, side: Side, reference: &str) -> Str
 /// An absolute URL or origin with that of the systems compared mapped to one word; anything else as it is.
 pub(super) fn map_url(context: &Context<'_>, side: Side, text: &str) -> String {
     match split_origin(text) {
-        Some((origin, rest)) if is_ours(context, side, &normal_origin(origin)) => format!("{ORIGIN}{rest}"),
+        // Behind a line break, which no header holds.
+        Some((origin, rest)) if is_ours(context, side, &normal_origin(origin)) => format!("\n{ORIGIN}{rest}"),
         _ => text.to_owned(),
     }
 }
@@ -76,96 +76,6 @@ pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
     out
 }
 
-/// JSON text with the strings that start with this leg's own origin rewritten to start with the placeholder.
-/// Borrowed where there is none, so it costs one search.
-pub(super) fn map_json<'a>(context: &Context<'_>, side: Side, body: Cow<'a, [u8]>) -> (Cow<'a, [u8]>, bool) {
-    // Many bodies have no URL at all, which is seen sooner than that they have not this one.
-    let Some(own) = own_origin(context, side).filter(|_| memchr::memchr(b'/', &body).is_some()) else {
-        return (body, false);
-    };
-    let needle = format!("\"{}", own.trim_end_matches('/'));
-    if memchr::memmem::find(&body, needle.as_bytes()).is_none() {
-        return (body, false);
-    }
-    (Cow::Owned(replace_origin(&body, needle.as_bytes())), true)
-}
-
-/// Strings that start with the origin the client asked for, rewritten the same way: a leg that keeps the client's
-/// Host prints that one where another prints its own.
-pub(super) fn map_json_client<'a>(context: &Context<'_>, body: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
-    let Some(host) = &context.request.host else { return body };
-    let needle = format!("\"{}://{host}", context.request.scheme);
-    if memchr::memmem::find(&body, needle.as_bytes()).is_none() {
-        return body;
-    }
-    Cow::Owned(replace_origin(&body, needle.as_bytes()))
-}
-
-/// Two texts with each leg's own origin rewritten to the placeholder wherever it stands whole; where one has it, the
-/// origin the client asked for too.
-pub(super) fn map_text<'a>(context: &Context<'_>, primary: &'a str, other: &'a str) -> (Cow<'a, str>, Cow<'a, str>) {
-    let own = |side, text| own_origin(context, side).map_or(Cow::Borrowed(text), |own| replace_whole(text, own));
-    let (a, b) = (own(Side::Primary, primary), own(Side::Other, other));
-    let Some(host) =
-        context.request.host.as_ref().filter(|_| matches!((&a, &b), (Cow::Owned(_), _) | (_, Cow::Owned(_))))
-    else {
-        return (a, b);
-    };
-    let asked = format!("{}://{host}", context.request.scheme);
-    let client = |text: Cow<'a, str>| match replace_whole(&text, &asked) {
-        Cow::Owned(mapped) => Cow::Owned(mapped),
-        Cow::Borrowed(_) => text,
-    };
-    (client(a), client(b))
-}
-
-/// Text with an origin replaced where no longer one begins or ends there.
-fn replace_whole<'a>(text: &'a str, origin: &str) -> Cow<'a, str> {
-    let origin = origin.trim_end_matches('/');
-    let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'+' | b'@' | b':' | b'%') || *b >= 0x80;
-    let mut out = String::new();
-    let mut from = 0;
-    for at in memchr::memmem::find_iter(text.as_bytes(), origin.as_bytes()) {
-        let after = text.as_bytes().get(at + origin.len()..).unwrap_or_default();
-        // A full stop belongs to the name if the name goes on behind it.
-        let goes_on = match after {
-            [b'.' | b':', next, ..] => word(next),
-            [b'.' | b':'] => false,
-            _ => after.first().is_some_and(word),
-        };
-        let begun = at.checked_sub(1).and_then(|i| text.as_bytes().get(i)).is_some_and(|b| b.is_ascii_alphanumeric());
-        if origin.is_empty() || goes_on || begun {
-            continue;
-        }
-        out.push_str(text.get(from..at).unwrap_or_default());
-        out.push_str(ORIGIN);
-        from = at + origin.len();
-    }
-    if from == 0 {
-        return Cow::Borrowed(text);
-    }
-    out.push_str(text.get(from..).unwrap_or_default());
-    Cow::Owned(out)
-}
-
-fn replace_origin(body: &[u8], needle: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len());
-    let mut from = 0;
-    for at in memchr::memmem::find_iter(body, needle) {
-        let after = at + needle.len();
-        // `http://old:80` must not eat the beginning of `http://old:8080`.
-        if !matches!(body.get(after), Some(b'/' | b'?' | b'#' | b'"' | b'\\')) {
-            continue;
-        }
-        out.extend_from_slice(body.get(from..at).unwrap_or_default());
-        out.push(b'"');
-        out.extend_from_slice(ORIGIN.as_bytes());
-        from = after;
-    }
-    out.extend_from_slice(body.get(from..).unwrap_or_default());
-    out
-}
-
 /// `scheme://host` as the client sees it, behind what it says it came through.
 fn client_origin(context: &Context<'_>) -> String {
     let host = context.request.host.as_deref().unwrap_or("localhost");
@@ -183,7 +93,7 @@ fn is_ours(context: &Context<'_>, side: Side, origin: &str) -> bool {
     origin == client_origin(context) || own_origin(context, side).is_some_and(|own| normal_origin(own) == origin)
 }
 
-fn own_origin<'a>(context: &Context<'a>, side: Side) -> Option<&'a str> {
+pub(super) fn own_origin<'a>(context: &Context<'a>, side: Side) -> Option<&'a str> {
     match side {
         Side::Primary => context.origins.primary.as_deref(),
         Side::Other => context.origins.get(context.other).as_deref(),
@@ -294,13 +204,5 @@ mod tests {
         ] {
             assert_eq!(resolve(&context, side, reference), expected, "{reference}");
         }
-    }
-
-    #[test]
-    fn only_whole_origins_are_mapped() {
-        let body = br#"{"a":"http://old:80/x","b":"http://old:8080/x","c":"see http://old:80/x","d":"http://old:80"}"#;
-        let mapped = replace_origin(body, b"\"http://old:80");
-        let expected = r#"{"a":"{origin}/x","b":"http://old:8080/x","c":"see http://old:80/x","d":"{origin}"}"#;
-        assert_eq!(String::from_utf8_lossy(&mapped), expected);
     }
 }

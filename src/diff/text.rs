@@ -4,10 +4,9 @@
 use super::budget::{Budget, Spent};
 use super::context::Context;
 use super::finding::excerpt;
-use super::origin::map_text;
 use super::rules::Scheme;
 use super::word::Word;
-use super::{Cover, Finding, Findings, Tier};
+use super::{Cover, Finding, Findings, Tier, aside};
 use regex::{Captures, Regex};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::borrow::Cow;
@@ -39,7 +38,7 @@ pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], i
     let Some((a, b, stood_in)) = texts(primary, candidate) else {
         return super::body::opaque(primary, candidate, "", out);
     };
-    let (a, b) = map_text(context, &a, &b);
+    let (a, b) = aside::text(context, &a, &b);
     if a == b {
         return;
     }

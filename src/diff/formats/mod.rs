@@ -23,7 +23,6 @@ use super::media::content_type;
 use super::spec::Align;
 use super::{Finding, Findings, Tier, json};
 use crate::model::Answer;
-use std::borrow::Cow;
 use writer::Writer;
 
 pub use form::decoded as form_text;
@@ -156,7 +155,7 @@ fn walk(
     budget: &mut Budget<'_>,
     options: &json::Options<'_>,
 ) -> Option<Findings> {
-    match as_json(context, Cow::Owned(a), Cow::Owned(b), budget, options) {
+    match as_json(context, &a, &b, budget, options) {
         AsJson::Same => None,
         AsJson::Compared(found) => Some(found),
         AsJson::NotJson { .. } => {

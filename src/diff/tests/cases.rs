@@ -174,6 +174,37 @@ fn strings_that_start_with_an_own_origin() {
     let json = |b: &str| answer(&format!("200\ncontent-type: application/json\n\n{b}"));
     check_answers(&asked, &json("{\"u\":\"http://old:1/x\"}"), &json("{\"u\":\"http://new:2/x\"}"), "");
     check_answers(&asked, &json("{\"u\":\"http://old:1/x\"}"), &json("{\"u\":\"http://shop.example/x\"}"), "");
+    let spaced = "json.whitespace @ json:$ repr";
+    for same in ["http://old:1/x", "http://new:2/x", "http:\\/\\/old:1\\/x"] {
+        let (a, b) = (format!("{{\"u\":\"{same}\"}}"), format!("{{\"u\": \"{same}\"}}"));
+        check_answers(&asked, &json(&a), &json(&b), spaced);
+    }
+    let (old, new) = ("{\"u\":\"http:\\/\\/old:1\\/x\"}", "{\"u\":\"http:\\/\\/new:2\\/x\"}");
+    check_answers(&asked, &json(old), &json(new), "");
+    let escape = "json.escape @ json:$.u repr";
+    check_answers(&asked, &json(old), &json("{\"u\":\"http://new:2/x\"}"), escape);
+    let literal = json("{\"u\":\"{origin}/x\"}");
+    check_answers(&asked, &json("{\"u\":\"http://old:1/x\"}"), &literal, "json.value @ json:$.u value");
+    // The primary's origin where the primary has its own is a link that was not moved.
+    let leads_back = json("{\"u\":\"http://old:1/y\"}");
+    check_answers(&asked, &json("{\"u\":\"http://old:1/x\"}"), &leads_back, "json.value @ json:$.u value");
+    let both = |u: &str| json(&format!("{{\"u\":\"http://{u}/x\",\"v\":\"http://old:1/x\"}}"));
+    check_answers(&asked, &both("old:1"), &both("new:2"), "");
+    let text = |b: &str| answer(&format!("200\ncontent-type: text/html\n\n{b}"));
+    let line = |b: &str| format!("<a href='{b}'>");
+    check_answers(&asked, &text(&line("http://old:1/x")), &text(&line("http://new:2/x")), "");
+    for same in ["http://old:1/x", "http://new:2/x"] {
+        let spaced = "text.whitespace @ text repr";
+        check_answers(&asked, &text(&line(same)), &text(&format!("{}\n", line(same))), spaced);
+        let spaced = "xml.whitespace @ xml:/ repr";
+        let xml = |b: &str| answer(&format!("200\ncontent-type: application/xml\n\n{b}"));
+        let (a, b) = (xml(&format!("<a h='{same}'/>")), xml(&format!("<a h='{same}' />")));
+        check_answers(&asked, &a, &b, spaced);
+    }
+    check_answers(&asked, &text(&line("http://old:1/x")), &text(&line("{origin}/x")), "text.hunk @ text value");
+    let header = |v: &str| answer(&format!("200\nx-a: {v}"));
+    check_answers(&asked, &header("http://old:1/x"), &header("http://new:2/x"), "");
+    check_answers(&asked, &header("http://old:1/x"), &header("{origin}/x"), "header.value @ header:x-a value");
 }
 
 #[test]

@@ -303,6 +303,41 @@ proptest! {
         }
     }
 
+    /// Links match where both sides have the same one, or each its own to the same place; however they are written.
+    #[test]
+    fn own_links_are_alike_and_no_others(
+        links in proptest::collection::vec((0..5usize, 0..5usize), 1..6),
+        tails in any::<bool>(),
+        escaped in (any::<bool>(), any::<bool>()),
+        media in prop::sample::select(&["application/json", "text/plain", "application/xml", "application/x-ndjson"]),
+    ) {
+        let asked = Asked::new("GET", "/a/b").origins("http://old:1", "http://new:2");
+        let origins = ["http://old:1", "http://new:2", "http://shop.example", "http://old:10", "{origin}"];
+        let json = media.ends_with("json");
+        let of = |side: Vec<usize>, escaped: bool, space: &str| {
+            let links = (0..).zip(side).map(|(i, o)| format!("{}/{}", origins[o], if tails { i } else { 0 }));
+            let links = links.map(|url| if escaped && json { url.replace('/', "\\/") } else { url });
+            let text = match media {
+                "application/json" => format!("[{space}{}]", links.map(|u| format!("\"{u}\"")).collect::<Vec<_>>().join(",")),
+                "application/x-ndjson" => links.map(|u| format!("{{\"u\":{space}\"{u}\"}}\n")).collect(),
+                "application/xml" => format!("<a{space}>{}</a>", links.map(|u| format!("<b h='{u}'>{u}</b>")).collect::<String>()),
+                _ => links.map(|u| format!("see {u}{space}\n")).collect(),
+            };
+            answer(&format!("200\ncontent-type: {media}\n\n{text}"))
+        };
+        let (ours, theirs): (Vec<_>, Vec<_>) = links.iter().copied().unzip();
+        let (a, b) = (of(ours.clone(), escaped.0, ""), of(theirs, escaped.1, " "));
+        let found = asked.compare(&a, &Outcome::Answer(b));
+        let counts = found.list.iter().any(Finding::counts);
+        let own = links.iter().any(|(o, c)| *o == 0 || *c == 1);
+        let related = |(o, c): &(usize, usize)| o == c || (own && [0, 2].contains(o) && [1, 2].contains(c));
+        if links.iter().all(related) {
+            prop_assert!(!counts, "{}", told(&found));
+        } else if tails {
+            prop_assert!(counts, "{}", told(&found));
+        }
+    }
+
     /// What a report prints as a location covers, as a rule, what was found there.
     #[test]
     fn locations_can_be_pasted_into_rules(a in any_answer(), b in any_answer()) {

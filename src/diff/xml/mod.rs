@@ -20,12 +20,12 @@ mod tests;
 
 pub(super) use path::{XmlPath, expand};
 
+use super::aside;
 use super::body::unparsed;
 use super::budget::Budget;
 use super::context::Context;
 use super::finding::Findings;
 use super::json::{self, JsonOutcome};
-use super::origin::map_text;
 use super::value::Session;
 use crate::model::Leg;
 use findings::Written;
@@ -41,7 +41,7 @@ pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], o
     let (Some(p), Some(c)) = (&p, &c) else {
         return unparsed((p.is_none(), c.is_none()), "xml", primary, candidate, context, out);
     };
-    let (p_text, c_text) = map_text(context, &p.text, &c.text);
+    let (p_text, c_text) = aside::text(context, &p.text, &c.text);
     if p_text == c_text && p.encoding == c.encoding {
         return;
     }
