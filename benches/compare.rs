@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use parallax::diff::{self, Context, Limits, RouteRules};
-use parallax::model::{Answer, BodyEnd, Captured, Leg, Outcome, PerLeg, RequestHead};
+use parallax::model::{Answer, BodyEnd, Captured, Leg, Outcome, PerLeg, RequestHead, Timestamp};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -58,6 +58,7 @@ fn compare(rules: &RouteRules, primary: &Answer, candidate: &Outcome) -> diff::F
         rules,
         origins: &PerLeg::default(),
         other: Leg::Candidate,
+        arrived: Timestamp::from_micros(0),
         skew: Duration::ZERO,
         skip_headers: &[],
         limits: Limits::default(),

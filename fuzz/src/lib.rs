@@ -6,7 +6,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use parallax::diff::{Context, Findings, Limits, RouteRules, RuleSpec, compare, is_match, summary};
 use parallax::http1::{Decoded, Decoder};
-use parallax::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead};
+use parallax::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, RequestHead, Timestamp};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
@@ -131,6 +131,7 @@ pub fn check(rules: &RouteRules, method: Method, a: &Answer, b: &Answer) {
         rules,
         origins: &origins,
         other: Leg::Candidate,
+        arrived: Timestamp::from_micros(0),
         skew: Duration::from_secs(1),
         skip_headers: &[],
         limits: Limits::default(),

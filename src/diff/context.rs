@@ -2,7 +2,7 @@
 
 use super::coding::Limits;
 use super::rules::RouteRules;
-use crate::model::{Leg, PerLeg, RequestHead};
+use crate::model::{Leg, PerLeg, RequestHead, Timestamp};
 use http::HeaderName;
 use std::fmt;
 use std::time::Duration;
@@ -16,6 +16,8 @@ pub struct Context<'a> {
     pub origins: &'a PerLeg<Option<String>>,
     /// The leg compared with the primary.
     pub other: Leg,
+    /// When the request came: what is said of time by an answer without a Date is understood from then on.
+    pub arrived: Timestamp,
     /// Between the moments at which the two were asked.
     pub skew: Duration,
     /// Headers never compared: the one in which the candidate names its build.

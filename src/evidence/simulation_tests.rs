@@ -4,7 +4,7 @@
 use super::testing::{at, epoch, leg};
 use super::{Compared, Evidence, Keep, Settled, Settlement};
 use crate::diff::{Context, Findings, Limits, RouteRules, compare};
-use crate::model::{Answer, BodyEnd, Captured, Leg, Outcome, PerLeg, RequestHead, StatusClass};
+use crate::model::{Answer, BodyEnd, Captured, Leg, Outcome, PerLeg, RequestHead, StatusClass, Timestamp};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use serde_json::{Map, Value, json};
@@ -103,6 +103,7 @@ fn findings(primary: &Value, other: &Value) -> Findings {
         rules: &RouteRules::none(),
         origins: &PerLeg::default(),
         other: Leg::Candidate,
+        arrived: Timestamp::from_micros(0),
         skew: Duration::ZERO,
         skip_headers: &[],
         limits: Limits::default(),

@@ -61,6 +61,7 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
         rules: &rules,
         origins: &origins,
         other: Leg::Candidate,
+        arrived: now(),
         skew: Duration::ZERO,
         skip_headers: &[build_header],
         limits: Limits::default(),

@@ -12,6 +12,9 @@ use crate::diff::{Finding, Findings, Tier};
 use http::header::SET_COOKIE;
 use std::collections::BTreeSet;
 
+/// Seconds that an answer without a Date may have been made after the request came.
+const UNDATED: i64 = 60;
+
 #[derive(Debug, PartialEq)]
 struct Cookie {
     name: String,
@@ -34,7 +37,7 @@ enum Life {
     Session,
     /// Seconds from the answer on; zero deletes it.
     For(i64),
-    /// Until an instant that can't be related to the answer's.
+    /// Until an instant, where the answer says nothing of its own.
     Until(i64),
 }
 
@@ -113,8 +116,10 @@ fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) 
     if a.path != b.path {
         attr(Tier::Value, ("Path", "Path"), (&a.path, &b.path));
     }
-    if !lives_as_long(a.life, b.life, how.slack()) {
-        attr(Tier::Value, (a.life.class(), b.life.class()), (&a.life.text(), &b.life.text()));
+    let arrived = how.context.map(|c| i64::try_from(c.arrived.as_micros() / 1_000_000).unwrap_or(i64::MAX));
+    if !lives_as_long(a.life, b.life, how.slack(), arrived) {
+        let (x, y) = (a.life.from(arrived), b.life.from(arrived));
+        attr(Tier::Value, (x.class(), y.class()), (&x.text(), &y.text()));
     }
     if a.others != b.others {
         let text = |c: &Cookie| c.others.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
@@ -189,13 +194,18 @@ fn strictness(same_site: Option<&str>) -> u8 {
     }
 }
 
-fn lives_as_long(a: Life, b: Life, slack: i64) -> bool {
+/// `arrived` is when the request came, without which an instant and a span can't be related.
+fn lives_as_long(a: Life, b: Life, slack: i64, arrived: Option<i64>) -> bool {
+    let near = |x: i64, y: i64, slack: i64| x.abs_diff(y) <= slack.unsigned_abs();
     match (a, b) {
-        (Life::For(x), Life::For(y)) if x <= 0 || y <= 0 => x <= 0 && y <= 0,
-        (Life::For(x), Life::For(y)) | (Life::Until(x), Life::Until(y)) => x.abs_diff(y) <= slack.unsigned_abs(),
-        // An instant and a span can't be related without the answer's date: both are kept beyond the session.
-        (Life::For(x), Life::Until(_)) | (Life::Until(_), Life::For(x)) => x > 0,
         (Life::Session, Life::Session) => true,
+        (Life::For(x), Life::For(y)) if x <= 0 || y <= 0 => x <= 0 && y <= 0,
+        (Life::For(x), Life::For(y)) => near(x, y, slack),
+        (Life::Until(x), Life::Until(y)) => near(x, y, slack) || arrived.is_some_and(|now| x.max(y) <= now),
+        (Life::For(x), Life::Until(until)) | (Life::Until(until), Life::For(x)) => {
+            let left = arrived.map(|now| until.saturating_sub(now));
+            left.is_some_and(|left| (x > 0) == (left > 0) && (x <= 0 || near(x, left, slack.saturating_add(UNDATED))))
+        }
         _ => false,
     }
 }
@@ -274,6 +284,14 @@ impl Cookie {
 }
 
 impl Life {
+    /// What was over when the request came is deleted.
+    fn from(self, arrived: Option<i64>) -> Self {
+        match self {
+            Life::Until(until) if arrived.is_some_and(|now| until <= now) => Life::For(0),
+            life => life,
+        }
+    }
+
     fn class(self) -> &'static str {
         match self {
             Life::Session => "session",

@@ -316,6 +316,16 @@ fn cookies() {
         "",
     );
     check(&set("a=; Max-Age=0"), &set("a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"), "");
+    // Without a Date the request's arrival has to do.
+    let (over, hour) = ("a=1; Expires=Thu, 01 Jan 2015 01:00:00 GMT", "a=1; Expires=Thu, 01 Jan 2026 01:00:05 GMT");
+    check(&set("a=1; Max-Age=3600"), &set(hour), "");
+    check(&set("a=1; Max-Age=5"), &set(hour), "cookie.attr @ cookie:a value");
+    check(&set("a=1; Max-Age=3600"), &set(over), "cookie.attr @ cookie:a value");
+    check(&set(hour), &set(over), "cookie.attr @ cookie:a value");
+    check(&set("a=1; Max-Age=0"), &set(over), "");
+    check(&set("a=1; Expires=Thu, 01 Jan 2015 09:00:00 GMT"), &set(over), "");
+    let found = Asked::new("GET", "/").compare(&answer(&set(hour)), &Outcome::Answer(answer(&set(over))));
+    assert_eq!((&*found.list[0].primary_class, &*found.list[0].candidate_class), ("kept", "deleted"));
 
     let asked = Asked::new("GET", "/").origins("http://old:1", "http://new.example");
     let own = |c: &str| answer(&set(c));

@@ -10,11 +10,16 @@ mod rules;
 mod streams;
 
 use super::*;
-use crate::model::{Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, Reason, RequestHead};
+use crate::model::{
+    Answer, BodyEnd, Captured, Failure, FailureKind, Leg, Outcome, PerLeg, Reason, RequestHead, Timestamp,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+/// 2026-01-01, midnight.
+const ARRIVED: u64 = 1_767_225_600_000_000;
 
 /// A request and the rules its answers are compared under.
 pub(super) struct Asked {
@@ -54,6 +59,7 @@ impl Asked {
             rules: &self.rules,
             origins: &self.origins,
             other: Leg::Candidate,
+            arrived: Timestamp::from_micros(ARRIVED),
             skew: Duration::ZERO,
             skip_headers: &self.skip,
             limits: self.limits,
