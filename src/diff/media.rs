@@ -66,6 +66,11 @@ impl Media {
         }
     }
 
+    /// Whether it is UTF-8 where nothing is said of that.
+    pub(super) fn is_utf8(self) -> bool {
+        matches!(self, Media::Json | Media::Coded(Format::Ndjson | Format::JsonSeq | Format::Sse))
+    }
+
     /// Whether it is XML: by its type, or, where there is none, by how it begins.
     pub(super) fn is_xml(self, body: &[u8]) -> bool {
         self == Media::Markup || (self == Media::Unknown && body.starts_with(b"<?xml"))

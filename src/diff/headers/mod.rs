@@ -33,6 +33,8 @@ pub(super) struct HeaderComparison<'a> {
     pub(super) bodiless: bool,
     /// Nobody looks at the body: a redirect, or none.
     pub(super) unread_body: bool,
+    /// Whether the bodies are ASCII, which reads alike in nearly every charset.
+    pub(super) ascii: &'a dyn Fn() -> bool,
     /// Both redirect.
     pub(super) redirect: bool,
     /// Its status fields are compared as gRPC.
@@ -123,7 +125,7 @@ impl HeaderComparison<'_> {
             }
             Class::ContentType => {
                 let (a, b) = (a.text(), b.text());
-                for finding in params::content_type(a.as_deref(), b.as_deref(), self.unread_body) {
+                for finding in params::content_type(a.as_deref(), b.as_deref(), self.unread_body, self.ascii) {
                     self.push(name, finding, a.as_deref(), b.as_deref(), out);
                 }
                 return;

@@ -2,6 +2,7 @@
 
 use super::{Differs, Tier, Values};
 use crate::diff::Finding;
+use crate::diff::media::Media;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A folded head word and its parameters by folded name.
@@ -30,7 +31,12 @@ impl Parameterised {
 }
 
 /// The findings on a Content-Type. `None` stands for an answer without one.
-pub(super) fn content_type(primary: Option<&str>, candidate: Option<&str>, unread: bool) -> Vec<Finding> {
+pub(super) fn content_type(
+    primary: Option<&str>,
+    candidate: Option<&str>,
+    unread: bool,
+    ascii: &dyn Fn() -> bool,
+) -> Vec<Finding> {
     const AT: &str = "header:content-type";
     // Nobody reads the type of a body that is not there or not looked at.
     let value = if unread { Tier::Info } else { Tier::Value };
@@ -51,9 +57,10 @@ pub(super) fn content_type(primary: Option<&str>, candidate: Option<&str>, unrea
     b.params.remove("boundary");
     let charsets = (Charset::take(&mut a), Charset::take(&mut b));
     if charsets.0 != charsets.1 {
-        // Without one it is utf-8, so one that says so says nothing new.
         let implied = |c: &Charset| c.name.as_deref().is_none_or(|c| c == "utf-8");
-        let tier = if implied(&charsets.0) && implied(&charsets.1) { Tier::Repr } else { value };
+        // Without one JSON is utf-8, so one that says so says nothing new; of other types a client guesses.
+        let same = implied(&charsets.0) && implied(&charsets.1) && (Media::named(&a.head).is_utf8() || ascii());
+        let tier = if same { Tier::Repr } else { value };
         let misnamed = tier == Tier::Repr && (charsets.0.misnamed || charsets.1.misnamed);
         let class = |c: &Charset| c.name.clone().unwrap_or_else(|| "missing".to_owned());
         let kind = if misnamed { "ctype.params" } else { "ctype.charset" };

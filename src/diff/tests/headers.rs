@@ -153,6 +153,19 @@ fn content_types() {
         "200\ncontent-type: application/json; odata.metadata=full\n\n{}",
         "ctype.params @ header:content-type value",
     );
+    // A client guesses what is neither JSON nor ASCII.
+    let html = |charset: &str, text: &str| format!("200\ncontent-type: text/html{charset}\n\n<p>{text}</p>");
+    let (said, charset) = ("; charset=utf-8", "ctype.charset @ header:content-type");
+    check(&html(said, "é"), &html("", "é"), &format!("{charset} value"));
+    check(&html(said, "e"), &html("", "e"), &format!("{charset} repr"));
+    check(&html(said, "e"), &html("", "é"), &format!("{charset} value\ntext.hunk @ text value"));
+    let events = |charset: &str| format!("200\ncontent-type: text/event-stream{charset}\n\ndata: é\n\n");
+    check(&events(said), &events(""), &format!("{charset} repr"));
+    let coded = |charset: &str| Answer {
+        body: captured(&super::super::coding::tests::gzip("é".as_bytes())),
+        ..answer(&format!("200\ncontent-type: text/html{charset}\ncontent-encoding: gzip"))
+    };
+    check_answers(&Asked::new("GET", "/"), &coded(said), &coded(""), &format!("{charset} value"));
     check("200\ncontent-type: text/html; charset=\"UTF-8\"", "200\ncontent-type: text/html;charset=utf8", "");
 }
 
