@@ -2,12 +2,15 @@
 
 use super::Scheme;
 use crate::diff::Finding;
+use crate::diff::headers::date;
 use crate::diff::spec::{Ignore, RuleSpec, Tolerance};
 use crate::diff::value::ShapeTest;
 use crate::diff::value::number::{self, Decimal};
+use crate::diff::value::time;
 use regex::Regex;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One rule at a place outside JSON.
 #[derive(Debug)]
@@ -159,27 +162,40 @@ impl PlainRule {
         self.tolerance.is_some() || self.numeric_string
     }
 
-    /// Numbers in otherwise equal text are near enough each: `max-age=60` and `max-age=61`.
+    /// Two times, two numbers, or numbers in otherwise equal text are near enough each: `max-age=60` and `max-age=61`.
     fn near(&self, primary: Option<&str>, candidate: Option<&str>) -> bool {
         let (Some(a), Some(b)) = (primary, candidate) else { return false };
-        if let (Some(limit), Some(x), Some(y)) = (
-            self.tolerance.and_then(|t| t.time),
-            crate::diff::headers::date::parse(a),
-            crate::diff::headers::date::parse(b),
-        ) {
-            return x.abs_diff(y) <= limit.as_secs();
+        if self.near_in_time(a, b) {
+            return true;
+        }
+        // The digits of a date are no numbers, however few apart.
+        if is_date(a) || is_date(b) {
+            return false;
+        }
+        if is_number(a) && is_number(b) {
+            return self.close(a, b);
         }
         let (a, b) = (split_numbers(a), split_numbers(b));
-        a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| x == y || self.close(x, y))
+        a.len() == b.len()
+            && a.iter().zip(&b).all(|(x, y)| match (x, y) {
+                (Part::Number(x), Part::Number(y)) => x == y || self.close(x, y),
+                _ => x == y,
+            })
     }
 
     /// `numeric_string` alone means the very same number, however it is written.
     fn close(&self, a: &str, b: &str) -> bool {
-        let (Some(x), Some(y)) = (Decimal::parse(a), Decimal::parse(b)) else { return false };
-        x == y
-            || self.tolerance.is_some_and(|t| {
-                number::within(a, b, &t) || t.time.is_some_and(|limit| x.distance(&y) <= limit.as_secs_f64())
-            })
+        number::equal(a, b) || self.tolerance.is_some_and(|t| number::within(a, b, &t))
+    }
+
+    /// Of two numbers that are all there is, `time` takes those of today for points in time, and the rest for seconds.
+    fn near_in_time(&self, a: &str, b: &str) -> bool {
+        let Some(limit) = self.tolerance.and_then(|t| t.time) else { return false };
+        if let (Some(x), Some(y)) = (date::parse(a), date::parse(b)) {
+            return x.abs_diff(y) <= limit.as_secs();
+        }
+        let seconds = || Some(Decimal::parse(a)?.distance(&Decimal::parse(b)?) <= limit.as_secs_f64());
+        time::are_near(a, b, limit, Duration::ZERO) || seconds() == Some(true)
     }
 }
 
@@ -263,20 +279,60 @@ fn check_ignore(spec: &RuleSpec, scheme: Scheme, ignore: Ignore, faults: &mut Ve
     }
 }
 
-/// Numbers and what stands between them, in turn.
-fn split_numbers(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digit = |c: char| c.is_ascii_digit();
-        let number = rest.starts_with(digit);
-        let end = rest
-            .char_indices()
-            .find(|(_, c)| if number { !digit(*c) && *c != '.' } else { digit(*c) })
-            .map_or(rest.len(), |(i, _)| i);
-        let (part, after) = rest.split_at(end);
-        parts.push(part);
-        rest = after;
+// === numbers in text ===
+
+/// A piece of a text.
+#[derive(Debug, PartialEq)]
+enum Part<'t> {
+    Number(&'t str),
+    Text(&'t str),
+}
+
+fn is_date(text: &str) -> bool {
+    time::is_date(text) || date::parse(text).is_some()
+}
+
+fn is_number(text: &str) -> bool {
+    Decimal::parse(text).is_some()
+}
+
+/// Numbers and what stands between them, in turn. The digits of a word such as `ab007` or `1f3e` are none, nor is a
+/// version; a unit may stand behind a number.
+fn split_numbers(text: &str) -> Vec<Part<'_>> {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let (mut parts, mut from, mut at, mut in_word) = (Vec::new(), 0, 0, false);
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = if in_word { 0 } else { number_length(rest) };
+        if length > 0 {
+            parts.extend(text.get(from..at).filter(|before| !before.is_empty()).map(Part::Text));
+            parts.extend(rest.get(..length).map(Part::Number));
+            at += length;
+            from = at;
+            in_word = true;
+            continue;
+        }
+        let next = rest.chars().next().unwrap_or_default();
+        in_word = is_word(next);
+        at += next.len_utf8();
     }
+    parts.extend(text.get(from..).filter(|rest| !rest.is_empty()).map(Part::Text));
     parts
+}
+
+/// Bytes of the number that a text begins with, sign and exponent among them; 0 where it begins with none.
+fn number_length(text: &str) -> usize {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let after = |text: &str, of: fn(char) -> bool| text.trim_start_matches(of).len();
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let mut left = after(unsigned, |c| c.is_ascii_digit() || c == '.');
+    let exponent = text.get(text.len() - left..).unwrap_or_default().strip_prefix(['e', 'E']);
+    if let Some(exponent) =
+        exponent.map(|e| e.strip_prefix(['-', '+']).unwrap_or(e)).filter(|e| e.starts_with(is_digit))
+    {
+        left = after(exponent, |c| c.is_ascii_digit());
+    }
+    let (number, rest) = text.split_at(text.len() - left);
+    let behind = rest.trim_start_matches(|c: char| c.is_alphabetic());
+    let is_free = !behind.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    if is_free && is_number(number) { number.len() } else { 0 }
 }

@@ -125,6 +125,58 @@ fn rules_on_cookies_trailers_and_redirects() {
 }
 
 #[test]
+fn what_is_near_in_plain_text() {
+    let near = |t: Tolerance| RuleSpec { tolerance: Some(t), ..rule("r", "x") };
+    let none = Tolerance::default();
+    let time = near(Tolerance { time: Some(Duration::from_secs(2)), ..none });
+    let by = |absolute: f64| near(Tolerance { absolute: Some(absolute), ..none });
+    let relative = near(Tolerance { relative: Some(0.2), ..none });
+    let numeric = RuleSpec { numeric_string: true, ..rule("r", "x") };
+    for (how, a, b, excused) in [
+        (&time, "2026-01-01T00:00:00Z", "2028-03-03T02:02:02Z", false),
+        (&time, "2026-01-01T23:59:59Z", "2026-01-02T00:00:00Z", true),
+        (&time, "2026-01-01T23:59:59", "2026-01-02T00:00:02", false),
+        (&time, "2026-01-01", "2027-01-02", false),
+        (&time, "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:39 GMT", true),
+        (&time, "Sun Nov  6 08:49:37 1994", "Sun Nov  6 08:49:40 1994", false),
+        (&time, "1767225600000", "1767225602000", true),
+        (&time, "1767225600", "1767225603", false),
+        (&time, "120", "122", true),
+        (&time, "1.5s", "3.5s", true),
+        (&time, "page 1", "page 2", false),
+        (&by(1.0), "2026-01-01T00:00:00Z", "2027-02-02T01:01:01Z", false),
+        (&by(1.0), "1e5", "1e6", false),
+        (&by(1.0), "a 1e5", "a 1e6", false),
+        (&by(1.0), "-3", "-4", true),
+        (&by(1.0), "a=-3, b=4", "a=-4, b=5", true),
+        (&by(3.0), "a=-1", "a=1", true),
+        (&by(1.0), "a=-1", "a=1", false),
+        (&by(1.0), "bytes 0-99/200", "bytes 0-98/200", true),
+        (&by(1.0), "db;dur=12.5ms", "db;dur=13ms", true),
+        (&by(1.0), "1f3e", "2f3e", false),
+        (&by(1.0), "ab1", "ab2", false),
+        (&by(1.0), "1.2.3", "1.2.4", false),
+        (&relative, "1.5e-7", "1.5e-8", false),
+        (&relative, "1.5e-7", "1.4e-7", true),
+        (&numeric, "ab007", "ab7", false),
+        (&numeric, "n=007", "n=7", true),
+        (&numeric, "1e2", "100", true),
+    ] {
+        let by = if excused { " by r" } else { "" };
+        for (at, line, kind) in [
+            ("header:x-n", "200\nx-n: ", "header.value"),
+            ("trailer:x-n", "200\n\nb\n--trailers--\nx-n: ", "trailer.value"),
+        ] {
+            let how = RuleSpec { at: at.into(), ..how.clone() };
+            check_ruled(&[how], &format!("{line}{a}"), &format!("{line}{b}"), &format!("{kind} @ {at} value{by}"));
+        }
+    }
+    let day = |d: &str| format!("200\nset-cookie: t={d}");
+    let time = RuleSpec { at: "cookie:t".into(), ..time };
+    check_ruled(&[time], &day("2026-01-01"), &day("2027-01-02"), "cookie.value_shape @ cookie:t value");
+}
+
+#[test]
 fn rules_on_text_and_bodies() {
     let mask = RuleSpec { mask: Some(Mask { pattern: "[0-9]+".into(), with: "0".into() }), ..rule("r", "text") };
     check_ruled(std::slice::from_ref(&mask), "200\n\nid 1", "200\n\nid 2", "text.hunk @ text value by r");

@@ -223,7 +223,8 @@ impl Props {
         }
         if let Some(tolerance) = &self.tolerance {
             let numbers = !matches!(like, Scalar::Text(_)) || self.numeric_string.is_some();
-            if (numbers && number::within(p, c, &tolerance.is)) || near_in_time(p, c, &tolerance.is, session.skew) {
+            let in_time = || tolerance.is.time.is_some_and(|bound| time::are_near(p, c, bound, session.skew));
+            if (numbers && number::within(p, c, &tolerance.is)) || in_time() {
                 return Some(&tolerance.id);
             }
         }
@@ -336,18 +337,6 @@ fn text_of<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
         Scalar::Bool(b) => Some(Cow::Borrowed(if *b { "true" } else { "false" })),
         _ => None,
     }
-}
-
-fn near_in_time(p: &str, c: &str, tolerance: &Tolerance, skew: Duration) -> bool {
-    let Some(bound) = tolerance.time else { return false };
-    if let (Some(a), Some(b)) = (time::span(p), time::span(c)) {
-        // The clocks have no part in how long something takes.
-        return a.abs_diff(b) <= bound.as_nanos();
-    }
-    let read = |of: fn(&str) -> Option<i128>| Some((of(p)?, of(c)?));
-    let Some((a, b)) = read(time::instant).or_else(|| read(time::local)) else { return false };
-    let bound = bound.saturating_add(skew).as_nanos();
-    a.abs_diff(b) <= bound
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Points in time as services write them: RFC 3339, HTTP dates, and seconds, milliseconds, ... since 1970.
 
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// 2000-01-01 and 2100-01-01 in seconds since 1970: outside of it a number is taken for no time.
 const PLAUSIBLE: std::ops::Range<f64> = 946_684_800.0..4_102_444_800.0;
@@ -76,6 +77,23 @@ pub fn span(text: &str) -> Option<i128> {
     }
     let nanos = number_of(whole)? * 1_000_000_000 + number_of(&format!("{fraction:0<9}"))?;
     Some(if digits.len() < number.len() { -nanos } else { nanos })
+}
+
+/// Whether the text is a date, with or without a time of day, rather than a number.
+pub fn is_date(text: &str) -> bool {
+    rfc3339(text).is_some() || http_date(text).is_some() || local(text).is_some() || date(text).is_some()
+}
+
+/// Whether two texts are times of one kind that are at most `bound` apart, and by as much more as the one was asked for
+/// later than the other.
+pub fn are_near(a: &str, b: &str, bound: Duration, skew: Duration) -> bool {
+    let both = |read: fn(&str) -> Option<i128>| Some(read(a)?.abs_diff(read(b)?));
+    if let Some(apart) = both(span) {
+        // The clocks have no part in how long something takes.
+        return apart <= bound.as_nanos();
+    }
+    let apart = both(instant).or_else(|| both(local));
+    apart.is_some_and(|apart| apart <= bound.saturating_add(skew).as_nanos())
 }
 
 /// Nanoseconds since 1970 of whatever kind of time the text is.
