@@ -4,7 +4,7 @@
 //! elements of that name, `[*]` says the same, `[2]` is one of them.
 
 use super::super::path::{push_index, push_name};
-use super::super::spec::{Align, Ignore, RuleSpec};
+use super::super::spec::{Align, Ignore, RuleSpec, Tolerance};
 
 /// A parsed location, after `xml:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,13 @@ const EXAMPLE: &str = "e.g. xml:/multistatus/response/href or xml://item/@id";
 /// The key that is wrong and why.
 pub(in crate::diff) fn expand(spec: &RuleSpec) -> Result<Vec<RuleSpec>, String> {
     let path = XmlPath::parse(spec.at.strip_prefix("xml:").unwrap_or(&spec.at))?;
-    let spec = &RuleSpec { same: spec.same.iter().map(|group| texts(group)).collect(), ..spec.clone() };
+    // All values are text here: one that may be some way off another is a number in it.
+    let far = spec.tolerance.is_some_and(|t| Tolerance { time: None, ..t } != Tolerance::default());
+    let spec = &RuleSpec {
+        same: spec.same.iter().map(|group| texts(group)).collect(),
+        numeric_string: spec.numeric_string || far,
+        ..spec.clone()
+    };
     let valued = RuleSpec { ignore: None, align: None, ..spec.clone() };
     let has_values = valued != RuleSpec { at: spec.at.clone(), ..bare(spec) };
     let at = |place: String| format!("json:{place}");

@@ -279,6 +279,7 @@ fn rules() {
             two("1.0", "1.1"),
             "numeric",
         ),
+        (RuleSpec { tolerance: Some(near), ..rule("r", "xml:/a/b") }, two("1.0", "1.1"), "numeric"),
         (RuleSpec { numeric_string: true, ..rule("r", "xml://b/text()") }, two("1.50", "1.5"), "numeric"),
         (RuleSpec { mask: masked, ..rule("r", "xml:/a/b[*]") }, two("x1", "x2"), "other"),
         (
@@ -293,6 +294,9 @@ fn rules() {
     ] {
         check_ruled(&a, &b, &[rule], &[&format!("text /a/b string:{class} [r]")]);
     }
+    let attribute = RuleSpec { tolerance: Some(near), ..rule("r", "xml:/a/@b") };
+    check_ruled("<a b='1.0'/>", "<a b='1.1'/>", &[attribute.clone()], &["attr /a/@b string:numeric [r]"]);
+    check_ruled("<a b='1.0'/>", "<a b='1.5'/>", &[attribute], &["attr /a/@b string:numeric"]);
     let bijection = RuleSpec { bijection: Some("g".into()), ..rule("r", "xml:/a/b") };
     let broken = ("<a><b>1</b><b>1</b></a>", "<a><b>x</b><b>y</b></a>");
     check_ruled(broken.0, broken.1, &[bijection], &["text /a/b string:other [r]", "text /a/b string:other"]);
