@@ -31,6 +31,9 @@ struct Cookie {
     others: BTreeSet<String>,
 }
 
+/// The class of a cookie that outlives the session.
+const KEPT: &str = "kept";
+
 /// How long a cookie lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
@@ -86,9 +89,16 @@ fn nameless(how: &HeaderComparison<'_>, primary: &Values<'_>, candidate: &Values
 }
 
 fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) {
+    let lives = a.life.measure().zip(b.life.measure());
     let mut attr = |tier: Tier, classes: (&str, &str), texts: (&str, &str)| {
         let given = |text| Some(text).filter(|t: &&str| !t.is_empty());
-        note(how, "cookie.attr", tier, &a.name, classes, (given(texts.0), given(texts.1)), out);
+        let location = format!("cookie:{}", a.name);
+        let mut finding = Finding::new("cookie.attr", tier, &location).classes(classes.0, classes.1);
+        finding = finding.values(given(texts.0), given(texts.1));
+        let lives = lives.as_ref().filter(|_| classes.0 == KEPT).map(|(a, b)| (&**a, &**b));
+        how.rules.cover_attribute(Scheme::Cookie, &a.name, &mut finding, lives);
+        how.rules.cover_attribute(Scheme::Header, "set-cookie", &mut finding, lives);
+        out.push(finding);
     };
     for (name, x, y) in [("Secure", a.secure, b.secure), ("HttpOnly", a.http_only, b.http_only)] {
         match (x, y) {
@@ -296,7 +306,16 @@ impl Life {
         match self {
             Life::Session => "session",
             Life::For(s) if s <= 0 => "deleted",
-            Life::For(_) | Life::Until(_) => "kept",
+            Life::For(_) | Life::Until(_) => KEPT,
+        }
+    }
+
+    /// As rules read it, where it ends at some time.
+    fn measure(self) -> Option<String> {
+        match self {
+            Life::For(s) if s > 0 => Some(format!("{s}s")),
+            Life::Until(t) => Some(t.to_string()),
+            Life::For(_) | Life::Session => None,
         }
     }
 

@@ -272,7 +272,7 @@ impl RouteRules {
     }
 
     /// The rules at a place, the most specific first.
-    pub(super) fn at<'a>(&'a self, scheme: Scheme, name: &'a str) -> impl Iterator<Item = &'a PlainRule> {
+    pub(super) fn at<'a>(&'a self, scheme: Scheme, name: &'a str) -> impl Iterator<Item = &'a PlainRule> + Clone {
         self.plain.iter().filter(move |(l, _)| l.scheme == scheme && l.matches(name)).map(|(_, rule)| &**rule)
     }
 
@@ -288,6 +288,20 @@ impl RouteRules {
         if finding.cover.is_none() {
             let aspect = plain::aspect(scheme, finding);
             finding.cover = plain::covering(self.at(scheme, name), aspect, primary, candidate).map(Cover::Rule);
+        }
+    }
+
+    /// The same for a finding on an attribute of a cookie; `lives` are the times for which both are kept, where it is
+    /// about these.
+    pub(super) fn cover_attribute(
+        &self,
+        scheme: Scheme,
+        name: &str,
+        finding: &mut Finding,
+        lives: Option<(&str, &str)>,
+    ) {
+        if finding.cover.is_none() {
+            finding.cover = plain::covering_attribute(self.at(scheme, name), lives).map(Cover::Rule);
         }
     }
 }

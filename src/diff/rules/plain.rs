@@ -56,6 +56,18 @@ pub(super) fn covering<'a>(
         .or_else(|| by(|r| r.is_numeric(), &|r| r.near(primary, candidate)))
 }
 
+/// The rule that excuses another attribute of a cookie. One about the cookie's value has no say in that: only `ignore =
+/// true`, and a tolerance where both live for a time.
+pub(super) fn covering_attribute<'a>(
+    rules: impl Iterator<Item = &'a PlainRule> + Clone,
+    lives: Option<(&str, &str)>,
+) -> Option<Arc<str>> {
+    let ignores = rules.clone().find(|r| r.ignore.is_some()).filter(|r| r.ignore == Some(Ignore::All));
+    let (a, b) = lives.unzip();
+    let near = || rules.clone().find(|r| r.is_numeric()).filter(|r| r.near(a, b));
+    ignores.or_else(near).map(|r| r.id.clone())
+}
+
 /// What a finding is about: something that one side lacks, an order, or another value. Of what is inside a body the classes
 /// tell who lacks it.
 pub(super) fn aspect(scheme: Scheme, finding: &Finding) -> Ignore {

@@ -100,6 +100,8 @@ fn rules_on_cookies_trailers_and_redirects() {
     let lasting = |seconds: u8| set(&format!("a=1; Max-Age={seconds}"));
     check_ruled(&[near("cookie:a", None)], &lasting(60), &lasting(65), &format!("{attr} by r"));
     check_ruled(&[near("cookie:a", None)], &lasting(60), &lasting(66), attr);
+    check_ruled(&[near("cookie:a", Some(5))], &lasting(60), &lasting(65), &format!("{attr} by r"));
+    check_ruled(&[near("cookie:a", Some(5))], &lasting(60), &lasting(66), attr);
     check_ruled(&[ignoring("r", "cookie:*", Ignore::Extra)], "200", &set("a=1"), "cookie.extra @ cookie:a value by r");
 
     let sum = |v: &str| format!("200\n\nb\n--trailers--\nx-t: {v}");
@@ -122,6 +124,40 @@ fn rules_on_cookies_trailers_and_redirects() {
     check_ruled(std::slice::from_ref(&empty), "200\nx-a:", "200", "header.missing @ header:x-a value by r");
     check_ruled(&[empty], "200\nx-a: 1", "200", "header.missing @ header:x-a value");
     check_ruled(&[same("status", "200", "500")], "200", "500", "status.class @ status break by r");
+}
+
+/// What a cookie holds may be of no account; what it is good for is another matter.
+#[test]
+fn a_rule_on_the_value_of_a_cookie_leaves_its_attributes_alone() {
+    let set = |c: &str| format!("200\nset-cookie: {c}");
+    let mask = Mask { pattern: "[a-z0-9]+".into(), with: "x".into() };
+    let near = Tolerance { absolute: Some(9.0), ..Tolerance::default() };
+    for at in ["cookie:a", "header:set-cookie"] {
+        let about_value = [
+            ignoring("r", at, Ignore::Value),
+            ignoring("r", at, Ignore::Missing),
+            ignoring("r", at, Ignore::Extra),
+            RuleSpec { shape: Some(Shape::Regex("".into())), ..rule("r", at) },
+            RuleSpec { mask: Some(mask.clone()), ..rule("r", at) },
+            RuleSpec { same: vec![vec!["Secure".into(), "missing".into()]], ..rule("r", at) },
+            RuleSpec { tolerance: Some(near), ..rule("r", at) },
+        ];
+        for (b, tier) in [("a=1; Path=/2", "value"), ("a=1; Path=/1", "break"), ("a=1; Path=/1; Secure", "value")] {
+            let a = if b.contains("Secure") { "a=1; Path=/1" } else { "a=1; Path=/1; Secure" };
+            let a = if tier == "break" { a } else { a.trim_end_matches("; Secure") };
+            let expected = format!("cookie.attr @ cookie:a {tier}");
+            for rule in &about_value {
+                check_ruled(std::slice::from_ref(rule), &set(a), &set(b), &expected);
+            }
+            check_ruled(&[ignoring("r", at, Ignore::All)], &set(a), &set(b), &format!("{expected} by r"));
+        }
+    }
+    check_ruled(
+        &[ignoring("r", "cookie:sid", Ignore::Value)],
+        &set("sid=abc; Secure; HttpOnly"),
+        &set("sid=abd"),
+        "cookie.attr @ cookie:sid break\ncookie.attr @ cookie:sid break\ncookie.value_shape @ cookie:sid value by r",
+    );
 }
 
 #[test]
