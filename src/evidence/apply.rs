@@ -241,10 +241,11 @@ impl RouteEvidence {
         self.counts.compared += 1;
         self.trend.add(settled.arrived);
         self.bursts.add(judged.decision == Decision::Divergent);
-        if let Some(control) = judged.control {
-            self.paired.record(judged.decision == Decision::Divergent, control.counts);
+        if let Some(paired) = judged.paired {
+            self.paired.record(paired.candidate, paired.control);
             self.control.compared += 1;
-            self.control.differed += u64::from(control.differed);
+            self.control.divergent += u64::from(judged.decision == Decision::Divergent);
+            self.control.differed += u64::from(paired.differed);
         } else if judged.decision != Decision::Divergent && judged.excuses.contains(&Some(Excuse::Noise)) {
             self.control.unpaired_noise += 1;
         }

@@ -8,13 +8,14 @@
 //! | known noise not above the control's, and its value has a shape the primary's have had: see `noise` | noise |
 //! | any other | none: it counts |
 //!
-//! - Noise is known from the first exchange on in which the control shows it, that exchange included, and for
-//!   candidate and control alike: D and K are judged by the same function after learning. So K is true only where
-//!   the control's value has a shape that the primary's never had, or where it broke.
+//! - Noise is known from the first exchange on in which the control shows it, that exchange included.
+//! - The pair (D, K) is judged by what was known before the exchange, for candidate and control alike. Were it judged
+//!   after learning, the control could hardly ever be the first to show a place, and the candidate's first sightings of
+//!   the old system's own noise would count against it: legs that are the same must be as likely to be either of a pair.
 //! - Tier `break` is never learned: one hiccup of the control must not excuse every later failure of the candidate.
 //!   There D and K both count and the pairs (D, K) show the excess.
 
-use super::noise::{excuses, learn, weigh};
+use super::noise::{excuses, is_known, learn, weigh};
 use super::{Compared, Noise};
 use crate::diff::{Cover, Finding, Findings, Tier};
 use crate::model::Incomparable;
@@ -62,20 +63,27 @@ pub(super) struct Judged {
     pub decision: Decision,
     /// One for each of the candidate's findings; `None` counts.
     pub excuses: Vec<Option<Excuse>>,
-    pub control: Option<ControlJudged>,
+    pub paired: Option<Paired>,
 }
 
+/// What an exchange with a control answer says of either leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ControlJudged {
-    /// It had a finding that counts before noise is considered.
+pub(super) struct Paired {
+    /// The control had a finding that counts before noise is considered.
     pub differed: bool,
-    /// It had one that counts after the same treatment as the candidate's.
-    pub counts: bool,
+    /// D and K: it had one that counts by what was known before the exchange.
+    pub candidate: bool,
+    pub control: bool,
 }
 
-/// Learns what the control teaches, then judges both legs alike.
+/// Judges the pair, learns what the control teaches, then says what the exchange is called.
 pub(super) fn judge(noise: &mut Noise, compared: &Compared) -> Judged {
     let whole = compared.control.as_ref().filter(|c| c.budget.is_none() || c.list.iter().any(Finding::counts));
+    let paired = whole.map(|control| Paired {
+        differed: control.list.iter().any(Finding::counts),
+        candidate: counts_before(noise, &compared.candidate),
+        control: counts_before(noise, control),
+    });
     if let Some(control) = whole {
         // Before learning: the exchange that makes a location known was chosen for the control's difference.
         weigh(noise, &compared.candidate, control);
@@ -83,12 +91,13 @@ pub(super) fn judge(noise: &mut Noise, compared: &Compared) -> Judged {
     if let Some(control) = &compared.control {
         learn(noise, control);
     }
-    let control = whole.map(|findings| ControlJudged {
-        differed: findings.list.iter().any(Finding::counts),
-        counts: findings.list.iter().any(|f| excuse(noise, f).is_none()),
-    });
     let excuses: Vec<Option<Excuse>> = compared.candidate.list.iter().map(|f| excuse(noise, f)).collect();
-    Judged { decision: decide(&compared.candidate, &excuses), excuses, control }
+    Judged { decision: decide(&compared.candidate, &excuses), excuses, paired }
+}
+
+/// Whether one of a leg's findings counts by what is known as yet.
+fn counts_before(noise: &Noise, findings: &Findings) -> bool {
+    findings.list.iter().any(|f| f.counts() && (f.tier == Tier::Break || !is_known(noise, f)))
 }
 
 fn excuse(noise: &mut Noise, finding: &Finding) -> Option<Excuse> {
@@ -151,8 +160,52 @@ mod tests {
         assert_eq!(judge(&mut noise, &compared(vec![id()], None)).decision, Decision::Divergent);
         let judged = judge(&mut noise, &compared(vec![id()], Some(vec![id()])));
         assert_eq!(judged.decision, Decision::Excused(Needed::Noise));
-        assert_eq!(judged.control, Some(ControlJudged { differed: true, counts: false }));
+        // As yet nobody knew of it, neither of the candidate's nor of the control's.
+        assert_eq!(judged.paired, Some(Paired { differed: true, candidate: true, control: true }));
+        let judged = judge(&mut noise, &compared(vec![id()], Some(vec![id()])));
+        assert_eq!(judged.paired, Some(Paired { differed: true, candidate: false, control: false }));
         assert_eq!(judge(&mut noise, &compared(vec![id()], None)).decision, Decision::Excused(Needed::Noise));
+    }
+
+    #[test]
+    fn whoever_shows_noise_first_it_counts_in_the_pair() {
+        let place = |name: &str| finding("json.value", &format!("json:$.{name}"), Tier::Value);
+        let pair = |judged: Judged| judged.paired.map(|p| (p.candidate, p.control)).unwrap();
+        let mut noise = Noise::new();
+        let judged = judge(&mut noise, &compared(vec![place("a")], Some(vec![])));
+        assert_eq!((judged.decision, pair(judged)), (Decision::Divergent, (true, false)));
+        let judged = judge(&mut noise, &compared(vec![], Some(vec![place("b")])));
+        assert_eq!((judged.decision, pair(judged)), (Decision::Matched, (false, true)));
+        let judged = judge(&mut noise, &compared(vec![place("c")], Some(vec![place("c"), place("b")])));
+        assert_eq!((judged.decision, pair(judged)), (Decision::Excused(Needed::Noise), (true, true)));
+        for (candidate, control) in [("b", "c"), ("c", "b")] {
+            let judged = judge(&mut noise, &compared(vec![place(candidate)], Some(vec![place(control)])));
+            assert_eq!((judged.decision, pair(judged)), (Decision::Excused(Needed::Noise), (false, false)));
+        }
+    }
+
+    proptest::proptest! {
+        /// What the same table makes of both legs' answers does not depend on which is which.
+        #[test]
+        fn legs_that_change_places_change_places_in_the_pair(
+            past in proptest::collection::vec(proptest::collection::vec((0usize..6, 0usize..4), 0..4), 0..12),
+            one in proptest::collection::vec((0usize..6, 0usize..4), 0..4),
+            other in proptest::collection::vec((0usize..6, 0usize..4), 0..4),
+        ) {
+            const SHAPES: [&str; 4] = ["uuid", "int", "hex", "null"];
+            let list = |of: &[(usize, usize)]| of.iter().map(|(place, shape)| {
+                let mut f = shaped("json.value", SHAPES[shape / 2], SHAPES[*shape]);
+                f.location = format!("json:$.m{place}").into();
+                f
+            }).collect::<Vec<_>>();
+            let mut noise = Noise::new();
+            for control in &past {
+                judge(&mut noise, &compared(vec![], Some(list(control))));
+            }
+            let pair = |a: &[_], b: &[_]| judge(&mut noise.clone(), &compared(list(a), Some(list(b)))).paired.unwrap();
+            let (there, back) = (pair(&one, &other), pair(&other, &one));
+            proptest::prop_assert_eq!((there.candidate, there.control), (back.control, back.candidate));
+        }
     }
 
     #[test]
@@ -202,7 +255,7 @@ mod tests {
         let odd = || shaped("json.value", "uuid", "word");
         let judged = judge(&mut noise, &compared(vec![odd()], Some(vec![odd()])));
         assert_eq!(judged.decision, Decision::Divergent);
-        assert_eq!(judged.control, Some(ControlJudged { differed: true, counts: true }));
+        assert_eq!(judged.paired, Some(Paired { differed: true, candidate: true, control: true }));
     }
 
     #[test]
@@ -219,7 +272,7 @@ mod tests {
         let broken = || finding("status.class", "status", Tier::Break);
         let judged = judge(&mut noise, &compared(vec![broken()], Some(vec![broken()])));
         assert_eq!(judged.decision, Decision::Divergent);
-        assert!(judged.control.unwrap().counts);
+        assert!(judged.paired.unwrap().control);
         assert_eq!(judge(&mut noise, &compared(vec![broken()], None)).decision, Decision::Divergent);
     }
 
@@ -237,7 +290,7 @@ mod tests {
         assert!(first < 15, "{first}");
         assert!(decisions[first..].iter().all(|d| *d == Decision::Divergent));
         // It is the same for the control, and other locations are what they were.
-        assert!(judge(&mut noise, &compared(vec![], Some(vec![note()]))).control.unwrap().counts);
+        assert!(judge(&mut noise, &compared(vec![], Some(vec![note()]))).paired.unwrap().control);
         let other = || finding("json.added", "json:$.other", Tier::Value);
         let judged = judge(&mut noise, &compared(vec![other()], Some(vec![other()])));
         assert_eq!(judged.decision, Decision::Excused(Needed::Noise));
@@ -255,7 +308,7 @@ mod tests {
             let judged =
                 judge(&mut noise, &compared(list(hash.is_multiple_of(3)), Some(list((hash / 3).is_multiple_of(3)))));
             assert_ne!(judged.decision, Decision::Divergent, "{i}");
-            assert!(!judged.control.unwrap().counts);
+            assert!(!judged.paired.unwrap().control);
         }
         let pairs = noise.values().next().unwrap().pairs;
         assert!(!pairs.above && pairs.candidate > 400 && pairs.control > 400 && pairs.both > 200, "{pairs:?}");

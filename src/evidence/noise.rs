@@ -163,7 +163,7 @@ pub fn restore(rows: impl IntoIterator<Item = (Place, KnownNoise)>) -> Noise {
     noise
 }
 
-/// Whether what is known excuses a finding that would count without it.
+/// Whether what is known excuses a finding that would count without it; the shape of its primary's value is learned.
 pub(super) fn excuses(noise: &mut Noise, finding: &Finding) -> bool {
     if noise.is_empty() {
         return false;
@@ -175,16 +175,30 @@ pub(super) fn excuses(noise: &mut Noise, finding: &Finding) -> bool {
     if let Some(shape) = &finding.primary_shape {
         known.add_shape(shape);
     }
-    // A text and a number can have shapes of one name: chance explains another shape, never another type.
-    let same_type = finding.kind.ends_with(".value") || &*finding.candidate_class == "string";
-    finding.candidate_shape.as_ref().is_none_or(|shape| {
-        known.shapes.contains(&**shape) || same_type && known.shapes.iter().any(|seen| may_be(seen, shape))
-    })
+    known.explains(finding)
+}
+
+/// The same by what is known as yet, and nothing is learned.
+pub(super) fn is_known(noise: &Noise, finding: &Finding) -> bool {
+    let Some(known) = known_place(noise, finding).and_then(|place| noise.get(&place)) else { return false };
+    !known.pairs.above && known.explains(finding)
 }
 
 // === impl KnownNoise ===
 
 impl KnownNoise {
+    /// Whether the value has a shape that the primary's have had, its own in this exchange included.
+    fn explains(&self, finding: &Finding) -> bool {
+        // A text and a number can have shapes of one name: chance explains another shape, never another type.
+        let same_type = finding.kind.ends_with(".value") || &*finding.candidate_class == "string";
+        let own = finding.primary_shape.as_deref().filter(|_| self.shapes.len() < MAX_SHAPES);
+        let mut seen = self.shapes.iter().map(|shape| &**shape).chain(own);
+        finding
+            .candidate_shape
+            .as_deref()
+            .is_none_or(|now| seen.any(|seen| seen == now || same_type && may_be(seen, now)))
+    }
+
     fn add_shape(&mut self, shape: &str) {
         if self.shapes.len() < MAX_SHAPES && !self.shapes.contains(shape) {
             self.shapes.insert(shape.into());

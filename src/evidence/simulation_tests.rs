@@ -160,7 +160,8 @@ fn a_candidate_that_is_the_same_is_hardly_ever_divergent() {
     assert_eq!((route.counts.compared, route.control.differed), (EXCHANGES, EXCHANGES));
     // What a place shows now and then, the candidate may be the first to show: once or twice for each such place.
     assert!(route.counts.divergent <= 8, "{} divergent: {:?}", route.counts.divergent, counted(&evidence));
-    assert!(route.paired.n01 + route.paired.n11 <= 4, "{:?}", route.paired);
+    // So may the control.
+    assert!(route.paired.n01 + route.paired.n11 <= 8, "{:?}", route.paired);
     let late =
         |row: &&super::Divergence| row.counted > 0 && row.last_seen > at(EXCHANGES / 2) && row.counted == row.count;
     assert_eq!(route.divergences.values().filter(late).count(), 0, "and only while they are new");

@@ -218,6 +218,9 @@ pub struct ControlCounts {
     pub compared: u64,
     /// The control had a finding that would count if it were the candidate's: tier counts, no rule covers it.
     pub differed: u64,
+    /// Those of them that are divergent. The pairs tell no such thing: they are judged by what was known before.
+    #[serde(skip)]
+    pub divergent: u64,
     /// Exchanges compared without a control answer, not divergent, in which known noise was excused. What a control
     /// that fell silent can no longer vouch for.
     #[serde(default)]
@@ -228,6 +231,7 @@ impl ControlCounts {
     pub fn merge(&mut self, other: &ControlCounts) {
         self.compared += other.compared;
         self.differed += other.differed;
+        self.divergent += other.divergent;
         self.unpaired_noise += other.unpaired_noise;
     }
 
@@ -281,7 +285,8 @@ pub struct RouteEvidence {
     /// Digest of the rules that apply to this route; when it changes the evidence starts afresh.
     pub rules: String,
     pub counts: Counts,
-    /// Exchanges with a control answer, as pairs (candidate differs, control differs).
+    /// Exchanges with a control answer, as pairs (candidate differs, control differs), either judged by the noise that
+    /// was known before: so not all that differ are divergent, noise that is known from there on among them.
     /// Empty where there is no control: `counts.divergent` of `counts.compared` is the whole story then.
     pub paired: Cells,
     pub control: ControlCounts,

@@ -24,7 +24,7 @@ pub(super) struct Legs {
     pub paired: Sample,
     /// Without one.
     pub rest: Sample,
-    /// Pairs in which the control differed after noise was taken out.
+    /// Pairs in which the control differed after the noise known before was taken out.
     pub control_differed: u64,
     /// Pairs in which it differed before.
     noisy_pairs: u64,
@@ -49,7 +49,7 @@ impl Legs {
         let paired = Sample { n: pairs.total(), plus: pairs.n10, minus: pairs.n01, paired: true };
         let rest = Sample {
             n: counts.compared.saturating_sub(pairs.total()),
-            plus: counts.divergent.saturating_sub(pairs.n10 + pairs.n11),
+            plus: counts.divergent.saturating_sub(route.control.divergent),
             minus: 0,
             paired: false,
         };

@@ -118,7 +118,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> Arc<Rou
         rules: "r1".into(),
         counts,
         paired: Cells { n00: 90, n10: 0, n01: 10, n11: 0 },
-        control: ControlCounts { compared: 100, differed: 10, unpaired_noise: 0 },
+        control: ControlCounts { compared: 100, differed: 10, divergent: 0, unpaired_noise: 0 },
         errors: Cells::default(),
         bursts: Default::default(),
         status: PerLeg::default(),

@@ -94,6 +94,9 @@ pub(super) struct RouteRow {
     trend: Trend,
     #[serde(default)]
     rule_hits: BTreeMap<Arc<str>, u64>,
+    /// Divergent exchanges with a control answer. In older rows those of the pairs in which the candidate differs.
+    #[serde(default)]
+    paired_divergent: Option<u64>,
 }
 
 /// Location, kind, shapes.
@@ -208,6 +211,7 @@ impl RouteRow {
             pace: Some(PaceRow::of(&route.pace, packer)?),
             trend: route.trend.clone(),
             rule_hits: route.rule_hits.clone(),
+            paired_divergent: Some(route.control.divergent),
         })
     }
 
@@ -219,6 +223,7 @@ impl RouteRow {
         route.counts.law()?;
         route.paired = self.paired;
         route.control = self.control;
+        route.control.divergent = self.paired_divergent.unwrap_or(self.paired.n10 + self.paired.n11);
         route.errors = self.errors;
         if !self.bursts.is_sound() {
             return Err("bursts of divergences that make no sense".into());
@@ -368,7 +373,8 @@ mod tests {
     #[test]
     fn what_is_known_of_noise_survives_and_older_rows_have_none() {
         let mut route = RouteEvidence::new(Timestamp::from_micros(1), "r".into(), Default::default());
-        route.control.unpaired_noise = 7;
+        (route.control.unpaired_noise, route.control.divergent) = (7, 5);
+        (route.paired.n10, route.paired.n11) = (4, 2);
         route.restarts = 2;
         let known = route.noise.entry(("json:$.id".into(), "json.value".into())).or_default();
         known.shapes.insert("uuid".into());
@@ -387,7 +393,7 @@ mod tests {
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
-        for since in ["noise_pairs", "rule_hits", "restarts", "bursts", "trend"] {
+        for since in ["noise_pairs", "rule_hits", "restarts", "bursts", "trend", "paired_divergent"] {
             fields.as_object_mut().unwrap().remove(since);
         }
         // As it was kept before kinds that chance picks among were one.
@@ -405,6 +411,7 @@ mod tests {
         assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
         assert!(old.noise.values().any(|known| known.shapes.len() == 2));
         assert!(old.rule_hits.is_empty() && old.restarts == 0);
+        assert_eq!(old.control.divergent, 6, "what differed in a pair was divergent");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Forecasts against the verdict itself, on evidence that is made as expected.
 
-use super::super::tests::{configured, evidence, policy, route_mut, started};
+use super::super::tests::{configured, evidence, policy, route_mut, started, with_pairs};
 use super::super::{Facts, Judgement, Verdict, judge};
 use super::*;
 use crate::evidence::testing::compared;
-use crate::evidence::{Evidence, Keep};
+use crate::evidence::{Cells, Evidence, Keep};
 use crate::model::{LegRecord, StatusClass, Timing};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -29,8 +29,7 @@ fn judged(policy: &Policy, evidence: &Evidence, seconds: u64) -> Judgement {
 fn passes(policy: &Policy, n: u64, plus: u64, minus: u64, control: bool) -> bool {
     let mut evidence = evidence(&[("GET /a", n, plus)]);
     if control {
-        let pairs = &mut route_mut(&mut evidence, "GET /a").paired;
-        (pairs.n10, pairs.n01, pairs.n00) = (plus, minus, n - plus - minus);
+        with_pairs(&mut evidence, Cells { n10: plus, n01: minus, n00: n - plus - minus, n11: 0 });
     }
     judged(policy, &evidence, 100).verdict == Verdict::Pass
 }

@@ -102,8 +102,7 @@ fn noise_does_not_hide_what_comes_with_it() {
     // The old system is noisy in a third of all answers; the new one fails in all of those as well.
     let policy = quick(&[Criterion::Divergence]);
     let mut hidden = evidence(&[("GET /a", 30_000, 10_000)]);
-    let paired = &mut route_mut(&mut hidden, "GET /a").paired;
-    (paired.n00, paired.n11) = (20_000, 10_000);
+    with_pairs(&mut hidden, Cells { n00: 20_000, n11: 10_000, ..Cells::default() });
     let judged = decide(&policy, &hidden, 60);
     assert!(of(&judged, Criterion::Divergence, Some("GET /a")).reason.contains("too noisy to judge"));
 }

@@ -1,12 +1,11 @@
 //! What holds of any evidence: merged it is judged as one, more that is good never hurts, more that is bad never helps.
 
 use super::*;
-use crate::evidence::Cells;
 
 /// One route with a control, so many pairs of each sort.
 fn controlled(cells: Cells) -> Evidence {
     let mut evidence = evidence(&[("GET /a", cells.total(), cells.n10 + cells.n11)]);
-    route_mut(&mut evidence, "GET /a").paired = cells;
+    with_pairs(&mut evidence, cells);
     evidence
 }
 
