@@ -1,7 +1,7 @@
 //! Events in, tallies out: one request after the other.
 
 use super::judge::{Decision, Excuse, Judged, Needed, judge};
-use super::table::{MAX_DIVERGENCES, add_example};
+use super::table::add_example;
 use super::volatility;
 use super::{
     Compared, Diverged, Divergence, EpochInfo, Evidence, Histogram, Kinds, LatencyTerms, Pace, RouteEvidence, Settled,
@@ -202,6 +202,7 @@ impl RouteEvidence {
             trend: Default::default(),
             divergences: BTreeMap::new(),
             divergences_overflow: 0,
+            overflow_counted: 0,
             noise: BTreeMap::new(),
             volatility: BTreeMap::new(),
             rule_hits: BTreeMap::new(),
@@ -319,8 +320,9 @@ impl RouteEvidence {
                 counted.rows.push(print.clone());
             }
             if !self.divergences.contains_key(&print) {
-                if self.divergences.len() >= MAX_DIVERGENCES {
+                if !self.has_room(excuse.is_none()) {
                     self.divergences_overflow += 1;
+                    self.overflow_counted += u64::from(excuse.is_none());
                     counted.new |= excuse.is_none();
                     continue;
                 }

@@ -74,6 +74,7 @@ impl RouteEvidence {
         self.pace.merge(&other.pace);
         self.trend.merge(&other.trend);
         self.divergences_overflow += other.divergences_overflow;
+        self.overflow_counted += other.overflow_counted;
         for row in other.divergences.values() {
             self.merge_divergence(row, keep_examples);
         }

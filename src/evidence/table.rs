@@ -3,7 +3,8 @@
 use super::{Divergence, Exhibit, RouteEvidence};
 use std::sync::Arc;
 
-/// Rows per route; what finds no place is counted in `divergences_overflow`.
+/// Rows per route; what finds no place is counted in `divergences_overflow`. One that counts takes the place of one that
+/// does not: what a verdict rests on is there to be looked at.
 pub const MAX_DIVERGENCES: usize = 512;
 
 /// Adds an example and keeps at most `keep`: the first, the latest, and of all the ones whose ids hash lowest.
@@ -76,20 +77,38 @@ impl RouteEvidence {
     pub(super) fn merge_divergence(&mut self, row: &Divergence, keep_examples: usize) {
         if let Some(mine) = self.divergences.get_mut(&row.fingerprint) {
             mine.merge(row, keep_examples);
-        } else if self.divergences.len() < MAX_DIVERGENCES {
+        } else if self.has_room(row.counted > 0) {
             let mut row = row.clone();
             trim(&mut row.examples, keep_examples);
             self.divergences.insert(row.fingerprint.clone(), row);
         } else {
             self.divergences_overflow += row.count;
+            self.overflow_counted += row.counted;
         }
+    }
+
+    /// Whether one more row finds a place; for one that counts the rarest of those that are excused goes.
+    pub(super) fn has_room(&mut self, counts: bool) -> bool {
+        if self.divergences.len() < MAX_DIVERGENCES {
+            return true;
+        }
+        if !counts {
+            return false;
+        }
+        let excused = self.divergences.values().filter(|row| row.counted == 0);
+        let rarest = excused.min_by_key(|row| (row.count, row.last_seen, &row.fingerprint));
+        let Some(gone) = rarest.map(|row| row.fingerprint.clone()) else { return false };
+        self.divergences_overflow += self.divergences.remove(&gone).map_or(0, |row| row.count);
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::example;
+    use super::super::testing::{at, compared, epoch, example, finding};
+    use super::super::{Evidence, Keep};
     use super::*;
+    use crate::diff::Tier;
     use proptest::prelude::*;
 
     proptest! {
@@ -113,6 +132,48 @@ mod tests {
             let ids = |list: &[Arc<Exhibit>]| list.iter().map(|e| e.id().to_owned()).collect::<Vec<_>>();
             prop_assert_eq!(ids(&one_by_one), ids(&at_once));
         }
+    }
+
+    fn apply(evidence: &mut Evidence, i: u64, place: &str, tier: Tier) {
+        let keep = Keep { rules: &|_| "r".into(), latency: &|_| Default::default(), examples: 5, now: at(0) };
+        let settled = compared(&format!("x{i}"), "GET /a", i, vec![finding("json.value", place, tier)]);
+        evidence.apply(&settled, keep);
+    }
+
+    #[test]
+    fn what_counts_takes_the_place_of_what_is_excused() {
+        let mut evidence = Evidence::new(epoch("1", None));
+        // Each of them twice, all but the last of those that found a place.
+        let often = |i: u64| if i + 1 == MAX_DIVERGENCES as u64 { 1 } else { 2 };
+        for i in 0..700 {
+            (0..often(i)).for_each(|_| apply(&mut evidence, i, &format!("json:$.m{i}"), Tier::Repr));
+        }
+        let overflow = evidence.routes["GET /a"].divergences_overflow;
+        (700..1_000).for_each(|i| apply(&mut evidence, i, "json:$.total", Tier::Value));
+        let route = &evidence.routes["GET /a"];
+        let row = |place: &str| route.divergences.values().find(|row| &*row.location == place);
+        let total = row("json:$.total").unwrap();
+        assert_eq!((total.counted, total.examples.len(), route.counts.divergent), (300, 5, 300));
+        assert_eq!((route.divergences.len(), row("json:$.m511")), (MAX_DIVERGENCES, None));
+        assert_eq!((route.divergences_overflow, route.overflow_counted), (overflow + 1, 0));
+        assert_eq!(evidence.kinds.quiet, 299, "it was new once");
+
+        // Merged into a full table it is no different.
+        let mut full = Evidence::new(epoch("1", None));
+        (0..700).for_each(|i| apply(&mut full, i, &format!("json:$.n{i}"), Tier::Repr));
+        full.merge(&evidence, 5);
+        assert!(full.routes["GET /a"].divergences.values().any(|row| row.counted == 300));
+    }
+
+    #[test]
+    fn what_counts_never_leaves() {
+        let mut evidence = Evidence::new(epoch("1", None));
+        for i in 0..600 {
+            apply(&mut evidence, i, &format!("json:$.m{i}"), Tier::Value);
+        }
+        let route = &evidence.routes["GET /a"];
+        assert_eq!((route.divergences.len(), route.divergences_overflow, route.overflow_counted), (512, 88, 88));
+        assert!((0..512).all(|i| route.divergences.values().any(|row| *row.location == *format!("json:$.m{i}"))));
     }
 
     #[test]

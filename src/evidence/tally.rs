@@ -305,6 +305,8 @@ pub struct RouteEvidence {
     pub divergences: BTreeMap<Arc<str>, Divergence>,
     /// Sightings (once an exchange and fingerprint) that had no place in the bounded table.
     pub divergences_overflow: u64,
+    /// Those of them that counted.
+    pub overflow_counted: u64,
     /// What the control has shown to be volatile.
     pub noise: Noise,
     /// What was seen where answers differ, for proposing rules.

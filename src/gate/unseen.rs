@@ -29,6 +29,12 @@ pub(super) fn result(view: &View<'_>) -> CriterionResult {
     let estimate = stats::good_turing(singletons(view), n).min(1.0);
     let estimate =
         if n > 0 && estimate > 0.0 { format!(" (the usual estimate: {})", percent(estimate)) } else { String::new() };
+    let lost: u64 = view.evidence.routes.values().map(|route| route.overflow_counted).sum();
+    let lost = match lost {
+        0 => String::new(),
+        n => format!("; {} had no place in the table of divergences and are taken for such", thousands(n)),
+    };
+    let quiet = format!("{quiet}{lost}");
     let reason = match (upper, more) {
         (Some(upper), _) if passes => format!(
             "{quiet}: that the next one does has a probability of at most {}{estimate}, the limit is {}",
@@ -63,7 +69,7 @@ pub(super) fn result(view: &View<'_>) -> CriterionResult {
 fn singletons(view: &View<'_>) -> u64 {
     let routes = view.evidence.routes.values();
     let of = |r: &Arc<RouteEvidence>| {
-        r.divergences.values().filter(|row| row.counted == 1).count() as u64 + r.divergences_overflow
+        r.divergences.values().filter(|row| row.counted == 1).count() as u64 + r.overflow_counted
     };
     routes.map(of).sum()
 }

@@ -66,6 +66,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
             },
             latency: latency(&route.latency, facts.proxy.control),
             divergences_overflow: route.divergences_overflow,
+            overflow_counted: route.overflow_counted,
             critical: (facts.critical)(name),
             min_comparisons: (facts.min_comparisons)(name),
             counts: route.counts.clone(),

@@ -127,6 +127,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> Arc<Rou
         trend: Default::default(),
         divergences: divergences.into_iter().map(|d| (d.fingerprint.clone(), d)).collect(),
         divergences_overflow: 0,
+        overflow_counted: 0,
         noise: BTreeMap::new(),
         volatility: BTreeMap::new(),
         rule_hits: BTreeMap::new(),

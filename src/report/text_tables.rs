@@ -62,7 +62,7 @@ pub(super) fn routes(out: &mut String, report: &Report, style: Style) -> std::fm
 
 pub(super) fn divergences(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
     let counted: Vec<_> = report.divergences.iter().filter(|d| d.counted > 0).collect();
-    let overflow: u64 = report.routes.iter().map(|r| r.divergences_overflow).sum();
+    let overflow: u64 = report.routes.iter().map(|r| r.overflow_counted).sum();
     if counted.is_empty() {
         // Where nothing was compared, silence proves nothing.
         let text = if report.totals.compared == 0 { "nothing compared yet" } else { "no divergence counts" };
@@ -74,7 +74,7 @@ pub(super) fn divergences(out: &mut String, report: &Report, style: Style) -> st
         divergence(out, report, group, style)?;
     }
     if overflow > 0 {
-        writeln!(out, "  {} exchanges more differed in ways that had no place left", thousands(overflow))?;
+        writeln!(out, "  {} times more a divergence counted that had no place left among these", thousands(overflow))?;
     }
     Ok(())
 }

@@ -50,9 +50,12 @@ pub struct RouteReport {
     pub divergence: DivergenceShares,
     pub status: LegsOf<StatusCounts>,
     pub latency: Latency,
-    /// Exchanges with findings that had no place in the bounded table of divergences.
+    /// Sightings, once an exchange and fingerprint, that had no place in the bounded table of divergences; those of them
+    /// that counted.
     #[serde(default)]
     pub divergences_overflow: u64,
+    #[serde(default)]
+    pub overflow_counted: u64,
     #[serde(default)]
     pub critical: bool,
     /// `gate.min_comparisons` as it holds for the route: below it its bounds say little.

@@ -97,6 +97,9 @@ pub(super) struct RouteRow {
     /// Divergent exchanges with a control answer. In older rows those of the pairs in which the candidate differs.
     #[serde(default)]
     paired_divergent: Option<u64>,
+    /// In older rows nobody knows which counted, and all are taken for such.
+    #[serde(default)]
+    overflow_counted: Option<u64>,
 }
 
 /// Location, kind, shapes.
@@ -212,6 +215,7 @@ impl RouteRow {
             trend: route.trend.clone(),
             rule_hits: route.rule_hits.clone(),
             paired_divergent: Some(route.control.divergent),
+            overflow_counted: Some(route.overflow_counted),
         })
     }
 
@@ -239,6 +243,7 @@ impl RouteRow {
         }
         route.trend = self.trend;
         route.divergences_overflow = self.divergences_overflow;
+        route.overflow_counted = self.overflow_counted.unwrap_or(self.divergences_overflow);
         let shapes =
             self.noise.into_iter().map(|(l, k, shapes)| ((l, k), KnownNoise { shapes, ..KnownNoise::default() }));
         let pairs =
@@ -375,6 +380,7 @@ mod tests {
         let mut route = RouteEvidence::new(Timestamp::from_micros(1), "r".into(), Default::default());
         (route.control.unpaired_noise, route.control.divergent) = (7, 5);
         (route.paired.n10, route.paired.n11) = (4, 2);
+        (route.divergences_overflow, route.overflow_counted) = (3, 1);
         route.restarts = 2;
         let known = route.noise.entry(("json:$.id".into(), "json.value".into())).or_default();
         known.shapes.insert("uuid".into());
@@ -393,7 +399,8 @@ mod tests {
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
-        for since in ["noise_pairs", "rule_hits", "restarts", "bursts", "trend", "paired_divergent"] {
+        for since in ["noise_pairs", "rule_hits", "restarts", "bursts", "trend", "paired_divergent", "overflow_counted"]
+        {
             fields.as_object_mut().unwrap().remove(since);
         }
         // As it was kept before kinds that chance picks among were one.
@@ -412,6 +419,7 @@ mod tests {
         assert!(old.noise.values().any(|known| known.shapes.len() == 2));
         assert!(old.rule_hits.is_empty() && old.restarts == 0);
         assert_eq!(old.control.divergent, 6, "what differed in a pair was divergent");
+        assert_eq!(old.overflow_counted, 3, "any of them may have counted");
     }
 
     #[test]

@@ -240,6 +240,25 @@ fn a_restarted_route_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_divergence_that_made_room_for_another_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    let mut book = resume(stored);
+    let mut show = |book: &mut Book, i: u64, tier| {
+        let begun = book.begin(&"GET /a".into(), at(1));
+        let list = vec![finding("json.value", &format!("json:$.k{i}"), tier)];
+        book.settle(&begun, &compared(&format!("x{i}"), "GET /a", 1, list), at(1));
+        commit(&mut store, book);
+    };
+    (0..520).for_each(|i| show(&mut book, i, Tier::Repr));
+    show(&mut book, 600, Tier::Value);
+    drop(store);
+    let stored = open_read(dir.path()).unwrap();
+    assert_eq!(newest(&stored), book.newest().evidence);
+    assert_eq!(newest(&stored).routes["GET /a"].divergences.values().filter(|row| row.counted == 1).count(), 1);
+}
+
+#[test]
 fn epochs_far_back_are_history_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, stored) = open(&settings(dir.path())).unwrap();

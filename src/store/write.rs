@@ -252,6 +252,16 @@ impl Writer<'_> {
             let key = [&prefix, row.fingerprint.as_bytes()].concat();
             self.insert(DIVERGENCES, &key, &encode(&DivergenceRow { row, examples })?)?;
         }
+        // Those that had to make room.
+        let known = self.index.routes.entry(at.clone()).or_default();
+        if known.rows.len() > route.divergences.len() {
+            let gone: Vec<Arc<str>> =
+                known.rows.keys().filter(|print| !route.divergences.contains_key(*print)).cloned().collect();
+            known.rows.retain(|print, _| route.divergences.contains_key(print));
+            for print in gone {
+                self.remove(DIVERGENCES, &[&prefix, print.as_bytes()].concat())?;
+            }
+        }
         self.places(&at, &prefix, route)
     }
 
