@@ -72,6 +72,7 @@ impl Examination {
         Rules {
             generation: parts.generation,
             digest: parts.rules.digest(&today),
+            infos: parts.rules.infos(&today).into(),
             route: Arc::new(move |route| parts.rules.for_route(route, &today).digest().to_owned()),
         }
     }

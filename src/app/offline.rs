@@ -1,10 +1,12 @@
 //! The evidence of a store without a running proxy.
 
+use super::examine;
 use super::view::{self, View};
+use crate::diff;
 use crate::evidence::{EpochInfo, EpochReason, Evidence, PastEpoch, Proposals};
 use crate::gate::{Histories, Judgement, Policy};
 use crate::model::{Notice, Severity, Timestamp};
-use crate::report::{DivergenceDetail, ProxyInfo, Report};
+use crate::report::{DivergenceDetail, ProxyInfo, Report, RuleInfo};
 use crate::store::{self, StoreError};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ pub struct Offline {
     past: Vec<PastEpoch>,
     histories: Histories,
     policy: Policy,
+    rules: Option<Arc<[diff::RuleInfo]>>,
     mirroring: bool,
     written: Option<Timestamp>,
 }
@@ -49,7 +52,8 @@ impl Offline {
                 away: Default::default(),
             }),
         };
-        Ok(Self { evidence, past, histories: stored.histories, policy, mirroring: stored.mirroring, written })
+        let (histories, rules, mirroring) = (stored.histories, stored.rules, stored.mirroring);
+        Ok(Self { evidence, past, histories, policy, rules, mirroring, written })
     }
 
     pub fn report(&self, now: Timestamp) -> Report {
@@ -81,21 +85,34 @@ impl Offline {
 
     fn view(&self, now: Timestamp) -> View<'_> {
         let control = self.evidence.routes.values().any(|route| route.paired.total() > 0);
+        // Evidence does not grow older than its last entry while nobody adds to it.
+        let now = self.written.unwrap_or(now);
         View {
-            // Evidence does not grow older than its last entry while nobody adds to it.
-            now: self.written.unwrap_or(now),
+            now,
             evidence: self.evidence.clone(),
             policy: &self.policy,
             durable: Ok(()),
             failing_since: None,
             mirroring: self.mirroring,
-            rules: Vec::new(),
+            rules: self.rules(now),
             notices: vec![self.notice()],
             proxy: ProxyInfo { control, ..ProxyInfo::default() },
             past: &self.past,
             known: Arc::default(),
             histories: &self.histories,
             rates: None,
+        }
+    }
+
+    /// The rules as they stood. A version that did not keep them leaves the ids of those that did something.
+    fn rules(&self, now: Timestamp) -> Vec<RuleInfo> {
+        let today = examine::day(now);
+        match &self.rules {
+            Some(rules) => rules.iter().cloned().map(|rule| view::rule_info(rule.on_day(&today))).collect(),
+            None => {
+                let hit = self.evidence.rule_hits.iter().filter(|(_, hits)| **hits > 0);
+                hit.map(|(id, _)| RuleInfo { id: id.to_string(), on: "*".into(), ..RuleInfo::default() }).collect()
+            }
         }
     }
 

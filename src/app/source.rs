@@ -8,7 +8,7 @@ use crate::gate::{Judgement, Policy};
 use crate::model::Leg;
 use crate::pipeline::Snapshot;
 use crate::report::pages::{Health, Look};
-use crate::report::{DivergenceDetail, HistoryDocument, ProxyInfo, Report, RuleInfo};
+use crate::report::{DivergenceDetail, HistoryDocument, ProxyInfo, Report};
 use crate::telemetry;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Proxy {
         let evidence: Evidence = view::collapsed(&snapshot.evidence, &settings.gate, settings.store.keep_examples);
         let now = now();
         let today = examine::day(now);
-        let rules = self.shared.judging.examination().rules().infos(&today).into_iter().map(rule_info).collect();
+        let rules = self.shared.judging.examination().rules().infos(&today).into_iter().map(view::rule_info).collect();
         let view = View {
             now,
             notices: notices::of(&self.shared, &snapshot, &settings, now),
@@ -127,19 +127,6 @@ fn first_byte(evidence: &Evidence, policy: &Policy) -> Vec<(Leg, Arc<str>, Bucke
         }
     }
     all.into_iter().map(|((route, leg), buckets)| (leg, route, buckets)).collect()
-}
-
-fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
-    RuleInfo {
-        id: rule.id.to_string(),
-        owner: rule.owner,
-        expires: rule.expires,
-        why: rule.why,
-        on: rule.on,
-        at: rule.at,
-        expired: rule.expired,
-        pairs: rule.pairs,
-    }
 }
 
 impl Source for Proxy {

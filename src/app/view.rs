@@ -52,6 +52,20 @@ pub fn collapsed_rates(evidence: &Evidence, policy: &Policy, rates: &PerSecond) 
     shown
 }
 
+/// As reports take it.
+pub fn rule_info(rule: crate::diff::RuleInfo) -> RuleInfo {
+    RuleInfo {
+        id: rule.id.to_string(),
+        owner: rule.owner,
+        expires: rule.expires,
+        why: rule.why,
+        on: rule.on,
+        at: rule.at,
+        expired: rule.expired,
+        pairs: rule.pairs,
+    }
+}
+
 /// As the gate wants to know it.
 pub fn durable(store: &StoreStatus) -> Result<(), String> {
     match (&store.why, store.durable) {

@@ -11,6 +11,7 @@
 use super::{
     Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, Settlement, pace::Terms,
 };
+use crate::diff::RuleInfo;
 use crate::model::{Bucket, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -34,6 +35,8 @@ pub struct Rules {
     pub generation: u64,
     /// Of all rules together.
     pub digest: String,
+    /// What they are, for whoever asks without a configuration.
+    pub infos: Arc<[RuleInfo]>,
     /// Of the rules that apply to a route, by its name.
     pub route: Arc<dyn Fn(&str) -> String + Send + Sync>,
 }
@@ -227,6 +230,11 @@ impl Book {
     pub fn was_away(&mut self, from: Timestamp, to: Timestamp) {
         self.newest.evidence.epoch.away.add(from, to);
         self.newest.dirt.epoch = true;
+    }
+
+    /// Those in force.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     pub fn newest(&self) -> &Epoch {

@@ -8,7 +8,7 @@ use crate::model::Incomparable;
 use proptest::prelude::*;
 
 fn rules(generation: u64, of: impl Fn(&str) -> String + Send + Sync + 'static) -> Rules {
-    Rules { generation, digest: format!("all-{generation}"), route: Arc::new(of) }
+    Rules { generation, digest: format!("all-{generation}"), infos: Arc::default(), route: Arc::new(of) }
 }
 
 fn same(generation: u64) -> Rules {

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn rules(generation: u64) -> Rules {
-    Rules { generation, digest: format!("d{generation}"), route: Arc::new(|_| "r".into()) }
+    Rules { generation, digest: format!("d{generation}"), infos: Arc::default(), route: Arc::new(|_| "r".into()) }
 }
 
 fn options(keeper: Option<Box<dyn Keeper>>) -> LedgerOptions {

@@ -251,7 +251,7 @@ mod tests {
             "GET /panic" => panic!("on purpose"),
             _ => "r".into(),
         };
-        Rules { generation: 1, digest: "d".into(), route: Arc::new(route) }
+        Rules { generation: 1, digest: "d".into(), infos: Arc::default(), route: Arc::new(route) }
     }
 
     fn options() -> LedgerOptions {

@@ -2,6 +2,7 @@
 
 use super::rows::*;
 use super::{FILE, Store, StoreError, StoreSettings, find_proxy};
+use crate::diff::RuleInfo;
 use crate::evidence::{Epoch, Evidence, PastEpoch, RouteEvidence};
 use crate::gate::{Histories, History, Point, Policy};
 use crate::model::Timestamp;
@@ -27,6 +28,8 @@ pub struct Stored {
     pub mirroring: bool,
     /// The gate's settings of the last run.
     pub policy: Option<Policy>,
+    /// The rules of the last run; `None` where it kept none.
+    pub rules: Option<Arc<[RuleInfo]>>,
     /// Oldest first; the last is the newest. Empty in a new store.
     pub epochs: Vec<Epoch>,
     /// Older epochs' totals, those with evidence included.
@@ -100,6 +103,7 @@ pub(super) struct Index {
     pub routes: HashMap<(u64, Arc<str>), RouteIndex>,
     pub histories: Histories,
     pub policy: Option<Arc<Policy>>,
+    pub rules: Option<Arc<[RuleInfo]>>,
     pub example_bytes: u64,
 }
 
@@ -186,6 +190,9 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         meta.policy = Some(decode(policy.value()).map_err(|e| bad(&e))?);
         index.policy = meta.policy.clone();
     }
+    if let Some(rules) = table.get(RULES_KEY).map_err(|e| bad(&e))? {
+        index.rules = Some(decode::<Vec<RuleInfo>>(rules.value()).map_err(|e| bad(&e))?.into());
+    }
 
     type Rows = Vec<(Vec<u8>, Vec<u8>)>;
     let rows = |table: Table| -> Result<Rows, StoreError> {
@@ -265,7 +272,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
             Evidence { epoch: row.info, routes, rule_hits: row.rule_hits, kinds: row.kinds, globs: BTreeMap::new() };
         read.insert(number, Epoch::kept(number, evidence, row.ended_at));
     }
-    let stored = stored(&meta, read, history, index.histories.clone());
+    let stored = Stored { rules: index.rules.clone(), ..stored(&meta, read, history, index.histories.clone()) };
     Ok(Some((meta, stored, index)))
 }
 
@@ -275,6 +282,7 @@ fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>, hi
         redact_key: meta.redact_key,
         mirroring: meta.mirroring,
         policy: meta.policy.as_deref().cloned(),
+        rules: None,
         epochs: epochs.into_values().collect(),
         history,
         histories,

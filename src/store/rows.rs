@@ -41,6 +41,8 @@ pub(super) const FORMAT: u32 = 1;
 pub(super) const FORMAT_KEY: &[u8] = b"format";
 pub(super) const META_KEY: &[u8] = b"meta";
 pub(super) const POLICY_KEY: &[u8] = b"policy";
+/// What the rules in force are. Not there in files of versions that kept none.
+pub(super) const RULES_KEY: &[u8] = b"rules";
 
 const MAGIC: [u8; 3] = *b"PLX";
 const VERSION: u8 = 1;
@@ -127,7 +129,7 @@ pub(super) struct ExampleRow {
     pub example: Example,
 }
 
-pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
     let mut out = vec![MAGIC[0], MAGIC[1], MAGIC[2], VERSION];
     rmp_serde::encode::write_named(&mut out, value).map_err(|e| e.to_string())?;
     Ok(out)

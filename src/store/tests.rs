@@ -16,7 +16,7 @@ pub(super) fn settings(folder: &Path) -> StoreSettings {
 }
 
 fn rules() -> Rules {
-    Rules { generation: 1, digest: "all".into(), route: Arc::new(|_| "r1".into()) }
+    Rules { generation: 1, digest: "all".into(), infos: Arc::default(), route: Arc::new(|_| "r1".into()) }
 }
 
 pub(super) fn resume(stored: Stored) -> Book {
@@ -207,6 +207,38 @@ fn a_policy_kept_as_older_versions_did_is_read_and_goes_on_being_kept() {
 }
 
 #[test]
+fn the_rules_survive_and_older_files_have_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    assert_eq!(stored.rules, None);
+    let rule = |why: &str| crate::diff::RuleInfo {
+        id: "ids".into(),
+        owner: Some("search".into()),
+        expires: Some("2027-03-01".into()),
+        why: Some(why.into()),
+        on: "*".into(),
+        at: "json:$.id".into(),
+        expired: false,
+        pairs: false,
+    };
+    let mut book = resume(stored);
+    for why in ["new", "other"] {
+        // What rules are called and why changes no evidence.
+        book.set_rules(Rules { infos: [rule(why)].into(), ..rules() }, at(1));
+        commit(&mut store, &mut book);
+        let read = stored_of(&std::fs::read(store.file()).unwrap());
+        assert_eq!(read.rules.as_deref(), Some(&[rule(why)][..]));
+    }
+    drop(store);
+    let db = redb::Database::open(dir.path().join(FILE)).unwrap();
+    let txn = db.begin_write().unwrap();
+    assert!(txn.open_table(rows::META).unwrap().remove(rows::RULES_KEY).unwrap().is_some());
+    txn.commit().unwrap();
+    drop(db);
+    assert_eq!(open_read(dir.path()).unwrap().rules, None);
+}
+
+#[test]
 fn a_store_that_vanished_is_written_anew_as_a_whole() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, mut book) = filled(dir.path(), |_| ());
@@ -231,7 +263,10 @@ fn a_restarted_route_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, mut book) = filled(dir.path(), |_| ());
     let other = |name: &str| if name == "GET /1" { "r2".into() } else { "r1".into() };
-    book.set_rules(Rules { generation: 2, digest: "other".into(), route: Arc::new(other) }, at(50));
+    book.set_rules(
+        Rules { generation: 2, digest: "other".into(), infos: Arc::default(), route: Arc::new(other) },
+        at(50),
+    );
     commit(&mut store, &mut book);
     drop(store);
     let read = newest(&open_read(dir.path()).unwrap());

@@ -3,6 +3,7 @@
 use super::StoreError;
 use super::open::{ExampleEntry, Index, RouteIndex, guarded, initialise, load, open_database};
 use super::rows::*;
+use crate::diff::RuleInfo;
 use crate::evidence::{Dirt, Epoch, Example, Exhibit, RouteEvidence};
 use crate::flow::{Batch, Keeper, Kept};
 use crate::gate::{History, Policy};
@@ -147,6 +148,7 @@ impl Store {
         }
         let policy = batch.policy.or(self.meta.policy.as_ref()).cloned();
         writer.policy(policy.as_ref())?;
+        writer.rules(&batch.book.rules().infos)?;
         let evicted = writer.evict(self.example_cap)?;
         let meta = Meta {
             mirroring: batch.mirroring,
@@ -288,6 +290,14 @@ impl Writer<'_> {
         }
         self.index.policy = Some(policy.clone());
         self.insert(META, POLICY_KEY, &encode(policy)?)
+    }
+
+    fn rules(&mut self, rules: &Arc<[RuleInfo]>) -> Result<(), String> {
+        if self.index.rules.as_ref() == Some(rules) {
+            return Ok(());
+        }
+        self.index.rules = Some(rules.clone());
+        self.insert(META, RULES_KEY, &encode(&**rules)?)
     }
 
     /// Points that came, went or changed since it was last written.

@@ -214,6 +214,28 @@ fn rules_are_tried_on_what_was_stored() {
 }
 
 #[test]
+fn what_rules_did_is_told_from_the_store_as_well() {
+    let temp = tempfile::tempdir().unwrap();
+    let (primary, candidate) = (Upstream::json("{\"t\":1}"), Upstream::json("{\"t\":2}"));
+    let rule = |id: &str, at: &str, expires: &str| {
+        format!("[[rule]]\nid = \"{id}\"\nat = \"{at}\"\nignore = true\nowner = \"me\"\nexpires = \"{expires}\"\n")
+    };
+    let rules = rule("wide", "json:$.t", "2999-01-01") + &rule("over", "json:$.x", "2020-01-01");
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(&rules).folder(temp.path()).start();
+    ask(&proxy, &["/things"], 1..121);
+    let live = proxy.settled(120);
+    let of = |report: &Value| {
+        let codes = report["notices"].as_array().unwrap().iter().map(|n| n["code"].as_str().unwrap().to_owned());
+        let codes: Vec<String> = codes.filter(|code| code.starts_with("rule_")).collect();
+        (report["rules"].clone(), codes)
+    };
+    assert_eq!((live["rules"][0]["hits"].as_u64(), of(&live).1.len()), (Some(120), 2), "{live:#}");
+    let data = stop(proxy, temp.path());
+    let kept: Value = serde_json::from_str(&out(&["report", "--data", &data, "--format", "json"])).unwrap();
+    assert_eq!(of(&kept), of(&live));
+}
+
+#[test]
 fn what_cannot_be_asked_is_said() {
     let nowhere = nobody();
     for args in [

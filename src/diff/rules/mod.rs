@@ -17,6 +17,7 @@ use super::spec::{Align, RuleSpec};
 use super::{Cover, Finding, Schema, xml};
 use location::Location;
 use plain::PlainRule;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
@@ -37,8 +38,8 @@ pub struct RuleError {
     pub message: String,
 }
 
-/// One rule as reports list it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One rule as reports list it. Kept in the store too, so that a report can be made without a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleInfo {
     pub id: Arc<str>,
     pub owner: Option<String>,
@@ -46,6 +47,7 @@ pub struct RuleInfo {
     pub why: Option<String>,
     pub on: String,
     pub at: String,
+    /// On the day that was asked about.
     pub expired: bool,
     /// Whether it says which elements of an array belong together, which excuses nothing by itself.
     pub pairs: bool,
@@ -213,11 +215,22 @@ impl RuleSet {
     }
 }
 
-impl Compiled {
-    /// ISO dates compare as text.
-    fn expired(&self, today: &str) -> bool {
-        self.spec.expires.as_deref().is_some_and(|day| day <= today)
+impl RuleInfo {
+    /// The same on another day.
+    pub fn on_day(self, today: &str) -> Self {
+        Self { expired: is_over(self.expires.as_deref(), today), ..self }
     }
+}
+
+impl Compiled {
+    fn expired(&self, today: &str) -> bool {
+        is_over(self.spec.expires.as_deref(), today)
+    }
+}
+
+/// ISO dates compare as text.
+fn is_over(expires: Option<&str>, today: &str) -> bool {
+    expires.is_some_and(|day| day <= today)
 }
 
 // === impl RouteRules ===
