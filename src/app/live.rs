@@ -40,6 +40,10 @@ pub fn rooms(
         .map_err(|errors| AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?
         // They have been read before.
         .hiding(settings.redact.patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
+    let routes = match before {
+        Some((live, _)) => routes.going_on_from(&live.routes),
+        None => routes,
+    };
     let shares = shares(settings);
     let (old_live, old_legs) = (before.map(|(live, _)| live), before.map(|(_, plan)| plan.legs()));
     let kept = |leg: Leg, wanted: &LegSettings| -> Result<Arc<Upstream>, AppError> {

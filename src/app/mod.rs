@@ -130,6 +130,7 @@ impl App {
         if let Some(last) = stored.last_commit {
             book.was_away(last, started);
         }
+        let met: Vec<Arc<str>> = book.newest().evidence.routes.keys().cloned().collect();
         let inbox = Inbox::new(workers * 2);
         let ledger = pipeline::start(
             inbox.clone(),
@@ -149,6 +150,7 @@ impl App {
         let capture_budget = Limit::new(settings.mirror.memory_budget);
         let mirrors = Mirrors::new(judging.clone(), inbox.clone(), stored.mirroring);
         let (live, plan) = live::rooms(&settings, &mirrors, &capture_budget, None)?;
+        live.routes.meet(met.iter().map(|name| &**name));
         let gateway = Arc::new(Gateway {
             live: ArcSwap::from_pointee(live),
             inbox,

@@ -23,7 +23,7 @@ pub(super) struct Automatic {
     /// Whole paths by their hash, one to a place: a new one takes the place of the old. Names never change once
     /// given, so nothing here goes stale.
     cache: Box<[RwLock<Option<Cached>>]>,
-    tries: RwLock<Tries>,
+    tries: Arc<RwLock<Tries>>,
     /// `METHOD {other}` for each method.
     other: [Arc<str>; Verb::COUNT],
 }
@@ -55,9 +55,24 @@ impl Automatic {
     pub(super) fn new() -> Self {
         Automatic {
             cache: (0..CACHE_SLOTS).map(|_| RwLock::new(None)).collect(),
-            tries: RwLock::default(),
+            tries: Arc::default(),
             other: Verb::all(|verb| format!("{verb} {{other}}").into()),
         }
+    }
+
+    /// With the names met, and no memory of which path had which.
+    pub(super) fn asked_anew(&self) -> Self {
+        Automatic { tries: self.tries.clone(), ..Automatic::new() }
+    }
+
+    /// A name's path as it was given before.
+    pub(super) fn meet(&self, verb: Verb, path: &str) {
+        let parts = match path.strip_prefix('/') {
+            Some(rest) => rest.split('/').map(Part::of).collect(),
+            None if path == "*" || path == AUTHORITY => vec![Part::of(path)],
+            None => return,
+        };
+        self.tries.write().unwrap_or_else(PoisonError::into_inner).insert(verb, &parts);
     }
 
     pub(super) fn name(&self, verb: Verb, path: &str, hidden: &Hidden) -> Arc<str> {
@@ -110,6 +125,12 @@ enum Part {
 }
 
 impl Part {
+    /// As it stands in a name.
+    fn of(shown: &str) -> Self {
+        let placeholder = [ID, DATE, REST, AUTHORITY, REDACTED].into_iter().find(|text| *text == shown);
+        placeholder.map_or_else(|| Part::Literal(shown.into()), Part::Placeholder)
+    }
+
     fn text(&self) -> &str {
         match self {
             Part::Literal(text) => text,
@@ -119,17 +140,20 @@ impl Part {
 }
 
 const ID: &str = "{id}";
+const DATE: &str = "{date}";
+const REST: &str = "{*}";
+const AUTHORITY: &str = "{authority}";
 
 fn segments(verb: Verb, path: &str, hidden: &Hidden) -> Vec<Part> {
     let Some(rest) = path.strip_prefix('/') else {
         // `*`, or the authority of a CONNECT.
         let authority = verb == Verb::CONNECT || path != "*";
-        return vec![if authority { Part::Placeholder("{authority}") } else { Part::Literal("*".into()) }];
+        return vec![if authority { Part::Placeholder(AUTHORITY) } else { Part::Literal("*".into()) }];
     };
     let mut parts = Vec::new();
     for raw in rest.split('/') {
         if parts.len() == MAX_DEPTH {
-            parts.push(Part::Placeholder("{*}"));
+            parts.push(Part::Placeholder(REST));
             break;
         }
         let decoded = decode(raw);
@@ -138,7 +162,7 @@ fn segments(verb: Verb, path: &str, hidden: &Hidden) -> Vec<Part> {
                 Class::Literal if hidden.matches(text) || hidden.matches(raw) => Part::Placeholder(REDACTED),
                 Class::Literal => Part::Literal(text.into()),
                 Class::Id => Part::Placeholder(ID),
-                Class::Date => Part::Placeholder("{date}"),
+                Class::Date => Part::Placeholder(DATE),
             },
             Err(_) => Part::Placeholder(ID),
         });
@@ -168,7 +192,7 @@ impl Tries {
         let mut node = &mut self.roots[verb.index()];
         let mut name = format!("{verb} ");
         let rooted =
-            !matches!(parts, [Part::Placeholder("{authority}")]) && !matches!(parts, [Part::Literal(l)] if **l == *"*");
+            !matches!(parts, [Part::Placeholder(AUTHORITY)]) && !matches!(parts, [Part::Literal(l)] if **l == *"*");
         for part in parts {
             let place: Box<str> = node.place(part).into();
             if rooted {

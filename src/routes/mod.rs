@@ -23,6 +23,7 @@ use http::Method;
 use index::Index;
 use operation::{BodyPath, Operations};
 use regex::Regex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use template::{HostPattern, Template};
 
@@ -31,7 +32,7 @@ use template::{HostPattern, Template};
 pub struct RouteTable {
     configured: Vec<Configured>,
     index: Index,
-    automatic: Automatic,
+    automatic: Arc<Automatic>,
     hidden: Hidden,
 }
 
@@ -64,7 +65,7 @@ struct Configured {
     operation_from: Option<OperationFrom>,
     /// Where in the request body the operation is, where it is there.
     in_body: Option<BodyPath>,
-    operations: Operations,
+    operations: Arc<Operations>,
 }
 
 /// The methods that names tell apart.
@@ -79,6 +80,12 @@ struct Hidden(Vec<Regex>);
 const REDACTED: &str = "{redacted}";
 
 // === impl Hidden ===
+
+impl PartialEq for Hidden {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.iter().map(Regex::as_str).eq(other.0.iter().map(Regex::as_str))
+    }
+}
 
 impl Hidden {
     fn is_empty(&self) -> bool {
@@ -127,11 +134,16 @@ impl RouteTable {
                 names: Verb::all(|verb| format!("{verb} {}", spec.name).into()),
                 operation_from: spec.operation_from.clone(),
                 in_body,
-                operations: Operations::default(),
+                operations: Arc::default(),
             });
         }
         if errors.is_empty() {
-            Ok(RouteTable { configured, index: paths, automatic: Automatic::new(), hidden: Hidden::default() })
+            Ok(RouteTable {
+                configured,
+                index: paths,
+                automatic: Arc::new(Automatic::new()),
+                hidden: Hidden::default(),
+            })
         } else {
             Err(errors)
         }
@@ -141,6 +153,36 @@ impl RouteTable {
     pub fn hiding(mut self, patterns: Vec<Regex>) -> Self {
         self.hidden = Hidden(patterns);
         self
+    }
+
+    /// Goes on with the names that the table of the configuration before has given: they are bounded in number for as long
+    /// as evidence is, not by configuration.
+    pub fn going_on_from(mut self, before: &RouteTable) -> Self {
+        self.automatic = match self.hidden == before.hidden {
+            true => before.automatic.clone(),
+            false => Arc::new(before.automatic.asked_anew()),
+        };
+        let known: HashMap<&str, &Configured> = before.configured.iter().map(|route| (route.name(), route)).collect();
+        for route in &mut self.configured {
+            if let Some(same) = known.get(route.name()) {
+                route.operations = same.operations.clone();
+            }
+        }
+        self
+    }
+
+    /// Takes up names that were given before the process began, and are counted under.
+    pub fn meet<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
+        let known: HashMap<&str, &Configured> = self.configured.iter().map(|route| (route.name(), route)).collect();
+        for name in names {
+            let mut words = name.split(' ');
+            let Some((verb, path)) = words.next().and_then(Verb::named).zip(words.next()) else { continue };
+            match (known.get(path), words.next()) {
+                (Some(route), Some(operation)) => drop(route.operation(verb, operation)),
+                (None, None) => self.automatic.meet(verb, path),
+                (Some(_), None) | (None, Some(_)) => {}
+            }
+        }
     }
 
     /// The route of a request. `path` is as sent, without its query; `host` may carry a port.
@@ -193,6 +235,11 @@ impl Configured {
             && self.host.as_ref().is_none_or(|pattern| host.is_some_and(|h| pattern.matches(h)))
     }
 
+    /// Without a method.
+    fn name(&self) -> &str {
+        self.names[0].split_once(' ').map_or("", |(_, name)| name)
+    }
+
     fn operation(&self, verb: Verb, value: &str) -> Arc<str> {
         let base = &self.names[verb.index()];
         self.operations.name(verb, base, value)
@@ -221,6 +268,10 @@ impl Verb {
             Method::PATCH => 8,
             _ => Self::OTHER,
         })
+    }
+
+    fn named(name: &str) -> Option<Verb> {
+        Self::NAMES.iter().position(|known| *known == name).map(|i| Verb(i as u8))
     }
 
     fn all<T>(each: impl Fn(Verb) -> T) -> [T; Self::COUNT] {
@@ -337,6 +388,61 @@ mod tests {
         assert_eq!(distinct.len(), 256 - 4 + 1);
         assert_eq!(amz("DynamoDB_20120810.GetItem"), "POST api GetItem");
         assert_eq!(amz("Op1999"), "POST api {other}");
+    }
+
+    /// The n-th of words without digits, all of them different.
+    fn word(n: usize) -> String {
+        format!("{n:04}").bytes().map(|digit| char::from(b'g' + digit - b'0')).collect()
+    }
+
+    fn pages(table: &RouteTable, pages: std::ops::Range<usize>) -> std::collections::BTreeSet<String> {
+        pages.map(|n| name(table, "GET", "x", &format!("/{}/{}", word(n / 40), word(n)), &[])).collect()
+    }
+
+    #[test]
+    fn another_configuration_goes_on_with_the_names_of_the_one_before() {
+        let mut api = spec("api", "/api");
+        api.operation_from = Some(OperationFrom::Query("op".into()));
+        let first = RouteTable::new(&[api.clone()]).unwrap();
+        let mut names = pages(&first, 0..1_990);
+        let operations = |table: &RouteTable, n: std::ops::Range<usize>| -> Vec<String> {
+            n.map(|i| name(table, "GET", "x", &format!("/api?op=o{i}"), &[])).collect()
+        };
+        operations(&first, 0..250);
+        let hiding = RouteTable::new(&[spec("new", "/new"), api]).unwrap().going_on_from(&first);
+        names.extend(pages(&hiding, 1_990..2_100));
+        assert_eq!(names.len(), 2_000 + 1, "{:?}", names.last());
+        assert_eq!(operations(&hiding, 250..270).last().unwrap(), "GET api {other}");
+        assert_eq!(pages(&first, 0..2_100), names, "both at once while a configuration is taken over");
+
+        // What is hidden from now on is no name any more, not even one of those that are remembered by their path.
+        let (hidden, shown) = (format!("/{}/{}", word(1), word(41)), format!("/{}/{}", word(2), word(81)));
+        let patterns = vec![Regex::new(&word(41)).unwrap()];
+        let hiding = RouteTable::new(&[]).unwrap().hiding(patterns).going_on_from(&first);
+        assert_eq!(name(&hiding, "GET", "x", &hidden, &[]), "GET {other}");
+        assert_eq!(name(&hiding, "GET", "x", &shown, &[]), format!("GET {shown}"));
+    }
+
+    #[test]
+    fn names_of_before_the_process_are_met_again() {
+        let mut api = spec("api", "/api");
+        api.operation_from = Some(OperationFrom::Query("op".into()));
+        let before = RouteTable::new(&[api.clone()]).unwrap();
+        let mut names = pages(&before, 0..1_990);
+        let special = ["/users/42", "/users/", "/at/2026-01-31", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14", "*"];
+        names.extend(special.map(|path| name(&before, "POST", "x", path, &[])));
+        names.insert(name(&before, "CONNECT", "x", "", &[]));
+        names.extend((0..250).map(|i| name(&before, "GET", "x", &format!("/api?op=o{i}"), &[])));
+        names.extend(["GET {other}", "GET gone", "GET gone op", "odd", ""].map(str::to_owned));
+
+        let table = RouteTable::new(&[api]).unwrap();
+        table.meet(names.iter().map(String::as_str));
+        let after = pages(&table, 0..2_100);
+        assert_eq!(after.len(), 1_990 + 4 + 1, "as many more as there was room for, and the rest");
+        assert!(special.iter().all(|path| names.contains(&name(&table, "POST", "x", path, &[]))));
+        assert_eq!(name(&table, "GET", "x", "/api?op=o3", &[]), "GET api o3");
+        let more = (300..320).map(|i| name(&table, "GET", "x", &format!("/api?op=o{i}"), &[]));
+        assert_eq!(more.filter(|name| name.ends_with("{other}")).count(), 14);
     }
 
     #[test]

@@ -74,6 +74,31 @@ fn a_changed_file_is_taken_over_and_a_broken_one_refused() {
     wait_for(|| proxy.log().contains("[telemetry] has changed: that takes a restart"), &proxy);
 }
 
+#[test]
+fn the_number_of_routes_is_bounded_over_reloads_and_restarts() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let folder = tempfile::tempdir().unwrap();
+    let start = || Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).start();
+    let word =
+        |n: usize| -> String { format!("{n:04}").bytes().map(|digit| char::from(b'g' + digit - b'0')).collect() };
+    let ask = |proxy: &Proxy, pages: std::ops::Range<usize>| {
+        let (mut client, last) = (proxy.connect(), pages.end as u64);
+        for n in pages {
+            client.write(format!("GET /{}/{} HTTP/1.1\r\nHost: a\r\n\r\n", word(n / 45), word(n)).as_bytes());
+            client.read_reply();
+        }
+        proxy.settled(last)["routes"].as_array().unwrap().len()
+    };
+    let mut proxy = start();
+    assert_eq!(ask(&proxy, 0..2_050), 2_001);
+    proxy.signal("-HUP");
+    wait_for(|| proxy.log().contains("configuration was reloaded"), &proxy);
+    assert_eq!(ask(&proxy, 2_050..2_100), 2_001);
+    proxy.signal("-TERM");
+    assert_eq!(proxy.wait(), Some(0));
+    assert_eq!(ask(&start(), 2_100..2_150), 2_001);
+}
+
 pub(crate) fn wait_for(holds: impl Fn() -> bool, proxy: &Proxy) {
     let end = std::time::Instant::now() + PATIENCE;
     while !holds() {
