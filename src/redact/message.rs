@@ -1,11 +1,10 @@
 //! Requests and answers as examples show them: redacted first, then cut.
 
 use super::{Redactor, cut};
-use crate::diff::{self, Finding, Places};
+use crate::diff::{self, Finding, Places, path};
 use crate::evidence::ExampleMessage;
 use crate::model::{Answer, BodyEnd, Captured, Fields, Outcome, RequestHead};
 use http::header::CONTENT_TYPE;
-use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -92,26 +91,27 @@ impl Redactor {
         let places =
             if bytes.is_empty() { Places::Text(Cow::Borrowed(bytes)) } else { diff::places(content_type, bytes) };
         let hides = match (&places, text) {
-            (Places::Unknown, Some(_)) => !self.json.is_empty(),
-            (Places::Unknown, None) => true,
-            (Places::Coded(json) | Places::Form(json), None) => self.hides_at_places(json) || self.matches(json),
+            (Places::Unknown, _) => true,
+            (Places::Coded(json) | Places::Form(json), None) => self.hides(json),
+            // What only the decoded body says can't be replaced where it is written.
             (Places::Coded(json), Some(text)) => {
-                self.hides_at_places(json) || self.matches(json) && !self.matches(text.as_bytes())
+                let json = String::from_utf8_lossy(json);
+                self.hides_at_places(&json) || !self.secrets(&json).is_subset(&self.secrets(text))
             }
-            (Places::Text(Cow::Owned(in_utf8)), _) => self.hides_at_places(in_utf8) || self.matches(in_utf8),
-            (Places::Text(Cow::Borrowed(_)), None) => self.hides_at_places(bytes) || self.matches(bytes),
+            (Places::Text(Cow::Owned(in_utf8)), _) => self.hides(in_utf8),
+            (Places::Text(Cow::Borrowed(_)), None) => self.hides(bytes),
             (Places::Text(Cow::Borrowed(_)) | Places::Form(_), Some(_)) => false,
         };
         match text {
             _ if hides => Shown::Nothing,
-            None if self.hides_at_places(bytes) || self.matches(bytes) => Shown::Nothing,
+            None if self.hides(bytes) => Shown::Nothing,
             None => Shown::Dump,
             Some(text) => {
                 let shown = match places {
                     Places::Form(_) => self.replaced(&self.form(text)),
                     _ => self.replaced(text),
                 };
-                if self.matches_unescaped(&shown) { Shown::Nothing } else { Shown::Text(shown) }
+                shown.map_or(Shown::Nothing, Shown::Text)
             }
         }
     }
@@ -156,18 +156,20 @@ impl Redactor {
                 Veils { lines: true, bytes: true, parts: content_type.starts_with(b"multipart/form-data") }
             }
             (Shown::Text(shown), Some(text)) if shown != text => {
-                let by_line: String = text.split_inclusive('\n').map(|line| self.replaced(line)).collect();
+                let by_line: Option<String> = text.split_inclusive('\n').map(|line| self.replaced(line)).collect();
                 // Of a long line a part is shown, which may lack what tells that it is to be redacted.
                 let long = text.lines().any(|line| line.len() > diff::EXCERPT);
-                Veils { lines: long || by_line != shown, bytes: true, parts: false }
+                Veils { lines: long || by_line != Some(shown), bytes: true, parts: false }
             }
             _ => Veils::default(),
         }
     }
 
-    /// A text with what stands at the configured locations replaced, and what the patterns match.
-    fn replaced(&self, text: &str) -> String {
-        self.text(&self.json.body(text, &|v| self.tag(v))).into_owned()
+    /// A text with what stands at the configured locations replaced, and what the patterns match; `None` where it can't
+    /// be told what stands there.
+    fn replaced(&self, text: &str) -> Option<String> {
+        let shown = self.json.body(text, &|v| self.tag(v))?;
+        Some(self.text(&shown).into_owned())
     }
 
     /// A form with the values replaced that stand at the configured locations, and what patterns match once decoded.
@@ -176,13 +178,14 @@ impl Redactor {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut pair = |pair: &str| {
             let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
-            let plain = part(name);
-            let shown = if self.matches(plain.as_bytes()) { self.tag(plain.as_bytes()) } else { name.to_owned() };
+            let plain_name = part(name);
+            let shown = if self.matches(&plain_name) { self.tag(plain_name.as_bytes()) } else { name.to_owned() };
             let Some(value) = value else { return shown };
-            let (at, plain) = (plain.replace('\\', "\\\\").replace('\'', "\\'"), part(value));
+            let (mut at, plain) = (String::from("json:$"), part(value));
+            path::push_name(&mut at, plain_name.as_bytes());
             // A name that repeats has an array of its values.
             let before = seen.entry(at.clone()).or_default();
-            let places = [format!("json:$['{at}']"), format!("json:$['{at}'][{before}]")];
+            let places = [at.clone(), format!("{at}[{before}]")];
             *before += 1;
             match places.iter().map(|place| self.excerpt(place, &plain)).find(|shown| **shown != plain) {
                 Some(redacted) => format!("{shown}={redacted}"),
@@ -192,31 +195,15 @@ impl Redactor {
         text.split('&').map(&mut pair).collect::<Vec<_>>().join("&")
     }
 
-    /// Whether something stands at a configured location.
-    fn hides_at_places(&self, json: &[u8]) -> bool {
+    /// Whether something stands at a configured location, or may.
+    fn hides_at_places(&self, json: &str) -> bool {
+        self.json.body(json, &|v| self.tag(v)).is_none_or(|shown| shown != json)
+    }
+
+    /// The same, or a pattern matches.
+    fn hides(&self, json: &[u8]) -> bool {
         let text = String::from_utf8_lossy(json);
-        self.json.body(&text, &|v| self.tag(v)) != text
-    }
-
-    /// Whether a pattern matches.
-    fn matches(&self, bytes: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(bytes);
-        self.patterns.iter().any(|pattern| pattern.is_match(&text))
-    }
-
-    /// Whether a pattern matches in a string of JSON that is written with escapes.
-    fn matches_unescaped(&self, text: &str) -> bool {
-        fn any(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
-            match value {
-                Value::String(text) => holds(text),
-                Value::Array(all) => all.iter().any(|value| any(value, holds)),
-                Value::Object(all) => all.iter().any(|(name, value)| holds(name) || any(value, holds)),
-                _ => false,
-            }
-        }
-        !self.patterns.is_empty()
-            && text.contains('\\')
-            && serde_json::from_str(text).is_ok_and(|value| any(&value, &|text| self.matches(text.as_bytes())))
+        self.hides_at_places(&text) || self.matches(&text)
     }
 
     fn captured(&self, headers: &Fields, body: &Captured) -> ExampleMessage {

@@ -8,14 +8,18 @@
 
 mod json;
 mod message;
+mod reading;
 
 pub use message::MAX_BODY;
 
 use crate::diff::Finding;
 use http::{HeaderMap, HeaderName};
 use json::JsonPaths;
+use reading::Readings;
 use regex::Regex;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// `[redact]`, checked.
@@ -61,6 +65,11 @@ static MEMBER: LazyLock<Regex> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "a constant pattern, compiled by a test")]
     Regex::new(r"\.[^.\[\]]+|\['(?:[^'\\]|\\.)*'\]").expect("a valid pattern")
 });
+/// The name of an element or attribute in a location, with its namespace.
+static ELEMENT: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "a constant pattern, compiled by a test")]
+    Regex::new(r"(?:\{[^}]*\})?[^/@\[\]{}]+").expect("a valid pattern")
+});
 
 // === impl Redactor ===
 
@@ -104,17 +113,61 @@ impl Redactor {
         format!("[redacted {}…]", &hex.as_str()[..8])
     }
 
-    /// A text with everything the patterns match replaced; for URLs and whatever else has no structure of its own.
+    /// A text with everything the patterns match replaced, however it is written there. Equal matches get equal tags in
+    /// every spelling.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut text = Cow::Borrowed(text);
-        for pattern in &self.patterns {
-            if let Cow::Owned(new) =
-                pattern.replace_all(&text, |found: &regex::Captures<'_>| self.tag(found[0].as_bytes()))
-            {
-                text = Cow::Owned(new);
+        let mut found = self.found(text);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        // What contains others comes before them.
+        found.sort_by_key(|(part, _)| (part.start, std::cmp::Reverse(part.end)));
+        let mut parts: Vec<(Range<usize>, String)> = Vec::new();
+        for (part, value) in found {
+            match parts.last_mut() {
+                Some((last, _)) if part.end <= last.end => {}
+                Some((last, all)) if part.start < last.end => {
+                    last.end = part.end;
+                    *all = text.get(last.clone()).unwrap_or_default().to_owned();
+                }
+                _ => parts.push((part, value)),
             }
         }
-        text
+        let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
+        for (part, value) in parts {
+            out.push_str(text.get(copied..part.start).unwrap_or_default());
+            out.push_str(&self.tag(value.as_bytes()));
+            copied = part.end;
+        }
+        out.push_str(text.get(copied..).unwrap_or_default());
+        out.into()
+    }
+
+    /// What the patterns match of any reading of a text: where it is written, and what it says.
+    fn found(&self, text: &str) -> Vec<(Range<usize>, String)> {
+        let mut found = Vec::new();
+        if self.patterns.is_empty() {
+            return found;
+        }
+        let readings = Readings::of(text);
+        for (number, read) in readings.texts() {
+            for part in self.patterns.iter().flat_map(|pattern| pattern.find_iter(read)).filter(|part| !part.is_empty())
+            {
+                found.push((readings.source(number, part.range()), part.as_str().to_owned()));
+            }
+        }
+        found
+    }
+
+    /// Whether a pattern matches some reading of a text.
+    fn matches(&self, text: &str) -> bool {
+        let any = |text: &str| self.patterns.iter().any(|pattern| pattern.is_match(text));
+        any(text) || !self.patterns.is_empty() && Readings::of(text).texts().skip(1).any(|(_, read)| any(read))
+    }
+
+    /// All that the patterns match in a text, as it reads.
+    fn secrets(&self, text: &str) -> BTreeSet<String> {
+        self.found(text).into_iter().map(|(_, value)| value).collect()
     }
 
     /// Whether nothing in bodies is replaced.
@@ -135,10 +188,10 @@ impl Redactor {
         shown.map(show).collect()
     }
 
-    /// Hides what patterns match where findings are grouped by it: names of members, which become any name, and the words
-    /// by which hunks of text are told apart. For findings as they were made, of every leg.
+    /// Hides what patterns match where findings are grouped by it: names of members, elements, cookies and fields, which
+    /// become any name, and the words by which hunks of text are told apart. For findings as they were made, of every leg.
     pub fn groups(&self, findings: &mut [Finding]) {
-        let matches = |text: &str| self.patterns.iter().any(|pattern| pattern.is_match(text));
+        let matches = |text: &str| self.matches(text);
         if self.patterns.is_empty() {
             return;
         }
@@ -155,10 +208,7 @@ impl Redactor {
             }
             for place in [&mut finding.location, &mut finding.exact] {
                 if matches(place) {
-                    let any = |name: &regex::Captures<'_>| {
-                        if matches(&name[0]) { ".*".to_owned() } else { name[0].to_owned() }
-                    };
-                    *place = MEMBER.replace_all(place, any).into_owned().into();
+                    *place = without_names(place, matches).into();
                 }
             }
         }
@@ -184,23 +234,28 @@ impl Redactor {
             Cow::Owned(redacted) => Cow::Owned(redacted),
             Cow::Borrowed(_) => text,
         };
+        let tag = |value: &[u8]| self.tag(value);
+        let body = |text: &str| match self.json.body(text, &tag) {
+            Some(shown) => shown.into_owned(),
+            None => self.tag(text.as_bytes()),
+        };
         let (kind, rest) = location.split_once(':').unwrap_or((location, ""));
         match kind {
+            // It may be several lines in one, which nothing tells apart any more.
             "header" | "trailer" => match HeaderName::try_from(rest) {
-                Ok(name) => self.header_value(&name, text).into(),
-                Err(_) => self.tag(text.as_bytes()).into(),
+                Ok(name) if !self.headers.contains(&name) => self.text(text),
+                _ => self.tag(text.as_bytes()).into(),
             },
             "cookie" => self.tag(text.as_bytes()).into(),
             // An event of a stream is an element of the array that locations speak of.
             _ if kind.starts_with("body, event ") => {
                 let place = format!("$[{}]", kind.trim_start_matches("body, event "));
-                let shown = self.json.excerpt(&place, text, &|v| self.tag(v));
                 // Or a document of its own.
-                by_pattern(self.json.body(&shown, &|v| self.tag(v)).into_owned().into())
+                by_pattern(body(&self.json.excerpt(&place, text, &tag)).into())
             }
             // Of messages the pattern is asked: an exact place may say more than a path.
-            "json" | "grpc" => by_pattern(self.json.excerpt(rest, text, &|v| self.tag(v))),
-            _ => by_pattern(self.json.body(text, &|v| self.tag(v))),
+            "json" | "grpc" => by_pattern(self.json.excerpt(rest, text, &tag)),
+            _ => by_pattern(body(text).into()),
         }
     }
 
@@ -221,7 +276,7 @@ impl Redactor {
     /// `name=value` with the value tagged; without a name, all of it.
     fn cookie(&self, pair: &str) -> String {
         match pair.split_once('=') {
-            Some((name, value)) => format!("{name}={}", self.tag(value.trim().as_bytes())),
+            Some((name, value)) => format!("{}={}", self.text(name), self.tag(value.trim().as_bytes())),
             None if pair.trim().is_empty() => pair.to_owned(),
             None => self.tag(pair.trim().as_bytes()),
         }
@@ -233,6 +288,19 @@ impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Redactor").field("headers", &self.headers).finish_non_exhaustive()
     }
+}
+
+/// A location with the names in it replaced that are not to be seen, by what stands for any name there.
+fn without_names(place: &str, hidden: impl Fn(&str) -> bool) -> String {
+    let Some((scheme, rest)) = place.split_once(':') else { return place.to_owned() };
+    let (names, any) = match scheme {
+        "header" | "trailer" | "cookie" if hidden(rest) => return format!("{scheme}:*"),
+        "header" | "trailer" | "cookie" => return place.to_owned(),
+        "xml" => (&*ELEMENT, "*"),
+        _ => (&*MEMBER, ".*"),
+    };
+    let shown = |name: &regex::Captures<'_>| if hidden(&name[0]) { any.to_owned() } else { name[0].to_owned() };
+    format!("{scheme}:{}", names.replace_all(rest, shown))
 }
 
 /// At most `max` bytes, cut between characters and marked.

@@ -147,10 +147,16 @@ fn what_findings_are_grouped_by_hides_what_patterns_match() {
         ("json:$.users['it\\'s a@x'].n", "json:$.users.*.n"),
         ("json:$.users[*].mail", "json:$.users[*].mail"),
         ("header:etag", "header:etag"),
+        ("cookie:alice@example.com", "cookie:*"),
+        ("cookie:sid", "cookie:sid"),
+        ("xml:/a/{urn:me@x}b[2]/@id", "xml:/a/*[2]/@id"),
+        ("text", "text"),
     ] {
         assert_eq!(place(mail, location), (expected.to_owned(), expected.to_owned()), "{location}");
     }
     assert_eq!(place(&["s3cret"], "json:$.s3cret.a").0, "json:$.*.a");
+    assert_eq!(place(&["s3cret"], "json:$['s3%63ret']").0, "json:$.*");
+    assert_eq!(place(&["text"], "text").0, "text");
 
     let hunk = |class: &'static str, text: &str| Finding {
         kind: "text.hunk".into(),
@@ -196,6 +202,11 @@ fn findings_are_redacted_by_where_they_stand() {
         ("header:x-api-key", "x", t("x")),
         ("header:etag", "p4ss!", format!("{}!", t("p4ss"))),
         ("cookie:sid", "abc", t("abc")),
+        // Lines without a name, which are one value here.
+        ("header:set-cookie", "a1; Path=/, a2; Path=/", t("a1; Path=/, a2; Path=/")),
+        ("header:cookie", "a=1; b=2, c=3", t("a=1; b=2, c=3")),
+        ("trailer:x-api-key", "x, y; z", t("x, y; z")),
+        ("json:$.a-b", "9", t("9")),
         ("text", "p4ss", t("p4ss")),
         ("status", "200", "200".into()),
     ] {
@@ -306,12 +317,118 @@ fn bodies_hide_what_stands_at_the_locations_in_every_format() {
     }
 }
 
+#[test]
+fn locations_are_read_as_reports_write_them() {
+    check(&["json:$['a\\nb']"], &[], r#"{"a\nb":"s","anb":1}"#, &["s"], r##"{"a\nb":"#s","anb":1}"##);
+    check(&["json:$['\\ud800']"], &[], r#"{"\uD800":"s","x":1}"#, &["s"], r##"{"\uD800":"#s","x":1}"##);
+    for name in ["a\nb", "it's", "a\\b", "a\u{1}", "\u{2028}", "é"] {
+        let mut place = String::from("json:$");
+        crate::diff::path::push_name(&mut place, name.as_bytes());
+        let r = redactor(&[&place], &[]);
+        let body = format!("{{{}:\"s\"}}", serde_json::Value::from(name));
+        assert_eq!(r.body(b"", body.as_bytes()), Some((body.replace("\"s\"", &format!("\"{}\"", r.tag(b"s"))), false)));
+        let mut f = finding(&place, "s");
+        r.finding(&mut f);
+        assert_eq!(f.primary, Some(r.tag(b"s")), "{place}");
+        // And where the document is cut, in all spellings.
+        let cut = body.trim_end_matches('}');
+        let escaped: String = name.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+        for cut in [cut, &format!("{{\"{escaped}\" : {{\"x\": \"s\"")] {
+            let (shown, _) = r.body(b"", cut.as_bytes()).unwrap();
+            assert!(shown.contains("[redacted ") && !shown.contains("\"s\""), "{shown}");
+        }
+    }
+}
+
+/// As deep as it may be, and by however many ways it is come to.
+#[test]
+fn nesting_takes_no_more_than_its_share() {
+    let nested =
+        |open: &str, inner: &str, close: &str, n: usize| format!("{}{inner}{}", open.repeat(n), close.repeat(n));
+    for deep in [nested("[", "1", "]", 100_000), nested("{\"a\":", "1", "}", 100_000)] {
+        let r = redactor(&["json:$..token"], &[]);
+        assert_eq!(r.body(b"application/json", deep.as_bytes()), None);
+        let event = format!("data: {deep}\n\n");
+        assert_eq!(r.body(b"", event.as_bytes()), None);
+        let mut f = finding("json:$.x", &deep);
+        r.finding(&mut f);
+        assert_eq!(f.primary, Some(r.tag(deep.as_bytes())));
+        // Where no path leads there is nothing to follow.
+        assert!(redactor(&["json:$.token"], &[]).body(b"", format!("{{\"x\":{deep}}}").as_bytes()).is_some());
+    }
+    let r = redactor(&["json:$..a..a..a..a..a..a..b"], &[]);
+    let text = nested("{\"a\":", "{\"b\":\"s\"}", "}", 250);
+    let (shown, _) = r.body(b"", text.as_bytes()).unwrap();
+    assert_eq!(shown, text.replace("\"s\"", &format!("\"{}\"", r.tag(b"s"))));
+}
+
+/// Where a secret may stand, in all spellings that go there: it is seen nowhere, and has one tag.
+#[test]
+fn patterns_match_what_is_meant() {
+    let r = redactor(&[], &[r"[a-z]+@example\.com"]);
+    let tag = r.tag(b"alice@example.com");
+    let (escaped, percent) = (r"alice\u0040example.com", "alice%40example.com");
+    let deep = format!(r#"{{"m":"{escaped}","d":{}1{}}}"#, "[".repeat(130), "]".repeat(130));
+    for (content_type, body) in [
+        ("application/json", format!(r#"{{"m":"{escaped}","x":1}}"#)),
+        ("application/json", deep),
+        ("application/json", format!(r#"{{"m":"{escaped}","#)),
+        ("application/json", format!(r#"{{"next":"\/u?m={percent}"}}"#)),
+        ("application/json", r#"{"Message":"{\"m\":\"alice\\u0040example.com\"}"}"#.to_owned()),
+        ("application/x-ndjson", format!("{{\"m\":\"{escaped}\"}}\n{{\"x\":1}}\n")),
+        ("text/event-stream", format!("data: {{\"m\":\"{escaped}\"}}\n\ndata: {{\"x\":1}}\n\n")),
+        ("application/xml", "<m>alice&#64;example.com</m>".to_owned()),
+        ("text/html", format!("<a href='/u/{percent}'>")),
+        ("application/x-www-form-urlencoded", format!("x=1&m={percent}")),
+    ] {
+        let shown = r.answer(&answer(content_type, body.as_bytes())).body;
+        assert!(!shown.contains("alice") && shown.contains(&tag), "{content_type} {body}: {shown}");
+    }
+    for exact in ["json:$.m", "text", "body", "header:location", "trailer:x", "grpc:$.m", "body, event 1", "xml:/m"] {
+        for value in [escaped, percent, "alice&#x40;example.com", "alice@example.com"] {
+            let mut f = finding(exact, &format!("\"{value}\""));
+            r.finding(&mut f);
+            assert_eq!(f.primary, Some(format!("\"{tag}\"")), "{exact} {value}");
+        }
+    }
+    for (target, shown) in [
+        (format!("/j?m={percent}&b=bob@example.com"), format!("/j?m={tag}&b={}", r.tag(b"bob@example.com"))),
+        (format!("/users/{percent}/k"), format!("/users/{tag}/k")),
+        ("/j?m=%61lice%40ex%61mple.com".to_owned(), format!("/j?m={tag}")),
+        ("/j?m=a%20b+c".to_owned(), "/j?m=a%20b+c".to_owned()),
+    ] {
+        let uri = target.parse().unwrap();
+        let head = RequestHead { method: Method::GET, uri, host: None, scheme: "http", headers: Default::default() };
+        assert_eq!(r.request(&head, &Captured::empty()).start, format!("GET {shown}"));
+        let mut headers = HeaderMap::new();
+        headers.insert("location", target.parse().unwrap());
+        assert_eq!(r.headers(&headers), [("location".to_owned(), shown)]);
+    }
+    let words = redactor(&[], &["jane doe", "secret"]);
+    assert_eq!(
+        words.text("/?q=jane+doe&x=secret"),
+        format!("/?q={}&x={}", words.tag(b"jane doe"), words.tag(b"secret"))
+    );
+    let mut headers = HeaderMap::new();
+    headers.insert("set-cookie", "alice@example.com=1; Path=/".parse().unwrap());
+    assert_eq!(r.headers(&headers), [("set-cookie".to_owned(), format!("{tag}={}; Path=/", r.tag(b"1")))]);
+}
+
+/// Each by itself, and what contains another instead of it.
+#[test]
+fn matches_that_meet_are_one() {
+    let r = redactor(&[], &["b+", "abbc?", r"cd\b"]);
+    assert_eq!(r.text("x bb"), format!("x {}", r.tag(b"bb")));
+    assert_eq!(r.text("abb b"), format!("{} {}", r.tag(b"abb"), r.tag(b"b")));
+    assert_eq!(r.text("abbcd"), r.tag(b"abbcd"));
+}
+
 /// However many there are.
 #[test]
 fn byte_order_marks_are_passed_over() {
     let r = redactor(&["json:$.password"], &[]);
     let marks = "\u{feff}".repeat(50_000);
-    let shown = r.json.body(&format!("{marks}{{\"password\":\"hunter2\"}}"), &|v| r.tag(v)).into_owned();
+    let shown = r.json.body(&format!("{marks}{{\"password\":\"hunter2\"}}"), &|v| r.tag(v)).unwrap().into_owned();
     assert_eq!(shown, format!("{marks}{{\"password\":\"{}\"}}", r.tag(b"hunter2")));
 }
 
@@ -355,12 +472,12 @@ fn findings_about_bodies_hide_what_is_redacted_in_the_whole() {
 fn all_errors_are_reported() {
     let settings = RedactSettings {
         headers: vec!["a b".into()],
-        json: vec!["json:$.a".into(), "user".into(), "json:$..".into()],
+        json: vec!["json:$.a".into(), "user".into(), "json:$..".into(), "$.a[?@.x]".into()],
         patterns: vec!["(".into(), "a*".into()],
     };
     let errors = Redactor::new(&settings, [0; 32]).unwrap_err();
     let keys: Vec<_> = errors.iter().map(|e| (e.key, e.index)).collect();
-    assert_eq!(keys, [("headers", 0), ("json", 1), ("json", 2), ("patterns", 0), ("patterns", 1)]);
+    assert_eq!(keys, [("headers", 0), ("json", 1), ("json", 2), ("json", 3), ("patterns", 0), ("patterns", 1)]);
 }
 
 fn json() -> impl Strategy<Value = serde_json::Value> {
