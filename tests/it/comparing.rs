@@ -180,6 +180,37 @@ fn patterns_hide_names_of_members_and_the_words_of_texts() {
     assert!(places.contains(&"json:$.of.*") && places.contains(&"text"), "{places:?}");
 }
 
+/// In every place that an example shows, written in any way, and where the body is nested deeper than it is read.
+#[test]
+fn patterns_hide_what_is_written_otherwise() {
+    let deep =
+        |inner: &str| format!("{{\"v\":\"s3cret\\u002d{inner}\",\"d\":{}1{}}}", "[".repeat(20_000), "]".repeat(20_000));
+    let serving = move |who: &'static str| {
+        Upstream::answering(move |seen| {
+            let body = match seen.path() {
+                "/deep" => deep(who),
+                _ => format!("{{\"v\":\"s3cret\\u002d{who}\",\"who\":\"{who}\"}}"),
+            };
+            let cookie = format!("s3cret-{who}; Path=/");
+            let headers = [("Content-Type", "application/json"), ("Location", "/u?of=s3cret%2Dann")];
+            answer(
+                "200 OK",
+                &[&headers[..], &[("Set-Cookie", &cookie), ("Set-Cookie", &cookie)]].concat(),
+                body.as_bytes(),
+            )
+        })
+    };
+    let (primary, candidate) = (serving("ann"), serving("bob"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url())
+        .config("[redact]\njson = [\"json:$..token\"]\npatterns = [\"s3cret-[a-z]+\"]\n")
+        .start();
+    proxy.get("/plain?of=s3cret%2Dann");
+    proxy.get("/deep");
+    let report = proxy.settled(2);
+    assert_eq!(report["totals"]["divergent"], 2);
+    nothing_secret_in(&proxy, &report);
+}
+
 #[test]
 fn a_header_that_is_lost_counts_and_infrastructure_does_not() {
     let report = one(
