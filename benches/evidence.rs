@@ -59,6 +59,7 @@ fn policy_of(routes: &[Arc<str>]) -> Policy {
         let name = route.trim_start_matches("GET ").to_owned();
         policy.routes.insert(RoutePolicy {
             name,
+            methods: Vec::new(),
             critical: false,
             named_by_body: false,
             settings: policy.default.clone(),

@@ -46,6 +46,11 @@ impl Named {
         let (route, configured) = match (is_path, RouteTable::new(known_specs)) {
             (true, Ok(table)) => {
                 let found = table.resolve(&method, None, uri.path(), uri.query(), &Fields::default());
+                let named = |spec: &&RouteSpec| found.configured.is_none() && spec.bears(&format!("{method} {place}"));
+                if let Some((at, _)) = known_specs.iter().enumerate().find(|(_, spec)| named(spec)) {
+                    // Called by its path, and of one host.
+                    return Ok(Named { route: format!("{method} {place}"), uri, configured: Some(at), method });
+                }
                 // What stands for many paths is a name already.
                 let template = found.configured.is_none() && uri.path().contains('{');
                 (if template { format!("{method} {}", uri.path()) } else { found.name.to_string() }, found.configured)

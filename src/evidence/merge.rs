@@ -108,7 +108,10 @@ impl Evidence {
     /// configured route is what somebody wrote and keeps its name.
     pub fn template_names(&self, is_configured: &dyn Fn(&str) -> bool) -> BTreeMap<String, String> {
         let automatic = self.routes.iter().filter(|(name, _)| !is_configured(name));
-        routes::collapse(automatic.map(|(name, route)| (&**name, route.counts.requests)))
+        let mut renamed = routes::collapse(automatic.map(|(name, route)| (&**name, route.counts.requests)));
+        // A configured route may have the template's name for other requests than these.
+        renamed.values_mut().filter(|new| is_configured(new)).for_each(|new| *new = routes::apart(new));
+        renamed
     }
 
     /// As it is judged and shown; see [`Evidence::template_names`].
@@ -190,6 +193,10 @@ mod tests {
             for (route, times) in asked {
                 (0..times).for_each(|_| evidence.skipped(&name(route), Bucket::Method, keep));
             }
+            // For other requests of the same path.
+            let template = Arc::from("GET /shops/{id}");
+            evidence.skipped(&template, Bucket::Method, keep);
+            let configured: BTreeSet<_> = configured.into_iter().chain([template]).collect();
             let shown = evidence.by_template(&|route| configured.contains(route), 0);
             for (name, route) in evidence.routes.iter().filter(|(name, _)| configured.contains(*name)) {
                 prop_assert_eq!(shown.routes.get(name), Some(route));

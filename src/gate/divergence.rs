@@ -96,7 +96,8 @@ fn tail(view: &View<'_>, names: &[&Arc<str>]) -> Option<CriterionResult> {
 /// Routes marked critical that were never compared: they hold up the verdict like any critical route with too
 /// little evidence.
 fn unseen_critical(view: &View<'_>) -> Vec<CriterionResult> {
-    let compared: HashSet<&str> = view.pool.individual.iter().map(|seen| Policy::name_of(seen)).collect();
+    let seen = view.pool.individual.iter().filter_map(|seen| view.policy.configured(seen));
+    let compared: HashSet<&str> = seen.map(|r| r.name.as_str()).collect();
     let missing = view.policy.routes.iter().filter(|r| r.critical && !compared.contains(&*r.name));
     let describe = missing.map(|r| {
         let limits = limits(&r.settings, true, 1.0);

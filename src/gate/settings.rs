@@ -101,6 +101,9 @@ pub struct RoutePolicies(BTreeMap<String, RoutePolicy>);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RoutePolicy {
     pub name: String,
+    /// Those it is limited to, as names have them; none: all. By another one a route of the same name is an automatic one.
+    #[serde(default)]
+    pub methods: Vec<String>,
     pub critical: bool,
     /// Its requests name an operation in their bodies, which are read of those that are mirrored only.
     #[serde(default)]
@@ -190,12 +193,10 @@ impl Policy {
 
     /// The configured route that a full route name is one of.
     pub(super) fn configured(&self, route: &str) -> Option<&RoutePolicy> {
-        self.routes.get(Self::name_of(route))
-    }
-
-    /// The configured part of a full route name: without method and operation.
-    pub(super) fn name_of(route: &str) -> &str {
-        route.split(' ').nth(1).unwrap_or(route)
+        let Some((verb, rest)) = route.split_once(' ') else { return self.routes.get(route) };
+        // What follows the name is an operation.
+        let name = rest.split(' ').next().unwrap_or(rest);
+        self.routes.get(name).filter(|r| r.methods.is_empty() || r.methods.iter().any(|method| method == verb))
     }
 }
 
@@ -262,6 +263,7 @@ mod tests {
         let default = GateSettings::default();
         let route = |name: &str, critical| RoutePolicy {
             name: name.into(),
+            methods: Vec::new(),
             critical,
             named_by_body: false,
             settings: default.clone(),
@@ -274,5 +276,22 @@ mod tests {
         let kept = serde_json::to_value(&policy).unwrap();
         assert_eq!(kept["routes"][1]["name"], "orders");
         assert_eq!(serde_json::from_value::<Policy>(kept).unwrap(), policy);
+    }
+
+    #[test]
+    fn what_is_set_for_some_methods_is_not_for_others() {
+        let default = GateSettings::default();
+        let mut policy = Policy { default: default.clone(), routes: Default::default() };
+        policy.routes.insert(RoutePolicy {
+            name: "/orders/{id}".into(),
+            methods: vec!["POST".into(), "{other}".into()],
+            critical: true,
+            named_by_body: false,
+            settings: default,
+        });
+        let configured = ["POST /orders/{id}", "POST /orders/{id} Add", "{other} /orders/{id}", "/orders/{id}"];
+        assert!(configured.iter().all(|route| policy.for_route(route).1 && policy.is_configured(route)));
+        let automatic = ["GET /orders/{id}", "POST {other}/orders/{id}", "POST /orders"];
+        assert!(automatic.iter().all(|route| !policy.for_route(route).1 && !policy.is_configured(route)));
     }
 }

@@ -380,7 +380,13 @@ mod tests {
     fn sample(critical: bool) -> Forecast {
         let mut policy = Policy { default: Default::default(), routes: Default::default() };
         let settings = policy.default.clone();
-        policy.routes.insert(RoutePolicy { name: "invoices".into(), critical, named_by_body: false, settings });
+        policy.routes.insert(RoutePolicy {
+            name: "invoices".into(),
+            methods: vec![],
+            critical,
+            named_by_body: false,
+            settings,
+        });
         let route = |requests, mirrored| {
             let rates = ExpectedRates { divergence: 0.00002, ..ExpectedRates::default() };
             ExpectedRoute { requests, mirrored, rates }

@@ -33,6 +33,8 @@ pub struct RouteTable {
     configured: Vec<Configured>,
     index: Index,
     automatic: Arc<Automatic>,
+    /// Names of configured routes that a request of none of them may come to, and what it is called then.
+    taken: HashMap<Arc<str>, Arc<str>>,
     hidden: Hidden,
 }
 
@@ -72,6 +74,13 @@ struct Configured {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Verb(u8);
 
+/// What an automatic route is called where a configured one has its name: `GET {other}/orders/{id}`, when
+/// `GET /orders/{id}` is a route of one host and this one is of the others.
+pub fn apart(name: &str) -> String {
+    let (verb, rest) = name.split_once(' ').unwrap_or(("", name));
+    format!("{verb} {{other}}{rest}").trim_start().to_owned()
+}
+
 /// What must not be seen in names.
 #[derive(Debug, Default)]
 struct Hidden(Vec<Regex>);
@@ -109,6 +118,7 @@ impl RouteTable {
         let mut errors = Vec::new();
         let mut configured = Vec::with_capacity(specs.len());
         let mut paths = Index::default();
+        let mut taken = HashMap::new();
         for (index, spec) in specs.iter().enumerate() {
             let mut fail = |key, message| errors.push(RouteError { index, key, message });
             if spec.name.is_empty() || spec.name.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -128,22 +138,21 @@ impl RouteTable {
             };
             let Some(template) = template else { continue };
             paths.add(configured.len(), &template);
+            let names: [Arc<str>; Verb::COUNT] = Verb::all(|verb| format!("{verb} {}", spec.name).into());
+            taken
+                .extend(names.iter().filter(|name| spec.may_miss(name)).map(|name| (name.clone(), apart(name).into())));
             configured.push(Configured {
                 methods: spec.methods.clone(),
                 host: host.and_then(Result::ok),
-                names: Verb::all(|verb| format!("{verb} {}", spec.name).into()),
+                names,
                 operation_from: spec.operation_from.clone(),
                 in_body,
                 operations: Arc::default(),
             });
         }
         if errors.is_empty() {
-            Ok(RouteTable {
-                configured,
-                index: paths,
-                automatic: Arc::new(Automatic::new()),
-                hidden: Hidden::default(),
-            })
+            let (automatic, hidden) = (Arc::new(Automatic::new()), Hidden::default());
+            Ok(RouteTable { configured, index: paths, automatic, taken, hidden })
         } else {
             Err(errors)
         }
@@ -198,7 +207,9 @@ impl RouteTable {
     ) -> RouteMatch {
         let verb = Verb::of(method);
         let Some(index) = self.index.first(path, |index| self.configured[index].takes(method, host)) else {
-            return RouteMatch { name: self.automatic.name(verb, path, &self.hidden), configured: None };
+            let name = self.automatic.name(verb, path, &self.hidden);
+            let apart = if self.taken.is_empty() { None } else { self.taken.get(&name).cloned() };
+            return RouteMatch { name: apart.unwrap_or(name), configured: None };
         };
         let route = &self.configured[index];
         let name = match &route.operation_from {
@@ -358,6 +369,37 @@ mod tests {
         ] {
             assert_eq!(name(&table, method, host, path, &[]), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn an_automatic_route_has_no_configured_ones_name() {
+        let mut hosted = spec("/orders/{id}", "/orders/{id}");
+        hosted.host = Some("admin.example".into());
+        let mut dav = spec("/dav", "/dav");
+        dav.methods = vec!["PROPFIND".parse().unwrap()];
+        let mut post = spec("/pay", "/pay");
+        post.methods = vec![Method::POST];
+        let table = RouteTable::new(&[hosted, dav, post, spec("/new/{id}", "/v2/new/{id}"), spec("{other}", "/rest")]);
+        let table = table.unwrap();
+        for (expected, method, host, path) in [
+            ("GET /orders/{id}", "GET", "admin.example", "/orders/1"),
+            ("GET {other}/orders/{id}", "GET", "shop.example", "/orders/1"),
+            ("GET /orders", "GET", "shop.example", "/orders"),
+            ("{other} /dav", "PROPFIND", "a", "/dav"),
+            ("{other} {other}/dav", "REPORT", "a", "/dav"),
+            ("GET /dav", "GET", "a", "/dav"),
+            ("POST /pay", "POST", "a", "/pay"),
+            ("GET /pay", "GET", "a", "/pay"),
+            ("GET /new/{id}", "GET", "a", "/v2/new/1"),
+            ("GET {other}/new/{id}", "GET", "a", "/new/1"),
+            ("GET {other}", "GET", "a", "/rest"),
+        ] {
+            assert_eq!(name(&table, method, host, path, &[]), expected, "{method} {path}");
+        }
+        for i in 0..automatic::MAX_NAMES {
+            name(&table, "GET", "a", &format!("/w{}x/w{}x", i / 45, i % 45), &[]);
+        }
+        assert_eq!(name(&table, "GET", "a", "/one/more", &[]), "GET {other}{other}");
     }
 
     #[test]

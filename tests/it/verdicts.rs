@@ -82,6 +82,23 @@ fn planted_rates_are_told_apart() {
 }
 
 #[test]
+fn settings_of_a_route_hold_for_what_it_matches_alone() {
+    let (primary, candidate) = (Upstream::json("{\"a\":1}"), odd_one_in(2));
+    for (route, name) in [
+        ("path = \"/things/{id}\"\nmethods = [\"POST\"]", "GET /things/{id}"),
+        ("path = \"/things/{id}\"\nhost = \"admin.example\"", "GET {other}/things/{id}"),
+    ] {
+        let config = format!("{WIDE}[[route]]\n{route}\ntolerance = 0.9\n");
+        let proxy = Proxy::between(&primary.url(), &candidate.url()).config(&config).start();
+        send(&proxy, 100);
+        proxy.settled(100);
+        let gate = proxy.admin("/api/v1/gate").1;
+        let row = rows(&gate, "divergence")[0];
+        assert_eq!((verdict(&gate), row["route"].as_str(), row["limit"].as_f64()), ("fail", Some(name), Some(0.2)));
+    }
+}
+
+#[test]
 fn a_rate_at_the_limit_is_never_decided() {
     let (primary, candidate) = (Upstream::json("{\"a\":1}"), odd_one_in(5));
     let proxy = Proxy::between(&primary.url(), &candidate.url()).config(WIDE).start();

@@ -96,10 +96,9 @@ impl Requests {
             let skipped = counts.not_mirrored.shed + counts.not_mirrored.breaker_open;
             let lost = counts.incomparable + skipped;
             let share = |part: u64, of: u64| if of == 0 { 0.0 } else { part as f64 / of as f64 };
-            let name = route.route.split(' ').nth(1);
             let request = Request {
                 rate: rate(route) * scale,
-                configured: specs.iter().position(|spec| Some(spec.name.as_str()) == name),
+                configured: specs.iter().position(|spec| spec.bears(&route.route)),
                 measured: Some(match counts.not_mirrored.method == counts.requests {
                     true => Mirrored::Method,
                     false => Mirrored::Measured(share(counts.compared, counts.requests)),

@@ -149,7 +149,7 @@ pub(super) fn routes(sources: &Sources<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
         };
         let named_by_body = matches!(spec.operation_from, Some(OperationFrom::Json(_)));
         let (critical, settings) = (own.bool("critical"), gate(&gate_reader));
-        policies.push(RoutePolicy { name, critical, named_by_body, settings });
+        policies.push(RoutePolicy { name, methods: spec.verbs(), critical, named_by_body, settings });
         routes.push(Route { spec, mirror: mirror(&mirror_reader) });
         for problem in inherited.into_inner() {
             let said = |p: &Problem| p.place != Place::Nowhere && p.place == problem.place;

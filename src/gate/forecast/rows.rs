@@ -3,9 +3,7 @@
 use super::super::check::Limits;
 use super::super::words::{duration, percent, thousands};
 use super::super::{GateSettings, Quantiles, errors, latency, quantiles};
-use super::{
-    Criterion, CriterionForecast, ExpectedRates, ExpectedRoute, Mirrored, Plan, Policy, TAIL, divergence, seconds,
-};
+use super::{Criterion, CriterionForecast, ExpectedRates, ExpectedRoute, Mirrored, Plan, TAIL, divergence, seconds};
 use crate::stats::Unseen;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -69,11 +67,13 @@ impl Plan<'_> {
 
     /// Critical routes that nothing would be compared of.
     fn without_traffic(&self) -> Vec<CriterionForecast> {
-        let compared: HashSet<&str> = self.pool.individual.iter().map(|route| Policy::name_of(route)).collect();
+        let seen = self.pool.individual.iter().filter_map(|route| self.policy.configured(route));
+        let compared: HashSet<&str> = seen.map(|r| r.name.as_str()).collect();
         let missing = self.policy.routes.iter().filter(|r| r.critical && !compared.contains(&*r.name));
         let describe = missing.map(|r| {
             let limits = divergence::limits(&r.settings, true, 1.0);
-            let given = self.traffic.iter().find(|(name, _)| Policy::name_of(name) == r.name);
+            let is_its = |name: &str| self.policy.configured(name).is_some_and(|its| its.name == r.name);
+            let given = self.traffic.iter().find(|(name, _)| is_its(name));
             let why = match given {
                 None => "no traffic is known of it",
                 Some((_, ExpectedRoute { mirrored: Mirrored::Method, .. })) => "its method is not mirrored",
