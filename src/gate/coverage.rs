@@ -34,7 +34,7 @@ pub(super) fn result(view: &View<'_>, divergence: &[CriterionResult]) -> Criteri
             _ => {}
         }
         if missing.as_ref().is_none_or(|(most, _)| requests > *most) {
-            let unheard = if judged.is_none() { ", of which nothing was compared" } else { "" };
+            let unheard = if judged.is_none_or(|r| r.samples == 0) { ", of which nothing was compared" } else { "" };
             missing = Some((requests, format!("{name}{unheard}")));
         }
     }

@@ -3,12 +3,13 @@
 use super::check::{Limits, Rates, Sample, Tested};
 use super::judge::View;
 use super::legs::{Legs, PAIRED};
-use super::pool::TAIL;
+use super::pool::{TAIL, uncompared};
 use super::weights::Weights;
 use super::words::{percent, thousands};
-use super::{Criterion, CriterionResult, ExpectedRates, GateSettings, Policy, Verdict};
+use super::{Criterion, CriterionResult, ExpectedRates, GateSettings, Policy, Verdict, because, unmirrored};
 use crate::evidence::{Evidence, RouteEvidence};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::model::Bucket;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The bounds of one route looked at alone: lower at `alpha_fail`, upper at `alpha_pass`, both valid however often
@@ -41,7 +42,7 @@ pub fn route_bounds(
     evidence.routes.iter().map(of).collect()
 }
 
-/// Every route judged by itself, then the pooled rare ones, then critical routes nothing is known of.
+/// Every route judged by itself, then the pooled rare ones, then critical routes that nothing was compared of.
 pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
     let mut results: Vec<_> = view.pool.individual.iter().filter_map(|name| Some(individual(view, name)?.0)).collect();
     let mut pooled = Vec::new();
@@ -93,19 +94,22 @@ fn tail(view: &View<'_>, names: &[&Arc<str>]) -> Option<CriterionResult> {
     Some(result(TAIL.into(), required, verdict, reason, &sample, &tested, &limits, rate))
 }
 
-/// Routes marked critical that were never compared: they hold up the verdict like any critical route with too
-/// little evidence.
+/// Critical routes of which nothing was compared: they hold up the verdict like any critical route with too little
+/// evidence.
 fn unseen_critical(view: &View<'_>) -> Vec<CriterionResult> {
-    let seen = view.pool.individual.iter().filter_map(|seen| view.policy.configured(seen));
-    let compared: HashSet<&str> = seen.map(|r| r.name.as_str()).collect();
-    let missing = view.policy.routes.iter().filter(|r| r.critical && !compared.contains(&*r.name));
-    let describe = missing.map(|r| {
-        let limits = limits(&r.settings, true, 1.0);
+    let routes = view.evidence.routes.iter().map(|(name, route)| (name, route.counts.compared as f64));
+    let describe = uncompared(view.policy, routes).into_iter().map(|(name, route)| {
+        let limits = limits(&route.settings, true, 1.0);
         let tested = Sample::default().test(&limits);
         let needed = thousands(tested.needed.unwrap_or(0));
-        let reason = format!("0 of {needed} comparisons: nothing of this critical route has been compared yet");
-        let required = r.settings.criteria.contains(&Criterion::Divergence);
-        let name = r.name.as_str().into();
+        let why = view.evidence.routes.get(&name).and_then(|seen| unmirrored(&seen.counts)).map(|(bucket, n)| {
+            let (why, remedy) = because(bucket);
+            let limit = if bucket == Bucket::Method { "; or limit the route by `methods`" } else { "" };
+            format!(": {} requests {why}; {remedy}{limit}", thousands(n))
+        });
+        let why = why.unwrap_or_default();
+        let reason = format!("0 of {needed} comparisons: nothing of this critical route has been compared yet{why}");
+        let required = route.settings.criteria.contains(&Criterion::Divergence);
         result(name, required, Verdict::Inconclusive, reason, &Sample::default(), &tested, &limits, None)
     });
     describe.collect()

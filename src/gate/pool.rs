@@ -1,7 +1,8 @@
 //! Which routes are judged one by one, and which are too rare for that.
 
-use super::Policy;
+use super::{Policy, RoutePolicy};
 use crate::evidence::Evidence;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// What the pooled rare routes are called where a route is named.
@@ -12,6 +13,27 @@ pub const TAIL: &str = "{tail}";
 pub(super) struct Pool {
     pub individual: Vec<Arc<str>>,
     pub tail: Vec<Arc<str>>,
+}
+
+/// Critical routes of which nothing is compared, of `routes` with their comparisons: by its full name each that requests
+/// come on, a method or an operation of its own; by the name that is configured those that none come on.
+pub(super) fn uncompared<'a>(
+    policy: &'a Policy,
+    routes: impl Iterator<Item = (&'a Arc<str>, f64)>,
+) -> Vec<(Arc<str>, &'a RoutePolicy)> {
+    let critical = routes.filter_map(|(name, n)| Some((name, (n, policy.configured(name).filter(|r| r.critical)?))));
+    let known: BTreeMap<&Arc<str>, (f64, &RoutePolicy)> = critical.collect();
+    // Where only the bodies that are read name operations, what is compared has one.
+    let named = |name: &str| {
+        let is_one = |other: &str| other.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
+        policy.lacks_operation(name) && known.iter().any(|(other, (n, _))| *n > 0.0 && is_one(other))
+    };
+    let silent = known.iter().filter(|(name, (n, _))| *n <= 0.0 && !named(name));
+    let mut found: Vec<_> = silent.map(|(name, (_, route))| ((*name).clone(), *route)).collect();
+    let come: HashSet<&str> = known.values().map(|(_, route)| route.name.as_str()).collect();
+    let missing = policy.routes.iter().filter(|route| route.critical && !come.contains(&*route.name));
+    found.extend(missing.map(|route| (route.name.as_str().into(), route)));
+    found
 }
 
 // === impl Pool ===

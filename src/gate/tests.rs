@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod asked;
 mod beside;
 mod counterexamples;
 mod history;
@@ -141,21 +142,6 @@ fn too_many_divergences_fail_but_not_before_the_minimum() {
     let hopeless = say(1_000, 3);
     assert_eq!(hopeless.0, Verdict::Inconclusive);
     assert!(hopeless.1.starts_with("futile: at the present rate it is never reached; 3 of 1,000"), "{}", hopeless.1);
-}
-
-#[test]
-fn what_is_set_for_one_method_decides_nothing_of_another() {
-    let mut policy = policy(ONLY);
-    configured(&mut policy, "/orders/{id}", true);
-    let post = policy.routes.get_mut("/orders/{id}").unwrap();
-    (post.methods, post.settings.critical_tolerance) = (vec!["POST".into()], 0.5);
-    let get = evidence(&[("GET /orders/{id}", 400, 80)]);
-    assert_eq!(say(&policy, &get, "GET /orders/{id}").0, Verdict::Fail);
-    let clean = evidence(&[("GET /orders/{id}", 6_000, 0)]);
-    let judged = judge(&policy, &clean, &after(100));
-    assert_eq!(of(&judged, Criterion::Divergence, Some("GET /orders/{id}")).verdict, Verdict::Pass);
-    let missing = of(&judged, Criterion::Divergence, Some("/orders/{id}"));
-    assert_eq!((missing.verdict, judged.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! A row for each criterion, as the verdict has them.
 
 use super::super::check::Limits;
+use super::super::pool::uncompared;
 use super::super::words::{duration, percent, thousands};
 use super::super::{GateSettings, Quantiles, errors, latency, quantiles};
 use super::{Criterion, CriterionForecast, ExpectedRates, ExpectedRoute, Mirrored, Plan, TAIL, divergence, seconds};
 use crate::stats::Unseen;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,29 +68,21 @@ impl Plan<'_> {
 
     /// Critical routes that nothing would be compared of.
     fn without_traffic(&self) -> Vec<CriterionForecast> {
-        let seen = self.pool.individual.iter().filter_map(|route| self.policy.configured(route));
-        let compared: HashSet<&str> = seen.map(|r| r.name.as_str()).collect();
-        let missing = self.policy.routes.iter().filter(|r| r.critical && !compared.contains(&*r.name));
-        let describe = missing.map(|r| {
-            let limits = divergence::limits(&r.settings, true, 1.0);
-            let is_its = |name: &str| self.policy.configured(name).is_some_and(|its| its.name == r.name);
-            let given = self.traffic.iter().find(|(name, _)| is_its(name));
-            let why = match given {
+        let routes = self.traffic.iter().map(|(name, route)| (name, route.compared()));
+        let describe = uncompared(self.policy, routes).into_iter().map(|(name, route)| {
+            let limits = divergence::limits(&route.settings, true, 1.0);
+            let why = match self.traffic.get(&name) {
                 None => "no traffic is known of it",
-                Some((_, ExpectedRoute { mirrored: Mirrored::Method, .. })) => "its method is not mirrored",
+                Some(ExpectedRoute { mirrored: Mirrored::Method, .. }) => "its method is not mirrored",
                 Some(_) => "nothing of it would be compared",
             };
-            let needed = divergence::expected(&ExpectedRates::default(), &limits, &r.settings);
+            let needed = divergence::expected(&ExpectedRates::default(), &limits, &route.settings);
             let told = needed.map(thousands).unwrap_or_default();
             CriterionForecast {
-                required: r.settings.criteria.contains(&Criterion::Divergence),
+                required: route.settings.criteria.contains(&Criterion::Divergence),
                 limit: Some(limits.limit),
                 needed,
-                ..row(
-                    Criterion::Divergence,
-                    Some(given.map_or_else(|| r.name.as_str().into(), |(name, _)| name.clone())),
-                    format!("{told} comparisons, and {why}"),
-                )
+                ..row(Criterion::Divergence, Some(name), format!("{told} comparisons, and {why}"))
             }
         });
         describe.collect()

@@ -174,6 +174,11 @@ fn nothing_to_compare_is_never_enough() {
     configured(&mut critical, "b", true);
     let unknown = forecast(&critical, &traffic(&[("GET /a", 5.0)]));
     assert_eq!(row(&unknown, Criterion::Divergence, Some("b")).seconds, None);
+    let mut half = traffic(&[("GET b", 5.0), ("POST b", 1.0)]);
+    half.get_mut("POST b").unwrap().mirrored = Mirrored::Method;
+    let unasked = forecast(&critical, &half);
+    assert_eq!(row(&unasked, Criterion::Divergence, Some("POST b")).seconds, None);
+    assert!(unasked.seconds.is_none() && unasked.criteria.iter().all(|row| row.route.as_deref() != Some("b")));
     assert!(!forecast(&policy(&[]), &traffic(&[("GET /a", 5.0)])).can_pass, "nothing decides");
 }
 
