@@ -212,6 +212,11 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
         &self.out
     }
 
+    /// Whether all has been written that the head declares, though the body may not have said that it is over.
+    pub fn is_whole(&self) -> bool {
+        self.framing == Framing::Length(0) && !self.has_output()
+    }
+
     /// Whether the whole message has been gathered and written.
     pub fn is_done(&self) -> bool {
         self.body.is_none() && !self.has_output()

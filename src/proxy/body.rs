@@ -10,12 +10,14 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, timeout};
 
 // === Request ===
 
@@ -212,6 +214,9 @@ impl Drop for TeeBody {
 
 // === Answer ===
 
+/// How long the end of an answer may take that its client has all of.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The answer on its way to the client: the primary's, or one of our own.
 #[derive(Debug)]
 pub enum AnswerBody {
@@ -263,7 +268,8 @@ impl Body for AnswerBody {
 }
 
 /// The primary's body, recorded as it streams to the client. When it ends, however it ends, the promise made to the
-/// mirror is kept; when the client goes away first, the promise is broken, which the mirror understands.
+/// mirror is kept; when the client goes away first, the promise is broken, which the mirror understands. A client that has
+/// all of it need not wait for its end.
 #[derive(Debug)]
 pub struct WatchedBody {
     inner: LegAnswerBody,
@@ -331,6 +337,17 @@ impl WatchedBody {
         Poll::Ready(frame)
     }
 
+    /// Waits for the end, and trailers, of an answer that its client has all of.
+    async fn finish(mut self) {
+        let end = poll_fn(|cx| {
+            while let Some(Ok(_)) = ready!(self.poll(cx)) {}
+            Poll::Ready(())
+        });
+        if timeout(END_PATIENCE, end).await.is_err() {
+            self.inner = LegAnswerBody::over();
+        }
+    }
+
     fn keep_promise(&mut self, end: BodyEnd, trailers: Option<HeaderMap>) {
         if let Some(promise) = self.promise() {
             promise.keep(end, trailers);
@@ -348,10 +365,15 @@ impl WatchedBody {
 impl Drop for WatchedBody {
     fn drop(&mut self) {
         let headless = matches!(self.watch, Some(Watch::Headless(_)));
-        if self.inner.is_end_stream() && !headless {
+        if headless || !self.inner.is_whole() {
+            if let Some(promise) = self.promise() {
+                promise.abandon();
+            }
+        } else if let (false, Ok(runtime)) = (self.inner.is_end_stream(), Handle::try_current()) {
+            let inner = std::mem::replace(&mut self.inner, LegAnswerBody::over());
+            runtime.spawn(Self { inner, watch: self.watch.take(), _busy: Busy::Http1 }.finish());
+        } else {
             self.keep_promise(BodyEnd::Complete, None);
-        } else if let Some(promise) = self.promise() {
-            promise.abandon();
         }
     }
 }

@@ -185,6 +185,8 @@ impl Http1<'_> {
             (Bodied::UntilClose, body) => Writer::new(out, Some(body), Framing::Close),
         };
         let Ok(()) = self.write(&mut writer).await else { return Sent::Lost };
+        // The client has all of it, whether or not it has said yet that it is over.
+        drop(writer);
         // Where the answer came first, the leg may still be reading the request.
         let read = self.body_over().await;
         if keep && read { Sent::Kept } else { Sent::Last }
@@ -211,7 +213,7 @@ impl Http1<'_> {
                     }
                 } else if broken {
                     return Poll::Ready(Err(()));
-                } else if writer.is_done() {
+                } else if writer.is_done() || writer.is_whole() {
                     return Poll::Ready(Ok(()));
                 }
                 return link.poll_gone(cx).map(Err);

@@ -48,6 +48,8 @@ enum Inner {
     Http1(Box<(Reading, Decoder)>),
     Http2 {
         body: Incoming,
+        /// Nothing but its end comes.
+        bodiless: bool,
         _load: Load,
     },
     Tunnel(LegTunnel),
@@ -301,11 +303,26 @@ impl LegAnswerBody {
             }
             Answer::Http2 { body, load, bodiless } => {
                 let declared = if bodiless { None } else { body.size_hint().exact() };
-                let inner = if body.is_end_stream() { Inner::Over } else { Inner::Http2 { body, _load: load } };
+                let over = body.is_end_stream();
+                let inner = if over { Inner::Over } else { Inner::Http2 { body, bodiless, _load: load } };
                 (inner, declared)
             }
         };
         Self { inner, received: 0, declared }
+    }
+
+    /// One of which nothing more comes.
+    pub fn over() -> Self {
+        Self { inner: Inner::Over, received: 0, declared: None }
+    }
+
+    /// Whether all has come that there can be, but for trailers: over HTTP/2 the end may be told by itself, and later.
+    pub fn is_whole(&self) -> bool {
+        match &self.inner {
+            Inner::Over => true,
+            Inner::Http2 { bodiless, .. } => *bodiless || self.declared == Some(self.received),
+            Inner::Whole(_) | Inner::Http1(_) | Inner::Tunnel(_) => false,
+        }
     }
 
     /// Bytes of content read so far.
@@ -332,7 +349,7 @@ impl LegAnswerBody {
     }
 
     /// Nothing more comes.
-    fn over(&mut self) {
+    fn end(&mut self) {
         if let Inner::Http1(reading) = std::mem::replace(&mut self.inner, Inner::Over) {
             reading.0.give_back();
         }
@@ -371,7 +388,7 @@ impl Body for LegAnswerBody {
                 };
                 let ended = decoder.is_ended();
                 if ended {
-                    this.over();
+                    this.end();
                 }
                 match decoded {
                     Decoded::Data(data) => Frame::data(data),

@@ -508,3 +508,59 @@ fn http2_header_bombs_are_refused() {
     assert_eq!(proxy.get("/after").status, 200);
     assert_eq!(proxy.settled(1)["totals"]["matched"], 1);
 }
+
+/// The end of an answer may come by itself (hypercorn and others always send it so), or never: a client that has all of it
+/// goes on, and what it got is compared.
+#[test]
+fn an_answer_that_the_client_has_all_of_is_whole_before_its_end_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let primary = format!("h2c://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut leg, first) = Http2::accept(&listener);
+        let mut open = vec![first];
+        let ok = |length| [&[0x88][..], &literal("content-length", length)].concat();
+        for (head, body) in
+            [(ok("5"), &b"hello"[..]), (vec![0x89], b""), (ok("5"), b""), (ok("0"), b""), (ok("1"), b"x")]
+        {
+            let stream = open[open.len() - 1];
+            leg.send(&frame(HEADERS, END_HEADERS, stream, &head));
+            if !body.is_empty() {
+                leg.send(&frame(DATA, 0, stream, body));
+            }
+            while open.last() == Some(&stream) {
+                match leg.next() {
+                    Some((HEADERS, _, next, _)) => open.push(next),
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        }
+        // The first of them never ends.
+        open[1..5].iter().for_each(|stream| assert!(leg.send(&frame(DATA, END_STREAM, *stream, b""))));
+        while leg.next().is_some() {}
+    });
+    let candidate = Upstream::answering(|seen| match seen.path() {
+        "/none" => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+        "/head" => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n".to_vec(),
+        "/body" => answer("200 OK", &[], b"hello"),
+        "/last" => answer("200 OK", &[], b"x"),
+        _ => answer("200 OK", &[], b""),
+    });
+    let proxy = Proxy::between(&primary, &candidate.url()).start();
+    let mut client = proxy.connect();
+    for (request, status, body) in [
+        ("GET /body", 200, "hello"),
+        ("GET /none", 204, ""),
+        ("HEAD /head", 200, ""),
+        ("GET /empty", 200, ""),
+        ("GET /last", 200, "x"),
+    ] {
+        client.write(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        let reply = client.read_reply();
+        assert_eq!((reply.status, reply.text().as_str(), reply.whole), (status, body, true), "{request}");
+    }
+    // Tells the primary that the client has the last answer too; nobody answers this one.
+    client.write(b"GET /more HTTP/1.1\r\nHost: a\r\n\r\n");
+    let report = proxy.report_when(|t| t["matched"] == 5);
+    assert_eq!(report["totals"]["pending"], 1, "{:#}", report["totals"]);
+}
