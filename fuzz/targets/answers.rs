@@ -35,7 +35,7 @@ fn read(method: &Method, pieces: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
                 continue;
             }
             match found.framing(method) {
-                Ok(framing) => decoder = Some(Decoder::new(framing, 1 << 20)),
+                Ok(framing) => decoder = Some(Decoder::new(framing, limits)),
                 Err(error) => {
                     heads.push(error.to_string());
                     return (heads, content);

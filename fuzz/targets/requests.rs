@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
-use parallax::http1::Decoder;
+use parallax::http1::{Decoder, HeadLimits};
 use parallax::proxy::guard::{Limits, Scanner, Step};
 use parallax_fuzz::{body, pieces};
 
@@ -63,6 +63,6 @@ fn head(scanner: &Scanner, bytes: Bytes, requests: &mut Vec<String>) -> Option<D
         Err(refusal) => panic!("passed, and then {refusal}"),
     };
     requests.push(format!("{} {} {:?} {:?}", head.method, head.uri, head.framing, head.headers));
-    let decoder = Decoder::new(head.framing, 1 << 16);
+    let decoder = Decoder::new(head.framing, HeadLimits { max_headers: 64, max_bytes: 1 << 16 });
     (!decoder.is_ended()).then_some(decoder)
 }

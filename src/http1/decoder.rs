@@ -1,6 +1,7 @@
 //! The body of a message as its bytes come (RFC 9112, 6 and 7): content out of them, and the end found.
 
-use super::head::{place_in, value_of};
+use super::fields::Place;
+use super::head::{HeadLimits, place_in, value_of};
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName};
 use memchr::memchr;
@@ -20,8 +21,8 @@ pub enum Framing {
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
-    /// Bytes that trailers may have.
-    max_trailers: usize,
+    /// What trailers may have.
+    limits: HeadLimits,
     /// Bytes that are left for what is in chunk sizes beside the sizes.
     extensions: usize,
 }
@@ -76,14 +77,15 @@ const SMALL: usize = 1024;
 // === impl Decoder ===
 
 impl Decoder {
-    pub fn new(framing: Framing, max_trailers: usize) -> Self {
+    /// `limits` are those of the trailers.
+    pub fn new(framing: Framing, limits: HeadLimits) -> Self {
         let state = match framing {
             Framing::Length(0) => State::Ended,
             Framing::Length(length) => State::Length(length),
             Framing::Chunked => State::Size,
             Framing::Close => State::Close,
         };
-        Self { state, max_trailers, extensions: MAX_EXTENSIONS }
+        Self { state, limits, extensions: MAX_EXTENSIONS }
     }
 
     /// Takes the next part off the beginning of `buf`.
@@ -199,7 +201,7 @@ impl Decoder {
             [b'\r', b'\n', ..] => 2,
             _ => {
                 if !super::head::is_whole(buf, 0) {
-                    let over = buf.len() > self.max_trailers;
+                    let over = buf.len() > self.limits.max_bytes;
                     return if over { Err(BodyError::TrailersTooLarge) } else { Ok(None) };
                 }
                 0
@@ -209,18 +211,11 @@ impl Decoder {
             buf.advance(end);
             return Ok(Some(HeaderMap::new()));
         }
-        let (length, places) = {
-            let mut fields = [httparse::EMPTY_HEADER; USUAL_TRAILERS];
-            let parsed = httparse::parse_headers(buf, &mut fields).map_err(|error| match error {
-                httparse::Error::TooManyHeaders => BodyError::TrailersTooLarge,
-                _ => BodyError::Trailers,
-            })?;
-            let httparse::Status::Complete((length, fields)) = parsed else { return Err(BodyError::Trailers) };
-            let place = |part| place_in(buf, part);
-            let places: Vec<_> = fields.iter().map(|f| (place(f.name.as_bytes()), place(f.value))).collect();
-            (length, places)
+        let (length, places) = match parse(buf, &mut [httparse::EMPTY_HEADER; USUAL_TRAILERS]) {
+            Err(BodyError::TrailersTooLarge) => parse(buf, &mut vec![httparse::EMPTY_HEADER; self.limits.max_headers])?,
+            parsed => parsed?,
         };
-        if length > self.max_trailers {
+        if length > self.limits.max_bytes || places.len() > self.limits.max_headers {
             return Err(BodyError::TrailersTooLarge);
         }
         let block = buf.split_to(length).freeze();
@@ -231,6 +226,17 @@ impl Decoder {
         }
         Ok(Some(trailers))
     }
+}
+
+/// The length of the trailers that begin here, and where the name and the value of each of them stand.
+fn parse<'a>(buf: &'a [u8], room: &mut [httparse::Header<'a>]) -> Result<(usize, Vec<Place>), BodyError> {
+    let parsed = httparse::parse_headers(buf, room).map_err(|error| match error {
+        httparse::Error::TooManyHeaders => BodyError::TrailersTooLarge,
+        _ => BodyError::Trailers,
+    })?;
+    let httparse::Status::Complete((length, fields)) = parsed else { return Err(BodyError::Trailers) };
+    let place = |part| place_in(buf, part);
+    Ok((length, fields.iter().map(|f| (place(f.name.as_bytes()), place(f.value))).collect()))
 }
 
 /// As much of `left` as is there, and what is left then.
@@ -286,9 +292,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const LIMITS: HeadLimits = HeadLimits { max_headers: 200, max_bytes: 4000 };
+
     /// The content and trailers of a body that comes in these pieces, and what is left behind it.
     fn read(framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, HeaderMap, bool, Vec<u8>), BodyError> {
-        let mut decoder = Decoder::new(framing, 1000);
+        let mut decoder = Decoder::new(framing, LIMITS);
         let (mut buf, mut data, mut trailers) = (BytesMut::new(), Vec::new(), HeaderMap::new());
         for piece in pieces {
             buf.extend_from_slice(piece);
@@ -320,14 +328,14 @@ mod tests {
 
     #[test]
     fn small_chunks_that_are_there_come_as_one() {
-        let mut decoder = Decoder::new(Framing::Chunked, 1000);
+        let mut decoder = Decoder::new(Framing::Chunked, LIMITS);
         let mut buf = BytesMut::from(&b"1\r\na\r\n2\r\nbc\r\n001\r\nd\r\n2;x\r\nef\r\n3\r\ngh"[..]);
         for part in ["abcd", "ef", "gh"] {
             assert_eq!(decoder.next(&mut buf), Ok(Decoded::Data(Bytes::from_static(part.as_bytes()))));
         }
         assert_eq!(decoder.next(&mut buf), Ok(Decoded::More));
         let mut crumbs = BytesMut::from(&b"1\r\nx\r\n".repeat(100_000)[..]);
-        let mut decoder = Decoder::new(Framing::Chunked, 1000);
+        let mut decoder = Decoder::new(Framing::Chunked, LIMITS);
         let parts = std::iter::from_fn(|| match decoder.next(&mut crumbs) {
             Ok(Decoded::Data(part)) => Some(part.len()),
             _ => None,
@@ -343,7 +351,7 @@ mod tests {
             (b"3\r\nabc\r\n0\r\n\r", false, b"\r\n0\r\n\r"),
             (b"3\r\nabc\r\n0\r\nA: b\r\n\r\n", false, b"\r\n0\r\nA: b\r\n\r\n"),
         ] {
-            let (mut decoder, mut buf) = (Decoder::new(Framing::Chunked, 1000), BytesMut::from(bytes));
+            let (mut decoder, mut buf) = (Decoder::new(Framing::Chunked, LIMITS), BytesMut::from(bytes));
             assert_eq!(decoder.next(&mut buf), Ok(Decoded::Data(Bytes::from_static(b"abc"))));
             assert_eq!((decoder.is_ended(), &buf[..]), (ended, left));
         }
@@ -355,6 +363,16 @@ mod tests {
             read(Framing::Chunked, &[b"1\r\na\r\n0\r\nX-Sum: 1\r\nX-Sum: 2\r\n\r\nnext"]).unwrap();
         assert_eq!((&data[..], ended, &left[..]), (&b"a"[..], true, &b"next"[..]));
         assert_eq!(trailers.get_all("x-sum").iter().collect::<Vec<_>>(), ["1", "2"]);
+    }
+
+    #[test]
+    fn as_many_trailers_pass_as_are_allowed() {
+        let of = |n: usize| [&b"0\r\n"[..], &b"x: y\r\n".repeat(n), b"\r\n"].concat();
+        for n in [1, 99, 100, 101, 199, 200] {
+            let (_, trailers, ended, _) = read(Framing::Chunked, &[&of(n)]).unwrap();
+            assert_eq!((trailers.len(), ended), (n, true));
+        }
+        assert_eq!(read(Framing::Chunked, &[&of(201)]), Err(BodyError::TrailersTooLarge));
     }
 
     #[test]
@@ -372,7 +390,7 @@ mod tests {
         ] {
             assert_eq!(read(Framing::Chunked, &[bytes]), Err(error), "{:?}", String::from_utf8_lossy(bytes));
         }
-        let long = [&b"0\r\nx: "[..], &[b'y'; 2000]].concat();
+        let long = [&b"0\r\nx: "[..], &[b'y'; 5000]].concat();
         assert_eq!(read(Framing::Chunked, &[&long]), Err(BodyError::TrailersTooLarge));
         let extended = [&b"1;"[..], &[b'y'; 20_000]].concat();
         assert_eq!(read(Framing::Chunked, &[&extended]), Err(BodyError::Size("too long")));

@@ -226,6 +226,7 @@ impl<B: Body<Data = Bytes> + Unpin> Writer<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http1::HeadLimits;
     use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
     use http_body::Frame;
     use proptest::prelude::*;
@@ -354,7 +355,7 @@ mod tests {
             prop_assert_eq!(&write(Framing::Close)[5..], &whole[..]);
             let chunked = write(Framing::Chunked);
             let mut buf = BytesMut::from(&chunked[5..]);
-            let mut decoder = super::super::Decoder::new(Framing::Chunked, 1000);
+            let mut decoder = super::super::Decoder::new(Framing::Chunked, HeadLimits { max_headers: 10, max_bytes: 1000 });
             let (mut data, mut fields) = (Vec::new(), 0);
             loop {
                 match decoder.next(&mut buf).unwrap() {

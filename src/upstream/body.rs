@@ -4,7 +4,7 @@ use super::failure::{self, BodyTrouble};
 use super::http1::H1Line;
 use super::idle::IdleStack;
 use super::multiplexed::Load;
-use crate::http1::{APART, Decoded, Decoder, Framing, Writer};
+use crate::http1::{APART, Decoded, Decoder, Framing, HeadLimits, Writer};
 use crate::model::Failure;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -61,7 +61,7 @@ pub(super) enum Answer {
     Http1 {
         framing: Framing,
         reading: Reading,
-        max_trailers: usize,
+        limits: HeadLimits,
     },
     /// `bodiless` answers (to HEAD, 204, 304) may declare a length they do not have.
     Http2 {
@@ -284,7 +284,7 @@ impl LegAnswerBody {
     pub(super) fn new(answer: Answer) -> Self {
         let (inner, declared) = match answer {
             Answer::Tunnel(tunnel) => (Inner::Tunnel(tunnel), None),
-            Answer::Http1 { framing, mut reading, max_trailers } => {
+            Answer::Http1 { framing, mut reading, limits } => {
                 let declared = if let Framing::Length(length) = framing { Some(length) } else { None };
                 let there = reading.line.buf.len() as u64;
                 let inner = match declared {
@@ -297,7 +297,7 @@ impl LegAnswerBody {
                         reading.give_back();
                         if body.is_empty() { Inner::Over } else { Inner::Whole(body) }
                     }
-                    _ => Inner::Http1(Box::new((reading, Decoder::new(framing, max_trailers)))),
+                    _ => Inner::Http1(Box::new((reading, Decoder::new(framing, limits)))),
                 };
                 (inner, declared)
             }

@@ -110,7 +110,7 @@ impl H1Line {
         self.alarm.stop();
         let reusable = !matches!(writing, Writing::Failed);
         let upload = matches!(writing, Writing::On).then_some(writer);
-        self.answer(answer, method, how.upgrade, upload, reusable, options, stack)
+        self.answer(answer, method, how.upgrade, upload, reusable, limits, stack)
     }
 
     /// Gets rid of what is left of a request whose answer has been read. Returns whether that came to its end.
@@ -147,7 +147,7 @@ impl H1Line {
         upgrade: bool,
         upload: Option<Writer<LegBody>>,
         reusable: bool,
-        options: &UpstreamOptions,
+        limits: HeadLimits,
         stack: &Arc<IdleStack>,
     ) -> Result<LegAnswer, Trouble> {
         let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
@@ -172,7 +172,7 @@ impl H1Line {
                     upload,
                     stack: stack.clone(),
                 },
-                max_trailers: options.max_header_bytes,
+                limits,
             }
         };
         Ok(LegAnswer {

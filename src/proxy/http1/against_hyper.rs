@@ -30,7 +30,7 @@ fn fields(headers: &HeaderMap) -> Vec<String> {
 
 /// A body of which all the bytes are there, and then the connection ends.
 fn body(framing: Framing, buf: &mut BytesMut) -> (Option<Vec<u8>>, HeaderMap) {
-    let mut decoder = Decoder::new(framing, 1 << 16);
+    let mut decoder = Decoder::new(framing, HeadLimits { max_headers: 200, max_bytes: 1 << 16 });
     let (mut content, mut trailers) = (Vec::new(), HeaderMap::new());
     loop {
         match decoder.next(buf) {

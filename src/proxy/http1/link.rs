@@ -2,8 +2,8 @@
 
 use super::Next;
 use crate::alarm::Alarm;
-use crate::http1::{Decoded, Decoder, Framing, head, read};
-use crate::proxy::guard::{GuardSettings, Refusal, Scanner, Step};
+use crate::http1::{Decoded, Decoder, Framing, HeadLimits, head, read};
+use crate::proxy::guard::{GuardSettings, Limits, Refusal, Scanner, Step};
 use crate::upstream::Duplex;
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
@@ -349,7 +349,8 @@ impl Http1Body {
         let mut shared = lock(link);
         shared.body = BodyState::Open;
         shared.expects = expects;
-        let decoder = Decoder::new(framing, shared.settings.limits.max_header_bytes);
+        let Limits { max_headers, max_header_bytes: max_bytes } = shared.settings.limits;
+        let decoder = Decoder::new(framing, HeadLimits { max_headers, max_bytes });
         let exact = matches!(framing, Framing::Length(_));
         Self { link: link.clone(), decoder, exact }
     }
