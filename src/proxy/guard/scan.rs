@@ -135,9 +135,9 @@ impl Scanner {
         self.state == State::Head
     }
 
-    /// Whether nothing of the next request has been seen, not even an empty line.
+    /// Whether nothing of the next request has been seen, but for empty lines: some clients end a body with one.
     pub fn at_boundary(&self) -> bool {
-        self.in_head() && self.section.seen == 0 && self.empty_lines == 0
+        self.in_head() && self.section.seen == 0
     }
 
     /// Reads `data`, which begins where the last release or skip ended and is not empty.
