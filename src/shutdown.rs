@@ -112,6 +112,12 @@ impl Shutdown {
         // The sender lives in `self`, so this cannot end in an error.
         let _ = self.0.subscribe().wait_for(|triggered| *triggered).await;
     }
+
+    /// The same for whoever first serves what is there: the runtime has looked what has come since.
+    pub async fn triggered_and_looked(&self) {
+        self.triggered().await;
+        tokio::task::yield_now().await;
+    }
 }
 
 impl Default for Shutdown {

@@ -116,24 +116,28 @@ pub async fn serve<IO>(
         return Box::pin(serve_http2(io, Vec::new(), peer, scheme, &wire, gateway, shutdown)).await;
     }
     let mut io = io;
-    let sniffed = tokio::select! {
-        sniffed = sniff(&mut io, &wire) => sniffed,
-        () = shutdown.triggered() => return,
-    };
-    match sniffed {
+    match sniff(&mut io, &wire, &shutdown).await {
         Ok((true, read)) => Box::pin(serve_http2(io, read, peer, scheme, &wire, gateway, shutdown)).await,
         Ok((false, read)) => Box::pin(serve_http1(io, &read, peer, scheme, &wire, gateway, shutdown)).await,
         Err(_) => {}
     }
 }
 
-/// Reads as much as it takes to tell the protocols apart, and says whether it is HTTP/2.
-async fn sniff<IO: AsyncRead + Unpin>(io: &mut IO, wire: &Wire) -> io::Result<(bool, Vec<u8>)> {
+/// Reads as much as it takes to tell the protocols apart, and says whether it is HTTP/2. Waits for nobody's first byte
+/// once it is to stop.
+async fn sniff<IO: AsyncRead + Unpin>(io: &mut IO, wire: &Wire, shutdown: &Shutdown) -> io::Result<(bool, Vec<u8>)> {
     let mut read = Vec::with_capacity(PREFACE.len());
     let mut patience = wire.idle_timeout;
+    let mut stop = pin!(shutdown.triggered_and_looked());
     loop {
-        let room = PREFACE.len() - read.len();
-        let n = timeout(patience, (&mut *io).take(room as u64).read_buf(&mut read)).await??;
+        let begun = !read.is_empty();
+        let mut room = (&mut *io).take((PREFACE.len() - read.len()) as u64);
+        let more = timeout(patience, room.read_buf(&mut read));
+        let n = tokio::select! {
+            biased;
+            n = more => n??,
+            () = &mut stop, if !begun => return Err(io::ErrorKind::Interrupted.into()),
+        };
         patience = wire.header_timeout;
         if n == 0 {
             return if read.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok((false, read)) };
@@ -259,5 +263,68 @@ impl Wire {
             header_timeout: settings.header_timeout,
             idle_timeout: settings.idle_timeout,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ListenSettings;
+    use super::super::guard::Limits;
+    use super::*;
+    use std::io::Write;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpStream;
+
+    fn wire() -> Wire {
+        let long = Duration::from_secs(60);
+        let guard = GuardSettings {
+            limits: Limits { max_headers: 64, max_header_bytes: 16 * 1024 },
+            header_timeout: long,
+            body_timeout: long,
+            idle_timeout: long,
+            linger: Duration::ZERO,
+            on_refusal: None,
+        };
+        let settings = ListenSettings {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: None,
+            header_timeout: long,
+            body_timeout: long,
+            idle_timeout: long,
+            drain_timeout: long,
+            max_connections: 1,
+            max_headers: 64,
+            max_header_bytes: 16 * 1024,
+            max_streams: 1,
+        };
+        Wire::new(guard, &settings)
+    }
+
+    #[tokio::test]
+    async fn a_first_request_that_is_there_is_served_though_it_is_time_to_stop() {
+        let shutdown = Shutdown::new();
+        shutdown.trigger();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        for sent in [&b"GET / HTTP/1.1\r\n"[..], b""] {
+            let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            client.write_all(sent).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            accepted.set_nonblocking(true).unwrap();
+            let mut io = TcpStream::from_std(accepted).unwrap();
+            let sniffed = sniff(&mut io, &wire(), &shutdown).await;
+            assert_eq!(sniffed.ok(), (!sent.is_empty()).then(|| (false, sent.to_vec())));
+        }
+        // One that has begun to come, too.
+        let (mut client, mut io) = tokio::io::duplex(100);
+        client.write_all(b"P").await.unwrap();
+        let wire = wire();
+        let rest = async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            client.write_all(b"OST / HTTP/1.1\r\n").await.unwrap();
+        };
+        let (sniffed, ()) = tokio::join!(sniff(&mut io, &wire, &shutdown), rest);
+        assert_eq!(sniffed.unwrap(), (false, b"POST / HTTP/1.1\r\n".to_vec()));
     }
 }

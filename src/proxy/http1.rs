@@ -79,7 +79,7 @@ pub async fn serve<S, F>(
 {
     let link = Link::shared(io, read, settings);
     let connection = Http1 { link, interims, shutdown };
-    let mut stop = pin!(shutdown.triggered());
+    let mut stop = pin!(shutdown.triggered_and_looked());
     loop {
         match connection.next(stop.as_mut()).await {
             Next::End => return connection.close(false).await,

@@ -39,6 +39,10 @@ fn setup() -> Setup {
 /// requests were answered.
 fn serve(setup: &Setup) -> (DuplexStream, Arc<AtomicUsize>) {
     let (client, server) = tokio::io::duplex(setup.buffer);
+    (client, serve_on(setup, server))
+}
+
+fn serve_on(setup: &Setup, server: impl Duplex + 'static) -> Arc<AtomicUsize> {
     let (settings, shutdown) = (Arc::new(setup.settings.clone()), setup.shutdown.clone());
     let bodies = setup.bodies.0.clone();
     let served = Arc::new(AtomicUsize::new(0));
@@ -78,7 +82,7 @@ fn serve(setup: &Setup) -> (DuplexStream, Arc<AtomicUsize>) {
         let join = |_, _| unreachable!("nothing here opens tunnels");
         super::serve(Box::new(server), b"", settings, &interims, &shutdown, service, join).await;
     });
-    (client, served)
+    served
 }
 
 fn own(body: Vec<u8>) -> Reply {
@@ -372,4 +376,21 @@ async fn a_connection_told_to_stop_serves_what_has_begun() {
     assert!(out.ends_with("/ok ") && out.contains("connection: close\r\n"), "{out}");
     let (mut idle, _) = serve(&setup);
     assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_is_there_is_served_though_it_is_time_to_stop() {
+    let setup = setup();
+    setup.shutdown.trigger();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    std::io::Write::write_all(&mut client, GOOD.as_bytes()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    server.set_nonblocking(true).unwrap();
+    // Of what has come on it the runtime knows nothing yet.
+    serve_on(&setup, tokio::net::TcpStream::from_std(server).unwrap());
+    client.set_nonblocking(true).unwrap();
+    let mut out = String::new();
+    tokio::net::TcpStream::from_std(client).unwrap().read_to_string(&mut out).await.unwrap();
+    assert!(out.ends_with("/ok ") && out.contains("connection: close\r\n"), "{out}");
 }
