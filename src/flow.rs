@@ -123,6 +123,8 @@ pub struct Inbox {
     /// Bytes of settled exchanges the ledger is not done with.
     waiting_bytes: AtomicUsize,
     closed: AtomicBool,
+    /// Clients are being cut off.
+    cutting_off: AtomicBool,
     dropped: AtomicU64,
 }
 
@@ -140,6 +142,7 @@ impl Inbox {
             applied: AtomicU64::new(0),
             waiting_bytes: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            cutting_off: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
         })
     }
@@ -191,6 +194,19 @@ impl Inbox {
         self.backlog() >= MAX_BACKLOG
             || self.waiting_bytes.load(Ordering::Relaxed) >= MAX_WAITING_BYTES
             || self.closed.load(Ordering::Relaxed)
+    }
+
+    /// From here on clients are cut off, since the time to serve them is over: one that is gone has not left by itself.
+    pub fn cut_off(&self) {
+        self.cutting_off.store(true, Ordering::SeqCst);
+    }
+
+    /// The reason as it is counted.
+    fn reason(&self, reason: Incomparable) -> Incomparable {
+        match reason {
+            Incomparable::ClientAborted if self.cutting_off.load(Ordering::SeqCst) => Incomparable::Shutdown,
+            other => other,
+        }
     }
 
     /// Nobody drains any more: what is here and what still comes is dropped, and counted as that.
@@ -303,6 +319,7 @@ impl Ticket {
         build: Option<Arc<str>>,
         legs: PerLeg<Option<LegRecord>>,
     ) {
+        let reason = self.owed.as_ref().map_or(reason, |(inbox, _)| inbox.reason(reason));
         let settled = Settled {
             id: self.id.clone(),
             route: self.route.clone(),

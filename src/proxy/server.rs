@@ -93,7 +93,9 @@ impl Server {
         drop(listener);
         let deadline = Instant::now() + drain_timeout;
         let all = timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await.is_ok();
-        gateway.tunnels.cut();
+        if !all {
+            gateway.inbox.cut_off();
+        }
         tasks.shutdown().await;
         all
     }

@@ -1,7 +1,7 @@
 //! Stopping, starting, reloading.
 
 use crate::harness::*;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 #[test]
@@ -39,12 +39,55 @@ fn mirrored_exchanges_still_under_way_count_as_shutdown() {
     assert_eq!(proxy.report()["totals"]["pending"], 1);
     proxy.signal("-INT");
     assert_eq!(proxy.wait(), Some(0));
-    let data = folder.path().join("data");
+    assert_eq!(left(folder.path())["incomparable_reasons"]["shutdown"], 1);
+}
+
+/// The totals of what a proxy has left behind.
+fn left(folder: &std::path::Path) -> serde_json::Value {
+    let data = folder.join("data");
     let output = parallax(&["report", "--data", data.to_str().unwrap(), "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     law(&report);
-    assert_eq!(report["totals"]["incomparable_reasons"]["shutdown"], 1);
+    report["totals"].clone()
+}
+
+#[test]
+fn clients_that_are_cut_off_have_not_left_by_themselves() {
+    let primary = Upstream::raw(|seen, stream| {
+        if seen.path() == "/begun" {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegun").unwrap();
+        }
+        // Until the proxy has gone.
+        stream.read(&mut [0]).is_ok_and(|n| n > 0)
+    });
+    let candidate = Upstream::json("{}");
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[listen]\ndrain_timeout = \"100ms\"\n";
+    let mut proxy = Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).config(config).start();
+    let mut gone = proxy.connect();
+    gone.write(b"GET /gone HTTP/1.1\r\nHost: a\r\n\r\n");
+    while primary.seen().is_empty() {
+        std::thread::yield_now();
+    }
+    drop(gone);
+    proxy.report_when(|t| t["incomparable_reasons"]["client_aborted"] == 1);
+    let (mut waits, mut reads) = (proxy.connect(), proxy.connect());
+    waits.write(b"GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    while primary.seen().len() < 2 {
+        std::thread::yield_now();
+    }
+    reads.write(b"GET /begun HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"begun") {
+        let mut byte = [0];
+        reads.stream.read_exact(&mut byte).unwrap();
+        heard.push(byte[0]);
+    }
+    proxy.signal("-TERM");
+    assert_eq!(proxy.wait(), Some(0));
+    let reasons = &left(folder.path())["incomparable_reasons"];
+    assert_eq!((&reasons["shutdown"], &reasons["client_aborted"]), (&2.into(), &1.into()), "{reasons}");
 }
 
 #[test]
