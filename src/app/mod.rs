@@ -27,7 +27,7 @@ use crate::flow::Inbox;
 use crate::mirror::{Mirrors, Plan};
 use crate::model::{Limit, Timestamp};
 use crate::pipeline::{self, CompareConfig, Comparer, LedgerHandle, LedgerOptions};
-use crate::proxy::{Counters, ExchangeIds, Gateway, ListenSettings, Server, Tunnels, Workers};
+use crate::proxy::{Counters, ExchangeIds, Gateway, ListenSettings, Server, Workers};
 use crate::shutdown::Shutdown;
 use crate::upstream::worker;
 use crate::{store, tls};
@@ -156,7 +156,6 @@ impl App {
             inbox,
             capture_budget: capture_budget.clone(),
             counters: Arc::new(Counters::default()),
-            tunnels: Tunnels::default(),
             ids: ExchangeIds::new(u64::from_le_bytes(random()?)),
         });
         let acceptor = settings.listen.tls.as_ref().map(tls::acceptor).transpose()?;

@@ -66,6 +66,14 @@ impl<IO: AsyncWrite + Unpin> Rest<IO> {
     }
 }
 
+impl<IO> Rest<IO> {
+    /// Whether the connection has not taken all that was written.
+    pub fn holds(&self) -> bool {
+        let gather = lock(&self.0);
+        gather.written < gather.out.len() || gather.unflushed
+    }
+}
+
 // === impl Turns ===
 
 impl<IO> From<Rest<IO>> for Turns<IO> {
@@ -244,6 +252,7 @@ mod tests {
         });
         assert!(turn(&rest, speaks.as_mut()).await.is_pending());
         far.read_exact(&mut vec![0; 4 * 16_393]).await.unwrap();
+        assert!(!rest.holds());
         let gather = lock(&rest.0);
         assert_eq!((gather.io.1.as_slice(), gather.out.capacity()), (&[4 * 16_393][..], 0));
     }
@@ -260,7 +269,7 @@ mod tests {
             }
         });
         assert!(turn(&rest, speaks.as_mut()).await.is_pending());
-        assert!(lock(&rest.0).out.len() > MOST / 2);
+        assert!(lock(&rest.0).out.len() > MOST / 2 && rest.holds());
         // What was held goes on as it is read.
         let (mut read, mut out) = (0, vec![0; 1000]);
         while read < 3 * MOST {

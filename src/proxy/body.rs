@@ -1,6 +1,5 @@
 //! Bodies on their way through: passed on chunk by chunk, watched beside the stream.
 
-use super::connection::Busy;
 use super::http1::{BodyFailure, Http1Body};
 use crate::flow::{BodyCapture, Promise, SharedPromise};
 use crate::model::{BodyEnd, Failure, Fields};
@@ -274,8 +273,6 @@ impl Body for AnswerBody {
 pub struct WatchedBody {
     inner: LegAnswerBody,
     watch: Option<Watch>,
-    /// The connection is not idle as long as the answer is on its way.
-    _busy: Busy,
 }
 
 /// Who is told of the answer.
@@ -289,8 +286,8 @@ pub enum Watch {
 }
 
 impl WatchedBody {
-    pub fn new(inner: LegAnswerBody, watch: Option<Watch>, busy: Busy) -> Self {
-        Self { inner, watch, _busy: busy }
+    pub fn new(inner: LegAnswerBody, watch: Option<Watch>) -> Self {
+        Self { inner, watch }
     }
 
     fn record_head(&mut self, headers: impl FnOnce() -> Fields) {
@@ -371,7 +368,7 @@ impl Drop for WatchedBody {
             }
         } else if let (false, Ok(runtime)) = (self.inner.is_end_stream(), Handle::try_current()) {
             let inner = std::mem::replace(&mut self.inner, LegAnswerBody::over());
-            runtime.spawn(Self { inner, watch: self.watch.take(), _busy: Busy::Http1 }.finish());
+            runtime.spawn(Self::new(inner, self.watch.take()).finish());
         } else {
             self.keep_promise(BodyEnd::Complete, None);
         }

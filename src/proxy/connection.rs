@@ -1,10 +1,12 @@
 //! One client connection: which protocol it speaks, its limits and its end.
 
+use super::busy::{Busy, BusyBody, Uses};
 use super::guard::{GuardSettings, Refusal};
 use super::headers::Forwarded;
 use super::http1::{self, Interims};
 use super::message::ClientRequest;
 use super::service::Gateway;
+use super::tunnel;
 use crate::http1::read::Prefixed;
 use crate::http2::flood::{Flood, Meter};
 use crate::http2::{FloodGuard, gathered};
@@ -21,7 +23,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
@@ -54,22 +55,7 @@ pub struct Connection {
 #[derive(Debug)]
 enum Protocol {
     Http1(Interims),
-    Http2 { streams: Arc<AtomicUsize> },
-}
-
-/// A request being answered: as long as it lives, its connection is not idle.
-#[derive(Debug)]
-pub enum Busy {
-    Http1,
-    Http2 { streams: Arc<AtomicUsize> },
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        if let Busy::Http2 { streams } = self {
-            streams.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
+    Http2(Arc<Uses>),
 }
 
 // === impl Connection ===
@@ -79,13 +65,11 @@ impl Connection {
         Self { peer, scheme, forwarded: Forwarded::new(peer.ip(), scheme), max_headers, protocol }
     }
 
-    pub fn request_started(&self) -> Busy {
+    /// To be held by what is under way on a stream. Over HTTP/1.1 the connection has no other use meanwhile.
+    pub fn busy(&self) -> Option<Busy> {
         match &self.protocol {
-            Protocol::Http1(_) => Busy::Http1,
-            Protocol::Http2 { streams } => {
-                streams.fetch_add(1, Ordering::Relaxed);
-                Busy::Http2 { streams: streams.clone() }
-            }
+            Protocol::Http1(_) => None,
+            Protocol::Http2(uses) => Some(uses.begin()),
         }
     }
 
@@ -93,7 +77,7 @@ impl Connection {
     pub fn interims(&self) -> Option<&Interims> {
         match &self.protocol {
             Protocol::Http1(interims) => Some(interims),
-            Protocol::Http2 { .. } => None,
+            Protocol::Http2(_) => None,
         }
     }
 }
@@ -165,10 +149,12 @@ async fn serve_http1<IO>(
     let max_headers = wire.guard.limits.max_headers;
     let connection = Arc::new(Connection::new(peer, scheme, max_headers, Protocol::Http1(Interims::default())));
     let Protocol::Http1(interims) = &connection.protocol else { return };
-    let service = |request| gateway.clone().serve(connection.clone(), connection.request_started(), request);
-    let tunnels = gateway.tunnels.clone();
-    let join = |client, leg| tunnels.join(std::future::ready(Ok(client)), leg);
-    http1::serve(Box::new(io), read, wire.guard.clone(), interims, &shutdown, service, join).await;
+    let service = |request| gateway.clone().serve(connection.clone(), request);
+    let tunnel = http1::serve(Box::new(io), read, wire.guard.clone(), interims, &shutdown, service).await;
+    if let Some((client, leg)) = tunnel {
+        // It stays one of the connections that are counted and waited for.
+        Box::pin(tunnel::join(std::future::ready(Ok(client)), leg)).await;
+    }
 }
 
 async fn serve_http2<IO>(
@@ -190,31 +176,32 @@ async fn serve_http2<IO>(
     };
     let io = FloodGuard::new(Prefixed::new(BytesMut::from(&read[..]), io), Meter::of_client(), tell);
     let (io, rest) = gathered(io);
-    let streams = Arc::new(AtomicUsize::new(0));
-    let protocol = Protocol::Http2 { streams: streams.clone() };
+    let uses = Arc::<Uses>::default();
+    let protocol = Protocol::Http2(uses.clone());
     let max_headers = wire.guard.limits.max_headers;
     let connection = Arc::new(Connection::new(peer, scheme, max_headers, protocol));
     let counters = gateway.counters.clone();
-    let served = Arc::new(AtomicUsize::new(0));
-    let count = served.clone();
+    let begun = uses.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        count.fetch_add(1, Ordering::Relaxed);
-        let busy = connection.request_started();
-        let reply = gateway.clone().serve(connection.clone(), busy, ClientRequest::from(request));
-        async move { Ok::<_, Infallible>(Response::from(reply.await)) }
+        let busy = begun.begin();
+        let reply = gateway.clone().serve(connection.clone(), ClientRequest::from(request));
+        async move { Ok::<_, Infallible>(Response::from(reply.await).map(|body| BusyBody::new(body, busy))) }
     });
     let mut serving = pin!(wire.http2.serve_connection(TokioIo::new(io), service));
     let ended = tokio::select! {
-        ended = poll_fn(|cx| rest.poll(serving.as_mut(), cx)) => ended,
-        () = idle(&streams, &served, wire.idle_timeout) => {
+        ended = poll_fn(|cx| rest.poll(serving.as_mut(), cx)) => Some(ended),
+        () = uses.idle(&rest, wire.idle_timeout) => None,
+        () = shutdown.triggered() => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             serving.as_mut().graceful_shutdown();
-            // A peer that does not even answer a GOAWAY is not waited for.
-            let last = poll_fn(|cx| rest.poll(serving.as_mut(), cx));
-            timeout(wire.header_timeout, last).await.unwrap_or(Ok(()))
-        }
-        () = shutdown.triggered() => {
-            serving.as_mut().graceful_shutdown();
-            poll_fn(|cx| rest.poll(serving.as_mut(), cx)).await
+            tokio::select! {
+                ended = poll_fn(|cx| rest.poll(serving.as_mut(), cx)) => ended,
+                // A peer that has nothing to wait for and does not even answer a GOAWAY is not waited for.
+                () = uses.idle(&rest, wire.header_timeout) => Ok(()),
+            }
         }
     };
     if let Err(e) = ended {
@@ -229,19 +216,6 @@ async fn serve_http2<IO>(
 fn broke_http2(error: &hyper::Error) -> bool {
     let source = std::error::Error::source(error);
     source.and_then(|e| e.downcast_ref::<h2::Error>()).is_some_and(h2::Error::is_library)
-}
-
-/// Ends when no stream was open and none was opened for a whole `limit`.
-async fn idle(streams: &AtomicUsize, served: &AtomicUsize, limit: Duration) {
-    let mut before = usize::MAX;
-    loop {
-        let now = served.load(Ordering::Relaxed);
-        if streams.load(Ordering::Relaxed) == 0 && now == before {
-            return;
-        }
-        before = now;
-        tokio::time::sleep(limit).await;
-    }
 }
 
 impl Wire {

@@ -64,7 +64,7 @@ enum Sent {
 }
 
 /// Serves a connection until its end. `read` was read of it to tell the protocol; `service` answers the requests, and
-/// is dropped when the client goes away. `join` gets the connection where an answer has turned it into a tunnel.
+/// is dropped when the client goes away. Gives the connection where an answer has turned it into a tunnel.
 pub async fn serve<S, F>(
     io: Box<dyn Duplex>,
     read: &[u8],
@@ -72,8 +72,8 @@ pub async fn serve<S, F>(
     interims: &Interims,
     shutdown: &Shutdown,
     service: S,
-    join: impl FnOnce(Box<dyn Duplex>, LegTunnel),
-) where
+) -> Option<(Box<dyn Duplex>, LegTunnel)>
+where
     S: Fn(ClientRequest) -> F,
     F: Future<Output = Reply>,
 {
@@ -82,23 +82,30 @@ pub async fn serve<S, F>(
     let mut stop = pin!(shutdown.triggered_and_looked());
     loop {
         match connection.next(stop.as_mut()).await {
-            Next::End => return connection.close(false).await,
+            Next::End => {
+                connection.close(false).await;
+                return None;
+            }
             Next::Refused(refusal) => {
                 lock(&connection.link).out.extend_from_slice(&refusal.answer());
-                return connection.close(true).await;
+                connection.close(true).await;
+                return None;
             }
             Next::Request(head) => {
                 let asked = Asked::by(&head);
                 // Boxed: a connection that waits for its next request need not keep the room.
                 let reply = Box::pin(service(connection.request(*head)));
-                let Some(reply) = connection.attend(reply).await else { return };
+                let reply = connection.attend(reply).await?;
                 match connection.send(reply, asked).await {
                     Sent::Kept => {}
-                    Sent::Last => return connection.close(true).await,
-                    Sent::Lost => return,
+                    Sent::Last => {
+                        connection.close(true).await;
+                        return None;
+                    }
+                    Sent::Lost => return None,
                     Sent::Tunnel(leg) => {
                         let (early, io) = lock(&connection.link).take_over();
-                        return join(Box::new(read::Prefixed::new(early, io)), leg);
+                        return Some((Box::new(read::Prefixed::new(early, io)), leg));
                     }
                 }
             }

@@ -4,6 +4,7 @@
 
 mod answers;
 mod body;
+mod busy;
 mod connection;
 mod counters;
 pub mod guard;
@@ -20,5 +21,4 @@ pub use counters::Counters;
 pub use server::Server;
 pub use service::{ExchangeIds, Gateway, Live};
 pub use settings::ListenSettings;
-pub use tunnel::Tunnels;
 pub use workers::Workers;

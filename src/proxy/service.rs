@@ -4,12 +4,12 @@
 
 use super::answers;
 use super::body::{AnswerBody, BodyFault, ClientBody, TeeBody, Watch, WatchedBody};
-use super::connection::{Busy, Connection};
+use super::connection::Connection;
 use super::counters::Counters;
 use super::guard;
 use super::headers;
 use super::message::{ClientRequest, Reply};
-use super::tunnel::Tunnels;
+use super::tunnel;
 use crate::flow::{
     Asked, BodyCapture, Exchange, Inbox, Mirror, Passing, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder,
     RequestBody, Ticket,
@@ -60,7 +60,6 @@ pub struct Gateway {
     /// All captured bodies together.
     pub capture_budget: Arc<Limit>,
     pub counters: Arc<Counters>,
-    pub tunnels: Tunnels,
     pub ids: ExchangeIds,
 }
 
@@ -91,7 +90,7 @@ impl ExchangeIds {
 
 impl Gateway {
     /// Serves one request. Whatever happens, there is an answer.
-    pub async fn serve(self: Arc<Self>, connection: Arc<Connection>, busy: Busy, request: ClientRequest) -> Reply {
+    pub async fn serve(self: Arc<Self>, connection: Arc<Connection>, request: ClientRequest) -> Reply {
         let live = self.live.load_full();
         let (request, body) = match Inbound::read(&connection, request) {
             Ok(read) => read,
@@ -108,14 +107,13 @@ impl Gateway {
             request.head.uri.query(),
             &request.head.headers,
         );
-        self.forward(&live, &connection, busy, request, body, route).await
+        self.forward(&live, &connection, request, body, route).await
     }
 
     async fn forward(
         &self,
         live: &Live,
         connection: &Connection,
-        busy: Busy,
         mut request: Inbound,
         body: ClientBody,
         route: RouteMatch,
@@ -157,7 +155,7 @@ impl Gateway {
         let answered_at = Instant::now();
         match answered {
             Ok(sent) => {
-                let answer = self.answer(busy, sent, promise, (due, answered_at), upgrade);
+                let answer = self.answer(connection, sent, promise, (due, answered_at), upgrade);
                 self.counters.added.record((asked - due) + answered_at.elapsed());
                 answer
             }
@@ -259,7 +257,7 @@ impl Gateway {
 
     fn answer(
         &self,
-        busy: Busy,
+        connection: &Connection,
         sent: Sent,
         promise: Option<Promised>,
         (due, answered_at): (Instant, Instant),
@@ -280,7 +278,11 @@ impl Gateway {
                 None => AnswerBody::Tunnel(body),
                 Some(client) => {
                     if let Some(leg) = body.into_tunnel() {
-                        self.tunnels.join(LegTunnel::Http2(client).open(), leg);
+                        let busy = connection.busy();
+                        tokio::spawn(async move {
+                            let _busy = busy;
+                            tunnel::join(LegTunnel::Http2(client).open(), leg).await;
+                        });
                     }
                     AnswerBody::Own(Default::default())
                 }
@@ -318,7 +320,7 @@ impl Gateway {
             head.set_seen();
             Watch::Headless(promise)
         });
-        let body = AnswerBody::Leg(Box::new(WatchedBody::new(body, watch, busy)));
+        let body = AnswerBody::Leg(Box::new(WatchedBody::new(body, watch)));
         Reply { status, reason, headers, body }
     }
 }

@@ -564,3 +564,104 @@ fn an_answer_that_the_client_has_all_of_is_whole_before_its_end_is_told() {
     let report = proxy.report_when(|t| t["matched"] == 5);
     assert_eq!(report["totals"]["pending"], 1, "{:#}", report["totals"]);
 }
+
+/// Connections that nobody uses end after 100 ms, and others after no time at all.
+const HASTY: &str = "[listen]\nidle_timeout = \"100ms\"\nheader_timeout = \"1s\"\n";
+
+impl Http2 {
+    /// Stays longer than an idle client may by [`HASTY`], and does nothing but answer the proxy, which asks every 100 ms
+    /// whether somebody is there. Says whether it was told to go.
+    fn stay(&mut self) -> bool {
+        let (mut asked, mut told) = (0, false);
+        while asked < 15 {
+            match self.next().expect("the connection goes on") {
+                (PING, 0, _, payload) => {
+                    asked += 1;
+                    self.send(&frame(PING, 1, 0, &payload));
+                }
+                (SETTINGS, 0, ..) => assert!(self.send(&frame(SETTINGS, 1, 0, &[]))),
+                (GOAWAY, ..) => told = true,
+                _ => {}
+            }
+        }
+        told
+    }
+
+    /// The rest of what comes on stream 1 in `DATA`, up to `most` bytes.
+    fn data(&mut self, most: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while all.len() < most {
+            match self.next().expect("the connection goes on") {
+                (DATA, _, 1, part) => all.extend(part),
+                (PING, 0, _, payload) => assert!(self.send(&frame(PING, 1, 0, &payload))),
+                _ => {}
+            }
+        }
+        all
+    }
+}
+
+#[test]
+fn a_client_that_reads_slowly_is_not_idle() {
+    let body = vec![b'x'; 10_000];
+    let whole = answer("200 OK", &[], &body);
+    let (primary, candidate) = (Upstream::answering(move |_| whole.clone()), Upstream::json("{}"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(HASTY).start();
+    let mut client = Http2::connect(&proxy);
+    client.send(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 100]));
+    client.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&GET)));
+    assert_eq!(client.data(100), body[..100]);
+    assert!(!client.stay());
+    client.send(&frame(WINDOW_UPDATE, 0, 1, &20_000u32.to_be_bytes()));
+    assert_eq!(client.data(9900), body[100..]);
+    // Now it is.
+    let told = std::iter::from_fn(|| client.next()).any(|(kind, ..)| kind == GOAWAY);
+    assert!(told && std::iter::from_fn(|| client.next()).count() < 10);
+}
+
+#[test]
+fn a_client_with_a_tunnel_is_not_idle() {
+    let (primary, candidate) = (crate::protocols::shouting(), Upstream::json("{}"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(HASTY).start();
+    let mut client = Http2::connect(&proxy);
+    client.send(&frame(HEADERS, END_HEADERS, 1, &block(&[(":method", "CONNECT"), (":authority", "db.example:5432")])));
+    assert_eq!(client.outcome(), Outcome::Ok);
+    assert!(!client.stay());
+    client.send(&frame(DATA, 0, 1, b"hello"));
+    assert_eq!(client.data(5), b"HELLO");
+}
+
+#[test]
+fn when_the_proxy_stops_it_waits_for_streams() {
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let primary = Upstream::raw(move |_, stream| {
+        let _ = wait.lock().unwrap().recv_timeout(PATIENCE);
+        stream.write_all(&json(200, "{}")).is_ok()
+    });
+    let candidate = Upstream::json("{}");
+    let mut proxy = Proxy::between(&primary.url(), &candidate.url()).config(HASTY).start();
+    let mut client = Http2::connect(&proxy);
+    client.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&GET)));
+    while primary.seen().is_empty() {
+        std::thread::yield_now();
+    }
+    proxy.signal("-TERM");
+    assert!(client.stay());
+    release.send(()).unwrap();
+    assert_eq!(client.data(2), b"{}");
+    assert_eq!(proxy.wait(), Some(0));
+}
+
+#[test]
+fn when_the_proxy_stops_it_does_not_wait_for_clients_that_wait_for_nothing() {
+    let (primary, candidate) = upstreams();
+    let config = "[listen]\nheader_timeout = \"200ms\"\n";
+    let mut proxy = Proxy::between(&primary.url(), &candidate.url()).config(config).start();
+    let mut silent = Http2::connect(&proxy);
+    silent.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&GET)));
+    assert_eq!(silent.outcome(), Outcome::Ok);
+    proxy.signal("-TERM");
+    // It says nothing to that, for which it would have half a minute.
+    assert_eq!(proxy.wait(), Some(0));
+}

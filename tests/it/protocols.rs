@@ -515,7 +515,7 @@ fn websockets_reach_the_primary_alone_and_close_properly() {
 }
 
 /// A primary that grants CONNECT and sends back what it gets in capitals.
-fn shouting() -> Upstream {
+pub fn shouting() -> Upstream {
     Upstream::raw(|seen, stream| {
         if seen.method() != "CONNECT" {
             return stream.write_all(&json(403, "{}")).is_ok();
