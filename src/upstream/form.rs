@@ -66,12 +66,12 @@ impl Form {
         let mut out = BytesMut::with_capacity(HEAD + body.size_hint().exact().map_or(0, writer::copied));
         head::put_request_line(&mut out, ask.method, self.base(ask), ask.uri);
         let spelling = ask.headers.spelling();
-        let own_host = !self.preserve_host || !ask.headers.has(&HOST);
+        let changes = Changes::of(ask);
+        let own_host = (!self.preserve_host || !ask.headers.has(&HOST)) && !changes.has(&HOST);
         if own_host {
             head::put_field(&mut out, &HOST, self.host.as_bytes(), spelling);
         }
         let cookies = (ask.version == Version::HTTP_2).then(|| joined_cookies(ask.headers)).flatten();
-        let changes = Changes::of(ask);
         ask.headers.put(&mut out, |name| {
             *name == TRANSFER_ENCODING
                 || (own_host && *name == HOST)
@@ -126,7 +126,8 @@ impl Form {
         for (name, value) in ask.with.into_iter().flatten() {
             headers.insert(name.clone(), value.clone());
         }
-        let named = headers.remove(HOST).filter(|_| self.preserve_host);
+        let set = ask.with.into_iter().flatten().any(|(name, _)| name == HOST);
+        let named = headers.remove(HOST).filter(|_| self.preserve_host || set);
         let named = named.and_then(|host| Authority::try_from(host.as_bytes()).ok());
         remove_connection_fields(headers);
         if ask.method == Method::CONNECT {
@@ -332,6 +333,31 @@ mod tests {
                 "HTTP/2.0 GET http://h/ | x-kept: 2 | x-added: 1 | x-set: new"
             ]
         );
+    }
+
+    #[test]
+    fn a_host_that_is_set_is_the_only_one_whatever_the_leg_is_called() {
+        let with = [(HOST, HeaderValue::from_static("other.test"))];
+        let ask = Ask {
+            method: &Method::GET,
+            uri: &Uri::from_static("/a"),
+            headers: &Fields::from(HeaderMap::from_iter([(HOST, HeaderValue::from_static("shop.test"))])),
+            added: None,
+            version: Version::HTTP_11,
+            without: [&[], &[]],
+            with: [&with, &[]],
+        };
+        for preserve_host in [true, false] {
+            let form = form(Scheme::Http, "", preserve_host);
+            let h1 = String::from_utf8(form.h1(&ask, LegBody::Empty).output().to_vec()).unwrap();
+            assert_eq!(h1, "GET /a HTTP/1.1\r\nhost: other.test\r\n\r\n", "{preserve_host}");
+            let h2 = form.h2(&ask, LegBody::Empty).unwrap();
+            assert_eq!(
+                (h2.uri().to_string(), h2.headers().len()),
+                ("http://other.test/a".into(), 0),
+                "{preserve_host}"
+            );
+        }
     }
 
     #[test]
