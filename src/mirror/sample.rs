@@ -5,9 +5,14 @@ use crate::flow::Asked;
 use crate::model::Fields;
 use http::HeaderName;
 use http::header::COOKIE;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
 use xxhash_rust::xxh3::xxh3_64;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Bytes of an address of either kind, written out.
+const LONGEST_ADDRESS: usize = 46;
 
 /// Whether a request falls into a sample of `share` (0 to 1). `request` numbers the requests and serves as the coin
 /// where the key is the request itself. A request without the key is sampled by the address of its client.
@@ -25,7 +30,7 @@ pub fn falls_in(share: f64, by: &SampleBy, asked: &Asked<'_>, request: u64) -> b
             None => client_hash(asked),
         },
         SampleBy::Cookie(name) => match cookie(asked.headers, name) {
-            Some(value) => xxh3_64(value.as_bytes()),
+            Some(value) => xxh3_64(value),
             None => client_hash(asked),
         },
         SampleBy::ClientIp => client_hash(asked),
@@ -36,27 +41,41 @@ pub fn falls_in(share: f64, by: &SampleBy, asked: &Asked<'_>, request: u64) -> b
 
 /// The client as the first proxy in front of us saw it, else as we see it.
 fn client_hash(asked: &Asked<'_>) -> u64 {
-    let forwarded = asked.headers.text(&FORWARDED_FOR).and_then(|value| value.split(',').next());
-    match forwarded.map(str::trim).filter(|v| !v.is_empty()) {
-        Some(client) => xxh3_64(client.as_bytes()),
-        None => xxh3_64(asked.client.to_string().as_bytes()),
+    let forwarded = asked.headers.first(&FORWARDED_FOR).and_then(|value| value.split(|b| *b == b',').next());
+    match forwarded.map(<[u8]>::trim_ascii).filter(|client| !client.is_empty()) {
+        // Some write the port behind it, which is another one for each connection.
+        Some(client) => address(client).map_or_else(|| xxh3_64(client), address_hash),
+        None => address_hash(asked.client),
     }
 }
 
-fn cookie<'a>(headers: &'a Fields, name: &str) -> Option<&'a str> {
-    headers
-        .all(&COOKIE)
-        .filter_map(|v| std::str::from_utf8(v).ok().filter(|v| v.is_ascii()))
-        .flat_map(|v| v.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(n, value)| (n == name).then_some(value))
+/// An address, alone or with a port.
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|at| at.ip()))
+}
+
+/// Of the address as it is usually written.
+fn address_hash(address: IpAddr) -> u64 {
+    let mut text = [0; LONGEST_ADDRESS];
+    let mut rest = &mut text[..];
+    // There is room for it.
+    let _ = write!(rest, "{address}");
+    let length = LONGEST_ADDRESS - rest.len();
+    xxh3_64(&text[..length])
+}
+
+/// In bytes, line by line: whatever else a client has is no reason not to see the one that is meant.
+fn cookie<'a>(headers: &'a Fields, name: &str) -> Option<&'a [u8]> {
+    let mut pairs = headers.all(&COOKIE).flat_map(|line| line.split(|b| *b == b';')).map(<[u8]>::trim_ascii);
+    pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::{HeaderValue, Method};
-    use std::net::IpAddr;
     use tokio::time::Instant;
 
     fn asked(headers: &Fields) -> Asked<'_> {
@@ -89,5 +108,58 @@ mod tests {
             inside += usize::from(first);
         }
         assert!((230..370).contains(&inside), "{inside}");
+    }
+
+    /// Whether each of a thousand callers is alike in all the forms in which a request of theirs may come.
+    fn sticky(by: &SampleBy, name: HeaderName, forms: impl Fn(usize) -> Vec<Vec<Vec<u8>>>) {
+        let mut inside = 0;
+        for caller in 0..1000 {
+            let falls = forms(caller).into_iter().map(|lines| {
+                let mut headers = Fields::default();
+                for line in lines {
+                    headers.table_mut().append(name.clone(), HeaderValue::from_bytes(&line).unwrap());
+                }
+                falls_in(0.3, by, &asked(&headers), 0)
+            });
+            let falls: Vec<bool> = falls.collect();
+            assert!(falls.iter().all(|inside| *inside == falls[0]), "{caller}: {falls:?}");
+            inside += usize::from(falls[0]);
+        }
+        assert!((230..370).contains(&inside), "{inside}");
+    }
+
+    #[test]
+    fn other_cookies_change_nothing_whatever_is_in_them() {
+        sticky(&SampleBy::Cookie("uid".into()), COOKIE, |user| {
+            let uid = format!("uid={user}").into_bytes();
+            vec![
+                vec![uid.clone()],
+                vec![[b"n=J\xc3\xb6rg; ".as_slice(), &uid, b" ; uid2=x"].concat()],
+                vec![[&uid, b";\xff; =; uid".as_slice()].concat()],
+                vec![b"\xff\xfe=\xe9".to_vec(), b"xuid=1; uid".to_vec(), uid],
+            ]
+        });
+    }
+
+    #[test]
+    fn a_port_behind_an_address_changes_nothing() {
+        sticky(&SampleBy::ClientIp, FORWARDED_FOR, |n| {
+            let forms = match n % 2 {
+                0 => [":40001", ":40002, 10.1.1.1", ", unknown", " "]
+                    .map(|after| format!("10.0.{}.{}{after}", n / 256, n % 256)),
+                _ => [
+                    format!("2001:db8::{n:x}"),
+                    format!("[2001:DB8::{n:x}]:4001"),
+                    format!("[2001:db8:0::{n:x}] , 10.1.1.1"),
+                    format!("[2001:db8::{n:x}]:4002"),
+                ],
+            };
+            forms.map(|line| vec![line.into_bytes()]).to_vec()
+        });
+        // What is no address is a name for somebody all the same.
+        sticky(&SampleBy::ClientIp, FORWARDED_FOR, |n| {
+            let name = format!("_caller{n}");
+            vec![vec![name.clone().into_bytes()], vec![format!("{name}, 10.0.0.1").into_bytes()]]
+        });
     }
 }
