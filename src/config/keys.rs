@@ -199,7 +199,11 @@ const MIRROR: &[Key] = &[
     ),
     key("timeout", Kind::Timeout, "for a mirrored answer to be complete"),
     key("max_in_flight", count(10_000_000), "mirrored exchanges at once; beyond it they are shed, never queued"),
-    key("max_rate", Kind::Count { min: 0, max: u32::MAX as u64 }, "mirrored requests a second; 0 is no limit"),
+    key(
+        "max_rate",
+        Kind::Count { min: 0, max: u32::MAX as u64 },
+        "mirrored requests a second, all routes together, of which a route may have so many; 0 is no limit",
+    ),
     key("memory_budget", Kind::Size { min: 1 << 20, max: 1 << 46 }, "bytes of all captured bodies together"),
     key(
         "max_body",

@@ -32,6 +32,8 @@ pub struct Admission {
     pub configured: Option<usize>,
     /// Bytes of one body kept whole.
     pub max_body: usize,
+    /// It tries a candidate that had been given up: until it is settled no other one does.
+    pub probe: bool,
 }
 
 /// What the primary did, as the data plane saw it. Never sent at all when the client went away first.

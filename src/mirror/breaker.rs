@@ -30,22 +30,34 @@ struct Open {
     probing: bool,
 }
 
+/// That one exchange may be sent. Dropped before it was, where it was to be the probe, another one may be that.
+#[derive(Debug)]
+pub struct Leave<'a> {
+    breaker: &'a Breaker,
+    probe: bool,
+}
+
 // === impl Breaker ===
 
 impl Breaker {
-    /// Whether an exchange may be sent now. True while open means: this one is the probe.
-    pub fn allows(&self, now: Instant) -> bool {
-        let mut state = self.lock();
-        match &mut state.open {
-            None => true,
+    /// Whether an exchange may be sent now. While it is open the one that may is the probe.
+    pub fn allows(&self, now: Instant) -> Option<Leave<'_>> {
+        let probe = match &mut self.lock().open {
+            None => false,
             Some(open) if now >= open.until => {
                 open.probing = true;
                 // A probe whose outcome is never told must not keep it open for ever.
                 open.until = now + LONGEST_PAUSE * 2;
                 true
             }
-            Some(_) => false,
-        }
+            Some(_) => return None,
+        };
+        Some(self.leave(probe))
+    }
+
+    /// The leave of an exchange that was given one before.
+    pub fn leave(&self, probe: bool) -> Leave<'_> {
+        Leave { breaker: self, probe }
     }
 
     /// An exchange that was let through is not sent after all: a probe may be another one.
@@ -102,18 +114,39 @@ impl Breaker {
     }
 }
 
+// === impl Leave ===
+
+impl Leave<'_> {
+    /// The exchange goes on its way, and what becomes of it will be told. Whether it is the probe.
+    pub fn used(mut self) -> bool {
+        std::mem::take(&mut self.probe)
+    }
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if self.probe {
+            self.breaker.skipped(Instant::now());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sends(breaker: &Breaker, now: Instant) -> bool {
+        breaker.allows(now).map(Leave::used).is_some()
+    }
 
     #[test]
     fn an_offence_opens_it_at_once() {
         let (breaker, start) = (Breaker::default(), Instant::now());
         breaker.succeeded();
         breaker.gave_offence(start);
-        assert!(!breaker.allows(start) && breaker.allows(start + FIRST_PAUSE));
+        assert!(!sends(&breaker, start) && sends(&breaker, start + FIRST_PAUSE));
         breaker.gave_offence(start + FIRST_PAUSE);
-        assert!(!breaker.allows(start + FIRST_PAUSE * 2), "as a probe that fails");
+        assert!(!sends(&breaker, start + FIRST_PAUSE * 2), "as a probe that fails");
     }
 
     #[test]
@@ -124,17 +157,35 @@ mod tests {
         }
         breaker.succeeded();
         for _ in 0..THRESHOLD {
-            assert!(breaker.allows(start), "a success in between starts the run afresh");
+            assert!(sends(&breaker, start), "a success in between starts the run afresh");
             breaker.failed(start);
         }
-        assert!(!breaker.allows(start));
+        assert!(!sends(&breaker, start));
         let later = start + FIRST_PAUSE;
-        assert!(breaker.allows(later), "the probe");
-        assert!(!breaker.allows(later), "only one");
+        assert!(sends(&breaker, later), "the probe");
+        assert!(!sends(&breaker, later), "only one");
         breaker.failed(later);
-        assert!(!breaker.allows(later + FIRST_PAUSE), "the pause has doubled");
-        assert!(breaker.allows(later + FIRST_PAUSE * 2));
+        assert!(!sends(&breaker, later + FIRST_PAUSE), "the pause has doubled");
+        assert!(sends(&breaker, later + FIRST_PAUSE * 2));
         breaker.succeeded();
-        assert!(breaker.allows(later) && breaker.allows(later));
+        assert!(sends(&breaker, later) && sends(&breaker, later));
+    }
+
+    #[test]
+    fn a_probe_that_is_not_sent_leaves_it_to_the_next() {
+        let (breaker, start) = (Breaker::default(), Instant::now() - FIRST_PAUSE);
+        assert!(!breaker.allows(start).unwrap().used(), "no probe");
+        let before = breaker.allows(start).unwrap();
+        breaker.gave_offence(start);
+        drop(before);
+        assert!(breaker.allows(start).is_none(), "one of before it opened ends no pause");
+        let probe = breaker.allows(start + FIRST_PAUSE).unwrap();
+        assert!(breaker.allows(Instant::now()).is_none());
+        drop(probe);
+        let probe = breaker.allows(Instant::now()).unwrap().used();
+        assert!(probe && breaker.allows(Instant::now()).is_none());
+        // Wherever it is by now.
+        drop(breaker.leave(probe));
+        assert!(sends(&breaker, Instant::now()));
     }
 }

@@ -100,7 +100,7 @@ async fn ask(job: Job, desk: Desk) {
         return;
     }
     // The candidate gets no more than it is to get, whatever for.
-    let Some(permit) = desk.in_flight.take(1).filter(|_| policy.rate.allows(due)) else { return };
+    let Some(permit) = desk.in_flight.take(1).filter(|_| policy.rates.allow(due)) else { return };
     let passing = Passing::default();
     let progress = passing.progress().clone();
     let (primary, candidate) = tokio::join!(

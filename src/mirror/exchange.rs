@@ -31,19 +31,23 @@ pub(super) async fn run(
     mut lag: Duration,
 ) {
     let settings = &policy.settings;
+    let leave = legs.breaker(Leg::Candidate).leave(exchange.admission.probe);
     let mut due = exchange.due;
     let mut primary = None;
     if settings.start == super::Start::AfterPrimary {
-        match primary_in_time(&mut exchange, due + settings.timeout).await {
-            Ok(outcome) => primary = Some(Box::new(outcome)),
-            Err(reason) => {
-                let exchange = named(exchange, &shared).await;
-                return exchange.ticket.incomparable(reason, shared.judge.generation(), None, PerLeg::default());
-            }
+        let outcome = primary_in_time(&mut exchange, due + settings.timeout).await;
+        if let Some(reason) = unanswered(&outcome) {
+            // What the old system did not do the new one is not asked to do.
+            let legs = PerLeg { primary: outcome.ok().and_then(|outcome| record_of(&outcome)), ..PerLeg::default() };
+            let exchange = named(exchange, &shared).await;
+            return exchange.ticket.incomparable(reason, shared.judge.generation(), None, legs);
         }
+        primary = outcome.ok().map(Box::new);
         due = Instant::now();
         lag = due - exchange.due;
     }
+    // From here on the leg's own outcome is told.
+    leave.used();
     let with_control = legs.control_wanted(&exchange.id);
     let beside = Beside::Follows { primary: exchange.primary_head.progress(), overrun: &shared.overrun };
     let question = &exchange.question;
@@ -208,29 +212,42 @@ fn judge_primary(
     candidate: &Outcome,
     record: &mut Option<LegRecord>,
 ) -> Result<Answer, Incomparable> {
-    match primary? {
-        PrimaryOutcome::ClientAborted => Err(Incomparable::ClientAborted),
-        PrimaryOutcome::Failed { record: failed } => {
-            *record = Some(failed);
-            Err(Incomparable::PrimaryFailed)
-        }
-        PrimaryOutcome::Answered { answer, record: answered } => {
-            *record = Some(answered);
-            let asked = |names: &[http::HeaderName]| names.iter().any(|name| request.headers.has(name));
-            let refused = |status: StatusCode| status == StatusCode::PRECONDITION_FAILED;
-            let conditional = match answer.status {
-                StatusCode::NOT_MODIFIED => asked(&ask::CONDITIONS),
-                StatusCode::OK if asked(&[IF_RANGE]) => true,
-                status if refused(status) => asked(&ask::CONDITIONS),
-                // A write is sent with its conditions, which the candidate may see otherwise.
-                _ => matches!(candidate, Outcome::Answer(a) if refused(a.status)) && asked(&ask::CONDITIONS),
-            };
-            match answer.end {
-                BodyEnd::Broken(_) => Err(Incomparable::PrimaryFailed),
-                _ if conditional => Err(Incomparable::Conditional),
-                BodyEnd::Complete | BodyEnd::Open | BodyEnd::Cut { .. } => Ok(answer),
-            }
-        }
+    let missing = unanswered(&primary);
+    let primary = primary?;
+    *record = record_of(&primary);
+    if let Some(reason) = missing {
+        return Err(reason);
+    }
+    let PrimaryOutcome::Answered { answer, .. } = primary else { return Err(Incomparable::PrimaryFailed) };
+    let asked = |names: &[http::HeaderName]| names.iter().any(|name| request.headers.has(name));
+    let refused = |status: StatusCode| status == StatusCode::PRECONDITION_FAILED;
+    let conditional = match answer.status {
+        StatusCode::NOT_MODIFIED => asked(&ask::CONDITIONS),
+        StatusCode::OK if asked(&[IF_RANGE]) => true,
+        status if refused(status) => asked(&ask::CONDITIONS),
+        // A write is sent with its conditions, which the candidate may see otherwise.
+        _ => matches!(candidate, Outcome::Answer(a) if refused(a.status)) && asked(&ask::CONDITIONS),
+    };
+    if conditional { Err(Incomparable::Conditional) } else { Ok(answer) }
+}
+
+/// Why there is no answer of the primary's to compare with, where there is none.
+fn unanswered(primary: &Result<PrimaryOutcome, Incomparable>) -> Option<Incomparable> {
+    match primary {
+        Err(reason) => Some(*reason),
+        Ok(PrimaryOutcome::ClientAborted) => Some(Incomparable::ClientAborted),
+        Ok(PrimaryOutcome::Failed { .. }) => Some(Incomparable::PrimaryFailed),
+        Ok(PrimaryOutcome::Answered { answer, .. }) => match answer.end {
+            BodyEnd::Broken(_) => Some(Incomparable::PrimaryFailed),
+            BodyEnd::Complete | BodyEnd::Open | BodyEnd::Cut { .. } => None,
+        },
+    }
+}
+
+fn record_of(primary: &PrimaryOutcome) -> Option<LegRecord> {
+    match primary {
+        PrimaryOutcome::Answered { record, .. } | PrimaryOutcome::Failed { record } => Some(*record),
+        PrimaryOutcome::ClientAborted => None,
     }
 }
 

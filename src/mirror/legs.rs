@@ -2,7 +2,7 @@
 
 use super::MirrorSettings;
 use super::ask::{self, Asked, Unasked};
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Leave};
 use super::exchange::is_transport_failure;
 use super::overrun::Beside;
 use super::window::{Place, Window};
@@ -31,7 +31,8 @@ pub struct Legs {
     pub control_sample: f64,
     /// All captured bodies together.
     pub capture_budget: Arc<Limit>,
-    gates: Arc<[Gate; 2]>,
+    candidate_gate: Arc<Gate>,
+    control_gate: Arc<Gate>,
 }
 
 /// What stands before one leg.
@@ -52,13 +53,22 @@ impl Legs {
         capture_budget: Arc<Limit>,
         before: Option<&Legs>,
     ) -> Self {
-        // What is known of a leg's health stays known while it is the same leg.
-        let gates = match before {
-            Some(before) if Arc::ptr_eq(&before.candidate, &candidate) => before.gates.clone(),
-            _ => Arc::default(),
-        };
         let (control, control_sample) = control.map_or((None, 0.0), |(leg, share)| (Some(leg), share));
-        Self { primary, candidate, build_header, control, control_sample, capture_budget, gates }
+        // What is known of a leg's health stays known while it is the same leg.
+        let same =
+            |old: &Arc<Upstream>, gate: &Arc<Gate>, new: &Arc<Upstream>| Arc::ptr_eq(old, new).then(|| gate.clone());
+        let candidate_gate = before.and_then(|old| same(&old.candidate, &old.candidate_gate, &candidate));
+        let control_gate = before.and_then(|old| same(old.control.as_ref()?, &old.control_gate, control.as_ref()?));
+        Self {
+            primary,
+            candidate,
+            build_header,
+            control,
+            control_sample,
+            capture_budget,
+            candidate_gate: candidate_gate.unwrap_or_default(),
+            control_gate: control_gate.unwrap_or_default(),
+        }
     }
 
     /// For how long a leg's breaker has been open, where it is.
@@ -71,13 +81,14 @@ impl Legs {
     }
 
     fn gate(&self, leg: Leg) -> &Gate {
-        &self.gates[usize::from(leg == Leg::Control)]
+        if leg == Leg::Control { &self.control_gate } else { &self.candidate_gate }
     }
 
     /// Whether this exchange asks the control too. Decided from the exchange's id before anything is sent.
     pub(super) fn control_wanted(&self, id: &str) -> bool {
         let coin = (xxh3_64(id.as_bytes()) >> 11) as f64 / (1u64 << 53) as f64;
-        self.control.is_some() && coin < self.control_sample && self.breaker(Leg::Control).allows(Instant::now())
+        let wanted = self.control.is_some() && coin < self.control_sample;
+        wanted && self.breaker(Leg::Control).allows(Instant::now()).map(Leave::used).is_some()
     }
 
     /// What a leg did with a question that is `due`. Waits for a place where too many wait for its answer.
@@ -238,5 +249,21 @@ mod tests {
         let asked = legs.ask(Leg::Candidate, &question, &settings, Instant::now(), Beside::Leads(&passing)).await;
         assert_eq!(asked.spoilt, Some(Incomparable::Budget), "{asked:?}");
         assert!(legs.breaker_open_for(Leg::Candidate).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_known_of_a_legs_health_stays_with_that_leg() {
+        let leg = || testing::candidate(([127, 0, 0, 1], 9).into());
+        let legs = |candidate: &Arc<Upstream>, control: &Arc<Upstream>, before: Option<&Legs>| {
+            Legs::new(leg(), candidate.clone(), SERVER, Some((control.clone(), 1.0)), Limit::new(1), before)
+        };
+        let (candidate, control) = (leg(), leg());
+        let old = legs(&candidate, &control, None);
+        old.breaker(Leg::Candidate).gave_offence(Instant::now());
+        old.breaker(Leg::Control).gave_offence(Instant::now());
+        let is_open = |legs: &Legs| [Leg::Candidate, Leg::Control].map(|leg| legs.breaker_open_for(leg).is_some());
+        assert_eq!(is_open(&legs(&candidate, &control, Some(&old))), [true, true]);
+        assert_eq!(is_open(&legs(&candidate, &leg(), Some(&old))), [true, false]);
+        assert_eq!(is_open(&legs(&leg(), &control, Some(&old))), [false, true]);
     }
 }

@@ -13,6 +13,8 @@ mod sample;
 mod settings;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use ask::MARK;
@@ -58,7 +60,16 @@ pub struct Plan {
 #[derive(Debug)]
 struct Policy {
     settings: MirrorSettings,
-    rate: RateLimit,
+    rates: Rates,
+}
+
+/// How many may be mirrored a second.
+#[derive(Debug)]
+struct Rates {
+    /// Of all routes together.
+    all: Arc<RateLimit>,
+    /// Of a route that has another rate.
+    own: Option<RateLimit>,
 }
 
 // === impl Mirrors ===
@@ -107,8 +118,11 @@ impl Plan {
         shared.in_flight.set_max(default.max_in_flight);
         let largest = routes.iter().chain([&default]).map(|settings| settings.max_body).max().unwrap_or(0);
         shared.overrun.set_max(overrun::together(largest));
-        let policy =
-            |settings: MirrorSettings| Arc::new(Policy { rate: RateLimit::new(settings.max_rate, now), settings });
+        let (max_rate, all) = (default.max_rate, Arc::new(RateLimit::new(default.max_rate, now)));
+        let policy = |settings: MirrorSettings| {
+            let own = (settings.max_rate != max_rate).then(|| RateLimit::new(settings.max_rate, now));
+            Arc::new(Policy { rates: Rates { all: all.clone(), own }, settings })
+        };
         Self {
             shared,
             default: policy(default),
@@ -123,6 +137,15 @@ impl Plan {
 
     fn policy(&self, configured: Option<usize>) -> &Arc<Policy> {
         configured.and_then(|i| self.routes.get(i)).unwrap_or(&self.default)
+    }
+}
+
+// === impl Rates ===
+
+impl Rates {
+    /// The route first: what is over its own rate takes nothing from the others.
+    fn allow(&self, now: Instant) -> bool {
+        self.own.as_ref().is_none_or(|own| own.allows(now)) && self.all.allows(now)
     }
 }
 
@@ -157,20 +180,13 @@ impl Mirror for Plan {
             return Err(Bucket::SampledOut);
         }
         let now = asked.due;
-        let breaker = self.legs.breaker(Leg::Candidate);
-        if !breaker.allows(now) {
-            return Err(Bucket::BreakerOpen);
-        }
-        if !policy.rate.allows(now) {
-            breaker.skipped(now);
+        let Some(leave) = self.legs.breaker(Leg::Candidate).allows(now) else { return Err(Bucket::BreakerOpen) };
+        if !policy.rates.allow(now) {
             return Err(Bucket::RateLimited);
         }
         let place = if self.shared.inbox.is_full() { None } else { self.shared.in_flight.take(1) };
-        let Some(permit) = place else {
-            breaker.skipped(now);
-            return Err(Bucket::Shed);
-        };
-        Ok(Admission { permit, configured: asked.configured, max_body: settings.max_body })
+        let Some(permit) = place else { return Err(Bucket::Shed) };
+        Ok(Admission { permit, configured: asked.configured, max_body: settings.max_body, probe: leave.used() })
     }
 
     fn start(&self, exchange: Exchange) {

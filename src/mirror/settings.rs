@@ -14,7 +14,8 @@ pub struct MirrorSettings {
     /// For a mirrored answer to be complete.
     pub timeout: Duration,
     pub max_in_flight: usize,
-    /// Mirrored requests a second; zero is no limit.
+    /// Mirrored requests a second, of all routes together, and of those a route may have as many as it says; zero is no
+    /// limit.
     pub max_rate: u32,
     /// Bytes of all captured bodies together.
     pub memory_budget: usize,

@@ -26,6 +26,19 @@ fn route<'a>(forecast: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
+fn one_rate_is_for_all_routes_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let routes = "[[route]]\nname = \"a\"\npath = \"/a\"\n[[route]]\nname = \"b\"\npath = \"/b\"\nmax_rate = 5\n";
+    let config = file(folder.path(), "parallax.toml", &format!("[mirror]\nmax_rate = 10\n{routes}"));
+    let forecast = json_of(&["--config", &config, "--rate", "100", "--route", "GET a=40/s", "--route", "GET b=40/s"]);
+    let rate = |name: &str| route(&forecast, name)["comparisons_per_second"].as_f64().unwrap();
+    let rates = ["GET a", "GET b", "GET {other}"].map(rate);
+    // What is left of each by its own rate shares the other.
+    let expected = [40.0, 5.0, 20.0].map(|left| left * 10.0 / 65.0);
+    assert!(rates.iter().zip(expected).all(|(rate, expected)| (rate - expected).abs() < 0.01), "{rates:?}");
+}
+
+#[test]
 fn from_what_is_told() {
     let output = parallax(&["forecast", "--rate", "120"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

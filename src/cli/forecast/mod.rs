@@ -129,7 +129,8 @@ fn sampled(name: &str, configured: Option<usize>, checked: Option<&Checked>) -> 
     own.methods.iter().any(|m| m.as_str() == method).then_some(own.sample)
 }
 
-/// By `[[route]]`, and for all others together: what `mirror.max_rate` leaves, where it is less than there is.
+/// By `[[route]]`, and for all others together: what `max_rate` leaves, where it is less than there is. That of `[mirror]`
+/// is for what those of the routes leave, all of it together.
 fn max_rates(requests: &Requests, checked: Option<&Checked>) -> BTreeMap<Option<usize>, f64> {
     let Some(checked) = checked else { return BTreeMap::new() };
     let mut wanted: BTreeMap<Option<usize>, f64> = BTreeMap::new();
@@ -137,12 +138,17 @@ fn max_rates(requests: &Requests, checked: Option<&Checked>) -> BTreeMap<Option<
         let sample = sampled(name, request.configured, Some(checked)).unwrap_or(0.0);
         *wanted.entry(request.configured).or_default() += request.rate * sample;
     }
-    let left = |(configured, wanted): (Option<usize>, f64)| {
-        let own = configured.and_then(|at| checked.routes.get(at)).map_or(&checked.mirror, |route| &route.mirror);
-        let max = f64::from(own.max_rate);
-        (max > 0.0 && wanted > max).then(|| (configured, max / wanted))
+    let left = |max: u32, wanted: f64| if max > 0 && wanted > f64::from(max) { f64::from(max) / wanted } else { 1.0 };
+    let own = |(&configured, &wanted): (&Option<usize>, &f64)| {
+        let route = configured.and_then(|at| checked.routes.get(at));
+        (configured, left(route.map_or(0, |route| route.mirror.max_rate), wanted))
     };
-    wanted.into_iter().filter_map(left).collect()
+    let mut shares: BTreeMap<Option<usize>, f64> = wanted.iter().map(own).collect();
+    let together = shares.iter().map(|(configured, share)| share * wanted.get(configured).unwrap_or(&0.0)).sum();
+    let of_all = left(checked.mirror.max_rate, together);
+    shares.values_mut().for_each(|share| *share *= of_all);
+    shares.retain(|_, share| *share < 1.0);
+    shares
 }
 
 /// One of `--divergence`, `--noise` and `--errors`: for all routes, and for those named.
