@@ -1,14 +1,17 @@
 //! TLS on both sides, by rustls: what a listener presents and what a leg is trusted by.
 //!
 //! The crypto provider is passed to every configuration, so nothing depends on a process-wide default. Files are
-//! read once, when a configuration is made; a renewed certificate needs a new one.
+//! read when a configuration is made. What a listener presents may be read [anew](Identity::read) while it serves; a leg
+//! whose [authorities](digest) have changed needs a new configuration.
 
+use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::path::{Path, PathBuf};
@@ -62,29 +65,91 @@ pub enum TlsError {
     Setup(#[source] rustls::Error),
 }
 
-/// What a TLS listener presents; it takes HTTP/2 and HTTP/1.1.
+/// What a TLS listener presents. Connections that come after it was renewed see the new one.
+#[derive(Debug)]
+pub struct Identity {
+    settings: TlsServerSettings,
+    presented: ArcSwap<CertifiedKey>,
+}
+
+/// The same, for a listener that never changes it; see [`Identity::acceptor`].
 ///
 /// # Errors
-/// A file that cannot be read or used, and a key that is not the certificate's.
+/// Those of [`Identity::new`].
 pub fn acceptor(settings: &TlsServerSettings) -> Result<TlsAcceptor, TlsError> {
+    Arc::new(Identity::new(settings)?).acceptor()
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// # Errors
+    /// A file that cannot be read or used, and a key that is not the certificate's.
+    pub fn new(settings: &TlsServerSettings) -> Result<Self, TlsError> {
+        Ok(Self { settings: settings.clone(), presented: ArcSwap::new(certified(settings)?) })
+    }
+
+    pub fn settings(&self) -> &TlsServerSettings {
+        &self.settings
+    }
+
+    /// What is in the files by now. Nothing changes yet.
+    ///
+    /// # Errors
+    /// Those of [`Identity::new`].
+    pub fn read(&self) -> Result<Arc<CertifiedKey>, TlsError> {
+        certified(&self.settings)
+    }
+
+    /// Presents what was [read](Self::read) from now on.
+    pub fn renew(&self, read: Arc<CertifiedKey>) {
+        self.presented.store(read);
+    }
+
+    /// Takes HTTP/2 and HTTP/1.1.
+    ///
+    /// # Errors
+    /// TLS that cannot be set up at all.
+    pub fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Setup)?
+            .with_no_client_auth()
+            .with_cert_resolver(self.clone());
+        config.alpn_protocols = vec![ALPN_H2.to_vec(), ALPN_HTTP1.to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+impl ResolvesServerCert for Identity {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.presented.load_full())
+    }
+}
+
+/// The certificate with its key, both from their files.
+fn certified(settings: &TlsServerSettings) -> Result<Arc<CertifiedKey>, TlsError> {
     let chain = certificates(&settings.certificate)?;
     let key = private_key(&settings.key)?;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Setup)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                TlsError::KeyMismatch { certificate: settings.certificate.clone(), key: settings.key.clone() }
-            }
-            source @ rustls::Error::InvalidCertificate(_) => {
-                TlsError::BadCertificate { file: settings.certificate.clone(), source }
-            }
-            source => TlsError::BadKey { file: settings.key.clone(), source },
-        })?;
-    config.alpn_protocols = vec![ALPN_H2.to_vec(), ALPN_HTTP1.to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            TlsError::KeyMismatch { certificate: settings.certificate.clone(), key: settings.key.clone() }
+        }
+        source @ rustls::Error::InvalidCertificate(_) => {
+            TlsError::BadCertificate { file: settings.certificate.clone(), source }
+        }
+        source => TlsError::BadKey { file: settings.key.clone(), source },
+    })?;
+    Ok(Arc::new(certified))
+}
+
+/// Of what is in the files that say how a leg is trusted. The same settings mean the same while it is the same.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn digest(settings: &TlsClientSettings) -> Result<Option<blake3::Hash>, TlsError> {
+    let ca = settings.ca.as_ref().filter(|_| !settings.insecure);
+    ca.map(|file| Ok(blake3::hash(&read(file)?))).transpose()
 }
 
 /// How a leg is trusted, offering `alpn` in this order.

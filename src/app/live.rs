@@ -27,8 +27,8 @@ pub fn rules(settings: &Checked) -> Result<RuleSet, AppError> {
     Ok(rules.with_schema(settings.schema.clone()))
 }
 
-/// Data plane and mirror by one configuration. Connections to legs whose settings did not change are kept from
-/// `before`.
+/// Data plane and mirror by one configuration. Connections to legs whose settings did not change, nor the files that
+/// these name, are kept from `before`.
 pub fn rooms(
     settings: &Checked,
     mirrors: &Arc<Mirrors>,
@@ -57,7 +57,7 @@ pub fn rooms(
         let max_connections = mirrored.then_some(shares.mirror_each);
         let options = UpstreamOptions { max_connections, guarded: mirrored, ..UpstreamOptions::default() };
         match old {
-            Some(old) if old.settings() == wanted && *old.options() == options => Ok(old),
+            Some(old) if old.settings() == wanted && *old.options() == options && old.is_current() => Ok(old),
             _ => Ok(Upstream::new(leg, wanted.clone(), options)?),
         }
     };
@@ -65,11 +65,12 @@ pub fn rooms(
         Some(control) => Some((kept(Leg::Control, control)?, settings.control_sample)),
         None => None,
     };
+    let (primary, candidate) = (kept(Leg::Primary, &settings.primary)?, kept(Leg::Candidate, &settings.candidate)?);
+    // Nothing is refused from here on, so that what is changes nothing that runs.
     budget.set_max(settings.mirror.memory_budget);
-    let primary = kept(Leg::Primary, &settings.primary)?;
     let legs = Legs::new(
         primary.clone(),
-        kept(Leg::Candidate, &settings.candidate)?,
+        candidate,
         settings.build_header.clone(),
         control,
         budget.clone(),

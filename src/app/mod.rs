@@ -78,6 +78,8 @@ struct Shared {
     draining: AtomicBool,
     reloads: reload::Reloads,
     fixed: reload::Fixed,
+    /// What the listeners present.
+    identities: Vec<Arc<tls::Identity>>,
 }
 
 fn now() -> Timestamp {
@@ -158,13 +160,16 @@ impl App {
             counters: Arc::new(Counters::default()),
             ids: ExchangeIds::new(u64::from_le_bytes(random()?)),
         });
-        let acceptor = settings.listen.tls.as_ref().map(tls::acceptor).transpose()?;
+        let identity =
+            |tls: &Option<_>| tls.as_ref().map(tls::Identity::new).transpose().map(|made| made.map(Arc::new));
+        let identities = [identity(&settings.listen.tls)?, identity(&settings.admin.tls)?];
+        let acceptor = |identity: &Option<Arc<_>>| identity.as_ref().map(tls::Identity::acceptor).transpose();
+        let [acceptor, admin_tls] = [acceptor(&identities[0])?, acceptor(&identities[1])?];
         let listen = sockets.listen.local_addr().map_err(AppError::Socket)?;
         let admin = sockets.admin.local_addr().map_err(AppError::Socket)?;
         let served = ListenSettings { max_connections: live::shares(&settings).clients, ..settings.listen.clone() };
         let server = Server::new(sockets.listen, acceptor, &served, gateway.clone());
         let workers = Workers::start().map_err(AppError::Thread)?;
-        let admin_tls = settings.admin.tls.as_ref().map(tls::acceptor).transpose()?;
         let token = sockets::token(&settings.admin)?;
         let fixed = reload::Fixed::of(&settings, token.as_deref());
         let options = AdminOptions {
@@ -191,6 +196,7 @@ impl App {
             draining: AtomicBool::new(false),
             reloads: reload::Reloads::default(),
             fixed,
+            identities: identities.into_iter().flatten().collect(),
         });
         let announcement = announce(folder, shared.admin_url());
         let interface = Admin::new(Arc::new(source::Proxy::new(shared.clone())), &options, random()?);

@@ -10,6 +10,7 @@ use crate::model::Timestamp;
 use crate::proxy::ListenSettings;
 use crate::store::StoreSettings;
 use crate::telemetry::TelemetrySettings;
+use crate::tls::{self, TlsError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -131,6 +132,11 @@ impl Shared {
         for what in self.fixed.changed(&settings) {
             tracing::warn!("{what} has changed: that takes a restart");
         }
+        // Files of other names take a restart.
+        let named = [&settings.listen.tls, &settings.admin.tls];
+        let is_named = |identity: &tls::Identity| named.iter().any(|tls| tls.as_ref() == Some(identity.settings()));
+        let kept = self.identities.iter().filter(|identity| is_named(identity));
+        let renewed = kept.map(|identity| Ok((identity, identity.read()?))).collect::<Result<Vec<_>, TlsError>>()?;
         let examination = self.judging.examination();
         let rules = live::rules(&settings)?;
         let generation = examination.generation() + 1;
@@ -144,6 +150,7 @@ impl Shared {
         self.judging.replace(next);
         self.ledger.set_policy(settings.gate.clone()).await;
         self.ledger.set_patience(live::patience(&settings)).await;
+        renewed.into_iter().for_each(|(identity, read)| identity.renew(read));
         self.gateway.live.store(Arc::new(live));
         self.plan.store(plan);
         self.settings.store(Arc::new(settings));

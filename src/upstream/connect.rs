@@ -57,6 +57,8 @@ pub(super) enum Offer {
 }
 
 struct Tls {
+    /// Of the files that say who is trusted.
+    digest: Option<blake3::Hash>,
     any: TlsConnector,
     http1: TlsConnector,
     name: ServerName<'static>,
@@ -69,10 +71,13 @@ impl Connector {
         let tls = match settings.scheme {
             Scheme::Http | Scheme::H2c => None,
             Scheme::Https => {
+                // First: a file that changes meanwhile is taken for changed the next time.
+                let digest = tls::digest(&settings.tls)?;
                 let any = tls::client_config(&settings.tls, &[ALPN_H2, ALPN_HTTP1])?;
                 let mut http1 = (*any).clone();
                 http1.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
                 Some(Tls {
+                    digest,
                     any: TlsConnector::from(any),
                     http1: TlsConnector::from(Arc::new(http1)),
                     name: tls::server_name(&settings.tls, &settings.host)?,
@@ -81,6 +86,11 @@ impl Connector {
         };
         let lookup = Lookup::new(&settings.host, settings.port);
         Ok(Self { settings, tls, lookup, options: options.clone(), open: Arc::default(), took: Latencies::default() })
+    }
+
+    /// Whether the files that its settings name are still what it was made from.
+    pub(super) fn is_current(&self) -> bool {
+        self.tls.as_ref().is_none_or(|made| tls::digest(&self.settings.tls).is_ok_and(|now| now == made.digest))
     }
 
     /// What an HTTP/2 connection is begun with, whose tasks are run so.

@@ -228,6 +228,11 @@ impl Upstream {
         &self.shared.connector.settings
     }
 
+    /// Whether the files that its settings name are still what it was made from.
+    pub fn is_current(&self) -> bool {
+        self.shared.connector.is_current()
+    }
+
     pub fn options(&self) -> &UpstreamOptions {
         &self.shared.options
     }

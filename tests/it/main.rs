@@ -27,6 +27,7 @@ mod isolation;
 mod mirroring;
 mod operations;
 mod protocols;
+mod renewal;
 mod rules;
 mod stopping;
 mod streams;

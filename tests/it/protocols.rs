@@ -92,11 +92,11 @@ impl Certificate {
         Self { dir }
     }
 
-    fn cert(&self) -> PathBuf {
+    pub(crate) fn cert(&self) -> PathBuf {
         self.dir.path().join("cert.pem")
     }
 
-    fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.dir.path().join("key.pem")
     }
 
@@ -118,7 +118,7 @@ impl Certificate {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    fn connector(&self, alpn: &str) -> TlsConnector {
+    pub(crate) fn connector(&self, alpn: &str) -> TlsConnector {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.cert()).unwrap()).unwrap();
         let mut config = rustls::ClientConfig::builder_with_provider(provider())
