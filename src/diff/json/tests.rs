@@ -295,6 +295,15 @@ fn renames_are_one_to_one() {
         &["value $[*].n string:other [r0]", "value $[*].n string:other [r0]", "value $[*].n string:other"],
     );
     check(r#"[{"n":"a"},{"n":"b"}]"#, r#"[{"n":"a"},{"n":"a"}]"#, rule, &["value $[*].n string:other"]);
+    // A number is the same however it is written, and the one that a string says.
+    let repr = "number_repr $.a int>decimal";
+    check(r#"{"a":1,"b":1}"#, r#"{"a":1.0,"b":1}"#, &[("$.*", "bijection=g")], &[repr]);
+    check(
+        r#"{"a":1,"b":1.0,"c":"1"}"#,
+        r#"{"a":2.0,"b":2e0,"c":"3"}"#,
+        &[("$.*", "bijection=g")],
+        &["value $.a number:large [r0]", "value $.b number:large [r0]", "value $.c string:numeric"],
+    );
 }
 
 #[test]

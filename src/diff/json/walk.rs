@@ -193,7 +193,14 @@ impl<'w, 'a, 'b> Walk<'w, 'a, 'b> {
 
     fn value_bytes(&self, primary: bool, node: usize) -> Cow<'a, [u8]> {
         let tree = if primary { self.p } else { self.c };
-        if tree.nodes[node].kind == Type::String { tree.string(node) } else { Cow::Borrowed(tree.raw(node)) }
+        match (tree.nodes[node].kind, tree.raw(node)) {
+            (Type::String, _) => tree.string(node),
+            (Type::Number, raw) => match number::plain(as_text(raw)) {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
+            (_, raw) => Cow::Borrowed(raw),
+        }
     }
 
     /// In what way two different values of one type differ.

@@ -53,12 +53,25 @@ pub fn within(a: &str, b: &str, tolerance: &Tolerance) -> bool {
     if x == y {
         return true;
     }
-    let distance = x.distance(&y);
+    // Two that differ are apart by something, even where no float64 is as small.
+    let distance = x.distance(&y).max(f64::from_bits(1));
     let larger = x.to_f64().abs().max(y.to_f64().abs());
     tolerance.absolute.is_some_and(|t| distance <= t)
         || tolerance.relative.is_some_and(|t| larger.is_finite() && distance <= t * larger)
         || tolerance.ulps.is_some_and(|t| ulps(a, b).is_some_and(|u| u <= t))
         || tolerance.f32_ulps.is_some_and(|t| f32_ulps(a, b).is_some_and(|u| u <= t))
+}
+
+/// A number as all that have its value are written.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    let Some(decimal) = Decimal::parse(text) else { return Cow::Borrowed(text) };
+    let digits = std::str::from_utf8(&decimal.digits).unwrap_or_default();
+    let sign = if decimal.negative { "-" } else { "" };
+    match usize::try_from(decimal.exponent) {
+        _ if decimal.is_zero() => Cow::Borrowed("0"),
+        Ok(zeros) if zeros <= EXACT_DIGITS as usize => Cow::Owned(format!("{sign}{digits}{}", "0".repeat(zeros))),
+        _ => Cow::Owned(format!("{sign}{digits}e{}", decimal.exponent)),
+    }
 }
 
 /// Steps between the float64 values nearest to two numbers; `None` where one is out of range.
@@ -258,6 +271,22 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn one_text_for_each_value() {
+        for (text, expect) in [
+            ("1.0", "1"),
+            ("-10e1", "-100"),
+            ("-0.0", "0"),
+            ("0.10", "1e-1"),
+            ("12e400", "12e400"),
+            ("1.20e401", "12e400"),
+            ("007", "7"),
+            ("seven", "seven"),
+        ] {
+            assert_eq!(plain(text), expect, "{text}");
+        }
+    }
+
+    #[test]
     fn same_value_other_text() {
         for (a, b) in [
             ("1", "1.0"),
@@ -329,6 +358,10 @@ mod tests {
             ("100", "101", relative(0.01), true),
             ("100", "102", relative(0.01), false),
             ("1e400", "2e400", relative(0.1), false),
+            ("1e-400", "2e-400", relative(1e-6), false),
+            ("1e-400", "2e-400", absolute(0.0), false),
+            ("1e-400", "2e-400", absolute(1e-300), true),
+            ("1e-400", "10e-401", relative(0.0), true),
             ("0.1", "0.10000000000000002", Tolerance { ulps: Some(1), ..none }, true),
             ("0.1", "0.10000000000000003", Tolerance { ulps: Some(2), ..none }, true),
             ("0.1", "0.1000000000000001", Tolerance { ulps: Some(1), ..none }, false),

@@ -235,7 +235,7 @@ impl Props {
             return Some(&shape.id);
         }
         if let Some(group) = &self.bijection
-            && session.bijections.pair(&group.is, p.as_bytes(), c.as_bytes())
+            && session.bijections.pair(&group.is, identity(like, p).as_bytes(), identity(like, c).as_bytes())
         {
             return Some(&group.id);
         }
@@ -337,6 +337,11 @@ fn text_of<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
         Scalar::Bool(b) => Some(Cow::Borrowed(if *b { "true" } else { "false" })),
         _ => None,
     }
+}
+
+/// By what a value is known where it stands for another: of a number not by how it is written.
+fn identity<'a>(like: Scalar<'_>, text: &'a str) -> Cow<'a, str> {
+    if matches!(like, Scalar::Number(_)) { number::plain(text) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]
