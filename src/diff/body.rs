@@ -59,7 +59,8 @@ pub(super) fn compare(
             json_or_text(context, answers, media, &primary, &candidate, out);
         }
         (a, b) if !partial && a.is_xml(&primary) && b.is_xml(&candidate) => {
-            xml::compare(context, &primary, &candidate, out);
+            let xhtml = [&declared.0, &declared.1].into_iter().any(|d| d.head == "application/xhtml+xml");
+            xml::compare(context, xhtml, (&primary, &candidate), out);
         }
         _ => by_lines_or_bytes(media, &primary, &candidate, context, out),
     }

@@ -226,6 +226,8 @@ fn text_bodies() {
     check(&xml("<a>1</a>"), &xml("<a>2</a>"), "xml.text @ xml:/a value");
     check(&xml("<a>1</a>"), &xml("<a>1"), "parse.one_side @ body break\n(text.hunk @ text value)");
     let of = |kind: &str, b: &str| format!("200\ncontent-type: {kind}\n\n{b}");
+    let lines = |space: &str| of("application/xhtml+xml", &format!("<p><b>x</b>{space}<i>y</i></p>"));
+    check(&lines(" "), &lines(""), "xml.text @ xml:/p value");
     for kind in ["text/xml; charset=utf-8", "application/xhtml+xml", "image/svg+xml", "application/atom+xml"] {
         check(&of(kind, "<a i='1'/>"), &of(kind, "<a/>"), "xml.attr @ xml:/a/@i value");
     }

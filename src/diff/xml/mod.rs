@@ -35,8 +35,8 @@ use read::{Names, NotRead};
 /// Levels of elements; each takes four of the JSON layout.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// Compares two decoded, unequal bodies that are declared XML.
-pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], out: &mut Findings) {
+/// Compares two decoded, unequal bodies that are declared XML, and perhaps `xhtml`.
+pub(super) fn compare(context: &Context<'_>, xhtml: bool, (primary, candidate): (&[u8], &[u8]), out: &mut Findings) {
     let (p, c) = (read::decode(primary), read::decode(candidate));
     let (Some(p), Some(c)) = (&p, &c) else {
         return unparsed((p.is_none(), c.is_none()), "xml", primary, candidate, context, out);
@@ -47,7 +47,7 @@ pub(super) fn compare(context: &Context<'_>, primary: &[u8], candidate: &[u8], o
     }
     let mut names = Names::default();
     let mut budget = Budget::new(context.expired);
-    let mut document = |text: &str| read::read(text, &mut names, &mut budget);
+    let mut document = |text: &str| read::read(text, xhtml, &mut names, &mut budget);
     let (p_document, c_document) = match (document(&p_text), document(&c_text)) {
         (Ok(p), Ok(c)) => (p, c),
         (Err(NotRead::Limit(limit)), _) | (_, Err(NotRead::Limit(limit))) => return limited(limit, out),

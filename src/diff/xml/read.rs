@@ -17,6 +17,8 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 pub(super) const REFERENCE: char = '\0';
 
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// The namespace of elements that stand in lines of text.
+const XHTML: &str = "http://www.w3.org/1999/xhtml";
 /// Bytes of a namespace; a longer one is known by its digest.
 const MAX_NAMESPACE: usize = 128;
 /// Namespaces of attributes whose usual prefix is written instead of them.
@@ -100,12 +102,12 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Text<'_>> {
     Some(Text { text, encoding: (encoding.name(), mark > 0) })
 }
 
-/// Reads a whole document.
+/// Reads a whole document; one that is `xhtml` has elements that stand in lines of text.
 ///
 /// # Errors
 /// Not well-formed, or a limit.
-pub(super) fn read(text: &str, names: &mut Names, budget: &mut Budget<'_>) -> Result<Document, NotRead> {
-    let mut builder = Builder::new(names);
+pub(super) fn read(text: &str, xhtml: bool, names: &mut Names, budget: &mut Budget<'_>) -> Result<Document, NotRead> {
+    let mut builder = Builder::new(names, xhtml);
     let mut reader = Reader::from_str(text);
     let mut before = 0;
     loop {
@@ -243,12 +245,13 @@ struct Builder<'n> {
     declaration: String,
     doctype: Option<String>,
     uses_entities: bool,
+    xhtml: bool,
 }
 
 // === impl Builder ===
 
 impl<'n> Builder<'n> {
-    fn new(names: &'n mut Names) -> Self {
+    fn new(names: &'n mut Names, xhtml: bool) -> Self {
         let xml = names.id(XML);
         Self {
             names,
@@ -259,6 +262,7 @@ impl<'n> Builder<'n> {
             declaration: String::new(),
             doctype: None,
             uses_entities: false,
+            xhtml,
         }
     }
 
@@ -331,7 +335,8 @@ impl<'n> Builder<'n> {
         if let Some(element) = self.elements.get_mut(open.element)
             && !open.preserve
         {
-            trim(&mut element.content);
+            let inline = self.xhtml || self.names.namespace(element.name) == XHTML;
+            trim(&mut element.content, inline);
         }
         Ok(())
     }

@@ -2,11 +2,27 @@
 
 use super::read::Content;
 
-/// White space that is only there between elements, or to end a line, is no text.
-pub(super) fn trim(content: &mut Vec<Content>) {
+/// White space that is only there between elements, or to end a line, is no text. Where elements stand among words, or
+/// are such by being `inline`, a space between two of them parts words.
+pub(super) fn trim(content: &mut Vec<Content>, inline: bool) {
     let blank = |c: &Content| matches!(c, Content::Text(t) if t.trim_ascii().is_empty());
     if content.iter().any(|c| matches!(c, Content::Element(_))) {
-        content.retain(|c| !blank(c));
+        let words = content.iter().any(|c| matches!(c, Content::Text(_)) && !blank(c));
+        let (mut at, end) = (0, content.len().saturating_sub(1));
+        content.retain_mut(|item| {
+            let between = at > 0 && at < end;
+            at += 1;
+            match item {
+                Content::Text(text) if text.trim_ascii().is_empty() => {
+                    let parts = between && (words || inline && !text.contains('\n'));
+                    if parts {
+                        " ".clone_into(text);
+                    }
+                    parts
+                }
+                _ => true,
+            }
+        });
         let last = content.len().saturating_sub(1);
         for (i, item) in content.iter_mut().enumerate() {
             if let Content::Text(text) = item {

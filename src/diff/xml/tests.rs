@@ -22,7 +22,7 @@ fn run(a: &[u8], b: &[u8], rules: &RouteRules) -> Findings {
     let asked = Asked::new("GET", "/a/b").origins("http://old:8001", "http://new:8002");
     let context = Context { rules, ..asked.context(&never) };
     let mut out = Findings::default();
-    compare(&context, a, b, &mut out);
+    compare(&context, false, (a, b), &mut out);
     out
 }
 
@@ -148,6 +148,13 @@ fn other_writing_same_document() {
     check("<?xml version='1.0'?><a/>", "<a/>", &["declaration / declaration"]);
     check("<!DOCTYPE a><a/>", "<a/>", &["declaration / declaration"]);
     check("\u{feff}<a/>", "<a/>", &["declaration / UTF-8"]);
+    // A space between two elements parts words where there are words, and where elements stand in lines.
+    check("<a>x <b/> <c/></a>", "<a>x <b/><c/></a>", &["text /a text>missing"]);
+    check("<a>x <b/>\n  <c/></a>", "<a>x <b/> <c/> </a>", &["whitespace / document"]);
+    check("<a><b/> <c/></a>", "<a><b/><c/></a>", &["whitespace / document"]);
+    let xhtml = |space: &str| format!("<p xmlns='http://www.w3.org/1999/xhtml'> <b>x</b>{space}<i>y</i></p>");
+    check(&xhtml(" "), &xhtml(""), &["text /p text>missing"]);
+    check(&xhtml("\n  "), &xhtml(""), &["whitespace / document"]);
     check("<a xml:space='preserve'> <b/></a>", "<a xml:space='preserve'><b/></a>", &["text /a text>missing"]);
     // What differs in meaning does not hide other prefixes.
     check("<D:a xmlns:D='DAV:'>1</D:a>", "<a xmlns='DAV:'>2</a>", &["text /a string:numeric", "ns_prefix / prefix"]);
@@ -415,7 +422,8 @@ fn limits() {
     let late = || true;
     let mut out = Findings::default();
     let many = "<b/>".repeat(5000);
-    compare(&asked.context(&late), format!("<a>{many}</a>").as_bytes(), format!("<a>{many}x</a>").as_bytes(), &mut out);
+    let (a, b) = (format!("<a>{many}</a>"), format!("<a>{many}x</a>"));
+    compare(&asked.context(&late), false, (a.as_bytes(), b.as_bytes()), &mut out);
     assert_eq!(out.budget.as_deref(), Some("the limit on time was reached"));
     let many: String = (0..110_000).map(|i| format!("<b{i}/>")).collect();
     let wide = |leaf: &str| format!("<a xmlns='urn:{}'>{many}{leaf}</a>", "x".repeat(120));
