@@ -261,9 +261,10 @@ impl<'a> Values<'a> {
     /// Each value as text, white space around it taken off.
     fn each(&self) -> impl Iterator<Item = Cow<'a, str>> + '_ {
         self.0.iter().map(|v| match String::from_utf8_lossy(v.as_bytes().trim_ascii()) {
-            Cow::Borrowed(text) => Cow::Borrowed(text),
-            // Bytes that are no text are shown as bytes, so that two of them never look equal.
-            Cow::Owned(_) => Cow::Owned(format!("bytes {}", v.as_bytes().escape_ascii())),
+            Cow::Borrowed(text) if !(text.contains('\\') && text.contains("bytes ")) => Cow::Borrowed(text),
+            // Bytes that are no text are shown as bytes, so that two of them never look equal; and so is what looks like
+            // that.
+            _ => Cow::Owned(format!("bytes {}", v.as_bytes().escape_ascii())),
         })
     }
 

@@ -29,6 +29,17 @@ fn token_lists_are_sets() {
     check("200\nallow: GET, HEAD, OPTIONS", "200\nallow: OPTIONS,get\nallow: HEAD", "");
     check("200\nvary: Accept", "200\nvary: Accept, Origin", "header.set @ header:vary value");
     check("200", "200\nvary: Origin", "header.extra @ header:vary value");
+    // Bytes that are no text are no text that looks like them.
+    let raw = |value: &[u8]| {
+        let mut answer = answer("200");
+        answer.headers.table_mut().append("x-a", HeaderValue::from_bytes(value).unwrap());
+        answer
+    };
+    for text in [&b"bytes \\xff"[..], b"x, bytes \\xff", b"bytes \\\\xff"] {
+        let bytes = if text.starts_with(b"x") { &b"x, \xff"[..] } else { b"\xff" };
+        check_answers(&Asked::new("GET", "/"), &raw(text), &raw(bytes), "header.value @ header:x-a value");
+    }
+    check_answers(&Asked::new("GET", "/"), &raw(b"\xfe"), &raw(b"\xff"), "header.value @ header:x-a value");
     check("200\naccept-ranges: bytes", "200\naccept-ranges: none", "header.set @ header:accept-ranges value");
     check("200\ncontent-language: de, en", "200\ncontent-language: en, de", "");
     check("200\ncache-control: private, max-age=60", "200\ncache-control: MAX-AGE=60,private", "");
