@@ -84,6 +84,8 @@ impl<'a> Stream<'a> {
         }
         let writer = &mut self.writer;
         writer.begin(b'{');
+        // Without a name, or an empty one, an event is a message.
+        let event = event.filter(|name| !matches!(*name, b"" | b"message"));
         for (name, value) in [("event", event), ("id", id)] {
             if let Some(value) = value {
                 writer.key(name.as_bytes())?;

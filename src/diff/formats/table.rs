@@ -21,6 +21,12 @@ use std::collections::{HashMap, HashSet};
 const ROW: &str = "json:$[*]";
 const ALL: &str = "json:$";
 
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What divides cells, the likeliest first.
+const DIVIDERS: [u8; 3] = [b',', b';', b'\t'];
+
 /// More are no table that anybody reads.
 const MAX_COLUMNS: usize = 10_000;
 
@@ -78,17 +84,33 @@ fn is_headless(declared: &Parameterised) -> bool {
     declared.params.get("header").is_some_and(|header| header.eq_ignore_ascii_case("absent"))
 }
 
-/// A comma where either side's first line has one; else what stands there in its place.
+/// A comma where either side's first row has one outside of quotes; else what stands there in its place.
 fn delimiter(format: Format, (a, b): Bytes<'_>) -> u8 {
     if format == Format::Tsv {
         return b'\t';
     }
-    let first = |body: &'_ [u8]| -> Vec<u8> {
-        let line = head(body).split(|c| matches!(c, b'\r' | b'\n')).find(|line| !line.is_empty());
-        line.unwrap_or_default().to_vec()
-    };
-    let (a, b) = (first(a), first(b));
-    [b',', b';', b'\t'].into_iter().find(|d| a.contains(d) || b.contains(d)).unwrap_or(b',')
+    let (a, b) = (dividers(a), dividers(b));
+    DIVIDERS.into_iter().find(|d| a.contains(d) || b.contains(d)).unwrap_or(b',')
+}
+
+/// What may divide the cells of a first row.
+fn dividers(body: &[u8]) -> Vec<u8> {
+    let line_end = |b: &u8| matches!(b, b'\r' | b'\n');
+    let body = body.strip_prefix(MARK).unwrap_or(body);
+    let start = body.iter().position(|b| !line_end(b)).unwrap_or(body.len());
+    let (mut quoted, mut before, mut found) = (false, b',', Vec::new());
+    for byte in head(body.get(start..).unwrap_or_default()) {
+        match byte {
+            // Two are one that stands in a cell.
+            b'"' => quoted = !quoted && (before == b'"' || DIVIDERS.contains(&before)),
+            _ if quoted => {}
+            byte if line_end(byte) => break,
+            byte if DIVIDERS.contains(byte) => found.push(*byte),
+            _ => {}
+        }
+        before = *byte;
+    }
+    found
 }
 
 /// Tells which columns only one side has and whether the others come in another order; gives those that both have.
@@ -147,7 +169,7 @@ fn told(mut found: Findings) -> Findings {
 
 impl<'a> Table<'a> {
     fn read(body: &'a [u8], delimiter: u8, headless: bool, budget: &mut Budget<'_>) -> Result<Self, Fault> {
-        let mut reader = Reader { rest: body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body), delimiter };
+        let mut reader = Reader { rest: body.strip_prefix(MARK).unwrap_or(body), delimiter };
         let mut names = None;
         let (mut rows, mut cells) = (Vec::new(), 0);
         while let Some(row) = reader.row(budget)? {
@@ -260,9 +282,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Up to a delimiter or a line end, which is left. A quoted cell that is never closed is no CSV.
+    /// Up to a delimiter or a line end, which is left. A quoted cell that is never closed is no CSV; one that goes on behind
+    /// its quotes is what it looks like.
     fn cell(&mut self, budget: &mut Budget<'_>) -> Result<Cell<'a>, Fault> {
         let Some(quoted) = self.rest.strip_prefix(b"\"") else { return Ok(Cow::Borrowed(self.plain())) };
+        let whole = self.rest;
         self.rest = quoted;
         let mut cell: Cell<'a> = Cow::Borrowed(b"");
         loop {
@@ -274,7 +298,9 @@ impl<'a> Reader<'a> {
             append(&mut cell, taken);
             self.rest = after.get(if twice { 2 } else { 1 }..).unwrap_or_default();
             if !twice {
-                append(&mut cell, self.plain());
+                if !self.plain().is_empty() {
+                    return Ok(Cow::Borrowed(whole.get(..whole.len() - self.rest.len()).unwrap_or_default()));
+                }
                 return Ok(quotes_kept(cell));
             }
         }

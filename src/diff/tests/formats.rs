@@ -72,6 +72,11 @@ fn a_stream_that_ends_early_says_where() {
 #[test]
 fn server_sent_events() {
     let check = |a: &str, b: &str, expected: &str| check_bodies(SSE, a, b, expected);
+    for message in ["event: message\n", "event:\n", "event: x\nevent\n"] {
+        check("data: 1\n\n", &format!("{message}data: 1\n\n"), "body.encoding @ body repr");
+        check("data: 1\n\n", &format!("{message}data: 2\n\n"), "json.value @ json:$[*].data value");
+    }
+    check("data: 1\n\n", "event: x\ndata: 1\n\n", "json.extra @ json:$[*].event value");
     let one = "event: tick\nid: 1\ndata: {\"n\":1}\n\n";
     check(one, "event: tick\nid: 1\ndata: {\"n\":2}\n\n", "json.value @ json:$[*].data.n value");
     check(one, "event: tock\nid: 1\ndata: {\"n\":1}\n\n", "json.value @ json:$[*].event value");
@@ -178,6 +183,17 @@ fn tables() {
         "csv.column_missing @ json:$[*].id value\ncsv.column_missing @ json:$[*].name value\ncsv.column_extra @ json:$[*]['id;name'] value",
     );
     check("a;b\n1;2\n", "a;b\n1;3\n", "csv.value @ json:$[*].b value");
+    // A comma inside of quotes divides nothing, and what goes on behind its quotes is not what they hold.
+    let names = "name;\"price, \"\"EUR\"\"\";qty\n";
+    let (a, b) = (format!("{names}\"a;b\";c;d\n"), format!("{names}\"a\";b;c;d\n"));
+    let values = ["name", "['price, \"EUR\"']", "qty", "['#4']"].map(|name| match name.starts_with('[') {
+        true => format!("json:$[*]{name}"),
+        false => format!("json:$[*].{name}"),
+    });
+    let expected = values.map(|at| format!("csv.value @ {at} value")).join("\n");
+    check(&a, &b, &expected);
+    check("a,b\n\"x;y\";z,1\n", "a,b\n\"x\";y;z,1\n", "csv.value @ json:$[*].a value");
+    check("a\"b;c\n1;2\n", "a\"b;c\n1;3\n", "csv.value @ json:$[*].c value");
     check(table, "id,name\n1,ann\n2,\"bob\n3,eve\n", "parse.one_side @ body break\n(text.hunk @ text value)");
     // Nothing is lost where rows or names are odd.
     check("a,b\n1\n", "a,b\n1,\n", "csv.value @ json:$[*].b value");
