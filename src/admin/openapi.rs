@@ -281,6 +281,7 @@ fn schemas() -> Value {
         "Example": object(json!({
             "id": text, "at": time, "request": of("Message"), "primary": of("Message"), "candidate": of("Message"),
             "differences": { "type": "array", "items": { "type": "object" } },
+            "rules": { "type": "object", "additionalProperties": text },
         })),
         "Message": object(json!({
             "start": text, "headers": { "type": "array" }, "body": text, "body_bytes": count,

@@ -2,7 +2,7 @@
 
 use super::AppError;
 use crate::config::Checked;
-use crate::diff::{self, Context, Finding, Findings, Limits, RouteRules, RuleSet};
+use crate::diff::{self, Context, Cover, Finding, Findings, Limits, RouteRules, RuleSet};
 use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement, Succession};
 use crate::flow::{Judge, Pair, Question, RequestBody};
 use crate::model::{Answer, Leg, LegRecord, Outcome, PerLeg, Timestamp};
@@ -12,6 +12,7 @@ use crate::upstream::LegSettings;
 use arc_swap::ArcSwap;
 use http::HeaderName;
 use http::header::CONTENT_ENCODING;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -152,7 +153,7 @@ impl Examine for Examination {
         findings.list.iter_mut().for_each(|finding| self.0.redactor.finding(finding));
         let differences = findings.list.clone();
         if !is_small(&scene.question, &scene.primary, scene.candidate.answer()) {
-            return Some(Arc::new(shown(&self.0.redactor, &scene, differences).into()));
+            return Some(Arc::new(shown(&self.0, &scene, differences).into()));
         }
         let kind = kind(&scene, findings);
         let weight = weight(&scene) + differences.iter().map(Finding::weight).sum::<usize>();
@@ -164,11 +165,12 @@ impl Examine for Examination {
         let parts = self.0.clone();
         let exhibit = Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
             let (id, at) = (scene.id.to_string(), scene.arrived);
-            let made = catch_unwind(AssertUnwindSafe(|| shown(&parts.redactor, &scene, differences)));
+            let made = catch_unwind(AssertUnwindSafe(|| shown(&parts, &scene, differences)));
             made.unwrap_or_else(|_| {
                 tracing::error!(id, "redacting an example panicked; it is not shown");
                 let none = ExampleMessage::default;
-                Example { id, at, request: none(), primary: none(), candidate: none(), differences: Vec::new() }
+                let (request, primary, candidate) = (none(), none(), none());
+                Example { id, at, request, primary, candidate, differences: Vec::new(), rules: BTreeMap::new() }
             })
         });
         Some(Arc::new(exhibit.of_kind(kind)))
@@ -227,7 +229,8 @@ fn weight(scene: &Scene) -> usize {
     size_of::<Scene>() + scene.question.head.headers.weight() + answers
 }
 
-fn shown(redactor: &Redactor, scene: &Scene, differences: Vec<Finding>) -> Example {
+fn shown(parts: &Parts, scene: &Scene, differences: Vec<Finding>) -> Example {
+    let redactor = &parts.redactor;
     // What is shown of streams that go on is what was compared.
     let window = diff::window(&scene.primary, &scene.candidate);
     let (primary, candidate) = match &window {
@@ -243,8 +246,15 @@ fn shown(redactor: &Redactor, scene: &Scene, differences: Vec<Finding>) -> Examp
             Some(answer) => redactor.answer(&diff::decoded(answer)),
             None => redactor.outcome(&scene.candidate),
         },
+        rules: differences.iter().filter_map(|finding| covering(&parts.rules, finding)).collect(),
         differences,
     }
+}
+
+/// The rule that covers a finding, with what it says.
+fn covering(rules: &RuleSet, finding: &Finding) -> Option<(Arc<str>, Arc<str>)> {
+    let Some(Cover::Rule(id)) = &finding.cover else { return None };
+    Some((id.clone(), rules.meaning(id)?.clone()))
 }
 
 /// Each leg's own origin, which may stand in links.

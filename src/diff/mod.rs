@@ -45,7 +45,7 @@ pub use formats::form_text;
 pub use grpc::{Schema, SchemaError};
 pub use json::{CONFIRMATIONS, InferredKey};
 pub use places::{Places, places};
-pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet, on_route};
+pub use rules::{RouteRules, RuleError, RuleInfo, RuleSet, Unseen, on_route};
 pub use spec::{Align, Ignore, Mask, RuleSpec, Shape, Tolerance};
 pub use summary::summary;
 pub use text::VOLATILE as VOLATILE_TEXT;

@@ -3,6 +3,7 @@
 use crate::diff::Finding;
 use crate::model::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use xxhash_rust::xxh3::xxh3_64;
@@ -16,6 +17,10 @@ pub struct Example {
     pub primary: ExampleMessage,
     pub candidate: ExampleMessage,
     pub differences: Vec<Finding>,
+    /// What the rules that cover one of these said then, by id: once values are redacted, none can be asked about them
+    /// again. None where an earlier version kept it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// A request or an answer as text, bounded. `start` is the request line, the status line, or the failure.
@@ -75,7 +80,9 @@ impl Example {
             let headers = message.headers.iter().map(|(name, value)| name.len() + value.len() + 48).sum::<usize>();
             message.start.len() + message.body.len() + headers
         });
-        size_of::<Example>() + messages.sum::<usize>() + self.differences.iter().map(Finding::weight).sum::<usize>()
+        let rules = self.rules.iter().map(|(id, meaning)| id.len() + meaning.len() + 48).sum::<usize>();
+        let differences = self.differences.iter().map(Finding::weight).sum::<usize>();
+        size_of::<Example>() + messages.sum::<usize>() + differences + rules
     }
 }
 
@@ -154,6 +161,7 @@ impl Exhibit {
                     primary: none(),
                     candidate: none(),
                     differences: Vec::new(),
+                    rules: BTreeMap::new(),
                 },
             })
         })

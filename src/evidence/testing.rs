@@ -51,6 +51,7 @@ pub(crate) fn example(id: &str, second: u64) -> Example {
         primary: ExampleMessage { start: "HTTP/1.1 200 OK".into(), ..Default::default() },
         candidate: ExampleMessage { start: "HTTP/1.1 200 OK".into(), ..Default::default() },
         differences: vec![],
+        rules: Default::default(),
     }
 }
 

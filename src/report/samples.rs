@@ -62,6 +62,7 @@ pub(crate) fn example(text: &str) -> Arc<Example> {
             cover: None,
             secondary: false,
         }],
+        rules: Default::default(),
     })
 }
 

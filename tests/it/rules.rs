@@ -213,6 +213,57 @@ fn rules_are_tried_on_what_was_stored() {
     assert_eq!(out(&["rules", "test", "--format", "json", "--config", file, "--data", &data]), asked);
 }
 
+/// What is redacted in the store was compared when it was there: the same rules come to the same.
+#[test]
+fn rules_are_tried_on_what_was_redacted() {
+    let leg = |leg: u64| {
+        Upstream::answering(move |seen| {
+            let id = format!("{:08x}-2fa1-41d2-883f-0016d3cca427", chance(leg, 1, 1) as u32);
+            let (name, value) = match seen.path() {
+                "/cookie" => ("Set-Cookie", format!("sid={id}; Path=/")),
+                "/key" => ("X-Key", id),
+                _ => ("X-Same", "1".to_owned()),
+            };
+            let body = match seen.path() {
+                "/mail" => format!(r#"{{"mail":"user{leg}@example.com","x":{leg}}}"#),
+                "/number" => format!(r#"{{"n":{},"x":{leg}}}"#, 1000 + leg),
+                _ => format!(r#"{{"x":{leg}}}"#),
+            };
+            answer("200 OK", &[("Content-Type", "application/json"), (name, &value)], body.as_bytes())
+        })
+    };
+    let redact = "[redact]\nheaders = [\"x-key\"]\njson = [\"json:$.mail\", \"json:$.n\"]\n";
+    let rule = |id: &str, at: &str, says: &str| format!("[[rule]]\nid = \"{id}\"\nat = \"{at}\"\n{says}\n");
+    let shapes = rule("mail", "json:$.mail", "shape = \"email\"") + &rule("key", "header:x-key", "shape = \"uuid\"");
+    let near = |by: u8| rule("n", "json:$.n", &format!("tolerance = {{ absolute = {by} }}"));
+    let x = rule("x", "json:$.x", "ignore = true");
+    let temp = tempfile::tempdir().unwrap();
+    let (primary, candidate) = (leg(1), leg(2));
+    let config = format!("{redact}{shapes}{}", near(10));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(&config).start();
+    for path in ["/cookie", "/key", "/mail", "/number"] {
+        proxy.get(path);
+    }
+    assert_eq!(proxy.settled(4)["totals"]["divergent"], 4);
+
+    let tried = |rules: String| -> Value {
+        let file = temp.path().join("tried.toml");
+        std::fs::write(&file, format!("{redact}{rules}")).unwrap();
+        let asked = proxy.ask(&["rules", "test", "--format", "json", "--config", file.to_str().unwrap()]);
+        serde_json::from_str(&text(&asked.stdout)).unwrap_or_else(|e| panic!("{e}: {}", text(&asked.stderr)))
+    };
+    let counts = |trial: &Value| ["excused", "divergent", "untold"].map(|key| trial[key].as_u64().unwrap());
+    let all = tried(format!("{shapes}{}{x}", near(10)));
+    assert_eq!(counts(&all), [4, 0, 0], "{all:#}");
+    let by_rule: Vec<_> = all["rules"].as_array().unwrap().iter().map(|rule| rule["exchanges"].clone()).collect();
+    assert_eq!(by_rule, [1, 1, 1, 4], "{all:#}");
+    let other = tried(format!("{shapes}{}{x}", near(5)));
+    assert_eq!(counts(&other), [3, 0, 1], "how far apart they were is not known: {other:#}");
+    assert_eq!(other["rules"][2]["untold"], 1);
+    let none = tried(x.clone());
+    assert_eq!(counts(&none), [1, 3, 0], "a session of its own is no difference: {none:#}");
+}
+
 #[test]
 fn what_rules_did_is_told_from_the_store_as_well() {
     let temp = tempfile::tempdir().unwrap();

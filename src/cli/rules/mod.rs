@@ -2,6 +2,7 @@
 
 mod replay;
 mod trial;
+mod veiled;
 
 use super::args::{ColorWhen, RulesCommand, RulesTestArgs, Source, TextOrJson};
 use super::asked::Asked;
@@ -14,6 +15,7 @@ use crate::model::{Leg, Outcome, Timestamp};
 use replay::{Rebuilt, rebuild};
 use std::time::{Duration, Instant};
 use trial::Trial;
+use veiled::unveil;
 
 /// For one stored exchange; they are small.
 const TIME_BUDGET: Duration = Duration::from_secs(2);
@@ -33,14 +35,14 @@ fn suggest(source: &Source) -> Result<Exit, Failure> {
 
 fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
     let settings = offline_config(&args.config, color)?;
-    let rules = app::rules(&settings)?;
+    let all = app::rules(&settings)?;
     let (report, stored) = block_on(async {
         let asked = Asked::find(&args.source, None).await?;
         let report = asked.report().await?;
         let stored = asked.stored(&report).await?;
         Ok((report, stored))
     })?;
-    let mut trial = Trial::new(&rules.infos(&today(now())), &report);
+    let mut trial = Trial::new(&all.infos(&today(now())), &report);
     let origins = app::origins(&settings);
     let skip = [settings.build_header.clone()];
     for (route, example) in &stored {
@@ -52,7 +54,7 @@ fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
             }
         };
         // As it was on the day: a rule that has expired since excuses nothing any more.
-        let rules = rules.for_route(route, &today(now()));
+        let rules = all.for_route(route, &today(now()));
         let started = Instant::now();
         let context = Context {
             request: &request,
@@ -65,7 +67,8 @@ fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
             limits: Limits::default(),
             expired: &|| started.elapsed() > TIME_BUDGET,
         };
-        trial.add(route, &diff::compare(&context, &primary, &Outcome::Answer(candidate)));
+        let found = diff::compare(&context, &primary, &Outcome::Answer(candidate));
+        trial.add(route, &unveil(found, example, &rules, &all));
     }
     let look = Look::stdout(color);
     print(&match args.format {

@@ -109,7 +109,15 @@ mod tests {
     fn of(primary: ExampleMessage, candidate: ExampleMessage) -> Rebuilt {
         let request = ExampleMessage { start: "GET /a?b=c".into(), ..ExampleMessage::default() };
         let at = Timestamp::from_micros(1);
-        rebuild(&Example { id: "x".into(), at, request, primary, candidate, differences: vec![] })
+        rebuild(&Example {
+            id: "x".into(),
+            at,
+            request,
+            primary,
+            candidate,
+            differences: vec![],
+            rules: Default::default(),
+        })
     }
 
     #[test]

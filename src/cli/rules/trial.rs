@@ -1,7 +1,8 @@
 //! What came of replaying: what each rule would excuse, what would still diverge, and what that stands on.
 
 use super::replay::Why;
-use crate::diff::{self, Cover, Finding, Findings, RuleInfo, Tier};
+use super::veiled::Unveiled;
+use crate::diff::{self, Cover, Finding, RuleInfo, Tier};
 use crate::report::{Report, escape, share, thousands};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,8 @@ pub(super) struct Trial {
 #[derive(Default)]
 struct Covered {
     exchanges: u64,
+    /// Exchanges in which it would have to see what was redacted.
+    untold: u64,
     prints: BTreeSet<String>,
 }
 
@@ -36,6 +39,8 @@ struct Covered {
 struct Outcomes {
     divergent: u64,
     excused: u64,
+    /// Whether they would be excused hangs on what was redacted.
+    untold: u64,
     /// They do not differ any more: what did was not stored, or is not seen in the rules' light.
     matched: u64,
 }
@@ -91,7 +96,8 @@ impl Trial {
     }
 
     /// Enters what one exchange came to.
-    pub(super) fn add(&mut self, route: &Arc<str>, findings: &Findings) {
+    pub(super) fn add(&mut self, route: &Arc<str>, exchange: &Unveiled) {
+        let findings = &exchange.found;
         self.stored += 1;
         if findings.budget.is_some() {
             self.not.budget += 1;
@@ -99,31 +105,38 @@ impl Trial {
         }
         let mut covers: BTreeMap<&Arc<str>, BTreeSet<String>> = BTreeMap::new();
         let mut counted: BTreeMap<String, &Finding> = BTreeMap::new();
-        for finding in findings.list.iter().filter(|f| f.tier.counts() && !f.secondary) {
-            let (classes, kind) = ((&finding.primary_class, &finding.candidate_class), &finding.kind);
-            let print = diff::fingerprint(route, kind, &finding.location, classes.0, classes.1);
+        let is_told = |finding: &&Finding| finding.tier.counts() && !finding.secondary;
+        for finding in findings.list.iter().filter(is_told) {
+            let print = print(route, finding);
             match &finding.cover {
                 Some(Cover::Rule(id)) => {
                     self.prints.insert(print.clone());
                     covers.entry(id).or_default().insert(print);
                 }
-                None if self.noise.contains(&(route.clone(), finding.location.clone(), kind.into())) => {}
+                None if self.is_noise(route, finding) => {}
                 None => {
                     self.prints.insert(print.clone());
                     counted.entry(print).or_insert(finding);
                 }
             }
         }
+        let open = exchange.untold.iter().filter(|u| is_told(&&u.finding) && !self.is_noise(route, &u.finding));
+        let open: Vec<_> = open.collect();
+        self.prints.extend(open.iter().map(|u| print(route, &u.finding)));
         for (rule, covered) in &mut self.rules {
+            let is_open = open.iter().any(|u| u.rule.as_ref() == Some(&rule.id));
             if let Some(prints) = covers.remove(&rule.id) {
                 covered.exchanges += 1;
                 covered.prints.extend(prints);
+            } else if is_open {
+                covered.untold += 1;
             }
         }
-        *match (findings.is_match(), counted.is_empty()) {
-            (true, _) => &mut self.outcomes.matched,
-            (false, true) => &mut self.outcomes.excused,
-            (false, false) => &mut self.outcomes.divergent,
+        *match (counted.is_empty(), open.is_empty()) {
+            (false, _) => &mut self.outcomes.divergent,
+            (true, false) => &mut self.outcomes.untold,
+            (true, true) if findings.is_match() && exchange.untold.is_empty() => &mut self.outcomes.matched,
+            (true, true) => &mut self.outcomes.excused,
         } += 1;
         for (print, finding) in counted {
             let remaining = self.remaining.entry(print).or_insert_with(|| Remaining {
@@ -138,8 +151,14 @@ impl Trial {
         }
     }
 
+    /// Whether the control showed it too.
+    fn is_noise(&self, route: &Arc<str>, finding: &Finding) -> bool {
+        self.noise.contains(&(route.clone(), finding.location.clone(), (&finding.kind).into()))
+    }
+
     fn replayed(&self) -> u64 {
-        self.outcomes.divergent + self.outcomes.excused + self.outcomes.matched
+        let Outcomes { divergent, excused, untold, matched } = self.outcomes;
+        divergent + excused + untold + matched
     }
 
     /// Those in most exchanges first.
@@ -161,10 +180,11 @@ impl Trial {
             "excused": self.outcomes.excused,
             "matched": self.outcomes.matched,
             "divergent": self.outcomes.divergent,
+            "untold": self.outcomes.untold,
             "rules": self.rules.iter().map(|(rule, covered)| json!({
                 "id": rule.id, "on": rule.on, "at": rule.at, "expired": rule.expired,
                 "exchanges": covered.exchanges, "share": ratio(covered.exchanges, replayed),
-                "divergences": covered.prints.len(),
+                "untold": covered.untold, "divergences": covered.prints.len(),
             })).collect::<Vec<_>>(),
             "remaining": self.worst_first().iter().map(|r| json!({
                 "route": r.route, "location": r.location, "kind": r.kind, "tier": r.tier, "exchanges": r.exchanges,
@@ -190,7 +210,7 @@ impl Trial {
             writeln!(out, "  {}", self.stands_on())?;
             return Ok(());
         }
-        let Outcomes { divergent, excused, matched } = self.outcomes;
+        let Outcomes { divergent, excused, untold, matched } = self.outcomes;
         writeln!(
             out,
             "{} of {} stored exchanges replayed with the rules of {file}",
@@ -202,6 +222,9 @@ impl Trial {
         let of = |n: u64| format!("{:>7} of {}  {:>7}", count(n), count(replayed), share(ratio(n, replayed)));
         writeln!(out, "  would be excused   {}", of(excused))?;
         writeln!(out, "  would still diverge{}", of(divergent))?;
+        if untold > 0 {
+            writeln!(out, "  cannot be told     {}  redacted", of(untold))?;
+        }
         if matched > 0 {
             writeln!(out, "  no difference left {}", of(matched))?;
         }
@@ -210,16 +233,22 @@ impl Trial {
         }
         let width = self.rules.iter().map(|(rule, _)| escape::line(&rule.id).chars().count()).max().unwrap_or(0);
         for (rule, covered) in &self.rules {
-            let did = match (rule.expired, covered.exchanges) {
-                (true, _) => "has expired, excuses nothing".to_owned(),
-                (false, 0) => "would excuse nothing of this".to_owned(),
-                (false, n) => format!(
-                    "would excuse {} of {} exchanges ({}), {} of {} divergences",
+            let open = match covered.untold {
+                1 => "cannot be told of 1 exchange, redacted".to_owned(),
+                n => format!("cannot be told of {} exchanges, redacted", count(n)),
+            };
+            let did = match (rule.expired, covered.exchanges, covered.untold) {
+                (true, ..) => "has expired, excuses nothing".to_owned(),
+                (false, 0, 0) => "would excuse nothing of this".to_owned(),
+                (false, 0, _) => open,
+                (false, n, untold) => format!(
+                    "would excuse {} of {} exchanges ({}), {} of {} divergences{}",
                     count(n),
                     count(replayed),
                     share(ratio(n, replayed)),
                     count(covered.prints.len() as u64),
-                    count(self.prints.len() as u64)
+                    count(self.prints.len() as u64),
+                    if untold > 0 { format!("; {open}") } else { String::new() }
                 ),
             };
             let id = escape::line(&rule.id);
@@ -255,6 +284,11 @@ impl Trial {
     }
 }
 
+fn print(route: &str, finding: &Finding) -> String {
+    let (kind, location) = (&finding.kind, &finding.location);
+    diff::fingerprint(route, kind, location, &finding.primary_class, &finding.candidate_class)
+}
+
 fn count(n: u64) -> String {
     thousands(n)
 }
@@ -266,6 +300,8 @@ fn ratio(part: u64, of: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::rules::veiled::Untold;
+    use crate::diff::Findings;
     use crate::evidence::testing::{finding, findings};
     use crate::report::Report;
 
@@ -289,9 +325,15 @@ mod tests {
         for list in
             [vec![ruled(), value("json:$.at")], vec![ruled(), value("json:$.total")], vec![value("json:$.at")], vec![]]
         {
-            trial.add(&route, &findings(list));
+            trial.add(&route, &Unveiled { found: findings(list), untold: vec![] });
         }
-        trial.add(&route, &Findings { budget: Some("time".into()), ..Findings::default() });
+        let untold = |rule: Option<&str>| Untold { finding: value("json:$.mail"), rule: rule.map(Into::into) };
+        for (list, rule) in [(vec![], Some("float-print")), (vec![ruled()], Some("float-print")), (vec![ruled()], None)]
+        {
+            trial.add(&route, &Unveiled { found: findings(list), untold: vec![untold(rule)] });
+        }
+        let found = Findings { budget: Some("time".into()), ..Findings::default() };
+        trial.add(&route, &Unveiled { found, untold: vec![] });
         trial.not_replayed(Why::Cut);
         trial
     }
@@ -299,16 +341,17 @@ mod tests {
     #[test]
     fn what_is_told() {
         insta::assert_snapshot!(trial().text("rules.toml", false), @r"
-        4 of 6 stored exchanges replayed with the rules of rules.toml
-          6 of the 1,266 exchanges that differed were kept; not replayed: 1 with a body kept in part, 1 beyond the limits of a comparison
+        7 of 9 stored exchanges replayed with the rules of rules.toml
+          9 of the 1,266 exchanges that differed were kept; not replayed: 1 with a body kept in part, 1 beyond the limits of a comparison
 
-          would be excused         2 of 4     50 %
-          would still diverge      1 of 4     25 %
-          no difference left       1 of 4     25 %
+          would be excused         2 of 7   28.6 %
+          would still diverge      1 of 7   14.3 %
+          cannot be told           3 of 7   42.9 %  redacted
+          no difference left       1 of 7   14.3 %
 
         RULES
-          ids          would excuse 2 of 4 exchanges (50 %), 1 of 2 divergences
-          float-print  would excuse nothing of this
+          ids          would excuse 4 of 7 exchanges (57.1 %), 1 of 3 divergences
+          float-print  cannot be told of 2 exchanges, redacted
           old          has expired, excuses nothing
 
         STILL DIVERGING, 1 of 1
@@ -320,11 +363,14 @@ mod tests {
     #[test]
     fn what_machines_read() {
         let value: serde_json::Value = serde_json::from_str(&trial().json()).unwrap();
-        for (key, expect) in [("stored", 6), ("replayed", 4), ("excused", 2), ("divergent", 1), ("matched", 1)] {
+        for (key, expect) in
+            [("stored", 9), ("replayed", 7), ("excused", 2), ("divergent", 1), ("untold", 3), ("matched", 1)]
+        {
             assert_eq!(value[key], expect, "{key}");
         }
         assert_eq!(value["not_replayed"]["cut"], 1);
-        assert_eq!(value["rules"][0]["share"], 0.5);
+        assert_eq!((&value["rules"][0]["exchanges"], &value["rules"][0]["untold"]), (&4.into(), &0.into()));
+        assert_eq!((&value["rules"][1]["exchanges"], &value["rules"][1]["untold"]), (&0.into(), &2.into()));
         assert_eq!(value["remaining"][0]["location"], "json:$.total");
     }
 

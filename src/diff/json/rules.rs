@@ -125,6 +125,22 @@ impl JsonRules {
         self.compiled.rules.iter().map(|(_, props)| props)
     }
 
+    /// What the rules say of all that a place stands in, from `$` on, and last of the place.
+    pub(in crate::diff) fn along(&self, path: &Path) -> Vec<Option<Rc<Props>>> {
+        let mut walker = Walker::new(self);
+        let mut state = walker.start();
+        let mut along = vec![walker.props(state).cloned()];
+        for step in &path.steps {
+            state = match &step.select {
+                Select::Name(name) => walker.name(state, name),
+                Select::Index(index) => walker.index(state, *index),
+                Select::Wild => walker.step(state, OTHER),
+            };
+            along.push(walker.props(state).cloned());
+        }
+        along
+    }
+
     /// The rule that ignores one of these aspects of a place, or all that stands above it, where nothing is walked.
     /// A step is a member's name, or `None` for any element.
     pub(in crate::diff) fn ignoring(&self, place: &[Option<&[u8]>], aspects: &[Ignore]) -> Option<Arc<str>> {

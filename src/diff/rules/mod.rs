@@ -6,9 +6,11 @@
 mod glob;
 mod location;
 mod plain;
+mod unseen;
 
 pub use glob::on_route;
 pub(super) use location::Scheme;
+pub use unseen::Unseen;
 
 use super::fingerprint::encode;
 use super::json::{AutoKeys, InferredKey, JsonRules, Learnt};
@@ -88,6 +90,8 @@ struct Compiled {
     location: Location,
     /// `None` for a path.
     plain: Option<Arc<PlainRule>>,
+    /// Identifies what it says, and where.
+    meaning: Arc<str>,
 }
 
 #[derive(Debug, Default)]
@@ -134,7 +138,8 @@ impl RuleSet {
                 for earlier in &rules {
                     contradiction(&earlier.spec, spec, &mut faults);
                 }
-                rules.push(Compiled { spec: spec.clone(), id, location, plain });
+                let meaning = encode(xxh3_128(meaning(spec, true).as_bytes()), 16).into();
+                rules.push(Compiled { spec: spec.clone(), id, location, plain, meaning });
             }
             errors.extend(faults.into_iter().map(|(key, message)| RuleError { index, key: key.to_owned(), message }));
         }
@@ -190,6 +195,11 @@ impl RuleSet {
     pub fn digest(&self, today: &str) -> String {
         let rules = self.rules.iter().filter(|r| !r.expired(today)).map(|r| meaning(&r.spec, true));
         digest(rules.chain(of_schema(self.schema.as_ref())))
+    }
+
+    /// Identifies what the rule of an id says and where, whoever owns it, and why and until when it does.
+    pub fn meaning(&self, id: &str) -> Option<&Arc<str>> {
+        self.rules.iter().find(|r| &*r.id == id).map(|r| &r.meaning)
     }
 
     /// The keys that `align = "auto"` has found, those not yet in use among them.

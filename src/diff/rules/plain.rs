@@ -1,6 +1,7 @@
 //! What a rule says about anything but JSON and XML: statuses, header and cookie values, trailers, text, whole bodies.
 
 use super::Scheme;
+use super::unseen::InForce;
 use crate::diff::Finding;
 use crate::diff::headers::date;
 use crate::diff::spec::{Ignore, RuleSpec, Tolerance};
@@ -54,6 +55,21 @@ pub(super) fn covering<'a>(
         .or_else(|| by(|r| r.shape.is_some(), &|r| r.fits(primary, candidate)))
         .or_else(|| by(|r| r.mask.is_some(), &|r| r.same_masked(primary, candidate)))
         .or_else(|| by(|r| r.is_numeric(), &|r| r.near(primary, candidate)))
+}
+
+/// What the rules say of a finding as far as they need no values, and which of them do; each property from its most
+/// specific rule.
+pub(super) fn in_force<'a>(rules: impl Iterator<Item = &'a PlainRule>, aspect: Ignore) -> InForce {
+    let rules: Vec<&PlainRule> = rules.collect();
+    let first = |has: fn(&PlainRule) -> bool| rules.iter().find(|r| has(r));
+    let id = |has: fn(&PlainRule) -> bool| first(has).map(|r| r.id.clone());
+    InForce {
+        ignoring: first(|r| r.ignore.is_some()).filter(|r| r.ignores(aspect)).map(|r| r.id.clone()),
+        same: id(|r| !r.same.is_empty()),
+        shape: first(|r| r.shape.is_some()).and_then(|r| Some((r.id.clone(), r.shape.clone()?))),
+        bijection: None,
+        comparing: [id(|r| r.mask.is_some()), id(PlainRule::is_numeric)].into_iter().flatten().collect(),
+    }
 }
 
 /// The rule that excuses another attribute of a cookie. One about the cookie's value has no say in that: only `ignore =

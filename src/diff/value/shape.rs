@@ -237,6 +237,23 @@ impl ShapeTest {
             ShapeTest::Regex(regex) => regex.is_match(text),
         }
     }
+
+    /// Whether it matches a value of which only the class is known that [`shape_of`] found; `None` where one of that
+    /// class may match or not.
+    pub fn fits(&self, seen: &str) -> Option<bool> {
+        let ShapeTest::Class(class) = self else { return None };
+        let place = |name: &str| STRING_CLASSES.iter().position(|c| c.name() == name);
+        match (seen, place(class.name()), place(seen)) {
+            _ if class.name() == seen || *class == Class::String => Some(true),
+            ("null" | "object" | "array" | "missing", ..) => Some(false),
+            // A JSON number is never called by a narrower name.
+            ("number", ..) => None,
+            // What it was not called by a class that is asked for first, it is not.
+            ("string", Some(_), _) => Some(false),
+            (_, Some(asked), Some(found)) if asked < found => Some(false),
+            _ => None,
+        }
+    }
 }
 
 fn is_uuid(b: &[u8]) -> bool {
@@ -422,6 +439,49 @@ mod tests {
     fn every_class_has_its_name() {
         for class in Class::ALL {
             assert_eq!(Class::named(class.name()), Some(class));
+        }
+    }
+
+    /// A class speaks for a value of which nothing else is known only where every such value would.
+    #[test]
+    fn a_class_tells_what_a_shape_would() {
+        let values = [
+            "",
+            "1",
+            "12345678",
+            "-1.5",
+            "1e5",
+            "true",
+            "null",
+            "{}",
+            "[]",
+            "abc def",
+            "abcdef12",
+            "1767225600",
+            "1767225600000",
+            "2026-01-01",
+            "2026-01-01T00:00:00Z",
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "127.0.0.1",
+            "1.2.3",
+            "http://a/b",
+            "a@b.com",
+            "aGVsbG8gd29ybGQ=",
+            "1b4e28ba-2fa1-41d2-883f-0016d3cca427",
+        ];
+        for class in Class::ALL {
+            let test = ShapeTest::Class(class);
+            for value in values {
+                let is_json = serde_json::from_str::<serde_json::Value>(value).is_ok();
+                for shape in
+                    [Some(shape_of(value, true)), is_json.then(|| shape_of(value, false))].into_iter().flatten()
+                {
+                    assert!(
+                        test.fits(shape).is_none_or(|told| told == test.matches(value)),
+                        "{class:?} {value} {shape}"
+                    );
+                }
+            }
         }
     }
 }

@@ -186,7 +186,7 @@ impl XmlPath {
     }
 
     /// The place in the layout, from `$` on.
-    fn place(&self) -> String {
+    pub(in crate::diff) fn place(&self) -> String {
         let (_, mut out) = self.lists();
         if let Some(last) = self.steps.last() {
             position(&mut out, last);
