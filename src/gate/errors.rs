@@ -9,7 +9,7 @@ use crate::evidence::RouteEvidence;
 use std::sync::Arc;
 
 /// A route's own failures hide in the sum of all, so routes are tested too; they are told of when they fail, or when
-/// they are configured with a limit of their own.
+/// they have settings of their own.
 pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
     let settings = &view.policy.default;
     let mut results = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn results(view: &View<'_>) -> Vec<CriterionResult> {
         rate += route_rate.unwrap_or(0.0);
         let weight = view.weights.route(name);
         let fails = sample.n >= own.min_comparisons && sample.crosses(&limits(own, weight));
-        if own.errors != settings.errors || fails {
+        if own.judges_errors_unlike(settings) || fails {
             results.push(result(Some(name.clone()), &sample, own, weight, route_rate));
         }
     }

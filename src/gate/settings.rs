@@ -145,6 +145,23 @@ impl Default for GateSettings {
     }
 }
 
+impl GateSettings {
+    /// Whether errors are judged otherwise than by `other`: by these as well then.
+    pub(super) fn judges_errors_unlike(&self, other: &Self) -> bool {
+        let of = |s: &Self| {
+            let alphas = (s.alpha_pass, s.alpha_fail);
+            (s.criteria.contains(&Criterion::Errors), s.errors, alphas, s.design_effect, s.min_comparisons)
+        };
+        of(self) != of(other)
+    }
+
+    /// The same of how long evidence has to span.
+    pub(super) fn spans_unlike(&self, other: &Self) -> bool {
+        let of = |s: &Self| (s.criteria.contains(&Criterion::Minimum), s.min_duration);
+        of(self) != of(other)
+    }
+}
+
 impl Policy {
     /// The settings of a route by its full name (`METHOD name` or `METHOD name Operation`), and whether it is critical.
     pub fn for_route(&self, route: &str) -> (&GateSettings, bool) {

@@ -88,7 +88,7 @@ impl Plan<'_> {
         describe.collect()
     }
 
-    /// All routes together, and those with a limit of their own.
+    /// All routes together, and those with settings of their own.
     fn errors(&self) -> Vec<CriterionForecast> {
         let default = &self.policy.default;
         let rate = self.rate();
@@ -114,7 +114,7 @@ impl Plan<'_> {
         }
         for (name, route) in compared() {
             let own = self.policy.for_route(name).0;
-            if own.errors != default.errors {
+            if own.judges_errors_unlike(default) {
                 rows.push(one(Some(name.clone()), route.compared(), route.rates.errors, own));
             }
         }
@@ -191,7 +191,7 @@ impl Plan<'_> {
 
     fn unseen(&self) -> CriterionForecast {
         let settings = &self.policy.default;
-        let needed = Unseen::default().quiet_to_pass(settings.unseen, settings.alpha_pass);
+        let needed = Unseen::default().quiet_to_pass(settings.unseen, settings.alpha_pass, settings.design_effect);
         let reason = match needed {
             Some(needed) => format!("{} comparisons without a divergence never seen before", thousands(needed)),
             None => format!("no number of comparisons is enough for the limit {}", percent(settings.unseen)),
@@ -226,10 +226,11 @@ impl Plan<'_> {
 
     fn minimum(&self) -> CriterionForecast {
         let routes = self.policy.routes.iter().map(|r| &r.settings);
-        let asking = routes.filter(|s| s.criteria.contains(&Criterion::Minimum)).map(|s| s.min_duration);
-        let min = asking.fold(self.policy.default.min_duration, Duration::max);
+        let all = std::iter::once(&self.policy.default).chain(routes);
+        let asked = all.filter(|s| s.criteria.contains(&Criterion::Minimum)).map(|s| s.min_duration).max();
+        let min = asked.unwrap_or(self.policy.default.min_duration);
         CriterionForecast {
-            required: self.decides(Criterion::Minimum),
+            required: asked.is_some(),
             limit: Some(min.as_secs_f64()),
             seconds: Some(min.as_secs_f64().ceil() as u64),
             ..row(Criterion::Minimum, None, format!("evidence has to span {}", duration(min)))

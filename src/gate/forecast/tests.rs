@@ -54,6 +54,20 @@ fn a_clean_run_passes_at_the_number_foretold_and_not_one_sooner() {
 }
 
 #[test]
+fn what_a_route_asks_for_is_foretold() {
+    let mut policy = policy(ONLY);
+    configured(&mut policy, "a", false);
+    let own = &mut policy.routes.get_mut("a").unwrap().settings;
+    own.criteria = vec![Criterion::Divergence, Criterion::Errors, Criterion::Minimum];
+    own.min_duration = Duration::from_secs(9_000);
+    let forecast = forecast(&policy, &traffic(&[("GET a", 10.0), ("GET /b", 10.0)]));
+    let minimum = row(&forecast, Criterion::Minimum, None);
+    assert_eq!((minimum.required, minimum.seconds, forecast.seconds), (true, Some(9_000), Some(9_000)));
+    assert!(row(&forecast, Criterion::Errors, Some("GET a")).required);
+    assert!(!row(&forecast, Criterion::Errors, None).required);
+}
+
+#[test]
 fn the_known_numbers() {
     let needed = |divergence, noise, control| {
         let mut traffic = traffic(&[("GET /a", 1.0)]);
