@@ -237,6 +237,17 @@ impl Book {
         &self.rules
     }
 
+    /// The kill switch: while it is off nothing is watched, whichever epoch is the newest.
+    pub fn set_mirroring(&mut self, on: bool, now: Timestamp) {
+        let away = &mut self.newest.evidence.epoch.away;
+        match on {
+            true if away.is_open() => away.close(now),
+            false if !away.is_open() => away.open(now),
+            _ => return,
+        }
+        self.newest.dirt.epoch = true;
+    }
+
     pub fn newest(&self) -> &Epoch {
         &self.newest
     }
@@ -482,6 +493,11 @@ impl Book {
         };
         let mut fresh = Epoch::kept(number, Evidence::new(info), None);
         fresh.dirt.epoch = true;
+        let away = &mut self.newest.evidence.epoch.away;
+        if away.is_open() {
+            away.close(now);
+            fresh.evidence.epoch.away.open(now);
+        }
         // A build's epoch takes what is already in flight; its comparisons may be of any generation in force.
         fresh.generation = self.newest.generation;
         if reason == EpochReason::Build {

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// round.
 const MAX: usize = 64;
 
+/// The end of one that has none yet: the year 9999, which every format can tell.
+const OPEN: Timestamp = Timestamp::from_micros(253_370_764_800_000_000);
+
 /// Spans of time, in order and apart from each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gaps(Vec<Gap>);
@@ -19,8 +22,9 @@ struct Gap {
 }
 
 impl Gaps {
-    /// Adds a span that begins after all others have.
+    /// Adds a span that begins after all others have. What of it lies in the one before is not added again.
     pub fn add(&mut self, from: Timestamp, to: Timestamp) {
+        let from = self.0.last().map_or(from, |last| from.max(last.to));
         if to <= from {
             return;
         }
@@ -31,6 +35,22 @@ impl Gaps {
                 self.0[i - 1].to = self.0[i].to.max(self.0[i - 1].to);
                 self.0.remove(i);
             }
+        }
+    }
+
+    /// Adds one that lasts until it is closed.
+    pub fn open(&mut self, from: Timestamp) {
+        self.add(from, OPEN);
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.0.last().is_some_and(|gap| gap.to == OPEN)
+    }
+
+    /// Ends the one that is open.
+    pub fn close(&mut self, at: Timestamp) {
+        if let Some(gap) = self.0.pop_if(|gap| gap.to == OPEN) {
+            self.add(gap.from, at);
         }
     }
 
@@ -54,6 +74,23 @@ mod tests {
         for (since, until, expected) in [(0, 100, 20), (15, 45, 10), (20, 40, 0), (60, 70, 0), (12, 14, 2)] {
             assert_eq!(gaps.within(at(since), at(until)), Duration::from_secs(expected), "{since} {until}");
         }
+    }
+
+    #[test]
+    fn an_open_one_lasts_and_takes_in_what_comes_within() {
+        let mut gaps = Gaps::default();
+        gaps.open(at(10));
+        gaps.add(at(20), at(30));
+        gaps.open(at(40));
+        assert_eq!((gaps.is_open(), gaps.within(at(0), at(50))), (true, Duration::from_secs(40)));
+        let told = serde_json::to_string(&gaps).unwrap();
+        assert_eq!(serde_json::from_str::<Gaps>(&told).unwrap(), gaps, "{told}");
+        (0..2).for_each(|i| gaps.close(at(60 + i)));
+        gaps.add(at(55), at(65));
+        assert_eq!((gaps.is_open(), gaps.within(at(0), at(99))), (false, Duration::from_secs(55)));
+        gaps.open(at(70));
+        gaps.close(at(70));
+        assert_eq!(gaps.0.len(), 2);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct EpochInfo {
     /// How often evidence of this build was given up by hand to begin anew: each time it was one more try.
     #[serde(default)]
     pub resets: u64,
-    /// When no proxy ran: nothing was seen of what happened then.
+    /// When no proxy ran or mirroring was off: nothing was seen of what happened then.
     #[serde(default)]
     pub away: Gaps,
 }

@@ -155,6 +155,7 @@ impl std::fmt::Debug for Core {
 impl Core {
     pub fn new(options: LedgerOptions, now: Moment) -> Self {
         let LedgerOptions { mut book, histories, keeper, mirroring, policy, patience, keep_for, max_size } = options;
+        book.set_mirroring(mirroring, now.wall);
         let verdicts = Verdicts::new(histories, &book);
         let policy = policy.map(Arc::new);
         if let Some(policy) = policy.clone() {
@@ -368,9 +369,10 @@ impl Core {
     }
 
     /// Flips the kill switch, durably.
-    pub fn set_mirroring(&mut self, on: bool) {
+    pub fn set_mirroring(&mut self, on: bool, now: Timestamp) {
         self.change();
         self.mirroring = on;
+        self.book.set_mirroring(on, now);
     }
 
     /// The gate's settings, kept for those who ask without a configuration; latency is counted by them.

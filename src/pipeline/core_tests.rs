@@ -195,10 +195,27 @@ fn a_failing_store_stops_nothing_and_says_why() {
     let status = core.snapshot(at(2)).store.clone();
     assert_eq!((status.durable, status.why, status.last_commit, status.bytes), (true, None, Some(at(2)), 7));
     assert!(!core.is_due(moment(9)));
-    core.set_mirroring(false);
+    core.set_mirroring(false, at(2));
     assert!(core.is_due(moment(2)));
     commit(&mut core, 2);
     assert_eq!(*kept.lock().unwrap(), [(1, true), (1, false)]);
+}
+
+#[test]
+fn evidence_does_not_span_the_time_in_which_mirroring_was_off() {
+    let mut core = Core::new(options(None), moment(0));
+    let away = |core: &mut Core, until| core.snapshot(at(until)).evidence.epoch.away.within(at(0), at(until)).as_secs();
+    core.set_mirroring(false, at(10));
+    core.set_mirroring(false, at(15));
+    assert_eq!(away(&mut core, 30), 20);
+    core.new_epoch(None, at(40));
+    assert_eq!(away(&mut core, 50), 10);
+    core.set_mirroring(true, at(60));
+    assert_eq!(away(&mut core, 100), 20);
+    assert_eq!(core.book().epochs().next().unwrap().evidence.epoch.away.within(at(0), at(100)).as_secs(), 30);
+    // Switched off in an earlier run, which may not have kept since when.
+    let mut core = Core::new(LedgerOptions { mirroring: false, ..options(None) }, moment(5));
+    assert_eq!(away(&mut core, 9), 4);
 }
 
 #[test]

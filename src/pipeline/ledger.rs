@@ -227,7 +227,7 @@ fn command(core: &mut Core, command: Command) -> bool {
         Command::Snapshot => {}
         Command::NewEpoch(build) => core.new_epoch(build, wall()),
         Command::SetRules(rules) => core.set_rules(rules, wall()),
-        Command::SetMirroring(on) => core.set_mirroring(on),
+        Command::SetMirroring(on) => core.set_mirroring(on, wall()),
         Command::SetPolicy(policy) => core.set_policy(*policy),
         Command::SetPatience(patience) => core.set_patience(patience),
         Command::Told(number, point) => core.told(number, *point),
