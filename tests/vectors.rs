@@ -254,7 +254,7 @@ fn unseen(case: &Value, faults: &mut Faults) {
     let (abs, rel) = (tol(case, "abs", 1e-9), tol(case, "rel", 1e-6));
     let whole = stats::upper(Sums::binary(n, distinct), alpha);
     faults.near("upper_whole_run", whole, f(case, "upper_whole_run"), abs, rel);
-    faults.near("upper_dyadic", unseen.upper(alpha), f(case, "upper_dyadic"), abs, rel);
+    faults.near("upper_dyadic", unseen.upper(alpha, 1.0), f(case, "upper_dyadic"), abs, rel);
     let estimate = stats::good_turing(u(case, "singletons"), n);
     faults.near("good_turing_unseen_mass", estimate, f(case, "good_turing_unseen_mass"), abs, rel);
 }

@@ -130,7 +130,7 @@ fn unseen() {
                 let new = !std::mem::replace(&mut seen[kind], true);
                 mass -= if new { weights[kind] / total } else { 0.0 };
                 count.observe(new);
-                mass > 0.0 && count.passes(mass, ALPHA)
+                mass > 0.0 && count.passes(mass, ALPHA, 1.0)
             })
         });
         println!("| the bound on unseen kinds is ever wrong, Zipf({power}) over 3,000 kinds | {runs} | {wrong} |");

@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 pub(super) fn result(view: &View<'_>) -> CriterionResult {
     let settings = &view.policy.default;
-    let (limit, alpha) = (settings.unseen, settings.alpha_pass);
+    let (limit, alpha, effect) = (settings.unseen, settings.alpha_pass, settings.design_effect);
     let kinds = &view.evidence.kinds;
     let n = kinds.unseen.n();
-    let passes = n > 0 && kinds.unseen.passes(limit, alpha);
-    let more = kinds.unseen.quiet_to_pass(limit, alpha);
+    let passes = n > 0 && kinds.unseen.passes(limit, alpha, effect);
+    let more = kinds.unseen.quiet_to_pass(limit, alpha, effect);
     let upper = (n > 0).then(|| {
-        let upper = kinds.unseen.upper(alpha);
+        let upper = kinds.unseen.upper(alpha, effect);
         // A bisection ends a little beside the root: where that matters the test itself is right.
         if passes { upper.min(limit.next_down()) } else { upper.max(limit) }
     });

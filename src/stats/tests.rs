@@ -101,10 +101,10 @@ fn at_the_limit_at_most_alpha_ever_cross_and_more_would_show() {
 fn unseen_mass_falls_in_a_quiet_window() {
     let mut unseen = Unseen::default();
     (0..20).for_each(|_| unseen.observe(true));
-    let early = unseen.upper(0.05);
+    let early = unseen.upper(0.05, 1.0);
     (0..5_000).for_each(|_| unseen.observe(false));
     assert_eq!(early, 1.0);
-    let late = unseen.upper(0.05);
+    let late = unseen.upper(0.05, 1.0);
     assert!(late < upper(Sums::binary(5_020, 20), 0.05) && late < 0.002, "{late}");
 }
 

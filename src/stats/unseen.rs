@@ -66,25 +66,26 @@ impl Unseen {
     /// `E_j` the binary e-process against "mean >= m" of window j, in which a hit is a new kind (Good's estimate made
     /// valid at all times; the mass that is left only falls, so a bound on its average bounds what it is now).
     ///
-    /// While traffic stays alike it is ever below the unseen mass with probability `alpha` at most.
-    pub fn upper(&self, alpha: f64) -> f64 {
+    /// While traffic stays alike it is ever below the unseen mass with probability `alpha` at most. Counts are divided by
+    /// `effect` where observations come in clusters.
+    pub fn upper(&self, alpha: f64, effect: f64) -> f64 {
         let windows = self.windows();
         // The latest window is long enough to tell, nearly always.
-        let n = windows.last().map_or(1, |w| w.n.max(1)) as f64;
+        let n = windows.last().map_or(1, |w| w.n.max(1)) as f64 / effect;
         let level = threshold(alpha);
         let guess = (2.0 * level / n).min(0.5);
-        rising(Range { min: 0.0, max: 1.0, guess, off: guess / 2.0 }, level, |m| ln_e(&windows, m))
+        rising(Range { min: 0.0, max: 1.0, guess, off: guess / 2.0 }, level, |m| ln_e(&windows, m, effect))
     }
 
     /// Whether the upper bound is below `limit`, by the test itself.
-    pub fn passes(&self, limit: f64, alpha: f64) -> bool {
-        ln_e(&self.windows(), limit) >= threshold(alpha)
+    pub fn passes(&self, limit: f64, alpha: f64, effect: f64) -> bool {
+        ln_e(&self.windows(), limit, effect) >= threshold(alpha)
     }
 
     /// The least number of further observations, none of them new, after which the upper bound is below `limit`.
     /// `None` when none would do.
-    pub fn quiet_to_pass(&self, limit: f64, alpha: f64) -> Option<u64> {
-        let reached = |k: u64| self.after_quiet(k).passes(limit, alpha);
+    pub fn quiet_to_pass(&self, limit: f64, alpha: f64, effect: f64) -> Option<u64> {
+        let reached = |k: u64| self.after_quiet(k).passes(limit, alpha, effect);
         if reached(0) {
             return Some(0);
         }
@@ -110,11 +111,11 @@ impl Unseen {
 }
 
 /// ln of the average E against "the unseen mass is at least m", over the windows.
-fn ln_e(windows: &[Window], m: f64) -> f64 {
+fn ln_e(windows: &[Window], m: f64, effect: f64) -> f64 {
     let test = Test::pass_binary(m);
     let each = windows.iter().enumerate().map(move |(j, w)| {
         let weight = ((j + 1) * (j + 2)) as f64;
-        test.ln_e(Sums::binary(w.n, w.new)) - weight.ln()
+        test.ln_e(Sums::binary(w.n, w.new).deflated(effect)) - weight.ln()
     });
     ln_sum_exp(each.collect::<Vec<_>>().into_iter())
 }
