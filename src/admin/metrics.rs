@@ -170,13 +170,23 @@ fn gauges<'a, const N: usize>(
     help: &str,
     samples: impl IntoIterator<Item = (Labels<'a, N>, f64)>,
 ) -> Result<(), Error> {
-    let mut samples = samples.into_iter().peekable();
+    gauges_of(e, name, help, samples.into_iter().map(|(labels, value)| (labels.to_vec(), value)))
+}
+
+/// Not all of them need have the same labels.
+fn gauges_of<'a>(
+    e: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    samples: impl Iterator<Item = (Vec<(&'a str, &'a str)>, f64)>,
+) -> Result<(), Error> {
+    let mut samples = samples.peekable();
     if samples.peek().is_none() {
         return Ok(());
     }
     let mut family = e.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (labels, value) in samples {
-        if N == 0 {
+        if labels.is_empty() {
             family.encode_gauge(&value)?;
         } else {
             family.encode_family(&labels)?.encode_gauge(&value)?;
@@ -329,15 +339,20 @@ impl Scrape {
             ("gate_samples", "Samples so far", |c| Some(c.samples as f64)),
             ("gate_samples_needed", "Samples needed in all", |c| c.samples_needed.map(|n| n as f64)),
         ];
+        // A criterion may have several results for one route; label sets must stay distinct, so the first is told, in
+        // every family the same one.
+        let mut seen = std::collections::BTreeSet::new();
+        let mut told = Vec::new();
+        for c in &gate.criteria {
+            let mut labels = vec![("criterion", c.criterion.as_str()), ("route", c.route.as_deref().unwrap_or(""))];
+            labels.extend(c.measure.as_deref().map(|measure| ("measure", measure)));
+            if seen.insert(labels.clone()) {
+                told.push((labels, c));
+            }
+        }
         for (name, help, value) in families {
-            // A criterion may have several results for one route; label sets must stay distinct, so the first is told.
-            let mut seen = std::collections::BTreeSet::new();
-            let samples = gate.criteria.iter().filter_map(|c| {
-                let (criterion, route) = (c.criterion.as_str(), c.route.as_deref().unwrap_or(""));
-                let value = value(c)?;
-                seen.insert((criterion, route)).then_some(([("criterion", criterion), ("route", route)], value))
-            });
-            gauges(e, name, help, samples.collect::<Vec<_>>())?;
+            let samples = told.iter().filter_map(|(labels, c)| Some((labels.clone(), value(c)?)));
+            gauges_of(e, name, help, samples)?;
         }
         let eta = gate.eta_seconds.map(|s| ([], s as f64));
         gauges(e, "gate_eta_seconds", "Until decided, at this rate of traffic", eta)
@@ -447,6 +462,27 @@ mod tests {
         assert!(text.contains("parallax_gate_limit_ratio{criterion=\"minimum\",route=\"\"} 1.0\n"), "{text}");
         report.gate.criteria[0].limit = Some(0.0);
         assert!(!told(&report).contains("_ratio{criterion=\"minimum\""));
+    }
+
+    #[test]
+    fn rows_of_one_criterion_are_told_apart() {
+        let mut report = samples::report(Verdict::Fail);
+        let mut median = report.gate.criteria[0].clone();
+        median.criterion = Criterion::Latency;
+        (median.route, median.lower, median.upper, median.limit) = (Some("GET /a".into()), None, None, Some(1.1));
+        let p95 = CriterionResult { measure: Some("p95".into()), upper: Some(4.5), limit: Some(1.2), ..median.clone() };
+        let again = CriterionResult { upper: Some(9.0), ..median.clone() };
+        report.gate.criteria = vec![median, p95, again];
+        let text = openmetrics(report, true, MetricsView::default());
+        let told = |family: &str| -> Vec<&str> {
+            text.lines().filter(|line| line.starts_with(&format!("parallax_gate_{family}_ratio{{"))).collect()
+        };
+        let row = |family: &str, labels: &str, value: &str| {
+            format!("parallax_gate_{family}_ratio{{criterion=\"latency\",route=\"GET /a\"{labels}}} {value}")
+        };
+        let p95 = ",measure=\"p95\"";
+        assert_eq!(told("upper"), [row("upper", p95, "4.5")]);
+        assert_eq!(told("limit"), [row("limit", "", "1.1"), row("limit", p95, "1.2")]);
     }
 
     #[test]

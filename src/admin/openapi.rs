@@ -310,8 +310,8 @@ fn schemas() -> Value {
         } },
         "Criterion": object(json!({
             "criterion": { "enum": ["divergence", "errors", "latency", "coverage", "unseen", "unjudged", "minimum"] },
-            "required": { "type": "boolean" }, "route": { "type": ["string", "null"] }, "verdict": verdict,
-            "observed": number, "lower": number, "upper": number, "limit": number, "samples": count,
+            "required": { "type": "boolean" }, "route": { "type": ["string", "null"] }, "measure": text,
+            "verdict": verdict, "observed": number, "lower": number, "upper": number, "limit": number, "samples": count,
             "samples_needed": { "type": ["integer", "null"] }, "reason": text,
         })),
         "Mirror": object(json!({ "enabled": { "type": "boolean" } })),

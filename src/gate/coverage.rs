@@ -59,6 +59,7 @@ pub(super) fn result(view: &View<'_>, divergence: &[CriterionResult]) -> Criteri
         criterion: Criterion::Coverage,
         required: view.decides(Criterion::Coverage),
         route: None,
+        measure: None,
         verdict: if passes { Verdict::Pass } else { Verdict::Inconclusive },
         observed: share,
         lower: None,

@@ -302,6 +302,7 @@ fn result(
         criterion: Criterion::Divergence,
         required,
         route: Some(route),
+        measure: None,
         verdict,
         observed: tested.observed,
         lower: known.then_some(tested.lower),

@@ -59,6 +59,7 @@ fn result(
         criterion: Criterion::Errors,
         required: settings.criteria.contains(&Criterion::Errors),
         route,
+        measure: None,
         verdict,
         observed: tested.observed,
         lower: Some(tested.lower),

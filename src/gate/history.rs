@@ -7,7 +7,7 @@ use super::{Criterion, CriterionResult, Judgement, Policy, Verdict};
 use crate::evidence::{Counts, Evidence};
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,23 +175,20 @@ impl Point {
 
 /// Those with a limit and something measured, in the judgement's order.
 fn rows(judgement: &Judgement, policy: &Policy) -> Vec<Row> {
-    let mut seen: HashMap<(Criterion, Option<&str>), usize> = HashMap::new();
+    let mut seen = HashSet::new();
     let mut ranks: HashMap<Criterion, usize> = HashMap::new();
     let mut found = Vec::new();
     for c in &judgement.criteria {
-        let nth = seen.entry((c.criterion, c.route.as_deref())).or_insert(0);
-        // The gate tells the quantiles after the median, in this order.
-        let measure = [None, Some("p95"), Some("p99")].get(*nth).copied().flatten();
-        let first = std::mem::replace(nth, *nth + 1) == 0;
+        let first = seen.insert((c.criterion, c.route.as_deref(), c.measure.as_deref()));
         let measured = c.observed.is_some() || c.lower.is_some() || c.upper.is_some();
-        if c.limit.is_none() || !measured || !(first || c.criterion == Criterion::Latency) {
+        if c.limit.is_none() || !measured || !first {
             continue;
         }
         let rank = ranks.entry(c.criterion).or_insert(0);
         *rank += 1;
         let critical = c.route.as_deref().is_some_and(|name| policy.for_route(name).1);
         let order = (c.route.is_some(), c.verdict != Verdict::Fail, !critical, *rank);
-        found.push((order, found.len(), Row::of(c, measure)));
+        found.push((order, found.len(), Row::of(c)));
     }
     // What is of no route comes first, and there are few.
     let all = found.iter().filter(|(_, _, row)| row.route.is_none()).count();
@@ -202,11 +199,11 @@ fn rows(judgement: &Judgement, policy: &Policy) -> Vec<Row> {
 }
 
 impl Row {
-    fn of(c: &CriterionResult, measure: Option<&str>) -> Self {
+    fn of(c: &CriterionResult) -> Self {
         Self {
             criterion: c.criterion,
             route: c.route.clone(),
-            measure: measure.map(Arc::from),
+            measure: c.measure.clone(),
             required: c.required,
             verdict: c.verdict,
             observed: c.observed,

@@ -92,6 +92,7 @@ fn open(criterion: Criterion, reason: String) -> CriterionResult {
         criterion,
         required: true,
         route: None,
+        measure: None,
         verdict: Verdict::Inconclusive,
         observed: None,
         lower: None,

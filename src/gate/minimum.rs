@@ -52,6 +52,7 @@ fn result(
         criterion: Criterion::Minimum,
         required: settings.criteria.contains(&Criterion::Minimum),
         route,
+        measure: None,
         verdict,
         observed: Some(span.as_secs_f64()),
         lower: None,

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// One quantile of both legs. Bounds are outward: of the histogram's buckets and of the ratio.
 #[derive(Debug)]
 pub(super) struct Quantile {
-    name: &'static str,
+    pub name: &'static str,
     pub limit: f64,
     pub pairs: u64,
     /// Ratio of the two estimates.

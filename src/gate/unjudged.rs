@@ -79,6 +79,7 @@ fn result(route: Option<Arc<str>>, counts: &Counts, settings: &GateSettings) -> 
         criterion: Criterion::Unjudged,
         required: settings.criteria.contains(&Criterion::Unjudged),
         route,
+        measure: None,
         verdict,
         observed: share,
         lower: None,

@@ -53,6 +53,7 @@ pub(super) fn result(view: &View<'_>) -> CriterionResult {
         criterion: Criterion::Unseen,
         required: view.decides(Criterion::Unseen),
         route: None,
+        measure: None,
         verdict: if passes { Verdict::Pass } else { Verdict::Inconclusive },
         observed: None,
         lower: None,

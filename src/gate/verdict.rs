@@ -42,6 +42,9 @@ pub struct CriterionResult {
     pub criterion: Criterion,
     pub required: bool,
     pub route: Option<Arc<str>>,
+    /// `p95` or `p99`, of a row that is beside the criterion's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<Arc<str>>,
     pub verdict: Verdict,
     pub observed: Option<f64>,
     pub lower: Option<f64>,
@@ -58,11 +61,17 @@ pub struct CriterionResult {
 }
 
 impl CriterionResult {
+    /// The criterion, and what of it is measured where it has several rows: `latency p95`.
+    pub fn name(&self) -> String {
+        let measure = self.measure.as_deref();
+        [Some(self.criterion.as_str()), measure].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
     /// Its name, route and reason in one line.
     pub fn sentence(&self) -> String {
         match &self.route {
-            Some(route) => format!("{} {route}: {}", self.criterion.as_str(), self.reason),
-            None => format!("{}: {}", self.criterion.as_str(), self.reason),
+            Some(route) => format!("{} {route}: {}", self.name(), self.reason),
+            None => format!("{}: {}", self.name(), self.reason),
         }
     }
 }

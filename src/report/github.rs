@@ -33,7 +33,7 @@ pub fn github(judgement: &Judgement) -> String {
 fn annotations(out: &mut String, level: &str, word: &str, list: &[&CriterionResult]) {
     for c in list.iter().take(MAX) {
         let route = c.route.as_deref().map(|r| format!(" {r}")).unwrap_or_default();
-        let title = format!("{word} {}{route}", c.criterion.as_str());
+        let title = format!("{word} {}{route}", c.name());
         let detail = measured(c);
         let gap = if detail.is_empty() { "" } else { ": " };
         let text = format!("{}{gap}{detail}", c.reason);

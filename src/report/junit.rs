@@ -13,7 +13,7 @@ pub fn junit(judgement: &Judgement) -> String {
         tests += 1;
         let route = c.route.as_deref().unwrap_or("all routes");
         let optional = if c.required { "" } else { " (not required)" };
-        let name = format!("{} {route}{optional}", c.criterion.as_str());
+        let name = format!("{} {route}{optional}", c.name());
         // What is only shown must not fail the suite, and says so.
         let failure = match (c.verdict, c.required) {
             (Verdict::Pass, _) | (_, false) => None,

@@ -161,6 +161,7 @@ fn criterion(criterion: Criterion, route: Option<&str>, verdict: Verdict, reason
         criterion,
         required: true,
         route: route.map(Into::into),
+        measure: None,
         verdict,
         observed: Some(0.00303),
         lower: Some(0.0027),

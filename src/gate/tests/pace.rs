@@ -189,6 +189,8 @@ fn quantiles_are_shown_and_decide_when_they_are_to() {
     let rows: Vec<_> = judged.criteria.iter().filter(|c| c.criterion == Criterion::Latency).collect();
     assert_eq!(rows.iter().map(|c| c.verdict).collect::<Vec<_>>(), [Verdict::Pass, Verdict::Fail, Verdict::Fail]);
     assert!(rows[1].reason.starts_with("p95 at least 1."), "{}", rows[1].reason);
+    assert_eq!(rows.iter().map(|c| c.measure.as_deref()).collect::<Vec<_>>(), [None, Some("p95"), Some("p99")]);
+    assert!(rows[2].sentence().starts_with("latency p99 GET /a: "), "{}", rows[2].sentence());
     assert_eq!((rows[1].limit, rows[2].limit, rows[1].samples), (Some(1.2), Some(1.25), 3_000));
     assert!(rows[1].lower < rows[1].observed && rows[1].observed < rows[1].upper);
     let early = judge(&policy, &run(&policy, 60, |_, p, _| took(p)), &after(60));
