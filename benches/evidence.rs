@@ -31,7 +31,7 @@ enum Kind {
 }
 
 fn core(keeper: Option<Box<dyn Keeper>>, policy: Policy) -> Core {
-    let rules = Rules { generation: 1, digest: "r".into(), route: Arc::new(|_| "r".into()) };
+    let rules = Rules { generation: 1, digest: "r".into(), infos: Arc::default(), route: Arc::new(|_| "r".into()) };
     let now = Timestamp::from_micros(1_000_000);
     let options = LedgerOptions {
         book: Book::new(rules, None, 5, now),

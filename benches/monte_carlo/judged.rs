@@ -18,7 +18,8 @@ pub fn start() -> Timestamp {
 
 /// Evidence of an epoch in which nothing has come yet.
 pub fn nothing() -> Evidence {
-    let rules = Rules { generation: 1, digest: String::new(), route: Arc::new(|_| String::new()) };
+    let rules =
+        Rules { generation: 1, digest: String::new(), infos: Arc::default(), route: Arc::new(|_| String::new()) };
     Book::new(rules, None, 0, start()).newest().evidence.clone()
 }
 
