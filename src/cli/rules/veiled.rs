@@ -306,7 +306,7 @@ mod tests {
         let (a, b) = (list(&["x", "y", "z"]), list(&["z", "y", "x"]));
         let by = |align| RuleSpec { align: Some(align), ..rule("r", "json:$.list") };
         let (set, index) = (by(Align::Set), by(Align::Index));
-        check(&[], &[set.clone()], &a, &b, "json.order @ json:$.list order by r");
+        check(&[], std::slice::from_ref(&set), &a, &b, "json.order @ json:$.list order by r");
         let at = "json.value @ json:$.list[*].s value untold None";
         check(&[set], &[index], &a, &b, &format!("{at}\n{at}"));
     }

@@ -72,8 +72,8 @@ pub(super) fn in_force<'a>(rules: impl Iterator<Item = &'a PlainRule>, aspect: I
     }
 }
 
-/// The rule that excuses another attribute of a cookie. One about the cookie's value has no say in that: only `ignore =
-/// true`, and a tolerance where both live for a time.
+/// The rule that excuses another attribute of a cookie. One about the cookie's value has no say in that: only
+/// `ignore = true` has, and a tolerance where both live for a time.
 pub(super) fn covering_attribute<'a>(
     rules: impl Iterator<Item = &'a PlainRule> + Clone,
     lives: Option<(&str, &str)>,

@@ -1,7 +1,8 @@
-//! What rules say of a finding whose values are not there any more: they were redacted, and what is left is their shapes.
+//! What rules say of a finding whose values are not there any more: they were redacted, and what is left is their
+//! shapes.
 //!
-//! A rule that looks at no value holds as ever. One that does holds where the shapes are enough for it, or where it held
-//! when the values were there and says the same today. Of any other it can't be told.
+//! A rule that looks at no value holds as ever. One that does holds where the shapes are enough for it, or where it
+//! held when the values were there and says the same today. Of any other it can't be told.
 
 use super::plain;
 use super::{JsonRules, RouteRules, Scheme};
@@ -37,8 +38,8 @@ pub(super) struct InForce {
 // === impl RouteRules ===
 
 impl RouteRules {
-    /// What these rules make of a finding as it was when its values were there, less the values. `kept` is the rule that
-    /// covered it then, where that says the same today; `renamed` the one that covers what stands for the values.
+    /// What these rules make of a finding as it was when its values were there, less the values. `kept` is the rule
+    /// that covered it then, where that says the same today; `renamed` the one that covers what stands for the values.
     pub fn unseen(&self, finding: &Finding, kept: Option<&Arc<str>>, renamed: Option<&Cover>) -> Unseen {
         if &*finding.kind == "cookie.attr" {
             let name = finding.location.strip_prefix("cookie:").unwrap_or_default();

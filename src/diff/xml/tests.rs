@@ -302,7 +302,7 @@ fn rules() {
         check_ruled(&a, &b, &[rule], &[&format!("text /a/b string:{class} [r]")]);
     }
     let attribute = RuleSpec { tolerance: Some(near), ..rule("r", "xml:/a/@b") };
-    check_ruled("<a b='1.0'/>", "<a b='1.1'/>", &[attribute.clone()], &["attr /a/@b string:numeric [r]"]);
+    check_ruled("<a b='1.0'/>", "<a b='1.1'/>", std::slice::from_ref(&attribute), &["attr /a/@b string:numeric [r]"]);
     check_ruled("<a b='1.0'/>", "<a b='1.5'/>", &[attribute], &["attr /a/@b string:numeric"]);
     let bijection = RuleSpec { bijection: Some("g".into()), ..rule("r", "xml:/a/b") };
     let broken = ("<a><b>1</b><b>1</b></a>", "<a><b>x</b><b>y</b></a>");
