@@ -203,13 +203,13 @@ pub fn template(path: &str) -> Result<(), String> {
         let (Some(open), Some(close)) = (segment.find('{'), segment.find('}')) else {
             return Err(format!("a brace of `{segment}` has no partner"));
         };
-        if close < open || segment.matches(['{', '}']).count() != 2 {
-            return Err(format!("`{segment}`: a segment takes one placeholder such as {{id}}"));
+        if open != 0 || close + 1 != segment.len() || segment.matches(['{', '}']).count() != 2 {
+            return Err(format!("`{segment}`: a placeholder such as {{id}} takes its whole segment"));
         }
         let mut name = segment.get(open + 1..close).unwrap_or_default();
         if let Some(tail) = name.strip_prefix('*') {
-            if i + 1 != segments.len() || open != 0 || close + 1 != segment.len() {
-                return Err(format!("`{segment}`: {{*{tail}}} stands alone at the end"));
+            if i + 1 != segments.len() {
+                return Err(format!("`{segment}`: {{*{tail}}} stands at the end"));
             }
             name = tail;
         }
@@ -326,12 +326,25 @@ mod tests {
 
     #[test]
     fn templates() {
-        for path in ["/", "/orders/{id}", "/files/{*rest}", "/a/{b}/c/{d}", "/r/{id}.json", "/Odata({key})"] {
+        for path in ["/", "/orders/{id}", "/files/{*rest}", "/a/{b}/c/{d}", "/r/x.json", "/Odata(1)"] {
             assert_eq!(template(path), Ok(()), "{path}");
         }
-        for path in
-            ["", "orders", "/{", "/}{", "/{}", "/{*a}/b", "/{a}/{a}", "/x{*a}", "/a?b", "/{a}{b}", "/a b", "/{a b}"]
-        {
+        for path in [
+            "",
+            "orders",
+            "/{",
+            "/}{",
+            "/{}",
+            "/{*a}/b",
+            "/{a}/{a}",
+            "/x{*a}",
+            "/a?b",
+            "/{a}{b}",
+            "/a b",
+            "/{a b}",
+            "/r/{id}.json",
+            "/Odata({key})",
+        ] {
             assert!(template(path).is_err(), "{path}");
         }
     }

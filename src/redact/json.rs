@@ -4,7 +4,7 @@
 use crate::diff::budget::MAX_DEPTH;
 use crate::diff::path::{Path, Select, Step};
 use crate::diff::value::text::{Unit, unescape, units};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -43,7 +43,9 @@ impl JsonPaths {
         if let Some(name) = name {
             self.names.push(spellings(name));
             let pattern = format!(r#""(?:{})"\s*:\s*"#, self.names.join("|"));
-            self.loose = Some(Regex::new(&pattern).map_err(|e| e.to_string())?);
+            // No number of locations is refused that were taken one by one.
+            let loose = RegexBuilder::new(&pattern).size_limit(usize::MAX).build();
+            self.loose = Some(loose.map_err(|e| e.to_string())?);
         }
         self.paths.push(path.steps);
         Ok(())

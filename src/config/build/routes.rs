@@ -11,7 +11,7 @@ use crate::config::read::{Problems, Reader, Wrong, text};
 use crate::config::words;
 use crate::gate::{Criterion, GateSettings, LatencySettings, Quantiles, RoutePolicy};
 use crate::mirror::{MirrorSettings, SampleBy, Start};
-use crate::routes::{OperationFrom, RouteSpec};
+use crate::routes::{OperationFrom, RouteSpec, RouteTable};
 use http::{HeaderName, HeaderValue, Method};
 
 /// Headers that belong to a connection or frame a message: not a setting's to change.
@@ -147,6 +147,14 @@ pub(super) fn routes(sources: &Sources<'_>) -> (Vec<Route>, Vec<RoutePolicy>) {
             }),
             operation_from: own.opt("operation_from", |n| operation_from(text(n)?)),
         };
+        // Whether requests can be told by it is the table's to say, of what was taken so far.
+        for error in RouteTable::new(std::slice::from_ref(&spec)).err().unwrap_or_default() {
+            // A route without a name is called by its path.
+            let key = if own.node(error.key).is_some() { error.key } else { "path" };
+            if let Some(node) = own.node(key).filter(|_| own.is_taken(key)) {
+                own.refuse(key, node, error.message.into());
+            }
+        }
         let named_by_body = matches!(spec.operation_from, Some(OperationFrom::Json(_)));
         let (critical, settings) = (own.bool("critical"), gate(&gate_reader));
         policies.push(RoutePolicy { name, methods: spec.verbs(), critical, named_by_body, settings });

@@ -9,7 +9,7 @@ use crate::config::read::{Reader, Wrong, text};
 use crate::config::words;
 use crate::diff::Schema;
 use crate::proxy::ListenSettings;
-use crate::redact::RedactSettings;
+use crate::redact::{RedactSettings, Redactor};
 use crate::store::StoreSettings;
 use crate::telemetry::{LogFormat, TelemetrySettings};
 use crate::tls::TlsServerSettings;
@@ -64,12 +64,27 @@ pub(super) fn redact(sources: &Sources<'_>, warnings: &mut Vec<String>) -> Redac
         json: reader.list("json", |n| {
             let path = text(n)?.trim();
             match path.strip_prefix("json:").unwrap_or(path) {
-                path if path.starts_with('$') => Ok(format!("json:{path}")),
+                path if path.starts_with('$') => {
+                    let location = format!("json:{path}");
+                    usable(RedactSettings { json: vec![location.clone()], ..RedactSettings::default() })?;
+                    Ok(location)
+                }
                 _ => Err("write a location such as \"json:$.user.email\"".into()),
             }
         }),
-        patterns: reader.list("patterns", |n| pattern(text(n)?)),
+        patterns: reader.list("patterns", |n| {
+            let pattern = pattern(text(n)?)?;
+            usable(RedactSettings { patterns: vec![pattern.clone()], ..RedactSettings::default() })?;
+            Ok(pattern)
+        }),
     }
+}
+
+/// Whether the proxy could start with it, which is the redactor's to say.
+fn usable(settings: RedactSettings) -> Result<(), Wrong> {
+    let Err(errors) = Redactor::new(&settings, [0; 32]) else { return Ok(()) };
+    let messages: Vec<String> = errors.into_iter().map(|e| e.message).collect();
+    Err(messages.join("; ").into())
 }
 
 /// What the descriptor sets say. It changes what a comparison finds, so commands that contact nobody read it too, where

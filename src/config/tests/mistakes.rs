@@ -1,6 +1,7 @@
 //! One mistake each, and the message it gets.
 
 use super::*;
+use proptest::prelude::*;
 
 /// The errors of a file that has its URLs, without the drawing.
 fn messages(text: &str) -> Vec<String> {
@@ -66,6 +67,16 @@ fn one_message_for_each_mistake() {
         ("[mirror]\nmemory_budget = \"1MiB\"\nmax_body = \"2MiB\"", "`max_body` is larger than `memory_budget`"),
         ("[[route]]\nname = \"a b\"\npath = \"/\"", "`route.name` must be a name without spaces"),
         ("[[route]]\nname = \"a\"", "a [[route]] has no path"),
+        ("[[route]]\npath = \"/a/{x}y\"", "`route.path` must be a path template such as \"/orders/{id}\""),
+        ("[[route]]\npath = \"/a\\u0001\"", "`route.path` must be a path template such as \"/orders/{id}\""),
+        (
+            "[[route]]\npath = \"/a\"\noperation_from = \"json:$..x\"",
+            "`route.operation_from` must be \"header:NAME\", \"query:NAME\" or \"json:$.path\"",
+        ),
+        (
+            "[redact]\njson = [\"json:$.a[?(@.x)]\", \"$[0:2]\", \"$.a\", \"xml:/a\"]\npatterns = [\"x*\", \"(\", \"x\"]",
+            "`redact.json` must be a list of locations such as \"json:$.user.email\"|`redact.json` must be a list of locations such as \"json:$.user.email\"|`redact.json` must be a list of locations such as \"json:$.user.email\"|`redact.patterns` must be a list of regular expressions|`redact.patterns` must be a list of regular expressions",
+        ),
         ("[[route]]\npath = \"/a\"\n[[route]]\npath = \"/a\"", "there are two routes `/a`"),
         (
             "[[route]]\npath = \"/a\"\nalpha_pass = 1",
@@ -118,6 +129,41 @@ fn one_message_for_each_mistake() {
         ("[store]\npath = \"a\"\npath = \"b\"", "this is not TOML: duplicate key"),
     ] {
         assert_eq!(messages(text).join("|"), want, "{text}");
+    }
+}
+
+#[test]
+fn what_a_room_would_refuse_has_its_line() {
+    let text = "[[route]]\npath = \"/a\"\noperation_from = \"json:$..x\"\n[redact]\njson = [\"$.a\",\n  \"$[0:2]\"]\n";
+    let error = read_as(text, Notation::Toml, &urls()).unwrap_err();
+    let told: Vec<_> = error
+        .problems()
+        .iter()
+        .map(|p| (error.position(p).map(|at| (at.line, at.column)), p.label.as_deref().unwrap_or_default()))
+        .collect();
+    let slices = "slices are not supported; use `[*]` or `[3]` (at character 4 of the path)";
+    assert_eq!(told, [(Some((3, 18)), "a JSON path such as $.method is expected"), (Some((6, 3)), slices)]);
+}
+
+proptest! {
+    /// What is accepted here is accepted where it is used.
+    #[test]
+    fn what_is_accepted_can_be_used(
+        path in "/[a{}*x/ .%]{0,8}",
+        operation in "(json:|query:)?\\$?[.a\\[\\]'*0]{0,6}",
+        location in "\\$[.a\\[\\]'\"*0-]{0,6}",
+        pattern in "[ab*+?|()\\[\\]^]{1,5}",
+    ) {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let file = format!(
+            "[[route]]\npath = {}\noperation_from = {}\n[redact]\njson = [{}]\npatterns = [{}]\n",
+            quoted(&path), quoted(&operation), quoted(&location), quoted(&pattern),
+        );
+        if let Ok(checked) = read_as(&file, Notation::Toml, &urls()) {
+            let specs: Vec<_> = checked.routes.iter().map(|r| r.spec.clone()).collect();
+            prop_assert!(crate::routes::RouteTable::new(&specs).is_ok(), "{file}");
+            prop_assert!(crate::redact::Redactor::new(&checked.redact, [0; 32]).is_ok(), "{file}");
+        }
     }
 }
 

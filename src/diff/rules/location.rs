@@ -1,5 +1,6 @@
 //! Locations as rules write them and reports print them.
 
+use super::super::path::Path;
 use super::super::xml::XmlPath;
 use super::glob;
 
@@ -83,6 +84,19 @@ impl Location {
             _ => name.to_owned(),
         };
         Ok(Location { scheme, name })
+    }
+
+    /// Whether both are one place, however it is spelt.
+    pub(super) fn is_same(&self, other: &Location) -> bool {
+        fn read_alike<T: PartialEq, E>(read: fn(&str) -> Result<T, E>, a: &str, b: &str) -> bool {
+            matches!((read(a), read(b)), (Ok(a), Ok(b)) if a == b)
+        }
+        let alike = match self.scheme {
+            Scheme::Json | Scheme::Grpc => read_alike(Path::parse, &self.name, &other.name),
+            Scheme::Xml => read_alike(XmlPath::parse, &self.name, &other.name),
+            _ => false,
+        };
+        self.scheme == other.scheme && (alike || self.name == other.name)
     }
 
     /// Whether it is a place in a document that is compared as JSON.

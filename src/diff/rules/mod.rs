@@ -14,13 +14,12 @@ pub use unseen::Unseen;
 
 use super::fingerprint::encode;
 use super::json::{AutoKeys, InferredKey, JsonRules, Learnt};
-use super::path::Path;
 use super::spec::{Align, RuleSpec};
 use super::{Cover, Finding, Schema, xml};
 use location::Location;
 use plain::PlainRule;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
@@ -136,7 +135,7 @@ impl RuleSet {
                     PlainRule::compile(&id, spec, location.scheme, &mut faults).map(Arc::new)
                 };
                 for earlier in &rules {
-                    contradiction(&earlier.spec, spec, &mut faults);
+                    contradiction((&earlier.spec, &earlier.location), (spec, &location), &mut faults);
                 }
                 let meaning = encode(xxh3_128(meaning(spec, true).as_bytes()), 16).into();
                 rules.push(Compiled { spec: spec.clone(), id, location, plain, meaning });
@@ -386,18 +385,13 @@ fn keyed(message: &str) -> (&'static str, String) {
     }
 }
 
-/// However the place is spelt.
-fn is_same_place(a: &str, b: &str) -> bool {
-    let path = |at: &str| {
-        let (scheme, path) = at.split_once(':')?;
-        Some((scheme.to_owned(), Path::parse(path).ok()?))
-    };
-    a == b || path(a).is_some_and(|a| Some(a) == path(b))
-}
-
 /// Two rules that say different things about the same property of the same place on the same routes.
-fn contradiction(earlier: &RuleSpec, later: &RuleSpec, faults: &mut Vec<(&'static str, String)>) {
-    if earlier.on != later.on || earlier.expires != later.expires || !is_same_place(&earlier.at, &later.at) {
+fn contradiction(
+    (earlier, place): (&RuleSpec, &Location),
+    (later, later_place): (&RuleSpec, &Location),
+    faults: &mut Vec<(&'static str, String)>,
+) {
+    if earlier.on != later.on || earlier.expires != later.expires || !place.is_same(later_place) {
         return;
     }
     let mut clash = |key: &'static str, clashes: bool| {
@@ -416,6 +410,12 @@ fn contradiction(earlier: &RuleSpec, later: &RuleSpec, faults: &mut Vec<(&'stati
     clash("bijection", differ(&earlier.bijection, &later.bijection));
     clash("ignore", differ(&earlier.ignore, &later.ignore));
     clash("mask", differ(&earlier.mask, &later.mask));
+    // Neither the order of the groups nor that in a group means anything.
+    let groups = |spec: &RuleSpec| -> BTreeSet<BTreeSet<String>> {
+        spec.same.iter().map(|group| group.iter().cloned().collect()).collect()
+    };
+    let given = !earlier.same.is_empty() && !later.same.is_empty();
+    clash("same", given && groups(earlier) != groups(later));
 }
 
 // === digests ===

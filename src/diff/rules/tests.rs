@@ -67,6 +67,32 @@ fn ids_are_unique_and_rules_agree() {
     let lacking = |id: &str, at: &str, ignore| RuleSpec { ignore: Some(ignore), ..rule(id, at) };
     let all = errors(&[lacking("a", "json:$.a", Ignore::Missing), lacking("b", "json:$['a']", Ignore::Extra)]);
     assert_eq!(all, ["rule 1, `ignore`: rule `a` says otherwise about json:$['a'] on *; keep one of the two"]);
+    for (place, spelling) in [
+        ("header:X-A", "header:x-a"),
+        ("trailer:X-A", "trailer:x-a"),
+        ("xml:/a/b", "xml:/a/b[*]"),
+        ("xml:/a/b/text()", "xml:/a/b"),
+        ("grpc:$.a[ 0 ]", "grpc:$['a'][0]"),
+    ] {
+        let all = errors(&[lacking("a", place, Ignore::All), lacking("b", spelling, Ignore::Value)]);
+        assert_eq!(
+            all,
+            [format!("rule 1, `ignore`: rule `a` says otherwise about {spelling} on *; keep one of the two")]
+        );
+    }
+    for (place, other) in
+        [("cookie:A", "cookie:a"), ("xml:/a/b", "xml:/a/b[2]"), ("json:$.a", "grpc:$.a"), ("xml:/a", "xml:/{n}a")]
+    {
+        assert!(errors(&[lacking("a", place, Ignore::All), lacking("b", other, Ignore::Value)]).is_empty(), "{place}");
+    }
+    let same = |id: &str, groups: &[&[&str]]| {
+        let same = groups.iter().map(|group| group.iter().map(|value| (*value).to_owned()).collect()).collect();
+        RuleSpec { same, ..rule(id, "status") }
+    };
+    let all = errors(&[same("a", &[&["400", "422"]]), same("b", &[&["400", "404"]])]);
+    assert_eq!(all, ["rule 1, `same`: rule `a` says otherwise about status on *; keep one of the two"]);
+    let (groups, turned) = ([&["1", "2"][..], &["3", "4"]], [&["4", "3"][..], &["2", "1"]]);
+    assert!(errors(&[same("a", &groups), same("b", &turned), ignoring("c", "body")]).is_empty());
     let masked = |id: &str, with: &str| {
         let mask = Mask { pattern: "[0-9]+".into(), with: with.into() };
         RuleSpec { mask: Some(mask), ..rule(id, "json:$.a") }
