@@ -57,10 +57,25 @@ impl Evidence {
         Self {
             epoch,
             routes: BTreeMap::new(),
+            numbered: 0,
             rule_hits: BTreeMap::new(),
             kinds: Kinds::default(),
             globs: BTreeMap::new(),
         }
+    }
+
+    /// As its routes were kept. What no number was kept of gets the ones that are free, in the order of its beginning.
+    pub fn kept(epoch: EpochInfo, mut routes: BTreeMap<Arc<str>, RouteEvidence>) -> Self {
+        let taken: BTreeSet<u64> = routes.values().map(|route| route.number).collect();
+        let mut free = (1u64..).filter(|number| !taken.contains(number));
+        let mut without: Vec<_> = routes.iter_mut().filter(|(_, route)| route.number == 0).collect();
+        without.sort_by_key(|(name, route)| (route.since, (*name).clone()));
+        for ((_, route), number) in without.into_iter().zip(&mut free) {
+            route.number = number;
+        }
+        let numbered = routes.values().map(|route| route.number).max().unwrap_or(0);
+        let routes = routes.into_iter().map(|(name, route)| (name, Arc::new(route))).collect();
+        Self { routes, numbered, ..Self::new(epoch) }
     }
 
     /// A request that was not mirrored.
@@ -151,8 +166,9 @@ impl Evidence {
                 }
             }
             let pending = evidence.counts.pending;
-            let restarts = evidence.restarts + 1;
-            *evidence = RouteEvidence { restarts, ..RouteEvidence::new(now, rules, evidence.pace.counts.terms) };
+            let (number, restarts) = (evidence.number, evidence.restarts + 1);
+            *evidence =
+                RouteEvidence { number, restarts, ..RouteEvidence::new(now, rules, evidence.pace.counts.terms) };
             self.kinds = Kinds::default();
             evidence.counts.requests = pending;
             evidence.counts.mirrored = pending;
@@ -161,7 +177,12 @@ impl Evidence {
     }
 
     fn route(&mut self, name: &Arc<str>, keep: Keep<'_>) -> &mut RouteEvidence {
-        let fresh = || Arc::new(RouteEvidence::new(keep.now, (keep.rules)(name), (keep.latency)(name)));
+        let numbered = &mut self.numbered;
+        let fresh = || {
+            *numbered += 1;
+            let fresh = RouteEvidence::new(keep.now, (keep.rules)(name), (keep.latency)(name));
+            Arc::new(RouteEvidence { number: *numbered, ..fresh })
+        };
         Arc::make_mut(self.routes.entry(name.clone()).or_insert_with(fresh))
     }
 
@@ -189,6 +210,7 @@ impl RouteEvidence {
     pub fn new(since: Timestamp, rules: String, terms: LatencyTerms) -> Self {
         Self {
             since,
+            number: 0,
             restarts: 0,
             rules,
             counts: Default::default(),

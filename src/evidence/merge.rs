@@ -58,6 +58,7 @@ impl RouteEvidence {
     /// changed for both, so their restarts are not added.
     pub fn merge(&mut self, other: &RouteEvidence, keep_examples: usize) {
         self.since = self.since.min(other.since);
+        self.number = self.number.min(other.number);
         self.restarts = self.restarts.max(other.restarts);
         if other.rules > self.rules {
             self.rules = other.rules.clone();
@@ -100,6 +101,7 @@ impl Evidence {
                 }
             }
         }
+        self.numbered = self.numbered.max(other.numbered);
         add_hits(&mut self.rule_hits, &other.rule_hits);
         self.kinds.merge(&other.kinds);
     }
@@ -179,6 +181,32 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn a_route_keeps_its_number() {
+        let mut evidence = Evidence::new(epoch("1", None));
+        let skip = |evidence: &mut Evidence, name: &str, second| {
+            let latency = &|_: &str| LatencyTerms::default();
+            let keep = Keep { rules: &|_| "r".into(), latency, examples: 0, now: at(second) };
+            evidence.skipped(&name.into(), Bucket::Method, keep);
+        };
+        let numbers = |evidence: &Evidence| evidence.routes.values().map(|route| route.number).collect::<Vec<_>>();
+        ["c", "b", "a", "b"].into_iter().zip(1..).for_each(|(name, second)| skip(&mut evidence, name, second));
+        evidence.restart_route("c", "s".into(), at(9));
+        skip(&mut evidence, "d", 10);
+        assert_eq!(numbers(&evidence), [3, 2, 1, 4]);
+        let both = evidence.collapsed(&|name| (name < "c").then(|| "x".into()), 0);
+        assert_eq!((both.routes["x"].number, both.routes["c"].number), (2, 1));
+        // Of older files some may have no number yet: they get those that nobody has, and the same ones each time.
+        let mut kept: BTreeMap<Arc<str>, RouteEvidence> =
+            evidence.routes.iter().map(|(name, route)| (name.clone(), (**route).clone())).collect();
+        for name in ["a", "b"] {
+            kept.get_mut(name).unwrap().number = 0;
+        }
+        let mut again = Evidence::kept(epoch("1", None), kept);
+        skip(&mut again, "e", 11);
+        assert_eq!(numbers(&again), [3, 2, 1, 4, 5]);
+    }
 
     proptest! {
         #[test]

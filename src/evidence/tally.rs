@@ -14,6 +14,8 @@ pub struct Evidence {
     pub epoch: EpochInfo,
     /// Shared with the snapshots that show them: one that changes is copied first.
     pub routes: BTreeMap<Arc<str>, Arc<RouteEvidence>>,
+    /// The greatest number a route has had.
+    pub numbered: u64,
     /// Hits per rule id: exchanges in which the rule covered something.
     pub rule_hits: BTreeMap<Arc<str>, u64>,
     /// Whether divergences never seen before still turn up.
@@ -280,6 +282,9 @@ impl NoisePairs {
 pub struct RouteEvidence {
     /// When this route's evidence began.
     pub since: Timestamp,
+    /// Which of the epoch's routes it was when it was first seen, from 1: neither a restart nor another's merging changes
+    /// that. Of several read under one name the least; 0 where nobody counted.
+    pub number: u64,
     /// How often it was started afresh within the epoch, because its rules changed.
     pub restarts: u64,
     /// Digest of the rules that apply to this route; when it changes the evidence starts afresh.

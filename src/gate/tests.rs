@@ -56,6 +56,7 @@ pub(super) fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
         routes: BTreeMap::new(),
         rule_hits: BTreeMap::new(),
         kinds: Default::default(),
+        numbered: 0,
         globs: Default::default(),
     };
     for &(name, compared, divergent) in routes {

@@ -115,6 +115,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> Arc<Rou
     counts.incomparable_reasons.client_aborted = 2;
     Arc::new(RouteEvidence {
         since: start(),
+        number: 1,
         restarts: 0,
         rules: "r1".into(),
         counts,
@@ -152,6 +153,7 @@ pub(crate) fn evidence(text: &str) -> Evidence {
         ]),
         rule_hits: BTreeMap::from([(Arc::from("float-print"), 799)]),
         kinds: Default::default(),
+        numbered: 0,
         globs: Default::default(),
     }
 }

@@ -267,9 +267,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         if !row.kinds.is_sound() {
             return Err(bad(&"a count of new divergences that makes no sense"));
         }
-        let routes = routes.into_iter().map(|(name, route)| (name, Arc::new(route))).collect();
-        let evidence =
-            Evidence { epoch: row.info, routes, rule_hits: row.rule_hits, kinds: row.kinds, globs: BTreeMap::new() };
+        let evidence = Evidence { rule_hits: row.rule_hits, kinds: row.kinds, ..Evidence::kept(row.info, routes) };
         read.insert(number, Epoch::kept(number, evidence, row.ended_at));
     }
     let stored = Stored { rules: index.rules.clone(), ..stored(&meta, read, history, index.histories.clone()) };

@@ -102,6 +102,8 @@ pub(super) struct RouteRow {
     /// In older rows nobody knows which counted, and all are taken for such.
     #[serde(default)]
     overflow_counted: Option<u64>,
+    #[serde(default)]
+    number: u64,
 }
 
 /// Location, kind, shapes.
@@ -218,13 +220,14 @@ impl RouteRow {
             rule_hits: route.rule_hits.clone(),
             paired_divergent: Some(route.control.divergent),
             overflow_counted: Some(route.overflow_counted),
+            number: route.number,
         })
     }
 
     /// Without its divergences, and without what is volatile.
     pub(super) fn read(self) -> Result<RouteEvidence, String> {
         let mut route = RouteEvidence::new(self.since, self.rules, Default::default());
-        route.restarts = self.restarts;
+        (route.number, route.restarts) = (self.number, self.restarts);
         route.counts = self.counts;
         route.counts.law()?;
         route.paired = self.paired;

@@ -206,7 +206,7 @@ impl<'a> Plan<'a> {
         let mut order: Vec<_> = traffic.iter().map(|(name, route)| (name, route.compared())).collect();
         // Routes are first seen in about the order of their size.
         order.sort_by(|(a, more), (b, less)| less.total_cmp(more).then_with(|| a.cmp(b)));
-        let weights = Weights::of(policy, order.iter().map(|(name, _)| *name));
+        let weights = Weights::of(policy, order.iter().map(|(name, _)| (*name, 0)));
         let pool = Pool::of(policy, order.into_iter());
         Self { policy, traffic, weights, pool }
     }
