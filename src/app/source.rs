@@ -115,7 +115,7 @@ impl Proxy {
 
 /// By leg and route, under the names that the report has.
 fn first_byte(evidence: &Evidence, policy: &Policy) -> Vec<(Leg, Arc<str>, Buckets)> {
-    let renamed = evidence.template_names(&|route| policy.is_configured(route));
+    let renamed = policy.template_names(evidence).renamed;
     let mut all: BTreeMap<(Arc<str>, Leg), Buckets> = BTreeMap::new();
     for (name, route) in &evidence.routes {
         let shown: Arc<str> = renamed.get(&**name).map_or_else(|| name.clone(), |shown| shown.as_str().into());

@@ -38,12 +38,12 @@ pub struct View<'a> {
 
 /// The evidence by the names that are shown.
 pub fn collapsed(evidence: &Evidence, policy: &Policy, keep_examples: usize) -> Evidence {
-    evidence.by_template(&|route| policy.is_configured(route), keep_examples).into_owned()
+    policy.by_template(evidence, keep_examples).into_owned()
 }
 
 /// Rates by the names that are shown.
 pub fn collapsed_rates(evidence: &Evidence, policy: &Policy, rates: &PerSecond) -> PerSecond {
-    let renamed = evidence.template_names(&|route| policy.is_configured(route));
+    let renamed = policy.template_names(evidence).renamed;
     let mut shown = PerSecond::new();
     for (name, rate) in rates {
         let name = renamed.get(&**name).map_or_else(|| name.clone(), |new| Arc::from(new.as_str()));

@@ -61,6 +61,7 @@ impl Evidence {
             rule_hits: BTreeMap::new(),
             kinds: Kinds::default(),
             globs: BTreeMap::new(),
+            former: BTreeMap::new(),
         }
     }
 

@@ -3,7 +3,10 @@
 //! Associative and commutative as long as no table overflows; where one does, counts stay right and rows are lost.
 
 use super::noise::name_above;
-use super::{Cells, Counts, Evidence, Histogram, RouteEvidence, StatusCounts, apply::histogram, volatility};
+use super::{
+    Cells, Counts, Divergence, Evidence, Histogram, RouteEvidence, StatusCounts, TemplateNames, apply::histogram,
+    volatility,
+};
 use crate::diff;
 use crate::model::{Bucket, Incomparable, Leg, StatusClass};
 use crate::routes;
@@ -117,13 +120,22 @@ impl Evidence {
     }
 
     /// As it is judged and shown; see [`Evidence::template_names`].
-    pub fn by_template(&self, is_configured: &dyn Fn(&str) -> bool, keep_examples: usize) -> Cow<'_, Evidence> {
-        let renamed = self.template_names(is_configured);
-        if renamed.is_empty() {
+    pub fn by_template(&self, names: &TemplateNames, keep_examples: usize) -> Cow<'_, Evidence> {
+        let TemplateNames { renamed, apart } = names;
+        if renamed.is_empty() && apart.is_empty() {
             return Cow::Borrowed(self);
         }
         let shown = self.collapsed(&|name| renamed.get(name).map(|new| Arc::from(new.as_str())), keep_examples);
-        Cow::Owned(Evidence { globs: routes::globs(&renamed), ..shown })
+        // A link that somebody kept leads to the same divergence, by whatever name its route was shown then.
+        let mut former = BTreeMap::new();
+        let rows = |own: &str| self.routes.get(own).into_iter().flat_map(|route| route.divergences.values());
+        for (own, template) in renamed {
+            former.extend(rows(own).map(|row| (row.fingerprint.clone(), print(template, row))));
+        }
+        for (own, template) in apart {
+            former.extend(rows(own).map(|row| (print(template, row), row.fingerprint.clone())));
+        }
+        Cow::Owned(Evidence { globs: routes::globs(renamed), former, ..shown })
     }
 
     /// The same evidence with routes read under another name where `names` gives one, merged where names meet.
@@ -150,12 +162,15 @@ impl Evidence {
 fn renamed(route: &RouteEvidence, name: &str, keep_examples: usize) -> RouteEvidence {
     let mut out = RouteEvidence { divergences: Default::default(), ..route.clone() };
     for row in route.divergences.values() {
-        let print = diff::fingerprint(name, &row.kind, &row.location, &row.primary_class, &row.candidate_class);
-        let mut row = row.clone();
-        row.fingerprint = print.into();
+        let row = Divergence { fingerprint: print(name, row), ..row.clone() };
         out.merge_divergence(&row, keep_examples);
     }
     out
+}
+
+/// A divergence's fingerprint on a route of that name.
+fn print(route: &str, row: &Divergence) -> Arc<str> {
+    diff::fingerprint(route, &row.kind, &row.location, &row.primary_class, &row.candidate_class).into()
 }
 
 fn add_hits(mine: &mut BTreeMap<Arc<str>, u64>, other: &BTreeMap<Arc<str>, u64>) {
@@ -176,9 +191,10 @@ pub(super) fn add(mine: &mut Histogram, other: &Histogram) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{at, epoch};
+    use super::super::testing::{at, compared, epoch, finding};
     use super::super::{Keep, LatencyTerms};
     use super::*;
+    use crate::diff::Tier;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -208,6 +224,31 @@ mod tests {
         assert_eq!(numbers(&again), [3, 2, 1, 4, 5]);
     }
 
+    #[test]
+    fn a_divergence_is_found_by_the_fingerprint_of_either_name() {
+        let mut evidence = Evidence::new(epoch("1", None));
+        let keep = Keep { rules: &|_| "r".into(), latency: &|_| LatencyTerms::default(), examples: 0, now: at(0) };
+        for i in 0..60 {
+            let list = vec![finding("json.value", &format!("json:$.k{i}"), Tier::Value)];
+            evidence.apply(&compared("x", &format!("GET /shops/word{i}x"), i, list), keep);
+        }
+        let mut names = TemplateNames { renamed: evidence.template_names(&|_| false), ..TemplateNames::default() };
+        let merged = evidence.by_template(&names, 0).into_owned();
+        names.apart.extend(names.renamed.remove_entry("GET /shops/word7x"));
+        let apart = evidence.by_template(&names, 0).into_owned();
+        for (shown, other) in [(&merged, &apart), (&apart, &merged), (&merged, &evidence), (&apart, &evidence)] {
+            let rows = |evidence: &Evidence| -> BTreeMap<Arc<str>, Arc<str>> {
+                let rows = evidence.routes.values().flat_map(|route| route.divergences.values());
+                rows.map(|row| (row.fingerprint.clone(), row.location.clone())).collect()
+            };
+            let there = rows(shown);
+            for (print, location) in rows(other) {
+                let here = if there.contains_key(&print) { &print } else { &shown.former[&print] };
+                assert_eq!(there[here], location);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_configured_route_keeps_its_name(
@@ -225,7 +266,8 @@ mod tests {
             let template = Arc::from("GET /shops/{id}");
             evidence.skipped(&template, Bucket::Method, keep);
             let configured: BTreeSet<_> = configured.into_iter().chain([template]).collect();
-            let shown = evidence.by_template(&|route| configured.contains(route), 0);
+            let renamed = evidence.template_names(&|route| configured.contains(route));
+            let shown = evidence.by_template(&TemplateNames { renamed, ..TemplateNames::default() }, 0);
             for (name, route) in evidence.routes.iter().filter(|(name, _)| configured.contains(*name)) {
                 prop_assert_eq!(shown.routes.get(name), Some(route));
             }

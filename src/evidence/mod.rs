@@ -40,7 +40,7 @@ pub use table::MAX_DIVERGENCES;
 pub use tally::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram,
     IncomparableReasons, KnownNoise, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, Noise, NoisePairs, NotMirrored,
-    RouteEvidence, StatusCounts,
+    RouteEvidence, StatusCounts, TemplateNames,
 };
 pub use trend::{Beside, SPANS, Trend};
 pub use volatility::{Sightings, Volatilities, Volatility};

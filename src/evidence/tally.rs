@@ -22,6 +22,17 @@ pub struct Evidence {
     pub kinds: Kinds,
     /// What means all the routes that one name stands for, where it stands for several: see [`routes::globs`](crate::routes::globs).
     pub globs: BTreeMap<String, String>,
+    /// Fingerprints that divergences had, or would have, under the other of two names that their route may be shown by,
+    /// with those they have here.
+    pub former: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// Names of automatic routes that are judged and shown under that of a template, old names before new ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TemplateNames {
+    pub renamed: BTreeMap<String, String>,
+    /// Those that would be, and are left under their own.
+    pub apart: BTreeMap<String, String>,
 }
 
 /// What an epoch is called and why it began.

@@ -70,6 +70,17 @@ fn individual(view: &View<'_>, name: &Arc<str>) -> Option<(CriterionResult, bool
     Some((result(name.clone(), required, verdict, reason, &sample, &tested, &limits, rate), tested.crosses))
 }
 
+/// The limits of a route looked at by itself.
+pub(super) fn own_limits(policy: &Policy, name: &str, weight: f64) -> Limits {
+    let (settings, critical) = policy.for_route(name);
+    limits(settings, critical, weight)
+}
+
+/// Whether the numbers are beyond the limit, be it with enough comparisons to fail or not.
+pub(super) fn is_beyond(legs: &Legs, limits: &Limits) -> bool {
+    legs.all().plus > 0 && legs.test(limits).tested.crosses
+}
+
 /// The rare ones as one. It decides only against: those judged by themselves already hold the share `coverage`, so
 /// a route seen a few times does not hold up the verdict; a tail that is beyond its limit does.
 fn tail(view: &View<'_>, names: &[&Arc<str>]) -> Option<CriterionResult> {

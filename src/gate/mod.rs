@@ -16,6 +16,7 @@ mod judge;
 mod latency;
 mod legs;
 mod minimum;
+mod names;
 mod pool;
 mod quantiles;
 mod settings;

@@ -13,6 +13,7 @@ mod beside;
 mod counterexamples;
 mod history;
 mod laws;
+mod names;
 mod noise;
 mod pace;
 
@@ -58,6 +59,7 @@ pub(super) fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
         kinds: Default::default(),
         numbered: 0,
         globs: Default::default(),
+        former: Default::default(),
     };
     for &(name, compared, divergent) in routes {
         let route = evidence

@@ -130,7 +130,7 @@ impl<'a> Judged<'a> {
             return None;
         }
         // Examples are not judged.
-        let evidence = evidence.by_template(&|route| policy.is_configured(route), 0);
+        let evidence = policy.by_template(evidence, 0);
         let facts = Facts { not_durable: self.not_durable.clone(), mirroring: self.mirroring, ..Facts::at(now) };
         Point::of(&gate::judge(policy, &evidence, &facts), policy, &evidence, now)
     }

@@ -100,8 +100,13 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
     }
 }
 
-/// One divergence with its examples, by fingerprint.
+/// One divergence with its examples, by fingerprint, be it the one it had under another name of its route.
 pub fn find(evidence: &Evidence, fingerprint: &str) -> Option<DivergenceDetail> {
+    let by = |fingerprint: &str| one(evidence, fingerprint);
+    by(fingerprint).or_else(|| by(evidence.former.get(fingerprint)?))
+}
+
+fn one(evidence: &Evidence, fingerprint: &str) -> Option<DivergenceDetail> {
     evidence.routes.iter().find_map(|(name, route)| {
         let divergence = route.divergences.get(fingerprint)?;
         let examples = divergence.examples.iter().map(|exhibit| exhibit.example().clone()).collect();

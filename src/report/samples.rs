@@ -155,6 +155,7 @@ pub(crate) fn evidence(text: &str) -> Evidence {
         kinds: Default::default(),
         numbered: 0,
         globs: Default::default(),
+        former: Default::default(),
     }
 }
 

@@ -48,6 +48,35 @@ fn reason(row: &Value) -> &str {
     row["reason"].as_str().unwrap()
 }
 
+#[test]
+fn a_failing_route_and_its_link_outlive_its_siblings() {
+    let primary = Upstream::json("{\"a\":1}");
+    let candidate =
+        Upstream::answering(|seen| json(200, if seen.path() == "/shop/checkout" { "{\"a\":2}" } else { "{\"a\":1}" }));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(WIDE).start();
+    let word = |i: u8| format!("/shop/w{}{}page", char::from(b'a' + i / 26), char::from(b'a' + i % 26));
+    let ask = |words: std::ops::Range<u8>| {
+        let mut client = proxy.connect();
+        for _ in 0..5 {
+            for path in words.clone().map(word) {
+                client.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+                client.read_reply();
+            }
+        }
+    };
+    (0..60).for_each(|_| drop(proxy.get("/shop/checkout")));
+    ask(0..49);
+    let (report, gate) = (proxy.settled(60 + 49 * 5), proxy.admin("/api/v1/gate").1);
+    assert_eq!(verdict(&gate), "fail", "{gate:#}");
+    let link = format!("/api/v1/divergences/{}", report["divergences"][0]["fingerprint"].as_str().unwrap());
+    ask(49..120);
+    let (report, gate) = (proxy.settled(60 + 120 * 5), proxy.admin("/api/v1/gate").1);
+    assert_eq!(verdict(&gate), "fail", "{gate:#}");
+    assert!(report["routes"].as_array().unwrap().iter().any(|route| route["route"] == "GET /shop/{id}"), "{report:#}");
+    let (status, detail) = proxy.admin(&link);
+    assert_eq!((status, &detail["route"], &detail["counted"]), (200, &"GET /shop/checkout".into(), &60.into()));
+}
+
 /// The verdict follows from its rows.
 fn consistent(gate: &Value) {
     let required: Vec<_> = gate["criteria"].as_array().unwrap().iter().filter(|c| c["required"] == true).collect();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::diff::{Align, Finding, Ignore, Shape, Tier, Tolerance};
 use crate::evidence::testing::{compared, epoch, finding, findings};
-use crate::evidence::{Keep, Settlement};
+use crate::evidence::{Keep, Settlement, TemplateNames};
 use std::time::Duration;
 
 /// What one leg shows in the exchange of that number.
@@ -246,17 +246,22 @@ fn ids_say_where_and_are_nobody_elses() {
     assert_eq!(ids, ["id-2", "id-3"]);
 }
 
+fn by_template(evidence: &Evidence) -> Evidence {
+    let names = TemplateNames { renamed: evidence.template_names(&|_| false), ..TemplateNames::default() };
+    evidence.by_template(&names, 0).into_owned()
+}
+
 #[test]
 fn a_rule_for_a_route_that_stands_for_words_means_each_of_them() {
     let words: Vec<String> = (0..60).map(|i| format!("GET /tags/word{i}x/posts")).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let control = |i| vec![text("json:$.id", uuid(i), uuid(i + 500))];
     let evidence = seen(&words, 2, Some(&control), &nothing);
-    let found = rules(&evidence.by_template(&|_| false, 0));
+    let found = rules(&by_template(&evidence));
     assert_eq!(found, [("GET /tags/*/posts".into(), "json:$.id".into(), "uuid".into())]);
     // No other route is meant.
     let mut popular = evidence;
     popular.merge(&seen(&["GET /tags/popular/posts"], 100, Some(&nothing), &nothing), 0);
-    let found = rules(&popular.by_template(&|_| false, 0));
+    let found = rules(&by_template(&popular));
     assert_eq!(found, [("GET /tags/{id}/posts".into(), "json:$.id".into(), "uuid".into())]);
 }
