@@ -18,80 +18,89 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// All that comparing and redacting need, for one generation of the configuration. Cheap to clone.
+/// All that comparing and redacting need, for one generation of the rules. Cheap to clone.
 #[derive(Clone)]
-pub struct Examination(Arc<Parts>);
+pub struct Examination {
+    generation: u64,
+    /// By which rules are in force or have expired: on another day they may be others, of another generation. So it is not
+    /// the day on which an exchange arrived.
+    day: Arc<str>,
+    parts: Arc<Parts>,
+}
 
 struct Parts {
     rules: RuleSet,
-    generation: u64,
     redactor: Redactor,
     /// Each leg's own origin, which may stand in links.
     origins: PerLeg<Option<String>>,
     /// Read elsewhere and never compared: the candidate's build.
     skip: Vec<HeaderName>,
-    /// The day that was asked for last, by number, and how it is written.
-    today: ArcSwap<(u64, String)>,
     /// The examples that came last.
     succession: Mutex<Succession>,
 }
 
-/// Microseconds.
-const DAY: u64 = 86_400_000_000;
-
 impl std::fmt::Debug for Examination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Examination").field("generation", &self.0.generation).finish_non_exhaustive()
+        f.debug_struct("Examination").field("generation", &self.generation).finish_non_exhaustive()
     }
 }
 
 // === impl Examination ===
 
 impl Examination {
-    pub fn new(settings: &Checked, rules: RuleSet, generation: u64, redact_key: [u8; 32]) -> Result<Self, AppError> {
+    /// As of the day of `now`.
+    pub fn new(
+        settings: &Checked,
+        rules: RuleSet,
+        generation: u64,
+        redact_key: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Self, AppError> {
         let redactor = Redactor::new(&settings.redact, redact_key).map_err(|errors| {
             AppError::Settings(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
         let origins = origins(settings);
         let skip = vec![settings.build_header.clone()];
         let succession = Mutex::new(Succession::new(settings.store.keep_examples));
-        let today = ArcSwap::default();
-        Ok(Self(Arc::new(Parts { rules, generation, redactor, origins, skip, today, succession })))
+        let parts = Arc::new(Parts { rules, redactor, origins, skip, succession });
+        Ok(Self { generation, day: day(now).into(), parts })
+    }
+
+    /// The next generation, where on the day of `now` other rules are in force.
+    pub fn turned(&self, now: Timestamp) -> Option<Self> {
+        let today = day(now);
+        let rules = self.rules();
+        let same = *today == *self.day || rules.digest(&today) == rules.digest(&self.day);
+        (!same).then(|| Self { generation: self.generation + 1, day: today.into(), parts: self.parts.clone() })
     }
 
     pub fn rules(&self) -> &RuleSet {
-        &self.0.rules
+        &self.parts.rules
     }
 
     pub fn generation(&self) -> u64 {
-        self.0.generation
+        self.generation
     }
 
-    /// The rules as far as evidence knows them, on the day of `now`.
-    pub fn evidence_rules(&self, now: Timestamp) -> Rules {
-        let (parts, today) = (self.0.clone(), day(now));
+    /// The rules as far as evidence knows them.
+    pub fn evidence_rules(&self) -> Rules {
+        let Self { generation, day, parts } = self.clone();
         Rules {
-            generation: parts.generation,
-            digest: parts.rules.digest(&today),
-            infos: parts.rules.infos(&today).into(),
-            route: Arc::new(move |route| parts.rules.for_route(route, &today).digest().to_owned()),
+            generation,
+            digest: parts.rules.digest(&day),
+            infos: parts.rules.infos(&day).into(),
+            route: Arc::new(move |route| parts.rules.for_route(route, &day).digest().to_owned()),
         }
     }
 
     fn rules_for(&self, pair: &Pair) -> Arc<RouteRules> {
-        let number = pair.arrived.as_micros() / DAY;
-        let mut today = self.0.today.load();
-        if today.0 != number || today.1.is_empty() {
-            self.0.today.store(Arc::new((number, day(pair.arrived))));
-            today = self.0.today.load();
-        }
-        self.0.rules.for_route(&pair.route, &today.1)
+        self.parts.rules.for_route(&pair.route, &self.day)
     }
 
     /// Whether two answers show no difference at all: nearly free, and true for most.
     fn is_match(&self, pair: &Pair, other: &Answer) -> bool {
         let rules = self.rules_for(pair);
-        diff::is_match(&rules, &self.0.skip, &pair.primary, other)
+        diff::is_match(&rules, &self.parts.skip, &pair.primary, other)
     }
 
     fn with_context<T>(
@@ -105,11 +114,11 @@ impl Examination {
         compare(&Context {
             request: &pair.question.head,
             rules: &rules,
-            origins: &self.0.origins,
+            origins: &self.parts.origins,
             other: leg,
             arrived: pair.arrived,
             skew: apart(pair.lag, &pair.legs, leg),
-            skip_headers: &self.0.skip,
+            skip_headers: &self.parts.skip,
             limits: Limits::default(),
             expired,
         })
@@ -117,7 +126,7 @@ impl Examination {
 
     /// Findings with nothing in their groups that is to be hidden.
     fn told(&self, mut findings: Findings) -> Findings {
-        self.0.redactor.groups(&mut findings.list);
+        self.parts.redactor.groups(&mut findings.list);
         findings
     }
 }
@@ -127,7 +136,7 @@ impl Examine for Examination {
         let compare = |context: &Context<'_>| diff::compare(context, &pair.primary, other);
         let mut findings = self.with_context(pair, leg, expired, compare);
         if let Some(other) = other.answer() {
-            self.0.redactor.bodies(&mut findings.list, [&pair.primary, other]);
+            self.parts.redactor.bodies(&mut findings.list, [&pair.primary, other]);
         }
         self.told(findings)
     }
@@ -150,10 +159,10 @@ impl Examine for Examination {
     }
 
     fn example(&self, mut scene: Scene, findings: &mut Findings) -> Option<Arc<Exhibit>> {
-        findings.list.iter_mut().for_each(|finding| self.0.redactor.finding(finding));
+        findings.list.iter_mut().for_each(|finding| self.parts.redactor.finding(finding));
         let differences = findings.list.clone();
         if !is_small(&scene.question, &scene.primary, scene.candidate.answer()) {
-            return Some(Arc::new(shown(&self.0, &scene, differences).into()));
+            return Some(Arc::new(shown(&self.parts, &scene, differences).into()));
         }
         let kind = kind(&scene, findings);
         let weight = weight(&scene) + differences.iter().map(Finding::weight).sum::<usize>();
@@ -162,7 +171,7 @@ impl Examine for Examination {
         if let Outcome::Answer(answer) = &mut scene.candidate {
             answer.body.uncharge();
         }
-        let parts = self.0.clone();
+        let parts = self.parts.clone();
         let exhibit = Exhibit::later(scene.id.clone(), scene.arrived, weight, move || {
             let (id, at) = (scene.id.to_string(), scene.arrived);
             let made = catch_unwind(AssertUnwindSafe(|| shown(&parts, &scene, differences)));
@@ -178,7 +187,7 @@ impl Examine for Examination {
 
     fn succeed(&self, example: &Arc<Exhibit>) {
         // Whoever finds it taken leaves things as they are: nobody waits here.
-        let Ok(mut succession) = self.0.succession.try_lock() else { return };
+        let Ok(mut succession) = self.parts.succession.try_lock() else { return };
         let gone = succession.add(example);
         drop(succession);
         if let Some(gone) = gone {
@@ -352,7 +361,7 @@ mod tests {
         };
         let mut settings = crate::config::load(None, &flags).unwrap();
         settings.redact.json = json.iter().map(|path| (*path).to_owned()).collect();
-        Examination::new(&settings, RuleSet::compile(&[]).unwrap(), 1, [7; 32]).unwrap()
+        Examination::new(&settings, RuleSet::compile(&[]).unwrap(), 1, [7; 32], Timestamp::from_micros(1)).unwrap()
     }
 
     fn answer(body: &'static str) -> Answer {
@@ -404,6 +413,34 @@ mod tests {
         };
         assert!(told(examination()).contains("hunter2"));
         assert!(!told(redacting(&["json:$.password"])).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_rule_that_is_over_is_of_the_generation_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules.toml");
+        let rule = "[[rule]]\nid = \"a\"\nat = \"json:$.a\"\nignore = true\nexpires = \"2026-01-01\"\n";
+        let legs = "[primary]\nurl = \"http://127.0.0.1:1\"\n[candidate]\nurl = \"http://127.0.0.1:2\"\n";
+        std::fs::write(&file, format!("{legs}{rule}")).unwrap();
+        let settings = crate::config::load(Some(&file), &Default::default()).unwrap();
+        let midnight = Timestamp::from_micros(1_767_225_600_000_000);
+        let before = Timestamp::from_micros(midnight.as_micros() - 1);
+        let rules = super::super::live::rules(&settings).unwrap();
+        let first = Examination::new(&settings, rules, 4, [7; 32], before).unwrap();
+        assert!(first.turned(before).is_none());
+        let second = first.turned(midnight).unwrap();
+        assert!(second.turned(midnight + Duration::from_secs(86_400)).is_none(), "nothing is over on that day");
+        assert_eq!((first.evidence_rules().generation, second.evidence_rules().generation), (4, 5));
+        assert_ne!(first.evidence_rules().digest, second.evidence_rules().digest);
+        // Whenever it arrived: what a generation has compared was compared under its rules.
+        for arrived in [before, midnight] {
+            let pair = Pair { arrived, ..pair_of("{\"a\":1}", "{\"a\":2}") };
+            let covered = |examination: &Examination| {
+                let found = examination.compare(&pair, Leg::Candidate, &pair.candidate, &|| false);
+                found.list.iter().all(|finding| finding.cover.is_some())
+            };
+            assert_eq!((covered(&first), covered(&second)), (true, false), "{arrived}");
+        }
     }
 
     #[test]

@@ -100,16 +100,9 @@ pub async fn watch_over(shared: Arc<Shared>) {
     let mut tick = interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut silence = super::notices::Silence::default();
-    let mut digest = shared.judging.examination().rules().digest(&super::examine::day(now()));
     loop {
         tick.tick().await;
-        let examination = shared.judging.examination();
-        let today = examination.rules().digest(&super::examine::day(now()));
-        if today != digest {
-            tracing::warn!("a rule has expired or the rules have changed: the evidence they applied to starts afresh");
-            shared.ledger.set_rules(examination.evidence_rules(now())).await;
-            digest = today;
-        }
+        shared.turn_day().await;
         if silence.due(now(), shared.started) {
             let snapshot = shared.ledger.snapshot().await;
             if let Some(line) =

@@ -39,6 +39,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// What mirrored exchanges under way still get when the proxy stops.
@@ -80,6 +81,8 @@ struct Shared {
     fixed: reload::Fixed,
     /// What the listeners present.
     identities: Vec<Arc<tls::Identity>>,
+    /// Held while rules are exchanged: generations come one after the other.
+    changing: Mutex<()>,
 }
 
 fn now() -> Timestamp {
@@ -106,7 +109,7 @@ impl App {
         let started = now();
         let redact_key = stored.redact_key;
 
-        let examination = Examination::new(&settings, rules, 1, redact_key)?;
+        let examination = Examination::new(&settings, rules, 1, redact_key, started)?;
         let compare = CompareConfig { generation: 1, examine: Arc::new(examination.clone()) };
         let compare = Arc::new(ArcSwap::from_pointee(compare));
         let workers = std::thread::available_parallelism().map_or(1, |n| n.get() / 2).max(1);
@@ -115,7 +118,7 @@ impl App {
 
         let build = settings.candidate_build.as_deref().map(Arc::from);
         let keep = settings.store.keep_examples;
-        let evidence_rules = examination.evidence_rules(started);
+        let evidence_rules = examination.evidence_rules();
         let next_epoch = stored.next_epoch;
         let mut book = match stored.epochs.is_empty() {
             true => Book::new(evidence_rules, build, keep, started),
@@ -197,6 +200,7 @@ impl App {
             reloads: reload::Reloads::default(),
             fixed,
             identities: identities.into_iter().flatten().collect(),
+            changing: Mutex::default(),
         });
         let announcement = announce(folder, shared.admin_url());
         let interface = Admin::new(Arc::new(source::Proxy::new(shared.clone())), &options, random()?);

@@ -137,17 +137,16 @@ impl Shared {
         let is_named = |identity: &tls::Identity| named.iter().any(|tls| tls.as_ref() == Some(identity.settings()));
         let kept = self.identities.iter().filter(|identity| is_named(identity));
         let renewed = kept.map(|identity| Ok((identity, identity.read()?))).collect::<Result<Vec<_>, TlsError>>()?;
+        let _one = self.changing.lock().await;
         let examination = self.judging.examination();
         let rules = live::rules(&settings)?;
         let generation = examination.generation() + 1;
-        let next = Examination::new(&settings, rules, generation, self.redact_key)?;
+        let next = Examination::new(&settings, rules, generation, self.redact_key, now())?;
         let (before_live, before_plan) = (self.gateway.live.load_full(), self.plan.load_full());
         let before = Some((&*before_live, &*before_plan));
         let (live, plan) = live::rooms(&settings, &self.mirrors, &self.capture_budget, before)?;
 
-        // The ledger first: it must know the new rules before anything is compared under them.
-        self.ledger.set_rules(next.evidence_rules(now())).await;
-        self.judging.replace(next);
+        self.judge_by(next).await;
         self.ledger.set_policy(settings.gate.clone()).await;
         self.ledger.set_patience(live::patience(&settings)).await;
         renewed.into_iter().for_each(|(identity, read)| identity.renew(read));
@@ -155,6 +154,21 @@ impl Shared {
         self.plan.store(plan);
         self.settings.store(Arc::new(settings));
         Ok(())
+    }
+
+    /// Where a day has begun on which other rules are in force, they hold from now on.
+    pub(super) async fn turn_day(&self) {
+        let _one = self.changing.lock().await;
+        if let Some(next) = self.judging.examination().turned(now()) {
+            tracing::warn!("a rule has expired: the evidence it applied to starts afresh");
+            self.judge_by(next).await;
+        }
+    }
+
+    /// The ledger first: it must know the new rules before anything is compared under them.
+    async fn judge_by(&self, next: Examination) {
+        self.ledger.set_rules(next.evidence_rules()).await;
+        self.judging.replace(next);
     }
 }
 
