@@ -29,6 +29,23 @@ const PATTERNS: [Pattern; 2] = [
     },
 ];
 
+/// Labels that are none of builds.
+fn labels(evidence: &Evidence) -> Option<Notice> {
+    let n = evidence.epoch.other_builds;
+    (n > 0).then(|| Notice {
+        code: "build_header".into(),
+        severity: Severity::Warning,
+        message: format!(
+            "more builds were named than are ever deployed: {} exchanges of labels without an epoch are counted in this one",
+            thousands(n)
+        ),
+        hint: Some(
+            "what `candidate.build_header` names looks like an id: it has to be the same in all answers of one build".into(),
+        ),
+        since: None,
+    })
+}
+
 /// One notice for each pattern, about the route with most comparisons that shows it.
 pub fn of(evidence: &Evidence) -> Vec<Notice> {
     let notice = |pattern: &Pattern| {
@@ -57,7 +74,7 @@ pub fn of(evidence: &Evidence) -> Vec<Notice> {
             since: None,
         })
     };
-    PATTERNS.iter().filter_map(notice).collect()
+    PATTERNS.iter().filter_map(notice).chain(labels(evidence)).collect()
 }
 
 /// The share of a route's comparisons in which the primary answered 200 and the candidate `status`, where it is most.
@@ -105,6 +122,9 @@ mod tests {
             of(&evidence(routes)).into_iter().map(|n| n.message).collect()
         };
         assert_eq!(told(&[("GET /a", "404", 19, 0), ("GET /b", "404", 17, 3), ("GET /c", "500", 40, 0)]), [""; 0]);
+        let mut ids = evidence(&[]);
+        ids.epoch.other_builds = 1_200;
+        assert_eq!(of(&ids).iter().map(|n| n.code.as_str()).collect::<Vec<_>>(), ["build_header"]);
         assert_eq!(
             told(&[("GET /a", "404", 18, 2), ("GET /b", "404", 49, 1), ("GET /c", "401", 20, 0)]),
             [

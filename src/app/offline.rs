@@ -50,6 +50,7 @@ impl Offline {
                 reason: EpochReason::Start,
                 resets: 0,
                 away: Default::default(),
+                other_builds: 0,
             }),
         };
         let (histories, rules, mirroring) = (stored.histories, stored.rules, stored.mirroring);

@@ -3,11 +3,14 @@
 //! - The first build ever seen is adopted by the epoch that has none; another label starts an epoch (`build`).
 //! - An answer of a build that is known counts in that build's epoch, from `requests` on. One without a label counts
 //!   in the newest, except that what was in flight when an epoch was begun by hand stays where it began.
+//! - Labels that come faster than builds are deployed get no epochs any more (see `turnover`): the newest counts them, and
+//!   says how many they were.
 //! - When only an older build has answered for a while, it was rolled back to: that starts an epoch of it (`build`).
 //! - Rules that change for every route start an epoch (`rules`); rules that change for some restart those.
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
 
+use super::turnover::Turnover;
 use super::{
     Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, Settlement, pace::Terms,
 };
@@ -103,6 +106,9 @@ pub struct Book {
     latency: Terms,
     keep_examples: usize,
     forgotten: Vec<u64>,
+    /// Epochs that became history since then.
+    moved: BTreeSet<u64>,
+    turnover: Turnover,
     /// Latest arrival of an exchange that the newest build answered. Without one it may not even be deployed yet.
     newest_seen: Option<Timestamp>,
     rollback: Option<Streak>,
@@ -165,6 +171,7 @@ impl Book {
             reason: EpochReason::Start,
             resets: 0,
             away: Default::default(),
+            other_builds: 0,
         };
         let mut newest = Epoch::kept(1, Evidence::new(info), None);
         newest.dirt.epoch = true;
@@ -177,6 +184,8 @@ impl Book {
             latency: Terms::default(),
             keep_examples,
             forgotten: Vec::new(),
+            moved: BTreeSet::new(),
+            turnover: Turnover::new(now),
             newest_seen: None,
             rollback: None,
         }
@@ -216,6 +225,8 @@ impl Book {
             latency: Terms::default(),
             keep_examples,
             forgotten: Vec::new(),
+            moved: BTreeSet::new(),
+            turnover: Turnover::new(now),
             newest_seen,
             rollback: None,
         };
@@ -294,14 +305,20 @@ impl Book {
         &self.forgotten
     }
 
+    /// Epochs of which only history tells since [`Book::kept`] was last called: their last totals.
+    pub fn moved(&self) -> impl Iterator<Item = &PastEpoch> {
+        self.history.iter().filter(|past| self.moved.contains(&past.number))
+    }
+
     /// Whether anything changed since [`Book::kept`] was last called.
     pub fn is_dirty(&self) -> bool {
-        !self.forgotten.is_empty() || self.epochs().any(|e| !e.dirt.is_clean())
+        !self.forgotten.is_empty() || !self.moved.is_empty() || self.epochs().any(|e| !e.dirt.is_clean())
     }
 
     /// Everything has been written down.
     pub fn kept(&mut self) {
         self.forgotten.clear();
+        self.moved.clear();
         for epoch in self.older.iter_mut().chain([&mut self.newest]) {
             epoch.dirt = Dirt::default();
         }
@@ -350,18 +367,24 @@ impl Book {
 
     /// A mirrored exchange is settled. To be called in order of arrival. Where it was counted, should it be divergent.
     pub fn settle(&mut self, begun: &Begun, settled: &Settled, now: Timestamp) -> Option<Diverged> {
-        if let Some(label) = &settled.build {
+        let mut build = settled.build.as_ref();
+        if let Some(label) = build {
             if self.newest.build().is_none() && self.epochs().all(|e| e.build().is_none()) {
                 self.newest.evidence.epoch.candidate_build = Some(label.clone());
                 self.newest.dirt.epoch = true;
-            } else if self.epochs().all(|e| e.build() != Some(label)) || self.rolled_back(label, settled.arrived) {
+            } else if self.epochs().all(|e| e.build() != Some(label)) {
+                match self.turnover.take(now) {
+                    true => self.start(Some(label.clone()), EpochReason::Build, now),
+                    false => build = None,
+                }
+            } else if self.rolled_back(label, settled.arrived) {
                 self.start(Some(label.clone()), EpochReason::Build, now);
             }
             if self.newest.build() == Some(label) {
                 self.newest_seen = self.newest_seen.max(Some(settled.arrived));
             }
         }
-        let target = self.belongs(begun, settled);
+        let target = self.belongs(begun, settled, build);
         let here = target == Some(begun.epoch) && begun.route == settled.route;
         if !here {
             self.retract(begun);
@@ -373,6 +396,7 @@ impl Book {
         if !here {
             epoch.evidence.begin(&settled.route, keep);
         }
+        epoch.evidence.epoch.other_builds += u64::from(build.is_none() && settled.build.is_some());
         let rows = epoch.evidence.apply(settled, keep);
         match &settled.result {
             Settlement::Compared(compared) if compared.found() => epoch.touch_tables(&settled.route),
@@ -490,6 +514,7 @@ impl Book {
             started_at: now,
             reason,
             away: Default::default(),
+            other_builds: 0,
         };
         let mut fresh = Epoch::kept(number, Evidence::new(info), None);
         fresh.dirt.epoch = true;
@@ -521,6 +546,7 @@ impl Book {
         self.older.push(old);
         if self.older.len() > MAX_OLDER {
             let gone = self.older.remove(0);
+            self.moved.insert(gone.number);
             // What is in flight there will be taken out when it settles; its totals are whole exchanges.
             self.history.push(PastEpoch {
                 number: gone.number,
@@ -545,12 +571,9 @@ impl Book {
         same.map(|(info, compared)| info.resets + u64::from(by_hand && compared > 0)).max().unwrap_or(0)
     }
 
-    /// The epoch an exchange counts in, or none.
-    fn belongs(&self, begun: &Begun, settled: &Settled) -> Option<u64> {
-        let label_fits = |e: &Epoch| match &settled.build {
-            Some(label) => e.build() == Some(label),
-            None => true,
-        };
+    /// The epoch an exchange of that build counts in, or none.
+    fn belongs(&self, begun: &Begun, settled: &Settled, build: Option<&Arc<str>>) -> Option<u64> {
+        let label_fits = |e: &Epoch| build.is_none() || e.build() == build;
         let rules_fit = |e: &Epoch| settled.generation >= e.least_generation(&settled.route);
         let in_time = |e: &Epoch| e.evidence.epoch.reason != EpochReason::Manual || begun.epoch >= e.number;
         let newest_first = || [&self.newest].into_iter().chain(self.older.iter().rev());

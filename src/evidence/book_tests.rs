@@ -31,6 +31,33 @@ fn settle(book: &mut Book, begun: &Begun, build: Option<&str>, generation: u64) 
     book.settle(begun, &settled, at(2));
 }
 
+#[test]
+fn labels_that_are_ids_push_nothing_out() {
+    let mut book = book();
+    for i in 0..1_000u64 {
+        let begun = book.begin(&"GET /a".into(), at(1));
+        let mut settled = compared("x", "GET /a", 1, vec![]);
+        settled.build = Some(format!("id-{}", i % 6).into());
+        // All within the minute.
+        book.settle(&begun, &settled, at(2 + i / 50));
+    }
+    let told: u64 = book.history().iter().map(|past| past.totals.requests).sum();
+    let newest = &book.newest().evidence;
+    assert_eq!(told + newest.totals().requests, 1_000, "nothing is dropped");
+    assert_eq!(book.newest().number, 9, "the first was adopted, eight more began");
+    assert!(newest.epoch.other_builds > 100 && newest.epoch.other_builds < newest.totals().requests);
+    for epoch in book.epochs() {
+        epoch.evidence.law().unwrap();
+    }
+    // A deployment that comes later has its epoch.
+    let begun = book.begin(&"GET /a".into(), at(100));
+    let mut settled = compared("x", "GET /a", 100, vec![]);
+    settled.build = Some("next".into());
+    book.settle(&begun, &settled, at(100));
+    assert_eq!(book.newest().evidence.epoch.candidate_build.as_deref(), Some("next"));
+    assert_eq!(book.newest().evidence.epoch.other_builds, 0);
+}
+
 fn requests(book: &Book) -> Vec<(String, Option<String>, u64, u64)> {
     let row = |e: &Epoch| {
         let totals = e.evidence.totals();

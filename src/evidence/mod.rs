@@ -24,6 +24,7 @@ mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trend;
+mod turnover;
 mod volatility;
 
 pub use apply::{Keep, histogram};

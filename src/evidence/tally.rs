@@ -52,6 +52,9 @@ pub struct EpochInfo {
     /// When no proxy ran or mirroring was off: nothing was seen of what happened then.
     #[serde(default)]
     pub away: Gaps,
+    /// Exchanges counted here under labels of other builds that came too fast to have epochs of their own.
+    #[serde(default)]
+    pub other_builds: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

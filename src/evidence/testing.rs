@@ -40,6 +40,7 @@ pub(crate) fn epoch(id: &str, build: Option<&str>) -> EpochInfo {
         reason: EpochReason::Start,
         resets: 0,
         away: Default::default(),
+        other_builds: 0,
     }
 }
 

@@ -95,6 +95,7 @@ mod tests {
             reason,
             resets: 0,
             away: Default::default(),
+            other_builds: 0,
         };
         let said = |build, reason| nothing_arrived(&epoch(build, reason));
         assert_eq!(said(None, EpochReason::Manual), "no request has arrived yet");

@@ -53,6 +53,7 @@ pub(super) fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
             reason: EpochReason::Start,
             resets: 0,
             away: Default::default(),
+            other_builds: 0,
         },
         routes: BTreeMap::new(),
         rule_hits: BTreeMap::new(),

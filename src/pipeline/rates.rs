@@ -123,6 +123,7 @@ mod tests {
             reason: EpochReason::Start,
             resets: 0,
             away: Default::default(),
+            other_builds: 0,
         });
         let mut route = RouteEvidence::new(at(0), String::new(), Default::default());
         route.counts.compared = compared;

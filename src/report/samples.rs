@@ -31,6 +31,7 @@ fn epoch() -> EpochInfo {
         reason: EpochReason::Build,
         resets: 0,
         away: Default::default(),
+        other_builds: 0,
     }
 }
 

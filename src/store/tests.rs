@@ -310,6 +310,28 @@ fn epochs_far_back_are_history_after_a_restart() {
 }
 
 #[test]
+fn epochs_that_come_and_go_between_two_commits_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    let mut book = resume(stored);
+    for i in 0..8 {
+        exchange(&mut book, i, Some(&format!("build-{i}")));
+        if i == 1 {
+            // The second is kept as it was, and gets one more exchange.
+            commit(&mut store, &mut book);
+            exchange(&mut book, i, Some("build-1"));
+        }
+    }
+    commit(&mut store, &mut book);
+    assert!(!book.is_dirty());
+    drop(store);
+    let stored = open_read(dir.path()).unwrap();
+    assert_eq!(stored.history, book.history());
+    let told: u64 = stored.history.iter().map(|past| past.totals.requests).sum();
+    assert_eq!(told + newest(&stored).totals().requests, 9);
+}
+
+#[test]
 fn forgotten_epochs_go_and_examples_are_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let tight = StoreSettings { max_size: 4096, ..settings(dir.path()) };

@@ -4,7 +4,7 @@ use super::StoreError;
 use super::open::{ExampleEntry, Index, RouteIndex, guarded, initialise, load, open_database};
 use super::rows::*;
 use crate::diff::RuleInfo;
-use crate::evidence::{Dirt, Epoch, Example, Exhibit, RouteEvidence};
+use crate::evidence::{Dirt, Epoch, Example, Exhibit, PastEpoch, RouteEvidence};
 use crate::flow::{Batch, Keeper, Kept};
 use crate::gate::{History, Policy};
 use redb::{Database, Durability, WriteTransaction};
@@ -135,6 +135,9 @@ impl Store {
         for number in batch.book.forgotten() {
             writer.forget(*number)?;
         }
+        for past in batch.book.moved() {
+            writer.past(past)?;
+        }
         for epoch in batch.book.epochs() {
             if self.whole {
                 let routes: BTreeSet<Arc<str>> = epoch.evidence.routes.keys().cloned().collect();
@@ -211,6 +214,18 @@ impl Writer<'_> {
             self.tables(epoch.number, name, route)?;
         }
         Ok(())
+    }
+
+    /// One that began and became history since the last time may have no row yet, and others have one that is not the last.
+    fn past(&mut self, past: &PastEpoch) -> Result<(), String> {
+        let row = EpochRow {
+            info: past.info.clone(),
+            ended_at: Some(past.ended_at),
+            totals: past.totals.clone(),
+            rule_hits: BTreeMap::new(),
+            kinds: Default::default(),
+        };
+        self.insert(EPOCHS, &epoch_key(past.number), &encode(&row)?)
     }
 
     /// Each of them; who is ready to serve does not wait for all.
