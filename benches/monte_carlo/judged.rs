@@ -55,7 +55,8 @@ impl Gate {
     /// The same with a control.
     pub fn set_paired(&mut self, cells: Cells) {
         self.set(0, cells.total(), cells.n10 + cells.n11);
-        self.evidence.route_mut("GET /0").unwrap().paired = cells;
+        let route = self.evidence.route_mut("GET /0").unwrap();
+        (route.paired, route.control.divergent) = (cells, cells.n10 + cells.n11);
     }
 
     /// So many pairs of answers, by which of them failed.
