@@ -24,28 +24,33 @@ impl RequestBody {
             RequestBody::Empty => Some(BodyOutcome::Complete),
             RequestBody::Shared(capture) => {
                 let state = capture.lock();
-                match &state.end {
-                    Some(End::Complete(_)) => Some(BodyOutcome::Complete),
-                    Some(End::Aborted) => Some(BodyOutcome::Aborted),
-                    Some(End::Lost) => Some(BodyOutcome::Lost),
-                    None => capture.is_whole(&state).then_some(BodyOutcome::Complete),
-                }
+                let whole = || capture.is_whole(&state).then_some(BodyOutcome::Complete);
+                state.end.as_ref().map(End::outcome).or_else(whole)
             }
         }
     }
 
-    /// Waits until the body has ended, however it did.
-    pub async fn end(&self) {
-        let RequestBody::Shared(capture) = self else { return };
+    /// Waits until the body has ended, and says how.
+    pub async fn end(&self) -> BodyOutcome {
+        let RequestBody::Shared(capture) = self else { return BodyOutcome::Complete };
         std::future::poll_fn(|cx| {
             let mut state = capture.lock();
-            if state.end.is_some() {
-                return Poll::Ready(());
+            if let Some(end) = &state.end {
+                return Poll::Ready(end.outcome());
             }
             state.wait(cx);
             Poll::Pending
         })
-        .await;
+        .await
+    }
+
+    /// No leg's answer is waited for any more: who still reads need not wait for what nobody reads from the client.
+    pub fn let_go(&self) {
+        if let RequestBody::Shared(capture) = self {
+            let mut state = capture.lock();
+            state.let_go = true;
+            state.wake();
+        }
     }
 
     /// What has been captured by now, for showing.
@@ -68,6 +73,8 @@ pub enum BodyOutcome {
     Complete,
     /// The client broke it off.
     Aborted,
+    /// The primary did not want the rest, so that nobody knows it: it has answered, has failed, or its client has gone.
+    Unread,
     /// It outgrew what is kept, so that the mirror legs did not get what the primary got.
     Lost,
 }
@@ -88,6 +95,8 @@ struct State {
     length: usize,
     end: Option<End>,
     readers: Vec<Waker>,
+    /// See [`RequestBody::let_go`].
+    let_go: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -95,6 +104,8 @@ enum End {
     Complete(Option<HeaderMap>),
     /// The client broke off.
     Aborted,
+    /// The primary read no further.
+    Unread,
     /// Over the cap or the budget.
     Lost,
 }
@@ -104,6 +115,8 @@ enum End {
 pub enum CaptureError {
     #[error("the client broke off its request body")]
     Aborted,
+    #[error("nobody read the rest of the request body")]
+    Unread,
     #[error("the request body outgrew what is kept for mirroring")]
     Lost,
 }
@@ -133,10 +146,20 @@ impl BodyCapture {
         self.lock().finish(End::Complete(trailers));
     }
 
-    /// No more of the body will come. Does nothing when it already ended.
+    /// The client broke off. Does nothing when the body already ended.
     pub fn abort(&self) {
+        self.cut(End::Aborted);
+    }
+
+    /// Nobody asks the client for more. Does nothing when the body already ended. Readers wait all the same: to them it
+    /// looks as if the client paused, so that a leg which needs the rest as little as the primary can answer too.
+    pub fn leave(&self) {
+        self.cut(End::Unread);
+    }
+
+    fn cut(&self, end: End) {
         let mut state = self.lock();
-        let end = if self.is_whole(&state) { End::Complete(None) } else { End::Aborted };
+        let end = if self.is_whole(&state) { End::Complete(None) } else { end };
         state.finish(end);
     }
 
@@ -153,6 +176,17 @@ impl BodyCapture {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl End {
+    fn outcome(&self) -> BodyOutcome {
+        match self {
+            End::Complete(_) => BodyOutcome::Complete,
+            End::Aborted => BodyOutcome::Aborted,
+            End::Unread => BodyOutcome::Unread,
+            End::Lost => BodyOutcome::Lost,
+        }
     }
 }
 
@@ -229,7 +263,8 @@ impl Body for CaptureReader {
             return Poll::Ready(Some(Ok(Frame::data(fresh))));
         }
         match &state.end {
-            None => {
+            Some(End::Unread) if state.let_go => Poll::Ready(Some(Err(CaptureError::Unread))),
+            None | Some(End::Unread) => {
                 state.wait(cx);
                 Poll::Pending
             }
@@ -304,6 +339,23 @@ mod tests {
             capture.abort();
             assert_eq!(RequestBody::Shared(capture).ended(), Some(BodyOutcome::Aborted));
         }
+    }
+
+    #[tokio::test]
+    async fn who_reads_what_nobody_else_does_waits_until_it_is_let_go() {
+        let capture = BodyCapture::new(10, Some(4), Limit::new(1 << 20));
+        let (body, mut reader) = (RequestBody::Shared(capture.clone()), capture.reader());
+        capture.push(&Bytes::from_static(b"ab"));
+        capture.leave();
+        assert_eq!((body.end().await, body.ended()), (BodyOutcome::Unread, Some(BodyOutcome::Unread)));
+        assert_eq!(read(&mut reader), b"ab");
+        let (rest, ()) = tokio::join!(reader.frame(), async { body.let_go() });
+        assert_eq!(rest.unwrap().unwrap_err(), CaptureError::Unread);
+        // All that was declared had come.
+        let capture = BodyCapture::new(10, Some(2), Limit::new(1 << 20));
+        capture.push(&Bytes::from_static(b"ab"));
+        capture.leave();
+        assert_eq!(RequestBody::Shared(capture).end().await, BodyOutcome::Complete);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::coop::unconstrained;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// The mark: a request that carries it is served, never mirrored again.
 pub const MARK: HeaderName = HeaderName::from_static("x-parallax-leg");
@@ -31,6 +31,10 @@ pub const CONDITIONS: [HeaderName; 5] = [IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MA
 
 /// What a mirror leg is not sent: a captured body waits for nobody's word. Conditions come behind it.
 const WITHHELD: [HeaderName; 6] = [EXPECT, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_MATCH, IF_UNMODIFIED_SINCE, IF_RANGE];
+
+/// How long a leg may take to answer a request without its rest, as the primary did. One that waits for the rest would take
+/// all of its time.
+const WITHOUT_REST: Duration = Duration::from_secs(3);
 
 /// What a leg did, and its record for the evidence.
 #[derive(Debug)]
@@ -70,9 +74,14 @@ pub async fn ask(
         let collect = pin!(collect(upstream, leg, question, settings, budget, due, beside, place, &mut so_far));
         // Kept also where an answer that comes without pause uses up the task's turns.
         let deadline = pin!(unconstrained(async {
-            if timeout_at(due + settings.timeout, question.body.end()).await.is_ok() {
+            if let Ok(end) = timeout_at(due + settings.timeout, question.body.end()).await {
                 let start = if matches!(question.body, RequestBody::Empty) { due } else { Instant::now() };
-                sleep_until(start + settings.timeout).await;
+                match end {
+                    BodyOutcome::Unread => {
+                        let _ = timeout(settings.timeout.min(WITHOUT_REST), beside.lost()).await;
+                    }
+                    _ => sleep_until(start + settings.timeout).await,
+                }
             }
         }));
         tokio::select! {
@@ -82,6 +91,7 @@ pub async fn ask(
         }
     };
     let SoFar { mut timing, mut spoilt, begun, paused, overran } = so_far;
+    let in_time = collected.is_ok();
     let outcome = collected.unwrap_or_else(|()| match begun {
         Some(Begun { answer, recorder }) if paused || Stream::of(&answer.headers).is_some() => {
             if Stream::of(&answer.headers).is_none() {
@@ -95,7 +105,15 @@ pub async fn ask(
     });
     timing.last_byte = due.elapsed();
     let class = outcome.class();
-    let spoilt = excuse(question).or(spoilt);
+    let mut end = question.body.ended();
+    let whole = matches!(&outcome, Outcome::Answer(answer) if answer.end == BodyEnd::Complete);
+    // What it said without the rest it said by itself.
+    let unmoved = whole && matches!(end, None | Some(BodyOutcome::Unread));
+    if in_time && end.is_none() {
+        // What it says may name the route, and a leg that failed it has to answer for that where all of it came.
+        end = Box::pin(timeout_at(due + settings.timeout, question.body.end())).await.ok();
+    }
+    let spoilt = if unmoved { spoilt } else { excuse(end).or(spoilt) };
     Asked { outcome, record: LegRecord { class, timing }, spoilt, overran }
 }
 
@@ -113,15 +131,15 @@ pub fn unasked(why: Unasked, question: &Question, due: Instant) -> Asked {
     let waited = due.elapsed();
     let record =
         LegRecord { class: outcome.class(), timing: Timing { connect: waited, first_byte: None, last_byte: waited } };
-    Asked { outcome, record, spoilt: excuse(question).or(spoilt), overran: false }
+    Asked { outcome, record, spoilt: excuse(question.body.ended()).or(spoilt), overran: false }
 }
 
-/// Whatever became of it, a leg that did not get the whole request has nothing to answer for.
-fn excuse(question: &Question) -> Option<Incomparable> {
-    match question.body.ended() {
+/// Whatever became of it, a leg that did not get the whole request, and did not answer without, has nothing to answer for.
+fn excuse(end: Option<BodyOutcome>) -> Option<Incomparable> {
+    match end {
         Some(BodyOutcome::Complete) => None,
         Some(BodyOutcome::Aborted) => Some(Incomparable::ClientAborted),
-        Some(BodyOutcome::Lost) | None => Some(Incomparable::CaptureLost),
+        Some(BodyOutcome::Lost | BodyOutcome::Unread) | None => Some(Incomparable::CaptureLost),
     }
 }
 

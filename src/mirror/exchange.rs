@@ -62,6 +62,7 @@ pub(super) async fn run(
         }
         false => (legs.ask(Leg::Candidate, question, settings, due, beside).await, None),
     };
+    question.body.let_go();
     let goes_on = candidate.spoilt.is_none() && is_open(&candidate.outcome);
     if goes_on {
         // Both over the same time.
@@ -71,7 +72,7 @@ pub(super) async fn run(
         Some(primary) => Ok(*primary),
         None => match candidate.spoilt {
             // What the primary does is not waited for.
-            Some(reason) if reason != Incomparable::Budget => Err(reason),
+            Some(reason) if reason != Incomparable::Budget => primary_so_far(&mut exchange, reason),
             _ => primary_in_time(&mut exchange, due + settings.timeout).await,
         },
     };
@@ -138,6 +139,18 @@ async fn primary_in_time(exchange: &mut Exchange, deadline: Instant) -> Result<P
             Err(_) => {}
         }
     }
+}
+
+/// The primary's outcome beside a leg that is not judged for `reason`. It is asked for only where it may be the reason
+/// itself: nobody read the request to its end.
+fn primary_so_far(exchange: &mut Exchange, reason: Incomparable) -> Result<PrimaryOutcome, Incomparable> {
+    if exchange.question.body.ended() != Some(BodyOutcome::Unread) {
+        return Err(reason);
+    }
+    exchange.primary.try_recv().map_err(|missing| match missing {
+        TryRecvError::Empty => reason,
+        TryRecvError::Closed => Incomparable::ClientAborted,
+    })
 }
 
 fn settle(

@@ -57,6 +57,21 @@ pub(super) fn together(max_body: usize) -> usize {
     TOGETHER.max(max_body.saturating_mul(4))
 }
 
+// === impl Beside ===
+
+impl Beside<'_> {
+    /// Returns once it is clear that there will be no answer of the primary's to compare with.
+    pub(super) async fn lost(self) {
+        if let Beside::Follows { primary, .. } = self {
+            primary.beyond(u64::MAX).await;
+            if primary.now().1 == Stage::Lost {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
 // === impl Reading ===
 
 impl<'a> Reading<'a> {

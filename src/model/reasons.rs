@@ -54,7 +54,8 @@ pub enum Incomparable {
     PrimaryFailed,
     /// The primary answered 304 to a validator that mirror legs are not sent.
     Conditional,
-    /// The request body was larger than what is kept for the mirror legs, or bytes had to be given up.
+    /// The request body was larger than what is kept for the mirror legs, or bytes had to be given up; or the primary
+    /// answered without the rest of it, and the candidate would not.
     CaptureLost,
     /// A limit on nodes, depth or time was hit while comparing.
     Budget,

@@ -205,7 +205,8 @@ impl Drop for TeeBody {
         match self.capture.take() {
             // Who has seen that it is over need not have asked for more.
             Some(capture) if self.inner.is_end_stream() => capture.complete(None),
-            Some(capture) => capture.abort(),
+            Some(capture) if self.fault.get().is_some() => capture.abort(),
+            Some(capture) => capture.leave(),
             None => {}
         }
     }

@@ -31,5 +31,6 @@ mod renewal;
 mod rules;
 mod stopping;
 mod streams;
+mod uploads;
 mod verdicts;
 mod waiting;
