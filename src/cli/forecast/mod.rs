@@ -140,8 +140,10 @@ fn max_rates(requests: &Requests, checked: Option<&Checked>) -> BTreeMap<Option<
     }
     let left = |max: u32, wanted: f64| if max > 0 && wanted > f64::from(max) { f64::from(max) / wanted } else { 1.0 };
     let own = |(&configured, &wanted): (&Option<usize>, &f64)| {
-        let route = configured.and_then(|at| checked.routes.get(at));
-        (configured, left(route.map_or(0, |route| route.mirror.max_rate), wanted))
+        let max_rate = configured.and_then(|at| checked.routes.get(at)).map(|route| route.mirror.max_rate);
+        // One that is not the route's own is that of all.
+        let own = max_rate.filter(|max_rate| *max_rate != checked.mirror.max_rate);
+        (configured, left(own.unwrap_or(0), wanted))
     };
     let mut shares: BTreeMap<Option<usize>, f64> = wanted.iter().map(own).collect();
     let together = shares.iter().map(|(configured, share)| share * wanted.get(configured).unwrap_or(&0.0)).sum();
