@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::task::coop::has_budget_remaining;
 
-/// Bytes of later requests that are read while one is being answered.
+/// Bytes that are read while nobody has asked for them: of later requests, and of a body whose reader is held up.
 const AHEAD: usize = 16 * 1024;
 
 /// A connection as its task and the body of the request under way share it.
@@ -37,6 +37,8 @@ pub(super) struct Link {
     /// Of the present request's body, and checked.
     clear: BytesMut,
     body: BodyState,
+    /// The body's reader waits for more of it, and hears of the client's end.
+    wanted: bool,
     /// The client waits for a word before it sends its body (`Expect: 100-continue`).
     expects: bool,
     /// Why the body under way cannot be read on.
@@ -103,6 +105,7 @@ impl Link {
             scanner: Scanner::new(settings.limits),
             clear: BytesMut::new(),
             body: BodyState::Over,
+            wanted: false,
             expects: false,
             broken: None,
             waiting: Waiting::Nothing,
@@ -218,12 +221,18 @@ impl Link {
         }
     }
 
-    /// Ready when the client has gone. It may go on sending requests meanwhile, of which some are read.
+    /// Ready when the client has gone. It may go on sending meanwhile, of which some is read.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.body != BodyState::Open && self.buf.len() < AHEAD {
+        while !self.wanted && self.buf.len() + self.clear.len() < AHEAD {
             match ready!(self.poll_read(0, cx)) {
+                Ok(1..) if self.body == BodyState::Open => self.check_body(),
                 Ok(1..) => {}
-                _ => return Poll::Ready(()),
+                _ => {
+                    if self.body == BodyState::Open {
+                        self.broken.get_or_insert(BodyFailure::Gone);
+                    }
+                    return Poll::Ready(());
+                }
             }
         }
         Poll::Pending
@@ -258,14 +267,14 @@ impl Link {
         (self.out.split(), self.broken.is_none())
     }
 
-    /// Ready once the request's body is no longer being read: whether that was to its end.
+    /// Ready once the request's body is no longer being read, or the client has gone: whether it was read to its end.
     pub(super) fn poll_body_over(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         match self.body {
             BodyState::Over => Poll::Ready(true),
             BodyState::Left => Poll::Ready(self.drop_body()),
             BodyState::Open => {
                 self.task = Some(cx.waker().clone());
-                Poll::Pending
+                self.poll_gone(cx).map(|()| false)
             }
         }
     }
@@ -326,7 +335,7 @@ impl Link {
     }
 
     fn end_body(&mut self, state: BodyState) {
-        self.body = state;
+        (self.body, self.wanted) = (state, false);
         if state == BodyState::Over {
             self.clear = BytesMut::new();
             self.usual = self.read;
@@ -366,9 +375,14 @@ impl Body for Http1Body {
             return Poll::Ready(None);
         }
         let mut link = lock(&this.link);
-        let decoded = ready!(link.poll_body(&mut this.decoder, cx));
+        let polled = link.poll_body(&mut this.decoder, cx);
+        link.wanted = polled.is_pending();
+        let decoded = ready!(polled);
         if this.decoder.is_ended() {
             link.end_body(BodyState::Over);
+        } else if let Some(task) = &link.task {
+            // Until this is asked again, it is for the connection's task to see the client go.
+            task.wake_by_ref();
         }
         Poll::Ready(match decoded {
             Ok(Decoded::Data(data)) => Some(Ok(Frame::data(data))),

@@ -65,6 +65,20 @@ fn serve_on(setup: &Setup, server: impl Duplex + 'static) -> Arc<AtomicUsize> {
                     tokio::spawn(async move { bodies.send(body.collect().await.is_ok()) });
                     return own("/early ".into());
                 }
+                if path == "/held" {
+                    let _body = request.body;
+                    return std::future::pending().await;
+                }
+                if path == "/held-early" {
+                    let (mut body, told) = (request.body, bodies);
+                    tokio::spawn(async move {
+                        let first = body.frame().await.is_some_and(|frame| frame.is_ok());
+                        let _ = told.send(first);
+                        std::future::pending::<()>().await;
+                        drop(body);
+                    });
+                    return own("/held-early ".into());
+                }
                 if path == "/unread" {
                     return own("/unread ".into());
                 }
@@ -257,6 +271,25 @@ async fn a_client_that_leaves_ends_its_request() {
     let mut out = Vec::new();
     client.read_to_end(&mut out).await.unwrap();
     assert_eq!((out.len(), served.load(Ordering::SeqCst)), (0, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_missed_while_nobody_asks_for_more_of_its_body() {
+    for path in ["/held", "/held-early"] {
+        let mut setup = setup();
+        let (mut client, _) = serve(&setup);
+        let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab");
+        client.write_all(head.as_bytes()).await.unwrap();
+        if path == "/held-early" {
+            assert_eq!(setup.bodies.1.recv().await, Some(true));
+        }
+        client.write_all(b"cd").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut out = String::new();
+        let read = client.read_to_string(&mut out);
+        tokio::time::timeout(Duration::from_secs(20), read).await.expect("the connection stays").unwrap();
+        assert_eq!(out.is_empty(), path == "/held", "{out}");
+    }
 }
 
 #[tokio::test]
