@@ -22,6 +22,21 @@ impl Alarm {
         self.deadline = None;
     }
 
+    /// Whether nothing more has been `taken` for as long as is `allowed`, while there is something that `waits` for that.
+    pub fn is_stuck(
+        &mut self,
+        before: &mut u64,
+        taken: u64,
+        waits: bool,
+        allowed: Duration,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if std::mem::replace(before, taken) != taken || !waits {
+            self.stop();
+        }
+        waits && self.poll(allowed, cx).is_ready()
+    }
+
     /// Ready once `allowed` has passed since the first of these calls after [`Alarm::stop`], or a tick later.
     pub fn poll(&mut self, allowed: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let deadline =

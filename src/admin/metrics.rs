@@ -34,6 +34,7 @@ pub struct MetricsView {
     pub comparison_queue_length: Option<u64>,
     pub first_byte: Vec<(Leg, Arc<str>, Buckets)>,
     pub connect: Vec<(Leg, Buckets)>,
+    pub retries: Vec<(Leg, u64)>,
     pub added_latency: Option<Buckets>,
     pub mirror_skew: Option<Buckets>,
     pub comparison: Option<Buckets>,
@@ -374,6 +375,8 @@ impl Scrape {
         histograms(e, "leg_first_byte_seconds", "Request start to answer head", first)?;
         let connect = v.connect.iter().map(|(l, b)| ([("leg", l.as_str())], b));
         histograms(e, "leg_connect_seconds", "Time to connect", connect)?;
+        let retries = v.retries.iter().map(|(l, n)| ([("leg", l.as_str())], *n));
+        counters(e, "leg_retries", "Requests sent again on another connection", retries)?;
         let one = |b: &'_ Option<Buckets>| b.clone();
         for (name, help, b) in [
             ("added_latency_seconds", "What the proxy costs users", one(&v.added_latency)),
@@ -411,6 +414,7 @@ mod tests {
             commit: "abc",
             added_latency: Some(Buckets::of(&times)),
             breaker_open: vec![(Leg::Candidate, true)],
+            retries: vec![(Leg::Candidate, 3)],
             ..MetricsView::default()
         };
         let text = openmetrics(samples::report(Verdict::Fail), true, view);
@@ -423,6 +427,7 @@ mod tests {
             "parallax_gate_verdict{verdict=\"fail\"} 1",
             "parallax_gate_verdict{verdict=\"pass\"} 0",
             "parallax_breaker_open{leg=\"candidate\"} 1",
+            "parallax_leg_retries_total{leg=\"candidate\"} 3",
             "parallax_added_latency_seconds_bucket{le=\"0.001\"} 1",
             "parallax_added_latency_seconds_bucket{le=\"10.0\"} 1",
             "parallax_added_latency_seconds_bucket{le=\"+Inf\"} 2",

@@ -208,7 +208,9 @@ impl Source for Proxy {
         let (plan, live) = (shared.plan.load_full(), shared.gateway.live.load());
         let legs = plan.legs();
         let upstreams = [Some(&live.primary), Some(&legs.candidate), legs.control.as_ref()];
-        let connect = upstreams.into_iter().flatten().map(|u| (u.leg(), Buckets::of(u.connect_times()))).collect();
+        let upstreams = || upstreams.into_iter().flatten();
+        let connect = upstreams().map(|u| (u.leg(), Buckets::of(u.connect_times()))).collect();
+        let retries = upstreams().map(|u| (u.leg(), u.retries())).collect();
         let health = self.health();
         MetricsView {
             version: env!("CARGO_PKG_VERSION"),
@@ -222,6 +224,7 @@ impl Source for Proxy {
             comparison_queue_length: Some(shared.comparer.queued() as u64),
             first_byte: first_byte(&snapshot.evidence, &shared.settings.load().gate),
             connect,
+            retries,
             added_latency: Some(Buckets::of(&counters.added)),
             mirror_skew: Some(Buckets::of(&shared.mirrors.skew)),
             comparison: Some(Buckets::of(&shared.comparer.stats().seconds)),

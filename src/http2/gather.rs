@@ -1,10 +1,8 @@
 //! What an HTTP/2 connection writes in one turn goes out at once. The `h2` crate writes each frame with a body by itself,
 //! so that a large answer, or several small ones, would take a system call and a segment for every frame.
 
-use hyper::rt::Executor;
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -23,14 +21,11 @@ pub struct Gathered<IO>(Arc<Mutex<Gather<IO>>>);
 #[derive(Debug)]
 pub struct Rest<IO>(Arc<Mutex<Gather<IO>>>);
 
-/// Runs the tasks of a connection to a leg. The first one that hyper has is the connection, to which the writes belong;
-/// the others are the bodies of requests.
-#[derive(Debug)]
-pub struct Turns<IO>(Arc<Mutex<Option<Rest<IO>>>>);
-
 #[derive(Debug)]
 struct Gather<IO> {
     io: IO,
+    /// Bytes that have come.
+    read: u64,
     out: Vec<u8>,
     /// Bytes of `out` that are written.
     written: usize,
@@ -42,7 +37,8 @@ struct Gather<IO> {
 
 /// A connection for whoever speaks HTTP/2 on it, and the other end of its writes.
 pub fn gathered<IO>(io: IO) -> (Gathered<IO>, Rest<IO>) {
-    let gather = Arc::new(Mutex::new(Gather { io, out: Vec::new(), written: 0, unflushed: false, failed: None }));
+    let gather =
+        Arc::new(Mutex::new(Gather { io, read: 0, out: Vec::new(), written: 0, unflushed: false, failed: None }));
     (Gathered(gather.clone()), Rest(gather))
 }
 
@@ -67,41 +63,15 @@ impl<IO: AsyncWrite + Unpin> Rest<IO> {
 }
 
 impl<IO> Rest<IO> {
+    /// Bytes that have come on the connection.
+    pub fn read(&self) -> u64 {
+        lock(&self.0).read
+    }
+
     /// Whether the connection has not taken all that was written.
     pub fn holds(&self) -> bool {
         let gather = lock(&self.0);
         gather.written < gather.out.len() || gather.unflushed
-    }
-}
-
-// === impl Turns ===
-
-impl<IO> From<Rest<IO>> for Turns<IO> {
-    fn from(rest: Rest<IO>) -> Self {
-        Self(Arc::new(Mutex::new(Some(rest))))
-    }
-}
-
-impl<IO> Clone for Turns<IO> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<IO, F> Executor<F> for Turns<IO>
-where
-    IO: AsyncWrite + Unpin + Send + 'static,
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, future: F) {
-        let Some(rest) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            tokio::spawn(future);
-            return;
-        };
-        tokio::spawn(async move {
-            let mut connection = pin!(future);
-            poll_fn(|cx| rest.poll(connection.as_mut(), cx)).await
-        });
     }
 }
 
@@ -161,7 +131,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gathered<IO> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut gather = lock(&self.0);
         gather.check()?;
-        Pin::new(&mut gather.io).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut gather.io).poll_read(cx, buf);
+        gather.read += (buf.filled().len() - before) as u64;
+        polled
     }
 }
 
@@ -197,6 +170,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Gathered<IO> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 

@@ -3,27 +3,28 @@
 use super::failure::{self, BodyTrouble};
 use super::http1::H1Line;
 use super::idle::IdleStack;
-use super::multiplexed::Load;
+use super::stream::Receiving;
 use crate::http1::{APART, Decoded, Decoder, Framing, HeadLimits, Writer};
 use crate::model::Failure;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use std::convert::Infallible;
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A streamed body; without `Sync`, which nothing here needs.
 pub type BoxBody = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
+
+/// How long a leg may take nothing of the rest of a request that it has answered.
+pub(super) const UPLOAD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The body of a request to a leg.
 pub enum LegBody {
@@ -31,6 +32,8 @@ pub enum LegBody {
     Full(Bytes),
     /// A stream; where its size hint is exact it goes out with that Content-Length, otherwise chunked.
     Boxed(BoxBody),
+    /// One that is sent a second time: what had been read of it, and what had not.
+    Again(Box<(VecDeque<Bytes>, LegBody)>),
 }
 
 /// The body of a leg's answer. Read to its end, it gives its connection back to the pool; dropped before that, it
@@ -47,10 +50,9 @@ enum Inner {
     Whole(Bytes),
     Http1(Box<(Reading, Decoder)>),
     Http2 {
-        body: Incoming,
+        receiving: Box<Receiving>,
         /// Nothing but its end comes.
         bodiless: bool,
-        _load: Load,
     },
     Tunnel(LegTunnel),
     Over,
@@ -63,10 +65,10 @@ pub(super) enum Answer {
         reading: Reading,
         limits: HeadLimits,
     },
-    /// `bodiless` answers (to HEAD, 204, 304) may declare a length they do not have.
+    /// `declared` where there is a body at all: answers to HEAD, 204 and 304 may name a length they do not have.
     Http2 {
-        body: Incoming,
-        load: Load,
+        receiving: Receiving,
+        declared: Option<u64>,
         bodiless: bool,
     },
     Tunnel(LegTunnel),
@@ -85,7 +87,8 @@ pub(super) struct Reading {
 /// A connection that is no longer HTTP.
 #[derive(Debug)]
 pub enum LegTunnel {
-    Http1(Box<dyn Duplex>),
+    Open(Box<dyn Duplex>),
+    /// A client's, over HTTP/2.
     Http2(OnUpgrade),
 }
 
@@ -94,36 +97,12 @@ pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Duplex for T {}
 
-/// Follows a streamed request body over HTTP/2: when hyper is done with it, and whether it broke off by itself.
-struct Watched {
-    inner: BoxBody,
-    broke: Arc<AtomicBool>,
-    /// Dropped with the body, which is what the other end waits for.
-    _sent: oneshot::Sender<Infallible>,
-}
-
-/// The other end of [`Watched`]; for bodies that need no watching there is nothing to wait for.
-pub(super) enum Upload {
-    Whole,
-    Streamed { broke: Arc<AtomicBool>, sent: oneshot::Receiver<Infallible> },
-}
-
 // === impl LegBody ===
 
 impl LegBody {
-    pub(super) fn watch(&mut self) -> Upload {
-        match std::mem::replace(self, LegBody::Empty) {
-            LegBody::Boxed(inner) => {
-                let (sending, sent) = oneshot::channel();
-                let broke = Arc::new(AtomicBool::new(false));
-                *self = LegBody::Boxed(Box::pin(Watched { inner, broke: broke.clone(), _sent: sending }));
-                Upload::Streamed { broke, sent }
-            }
-            whole => {
-                *self = whole;
-                Upload::Whole
-            }
-        }
+    /// What of a body was `read`, and then the `rest` of it.
+    pub(super) fn again(read: Vec<Bytes>, rest: LegBody) -> Self {
+        if read.is_empty() { rest } else { LegBody::Again(Box::new((read.into(), rest))) }
     }
 }
 
@@ -143,6 +122,10 @@ impl Body for LegBody {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             LegBody::Boxed(body) => body.as_mut().poll_frame(cx),
+            LegBody::Again(again) => match again.0.pop_front() {
+                Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                None => Pin::new(&mut again.1).poll_frame(cx),
+            },
         }
     }
 
@@ -151,6 +134,7 @@ impl Body for LegBody {
             LegBody::Empty => true,
             LegBody::Full(bytes) => bytes.is_empty(),
             LegBody::Boxed(body) => body.is_end_stream(),
+            LegBody::Again(again) => again.0.is_empty() && again.1.is_end_stream(),
         }
     }
 
@@ -159,6 +143,10 @@ impl Body for LegBody {
             LegBody::Empty => SizeHint::with_exact(0),
             LegBody::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             LegBody::Boxed(body) => body.size_hint(),
+            LegBody::Again(again) => {
+                let read = again.0.iter().map(|data| data.len() as u64).sum::<u64>();
+                again.1.size_hint().exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(read + rest))
+            }
         }
     }
 }
@@ -169,49 +157,8 @@ impl std::fmt::Debug for LegBody {
             LegBody::Empty => f.write_str("Empty"),
             LegBody::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
             LegBody::Boxed(_) => f.write_str("Boxed"),
+            LegBody::Again(again) => write!(f, "Again({} parts, {:?})", again.0.len(), again.1),
         }
-    }
-}
-
-// === impl Watched ===
-
-impl Body for Watched {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let polled = self.inner.as_mut().poll_frame(cx);
-        if let Poll::Ready(Some(Err(_))) = &polled {
-            self.broke.store(true, Ordering::Release);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-// === impl Upload ===
-
-impl Upload {
-    /// Returns when the last byte of the request has been handed to the connection.
-    pub(super) async fn sent(&mut self) {
-        if let Upload::Streamed { sent, .. } = self {
-            // Nothing is ever sent here; the error is the sender's drop.
-            let _ = sent.await;
-        }
-    }
-
-    pub(super) fn broke(&self) -> bool {
-        matches!(self, Upload::Streamed { broke, .. } if broke.load(Ordering::Acquire))
     }
 }
 
@@ -224,7 +171,7 @@ impl LegTunnel {
     /// The connection ended before it was handed over.
     pub async fn open(self) -> io::Result<Box<dyn Duplex>> {
         match self {
-            LegTunnel::Http1(io) => Ok(io),
+            LegTunnel::Open(io) => Ok(io),
             LegTunnel::Http2(upgrade) => {
                 let upgraded = upgrade.await.map_err(io::Error::other)?;
                 Ok(Box::new(TokioIo::new(upgraded)))
@@ -301,11 +248,12 @@ impl LegAnswerBody {
                 };
                 (inner, declared)
             }
-            Answer::Http2 { body, load, bodiless } => {
-                let declared = if bodiless { None } else { body.size_hint().exact() };
-                let over = body.is_end_stream();
-                let inner = if over { Inner::Over } else { Inner::Http2 { body, bodiless, _load: load } };
-                (inner, declared)
+            Answer::Http2 { receiving, declared, .. } if receiving.is_end_stream() => {
+                receiving.finish();
+                (Inner::Over, declared)
+            }
+            Answer::Http2 { receiving, declared, bodiless } => {
+                (Inner::Http2 { receiving: Box::new(receiving), bodiless }, declared)
             }
         };
         Self { inner, received: 0, declared }
@@ -350,8 +298,10 @@ impl LegAnswerBody {
 
     /// Nothing more comes.
     fn end(&mut self) {
-        if let Inner::Http1(reading) = std::mem::replace(&mut self.inner, Inner::Over) {
-            reading.0.give_back();
+        match std::mem::replace(&mut self.inner, Inner::Over) {
+            Inner::Http1(reading) => reading.0.give_back(),
+            Inner::Http2 { receiving, .. } => receiving.finish(),
+            _ => {}
         }
     }
 
@@ -396,28 +346,25 @@ impl Body for LegAnswerBody {
                     Decoded::More | Decoded::End => return Poll::Ready(None),
                 }
             }
-            Inner::Http2 { body, .. } => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            Inner::Http2 { receiving, .. } => match ready!(receiving.poll_frame(cx)) {
                 Some(Ok(frame)) => {
-                    if frame.is_trailers() || body.is_end_stream() {
-                        this.inner = Inner::Over;
+                    if frame.is_trailers() || receiving.is_end_stream() {
+                        this.end();
                     }
                     frame
+                }
+                Some(Err(_)) if receiving.is_silent() => {
+                    let failure = failure::of_silent_body(this.received, this.declared);
+                    return this.fail(failure);
                 }
                 Some(Err(error)) => {
                     let failure = failure::of_h2_body(&error, this.received, this.declared);
                     return this.fail(failure);
                 }
-                // hyper takes an early RST_STREAM(NO_ERROR) for a clean end.
-                None => match this.declared {
-                    Some(declared) if declared != this.received => {
-                        let failure = failure::of_body(&BodyTrouble::Ended, this.received, this.declared);
-                        return this.fail(failure);
-                    }
-                    _ => {
-                        this.inner = Inner::Over;
-                        return Poll::Ready(None);
-                    }
-                },
+                None => {
+                    this.end();
+                    return Poll::Ready(None);
+                }
             },
         };
         if let Some(data) = frame.data_ref() {
@@ -433,11 +380,10 @@ impl Body for LegAnswerBody {
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
             Inner::Whole(body) => SizeHint::with_exact(body.len() as u64),
-            Inner::Http1(_) => match self.declared {
-                Some(declared) => SizeHint::with_exact(declared - self.received),
+            Inner::Http1(_) | Inner::Http2 { .. } => match self.declared {
+                Some(declared) => SizeHint::with_exact(declared.saturating_sub(self.received)),
                 None => SizeHint::default(),
             },
-            Inner::Http2 { body, .. } => body.size_hint(),
             Inner::Tunnel(_) | Inner::Over => SizeHint::with_exact(0),
         }
     }

@@ -6,8 +6,7 @@ use super::lookup::Lookup;
 use super::{LegSettings, Scheme, UpstreamOptions};
 use crate::model::Latencies;
 use crate::tls::{self, ALPN_H2, ALPN_HTTP1, TlsError};
-use hyper::client::conn::http2;
-use hyper_util::rt::TokioTimer;
+use h2::client::Builder;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::sync::Arc;
@@ -25,9 +24,8 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 const RESET_STREAMS: usize = 4096;
 const RESET_REMEMBERED: Duration = Duration::from_secs(30);
 
-/// A busy HTTP/2 connection is asked for a sign of life this often.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Streams begun before the leg has said how many it takes: as many as it should take at least (RFC 9113, 6.5.2).
+const FIRST_STREAMS: usize = 100;
 
 /// Everything needed to open a connection to one leg.
 #[derive(Debug)]
@@ -93,19 +91,18 @@ impl Connector {
         self.tls.as_ref().is_none_or(|made| tls::digest(&self.settings.tls).is_ok_and(|now| now == made.digest))
     }
 
-    /// What an HTTP/2 connection is begun with, whose tasks are run so.
-    pub(super) fn h2<E: Clone>(&self, executor: E) -> http2::Builder<E> {
-        let mut h2 = http2::Builder::new(executor);
-        h2.timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
+    /// What an HTTP/2 connection is begun with.
+    pub(super) fn h2(&self) -> Builder {
+        let mut h2 = Builder::new();
+        h2.enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_max_send_streams(FIRST_STREAMS)
             .max_header_list_size(u32::try_from(self.options.max_header_bytes).unwrap_or(u32::MAX))
             // A leg that was given up on may answer all the same, many streams at once and late.
             .max_concurrent_reset_streams(RESET_STREAMS)
             .reset_stream_duration(RESET_REMEMBERED)
-            .max_local_error_reset_streams(None)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT);
+            .max_local_error_reset_streams(None);
         h2
     }
 

@@ -1,12 +1,9 @@
-//! Errors of sockets, TLS, hyper and h2, told apart as a leg's users would: kinds of failure, each in few words.
-//!
-//! hyper hides most of what it saw behind its own type; what it does expose are its `is_*` questions and the chain
-//! of sources, in which `io::Error`, `rustls::Error` and `h2::Error` are found by type, never by text.
+//! Errors of sockets, TLS and h2, told apart as a leg's users would: kinds of failure, each in few words. What they stem
+//! from is found by type, never by text.
 
 use crate::http1::{BodyError, HeadError};
 use crate::http2::FLOODED;
 use crate::model::{Failure, FailureKind};
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,6 +26,8 @@ pub(super) struct Trouble {
     /// The connection ended without a byte of answer, or the leg said that it did not look at the request: on a
     /// reused connection that says nothing about the leg.
     pub(super) unanswered: bool,
+    /// The leg said so: whatever was asked may be asked again (RFC 9113, 8.7).
+    pub(super) refused: bool,
 }
 
 /// What ended a body before its end.
@@ -92,27 +91,33 @@ pub(super) fn of_head(error: HeadError) -> Trouble {
 }
 
 /// Why no head came over HTTP/2.
-pub(super) fn of_send(error: &hyper::Error) -> Trouble {
-    use FailureKind::{Protocol, Reset, Timeout};
-    if error.is_parse() {
-        return Trouble::leg(Protocol, format!("unreadable head: {error}"));
+pub(super) fn of_stream(error: &h2::Error) -> Trouble {
+    if let Some(io) = error.get_io() {
+        return match tls_error(io) {
+            Some(tls) => Trouble::leg(FailureKind::Tls, format!("TLS failed: {tls}")),
+            None if io.kind() == FLOODED => of_io(io, false),
+            None => Trouble::closed(false),
+        };
     }
-    if error.is_timeout() {
-        return Trouble::leg(Timeout, "no sign of life on the connection".to_owned());
+    if error.reason().is_none() {
+        // What we asked for cannot be done.
+        return Trouble::proxy(&format!("could not send: {error}"));
     }
-    if let Some(h2) = find::<h2::Error>(error) {
-        return of_h2(h2);
+    if error.is_library() {
+        return Trouble::leg(FailureKind::Protocol, format!("HTTP/2 broken: {}", reason(error)));
     }
-    if let Some(io) = find::<io::Error>(error) {
-        return of_io(io, false);
-    }
-    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        return Trouble::closed(false);
-    }
-    if error.is_user() {
-        return Trouble { fault: Fault::Proxy, ..Trouble::leg(Reset, format!("could not send: {error}")) };
-    }
-    Trouble::leg(Protocol, error.to_string())
+    let refused = match error.reason() {
+        Some(h2::Reason::REFUSED_STREAM) => true,
+        Some(h2::Reason::NO_ERROR) => error.is_go_away(),
+        _ => false,
+    };
+    let what = if error.is_go_away() { "connection" } else { "stream" };
+    let trouble = Trouble::leg(FailureKind::Reset, format!("{what} ended by the leg: {}", reason(error)));
+    Trouble { unanswered: refused, refused, ..trouble }
+}
+
+pub(super) fn no_sign_of_life() -> Trouble {
+    Trouble::leg(FailureKind::Timeout, "no sign of life on the connection".to_owned())
 }
 
 /// Why a body broke off over HTTP/1.1, after `received` of the `declared` bytes.
@@ -143,48 +148,24 @@ fn progress(received: u64, declared: Option<u64>) -> String {
 }
 
 /// Why a body broke off over HTTP/2.
-pub(super) fn of_h2_body(error: &hyper::Error, received: u64, declared: Option<u64>) -> Failure {
+pub(super) fn of_h2_body(error: &h2::Error, received: u64, declared: Option<u64>) -> Failure {
     let progress = progress(received, declared);
-    let (kind, detail) = if error.is_timeout() {
-        (FailureKind::Timeout, format!("no sign of life after {progress}"))
-    } else if let Some(io) = find::<h2::Error>(error).and_then(h2::Error::get_io) {
-        of_broken(io, &progress)
-    } else if let Some(h2) = find::<h2::Error>(error) {
-        match (h2.is_library(), declared) {
-            // h2 itself holds DATA against Content-Length; its error does not say more than this.
-            (true, Some(_)) if h2.reason() == Some(h2::Reason::PROTOCOL_ERROR) => {
-                (FailureKind::LengthMismatch, format!("body is not as long as declared, cut after {progress}"))
-            }
-            (true, _) => (FailureKind::Protocol, format!("{h2} after {progress}")),
-            _ => (FailureKind::Truncated, format!("stream ended after {progress}: {}", reason(h2))),
+    let (kind, detail) = match (error.get_io(), error.is_library(), declared) {
+        (Some(io), ..) => of_broken(io, &progress),
+        // h2 itself holds DATA against Content-Length; its error does not say more than this.
+        (None, true, Some(_)) if error.reason() == Some(h2::Reason::PROTOCOL_ERROR) => {
+            (FailureKind::LengthMismatch, format!("body is not as long as declared, cut after {progress}"))
         }
-    } else if let Some(io) = find::<io::Error>(error) {
-        of_broken(io, &progress)
-    } else {
-        (FailureKind::Truncated, format!("connection closed after {progress}"))
+        (None, true, _) => (FailureKind::Protocol, format!("{error} after {progress}")),
+        _ => (FailureKind::Truncated, format!("stream ended after {progress}: {}", reason(error))),
     };
     Failure { kind, detail: short(detail) }
 }
 
-fn of_h2(error: &h2::Error) -> Trouble {
-    if let Some(io) = error.get_io() {
-        return match tls_error(io) {
-            Some(tls) => Trouble::leg(FailureKind::Tls, format!("TLS failed: {tls}")),
-            None if io.kind() == FLOODED => of_io(io, false),
-            None => Trouble::closed(false),
-        };
-    }
-    if error.is_library() {
-        return Trouble::leg(FailureKind::Protocol, format!("HTTP/2 broken: {}", reason(error)));
-    }
-    let not_looked_at = match error.reason() {
-        Some(h2::Reason::REFUSED_STREAM) => true,
-        Some(h2::Reason::NO_ERROR) => error.is_go_away(),
-        _ => false,
-    };
-    let what = if error.is_go_away() { "connection" } else { "stream" };
-    let trouble = Trouble::leg(FailureKind::Reset, format!("{what} ended by the leg: {}", reason(error)));
-    Trouble { unanswered: not_looked_at, ..trouble }
+/// Why a body broke off over HTTP/2 on a connection that fell silent.
+pub(super) fn of_silent_body(received: u64, declared: Option<u64>) -> Failure {
+    let detail = format!("no sign of life after {}", progress(received, declared));
+    Failure { kind: FailureKind::Timeout, detail }
 }
 
 fn reason(error: &h2::Error) -> String {
@@ -198,17 +179,6 @@ fn reason(error: &h2::Error) -> String {
 fn is_end(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof, WriteZero};
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof | WriteZero)
-}
-
-fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
-    let mut at = Some(error);
-    while let Some(error) = at {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        at = error.source();
-    }
-    None
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
@@ -245,11 +215,17 @@ fn short(mut text: String) -> String {
 
 impl Trouble {
     pub(super) fn leg(kind: FailureKind, detail: String) -> Self {
-        Self { failure: Failure { kind, detail: short(detail) }, fault: Fault::Leg, unanswered: false }
+        Self { failure: Failure { kind, detail: short(detail) }, fault: Fault::Leg, unanswered: false, refused: false }
     }
 
     pub(super) fn proxy(detail: &str) -> Self {
         Self { fault: Fault::Proxy, ..Self::leg(FailureKind::Refused, detail.to_owned()) }
+    }
+
+    /// The request's own body: it `did` what it should not.
+    pub(super) fn request_body(did: &str) -> Self {
+        let trouble = Self::leg(FailureKind::Reset, format!("the request's body {did}"));
+        Self { fault: Fault::RequestBody, ..trouble }
     }
 
     pub(super) fn closed(heard: bool) -> Self {

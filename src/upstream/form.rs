@@ -111,12 +111,13 @@ impl Form {
         }
     }
 
-    /// HTTP/2: absolute, the name in `:authority`, nothing that belongs to a connection.
+    /// HTTP/2: absolute, the name in `:authority`, nothing that belongs to a connection. A length that
+    /// is known is declared.
     ///
     /// # Errors
     /// A target that is too long for a URI once the base path stands before it.
-    pub(super) fn h2(&self, ask: &Ask<'_>, body: LegBody) -> Result<Request<LegBody>, http::Error> {
-        let mut req = Request::new(body);
+    pub(super) fn h2(&self, ask: &Ask<'_>, body: &LegBody) -> Result<Request<()>, http::Error> {
+        let mut req = Request::new(());
         *req.method_mut() = ask.method.clone();
         *req.version_mut() = Version::HTTP_2;
         let headers = req.headers_mut();
@@ -130,6 +131,11 @@ impl Form {
         let named = headers.remove(HOST).filter(|_| self.preserve_host || set);
         let named = named.and_then(|host| Authority::try_from(host.as_bytes()).ok());
         remove_connection_fields(headers);
+        if !body.is_end_stream()
+            && let Some(length) = body.size_hint().exact()
+        {
+            headers.entry(CONTENT_LENGTH).or_insert(length.into());
+        }
         if ask.method == Method::CONNECT {
             *req.uri_mut() = ask.uri.clone();
             return Ok(req);
@@ -266,7 +272,7 @@ mod tests {
             with: [if changed { &with } else { &[] }, &[]],
         };
         let h1 = String::from_utf8(form.h1(&ask, LegBody::Empty).output().to_vec()).unwrap();
-        let h2 = form.h2(&ask, LegBody::Empty).unwrap();
+        let h2 = form.h2(&ask, &LegBody::Empty).unwrap();
         let mut text = format!("{:?} {} {}", h2.version(), h2.method(), h2.uri());
         for (name, value) in h2.headers() {
             text.push_str(&format!(" | {name}: {}", value.to_str().unwrap()));
@@ -351,7 +357,7 @@ mod tests {
             let form = form(Scheme::Http, "", preserve_host);
             let h1 = String::from_utf8(form.h1(&ask, LegBody::Empty).output().to_vec()).unwrap();
             assert_eq!(h1, "GET /a HTTP/1.1\r\nhost: other.test\r\n\r\n", "{preserve_host}");
-            let h2 = form.h2(&ask, LegBody::Empty).unwrap();
+            let h2 = form.h2(&ask, &LegBody::Empty).unwrap();
             assert_eq!(
                 (h2.uri().to_string(), h2.headers().len()),
                 ("http://other.test/a".into(), 0),

@@ -1,8 +1,8 @@
 //! One request over an HTTP/1.1 connection to a leg. Whoever sends it writes it and reads its answer by itself: no task
 //! stands between a request and its connection.
 
-use super::body::{Answer, LegAnswerBody, LegBody, LegTunnel, Reading};
-use super::failure::{self, Fault, Trouble};
+use super::body::{Answer, LegAnswerBody, LegBody, LegTunnel, Reading, UPLOAD_PATIENCE};
+use super::failure::{self, Trouble};
 use super::idle::IdleStack;
 use super::io::Io;
 use super::settings::LegSettings;
@@ -34,8 +34,6 @@ pub(super) struct H1Line {
 /// Interim answers before an answer, where nobody is told of them. Who sends more would keep its reader busy for as long as
 /// it likes.
 const MAX_INTERIMS: usize = 100;
-/// How long a leg may take nothing of the rest of a request that it has answered.
-const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 // === impl H1Line ===
 
@@ -132,11 +130,7 @@ impl H1Line {
         patience: Duration,
         cx: &mut Context<'_>,
     ) -> bool {
-        let before = std::mem::replace(taken, writer.taken());
-        if before != *taken || !writer.has_output() {
-            self.alarm.stop();
-        }
-        writer.has_output() && self.alarm.poll(patience, cx).is_ready()
+        self.alarm.is_stuck(taken, writer.taken(), writer.has_output(), patience, cx)
     }
 
     /// The answer, of which the head is there.
@@ -161,7 +155,7 @@ impl H1Line {
                 let detail = "the connection became a tunnel before the request's end".to_owned();
                 return Err(Trouble::leg(FailureKind::Protocol, detail));
             }
-            Answer::Tunnel(LegTunnel::Http1(Box::new(read::Prefixed::new(self.buf, self.io))))
+            Answer::Tunnel(LegTunnel::Open(Box::new(read::Prefixed::new(self.buf, self.io))))
         } else {
             let framing = head.framing(method).map_err(failure::of_head)?;
             Answer::Http1 {
@@ -245,9 +239,8 @@ impl Hearing {
 }
 
 fn of_request_body(trouble: BodyTrouble<super::BoxError>) -> Trouble {
-    let detail = match trouble {
-        BodyTrouble::Broken(error) => format!("the request's body broke off: {error}"),
-        BodyTrouble::Wrong => "the request's body was not as long as declared".to_owned(),
-    };
-    Trouble { fault: Fault::RequestBody, ..Trouble::leg(FailureKind::Reset, detail) }
+    match trouble {
+        BodyTrouble::Broken(error) => Trouble::request_body(&format!("broke off: {error}")),
+        BodyTrouble::Wrong => Trouble::request_body("was not as long as declared"),
+    }
 }

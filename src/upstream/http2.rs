@@ -1,23 +1,35 @@
-//! One request over an HTTP/2 connection to a leg. The connection is hyper's, carried by a task of its own.
+//! One request over an HTTP/2 connection to a leg. The connection has a task of its own; whoever sends a request writes its
+//! body and reads its answer by itself.
 
-use super::body::{Answer, LegTunnel, Upload};
+use super::body::{Answer, LegTunnel};
 use super::connect::STREAM_WINDOW;
 use super::failure::{self, Trouble};
 use super::io::Io;
-use super::multiplexed::{H2Line, Load};
-use super::{Ask, Fault, LegAnswer, LegAnswerBody, LegBody, Missed, Shared};
+use super::multiplexed::{H2Line, Load, Vitals};
+use super::stream::{Receiving, Sending, Tunnel, Unsent};
+use super::{Ask, Fault, LegAnswer, LegAnswerBody, LegBody, Missed, OnInterim, SendOptions, Shared};
+use crate::alarm::Alarm;
+use crate::http1::head::declared_length;
 use crate::http2::flood::Meter;
-use crate::http2::gather::Turns;
 use crate::http2::{FloodGuard, gathered};
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use hyper_util::rt::TokioIo;
+use crate::model::Fields;
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{Ping, PingPong, RecvStream};
+use http::{Method, Response, StatusCode};
+use http_body::Body;
 use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{sleep, timeout};
+
+/// A busy HTTP/2 connection on which nothing comes is asked for a sign of life this often.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 // === impl Shared ===
 
@@ -38,20 +50,31 @@ impl Shared {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (io, rest) = gathered(io);
-        let (sender, connection) =
-            self.connector.h2(Turns::from(rest)).handshake(TokioIo::new(io)).await.map_err(|e| failure::of_send(&e))?;
-        let max_streams = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
-        self.pool().multiplexed.add(sender, max_streams.clone());
+        let begun = self.connector.h2().handshake::<_, Bytes>(io).await;
+        let (sender, mut connection) = begun.map_err(|error| failure::of_stream(&error))?;
+        let vitals = Arc::new(Vitals::new(connection.max_concurrent_send_streams()));
+        let mut left = self.pool().multiplexed.add(sender, vitals.clone());
         let leg = self.connector.settings.to_string();
         tokio::spawn(async move {
-            let mut connection = std::pin::pin!(connection);
+            let ping = connection.ping_pong();
+            let mut connection = pin!(connection);
+            let mut is_left = false;
             let ended = poll_fn(|cx| {
-                let polled = connection.as_mut().poll(cx);
-                max_streams.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                // The h2 crate does not notice by itself that nobody will send on it any more.
+                is_left = is_left || Pin::new(&mut left).poll(cx).is_ready();
+                let polled = rest.poll(connection.as_mut(), cx);
+                vitals.max_streams.store(connection.max_concurrent_send_streams(), Ordering::Relaxed);
+                vitals.heard.store(rest.read(), Ordering::Relaxed);
                 polled
             });
-            if let Err(error) = ended.await {
-                tracing::debug!(%leg, %error, "connection ended");
+            tokio::select! {
+                ended = ended => if let Err(error) = ended {
+                    tracing::debug!(%leg, %error, "connection ended");
+                },
+                () = silence(ping, &vitals) => {
+                    vitals.silent.store(true, Ordering::Release);
+                    tracing::debug!(%leg, "connection ended: no sign of life");
+                }
             }
         });
         Ok(())
@@ -63,71 +86,138 @@ impl Shared {
         mut line: H2Line,
         load: Load,
         ask: &Ask<'_>,
-        mut body: LegBody,
+        body: LegBody,
+        how: &SendOptions<'_>,
     ) -> Result<LegAnswer, Missed> {
-        let mut upload = body.watch();
-        let Ok(request) = self.form.h2(ask, body) else {
+        let Ok(request) = self.form.h2(ask, &body) else {
             let trouble = Trouble::proxy("the target is too long behind the leg's base path");
-            return Err(Missed { trouble, unsent: None });
+            return Err(Missed { trouble, body: None, unsent: false });
         };
-        let patience = self.connector.settings.response_timeout;
-        let answer = within(patience, line.sender.try_send_request(request), &mut upload).await;
-        let mut response = answer.map_err(|missed| {
-            let missed = missed.into_missed(&upload);
-            if missed.trouble.unanswered || missed.unsent.is_some() {
+        let connect = *ask.method == Method::CONNECT;
+        let bodiless = body.is_end_stream();
+        let heard = line.heard();
+        let (response, out) = match line.sender.send_request(request, bodiless && !connect) {
+            Ok(begun) => begun,
+            Err(error) => {
                 self.pool().multiplexed.forget(line.id);
-            }
-            missed
-        })?;
-        if *ask.method == Method::CONNECT && response.status().is_success() {
-            let tunnel = LegTunnel::Http2(hyper::upgrade::on(&mut response));
-            return Ok(response.map(|_| Answer::Tunnel(tunnel)).into());
-        }
-        let bodiless = *ask.method == Method::HEAD
-            || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        Ok(response.map(|body| Answer::Http2 { body, load, bodiless }).into())
-    }
-}
-
-// === impl LegAnswer ===
-
-/// Over HTTP/2, which knows no phrases and one way of writing names.
-impl From<Response<Answer>> for LegAnswer {
-    fn from(response: Response<Answer>) -> Self {
-        let (parts, answer) = response.into_parts();
-        let (status, version) = (parts.status, parts.version);
-        Self { status, version, reason: None, headers: parts.headers.into(), body: LegAnswerBody::new(answer) }
-    }
-}
-
-enum NoHead {
-    Late(Duration),
-    Failed(Box<TrySendError<Request<LegBody>>>),
-}
-
-/// Waits for the head, and no longer than `patience` once the request is out.
-async fn within<F>(patience: Duration, answer: F, upload: &mut Upload) -> Result<Response<Incoming>, NoHead>
-where
-    F: Future<Output = Result<Response<Incoming>, TrySendError<Request<LegBody>>>>,
-{
-    tokio::select! {
-        biased;
-        answer = answer => answer.map_err(|error| NoHead::Failed(Box::new(error))),
-        () = async { upload.sent().await; tokio::time::sleep(patience).await } => Err(NoHead::Late(patience)),
-    }
-}
-
-// === impl NoHead ===
-
-impl NoHead {
-    fn into_missed(self, upload: &Upload) -> Missed {
-        let (trouble, unsent) = match self {
-            NoHead::Late(patience) => (failure::no_answer(patience), None),
-            NoHead::Failed(mut error) => {
-                (failure::of_send(error.error()), error.take_message().map(Request::into_body))
+                let trouble = failure::of_stream(&error);
+                return Err(Missed { unsent: trouble.fault == Fault::Leg, trouble, body: Some(body) });
             }
         };
-        let fault = if upload.broke() { Fault::RequestBody } else { trouble.fault };
-        Missed { trouble: Trouble { fault, ..trouble }, unsent }
+        let (out, sending) = match (connect, bodiless) {
+            (true, _) => (Some(out), None),
+            (false, true) => (None, None),
+            (false, false) => (None, Some(Box::new(Sending::new(out, body)))),
+        };
+        let mut asking = Asking { response, sending, opening: true };
+        let patience = self.connector.settings.response_timeout;
+        let response = match asking.head(&mut line.sender, patience, how.on_interim).await {
+            Ok(response) => response,
+            Err(NoHead { mut trouble, late }) => {
+                if line.is_silent() {
+                    trouble = failure::no_sign_of_life();
+                }
+                // One on which nothing has come since may be one on which nothing comes any more.
+                if trouble.unanswered || (late && line.heard() == heard) {
+                    self.pool().multiplexed.forget(line.id);
+                }
+                let body = if bodiless { Some(LegBody::Empty) } else { asking.sending.and_then(|s| s.rewind()) };
+                return Err(Missed { trouble, body, unsent: false });
+            }
+        };
+        let (parts, stream) = response.into_parts();
+        let headers = Fields::from(parts.headers);
+        let answer = match out {
+            Some(out) if parts.status.is_success() => {
+                Answer::Tunnel(LegTunnel::Open(Box::new(Tunnel::new(out, stream, load))))
+            }
+            _ => {
+                let bodiless = *ask.method == Method::HEAD
+                    || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+                let receiving = Receiving::new(stream, asking.sending, load);
+                let declared = declared_length(&headers).filter(|_| !bodiless);
+                Answer::Http2 { receiving, declared, bodiless }
+            }
+        };
+        // HTTP/2 knows no phrases and one way of writing names.
+        let (status, version) = (parts.status, parts.version);
+        Ok(LegAnswer { status, version, reason: None, headers, body: LegAnswerBody::new(answer) })
+    }
+}
+
+/// Ends where a connection that is in use gives no sign of life.
+async fn silence(ping: Option<PingPong>, vitals: &Vitals) {
+    let Some(mut ping) = ping else { return std::future::pending().await };
+    loop {
+        let heard = vitals.heard.load(Ordering::Relaxed);
+        sleep(PING_INTERVAL).await;
+        if vitals.streams.load(Ordering::Relaxed) == 0 || vitals.heard.load(Ordering::Relaxed) != heard {
+            continue;
+        }
+        // That the connection has ended shows itself elsewhere.
+        if timeout(PING_TIMEOUT, ping.ping(Ping::opaque())).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A request whose answer is waited for.
+struct Asking {
+    response: ResponseFuture,
+    sending: Option<Box<Sending>>,
+    /// The leg may take no further stream yet.
+    opening: bool,
+}
+
+struct NoHead {
+    trouble: Trouble,
+    late: bool,
+}
+
+// === impl Asking ===
+
+impl Asking {
+    /// Sends the body and waits for the head, no longer than `patience` from the last byte on that the leg has taken.
+    async fn head(
+        &mut self,
+        sender: &mut SendRequest<Bytes>,
+        patience: Duration,
+        on_interim: Option<OnInterim<'_>>,
+    ) -> Result<Response<RecvStream>, NoHead> {
+        let (mut alarm, mut taken) = (Alarm::default(), 0);
+        let failed = |trouble| Poll::Ready(Err(NoHead { trouble, late: false }));
+        poll_fn(|cx| {
+            if let Some(sending) = self.sending.as_mut().filter(|sending| !sending.is_over()) {
+                self.opening = self.opening && sender.poll_ready(cx).is_pending();
+                if !self.opening
+                    && let Poll::Ready(sent) = sending.poll(cx)
+                {
+                    if let Err(Unsent::Broken(error)) = sent {
+                        return failed(Trouble::request_body(&format!("broke off: {error}")));
+                    }
+                    alarm.stop();
+                }
+            }
+            self.interims(on_interim, cx);
+            if let Poll::Ready(head) = Pin::new(&mut self.response).poll(cx) {
+                return head.map_or_else(|error| failed(failure::of_stream(&error)), |head| Poll::Ready(Ok(head)));
+            }
+            let late = match self.sending.as_ref().filter(|sending| !sending.is_over()) {
+                Some(sending) if !self.opening => sending.is_stuck(&mut alarm, &mut taken, patience, cx),
+                _ => alarm.poll(patience, cx).is_ready(),
+            };
+            if late { Poll::Ready(Err(NoHead { trouble: failure::no_answer(patience), late })) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Passes interim answers on. Who sends more than any use explains has its connection ended.
+    fn interims(&mut self, on_interim: Option<OnInterim<'_>>, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(Ok(interim))) = self.response.poll_informational(cx) {
+            let (parts, ()) = interim.into_parts();
+            if let Some(tell) = on_interim {
+                tell(parts.status, &parts.headers.into());
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// A request that cannot be sent twice goes out on no connection that was idle for longer: the leg may be closing it
-/// while the request is under way.
+/// while the request is under way. One that was idle for less is not closed for that.
 const WARM: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -44,15 +44,15 @@ impl IdleStack {
         self.lock().idle.len()
     }
 
-    /// The connection used last that is still good.
-    pub(super) fn take(&self) -> Option<Box<H1Line>> {
+    /// The connection used last that is still good, and whether it has lain idle for longer than a moment.
+    pub(super) fn take(&self) -> Option<(Box<H1Line>, bool)> {
         self.pop(self.timeout)
     }
 
     /// The same for a request that cannot be sent twice: one that was in use just now, and is not closed as far as
     /// the system knows.
     pub(super) fn take_warm(&self) -> Option<Box<H1Line>> {
-        while let Some(line) = self.pop(WARM.min(self.timeout)) {
+        while let Some((line, _)) = self.pop(WARM.min(self.timeout)) {
             if line.is_quiet() {
                 return Some(line);
             }
@@ -77,7 +77,7 @@ impl IdleStack {
     }
 
     /// The newest one that has been idle for less than `limit`; what has expired altogether is closed.
-    fn pop(&self, limit: Duration) -> Option<Box<H1Line>> {
+    fn pop(&self, limit: Duration) -> Option<(Box<H1Line>, bool)> {
         let mut stack = self.lock();
         let expired = loop {
             let Some(mut newest) = stack.idle.pop() else { break Vec::new() };
@@ -86,7 +86,7 @@ impl IdleStack {
             }
             let idle = recently().saturating_duration_since(newest.since);
             if idle < limit {
-                return Some(newest.line);
+                return Some((newest.line, idle >= WARM));
             }
             if idle < self.timeout {
                 // Good enough for others.

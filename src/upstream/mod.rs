@@ -15,6 +15,7 @@ mod lookup;
 mod multiplexed;
 mod races;
 mod settings;
+mod stream;
 #[cfg(test)]
 mod tests;
 pub mod worker;
@@ -69,10 +70,10 @@ pub type OnInterim<'a> = &'a (dyn Fn(StatusCode, &Fields) + Sync);
 pub struct SendOptions<'a> {
     /// The answer may take the connection over (`Upgrade`, CONNECT): HTTP/1.1 only.
     pub upgrade: bool,
-    /// It may be sent again, once and on a fresh connection, where a reused one has swallowed it and that is harmless:
-    /// an idempotent method without a body.
+    /// It may be sent again, once and on a fresh connection, where a reused one has swallowed it and that is harmless: an
+    /// idempotent method without a body, or over HTTP/2 whatever the leg says it did not look at, as long as the body is
+    /// still there.
     pub again: bool,
-    /// Over HTTP/1.1.
     pub on_interim: Option<OnInterim<'a>>,
 }
 
@@ -151,6 +152,8 @@ struct Lease {
     line: LeasedLine,
     connect: Duration,
     reused: bool,
+    /// The leg may have closed it because nobody used it, or would say so.
+    rested: bool,
 }
 
 enum LeasedLine {
@@ -162,8 +165,10 @@ enum LeasedLine {
 /// Why an attempt gave no head.
 struct Missed {
     trouble: Trouble,
-    /// The request's body, when no byte of it went out.
-    unsent: Option<LegBody>,
+    /// The request's body, where it is whole.
+    body: Option<LegBody>,
+    /// No byte of the request went out.
+    unsent: bool,
 }
 
 // === impl SendOptions ===
@@ -249,6 +254,11 @@ impl Upstream {
         self.shared.flooded.load(Ordering::Relaxed) && self.shared.flooded.swap(false, Ordering::Relaxed)
     }
 
+    /// Requests that were sent again because the leg had closed their connection, or did not look at them.
+    pub fn retries(&self) -> u64 {
+        self.shared.races.retries()
+    }
+
     /// What it took to get the connections that came about.
     pub fn connect_times(&self) -> &Latencies {
         self.shared.connector.took()
@@ -289,25 +299,31 @@ impl Upstream {
                 },
             };
             connect += lease.connect;
-            let reused = lease.reused;
-            // Over HTTP/2 one connection that is closed takes many requests with it.
-            let begun = matches!(lease.line, LeasedLine::H1(_)).then(|| self.shared.races.begin()).flatten();
+            let (reused, rested) = (lease.reused, lease.rested);
+            let begun = self.shared.races.begin();
             body = match self.shared.attempt(lease.line, ask, body, &how).await {
                 Ok(answer) => {
                     self.shared.races.answered();
                     return Ok(Sent { answer, connect, reused, idle_race });
                 }
-                Err(Missed { unsent: Some(unsent), .. }) if reused && !idle_race => unsent,
-                Err(Missed { mut trouble, .. }) => {
-                    let chance = || trouble.fault != Fault::Leg || self.shared.races.is_one(begun);
-                    let race = reused && !idle_race && trouble.unanswered && chance();
-                    if !race || !harmless {
-                        if race && trouble.fault == Fault::Leg {
-                            trouble.failure.kind = FailureKind::IdleRace;
+                Err(Missed { body: Some(body), unsent: true, .. }) if reused && !idle_race => body,
+                Err(Missed { mut trouble, body, .. }) => {
+                    let may_race = !idle_race && trouble.unanswered && (reused || trouble.refused);
+                    let race = may_race && self.shared.races.is_one(begun, rested);
+                    let again =
+                        if trouble.refused { body.filter(|_| how.again) } else { harmless.then_some(LegBody::Empty) };
+                    match again {
+                        Some(body) if race => {
+                            self.shared.races.retry();
+                            body
                         }
-                        return Err(bad(trouble, connect, idle_race));
+                        _ => {
+                            if race && reused {
+                                trouble.failure.kind = FailureKind::IdleRace;
+                            }
+                            return Err(bad(trouble, connect, idle_race));
+                        }
                     }
-                    LegBody::Empty
                 }
             };
             idle_race = true;
@@ -335,7 +351,7 @@ impl Shared {
         let full = self.connector.full();
         let mut line = match needs.harmless || full {
             true => self.pool().idle.take(),
-            false => self.pool().idle.take_warm(),
+            false => self.pool().idle.take_warm().map(|line| (line, false)),
         };
         if line.is_none() && full {
             // Where no other may be opened, any is better than none.
@@ -346,7 +362,7 @@ impl Shared {
                 }
             }
         }
-        line.map(|line| Lease::pooled(LeasedLine::H1(line)))
+        line.map(|(line, rested)| Lease { rested, ..Lease::pooled(LeasedLine::H1(line)) })
     }
 
     /// That of the thread this runs on.
@@ -369,7 +385,7 @@ impl Shared {
         if self.wants_http1(needs) {
             let offer = if self.is_tunnel(needs) { Offer::Http1 } else { Offer::Any };
             let line = self.open_one(offer).await.map_err(failed)?;
-            return Ok(Lease { line, connect: started.elapsed(), reused: false });
+            return Ok(Lease::opened(line, started.elapsed()));
         }
         let mut waited = false;
         for _ in 0..OPENINGS {
@@ -377,7 +393,7 @@ impl Shared {
                 Step::Use(line, load) if !waited => return Ok(Lease::pooled(LeasedLine::H2(line, load))),
                 Step::Use(line, load) => {
                     let line = LeasedLine::H2(line, load);
-                    return Ok(Lease { line, connect: started.elapsed(), reused: false });
+                    return Ok(Lease::opened(line, started.elapsed()));
                 }
                 Step::Wait(opening) => opening,
                 Step::Open(report, opening) => {
@@ -400,15 +416,15 @@ impl Shared {
                 Some(Opened::H2) => {}
                 Some(Opened::H1) => {
                     let line = match self.pool().idle.take() {
-                        Some(line) => LeasedLine::H1(line),
+                        Some((line, _)) => LeasedLine::H1(line),
                         None => self.open_one(Offer::Any).await.map_err(failed)?,
                     };
-                    return Ok(Lease { line, connect: started.elapsed(), reused: false });
+                    return Ok(Lease::opened(line, started.elapsed()));
                 }
                 Some(Opened::Failed(trouble)) => match self.pool().multiplexed.crowd() {
                     Some((line, load)) => {
                         let line = LeasedLine::H2(line, load);
-                        return Ok(Lease { line, connect: started.elapsed(), reused: true });
+                        return Ok(Lease { reused: true, ..Lease::opened(line, started.elapsed()) });
                     }
                     None => return Err(failed(trouble)),
                 },
@@ -458,10 +474,10 @@ impl Shared {
                 let request = self.form.h1(ask, body);
                 let (settings, stack) = (&self.connector.settings, &self.pool().idle);
                 let sent = line.send(ask.method, request, how, settings, &self.options, stack).await;
-                sent.map_err(|trouble| Missed { trouble, unsent: None })
+                sent.map_err(|trouble| Missed { trouble, body: None, unsent: false })
             }
             // Its state is large, and a leg that speaks HTTP/1.1 has no use for it.
-            LeasedLine::H2(line, load) => Box::pin(self.attempt_h2(line, load, ask, body)).await,
+            LeasedLine::H2(line, load) => Box::pin(self.attempt_h2(line, load, ask, body, how)).await,
         }
     }
 }
@@ -470,6 +486,10 @@ impl Shared {
 
 impl Lease {
     fn pooled(line: LeasedLine) -> Self {
-        Self { line, connect: Duration::ZERO, reused: true }
+        Self { line, connect: Duration::ZERO, reused: true, rested: true }
+    }
+
+    fn opened(line: LeasedLine, connect: Duration) -> Self {
+        Self { line, connect, reused: false, rested: true }
     }
 }

@@ -1,13 +1,15 @@
 //! HTTP/2 connections of one leg: one carries many requests, another is opened when its streams are used up, and
 //! those who arrive while one is being opened wait for it together.
 
-use super::LegBody;
 use super::failure::Trouble;
-use hyper::client::conn::http2::SendRequest;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use bytes::Bytes;
+use h2::client::SendRequest;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// Connections at once; beyond it streams queue on the one with the fewest.
 const MAX_LINES: usize = 32;
@@ -40,16 +42,28 @@ pub(super) enum Opened {
 #[derive(Debug, Clone)]
 pub(super) struct H2Line {
     pub(super) id: u64,
-    pub(super) sender: SendRequest<LegBody>,
+    pub(super) sender: SendRequest<Bytes>,
     usage: Arc<Usage>,
 }
 
 #[derive(Debug)]
 struct Usage {
-    streams: AtomicUsize,
-    /// As the leg allows now.
-    max_streams: Arc<AtomicUsize>,
+    vitals: Arc<Vitals>,
     idle_since: Mutex<Instant>,
+    /// Dropped with the last one who may send on the connection, which its task waits for.
+    _held: oneshot::Sender<Infallible>,
+}
+
+/// What a connection's task and those who send on it tell each other.
+#[derive(Debug)]
+pub(super) struct Vitals {
+    pub(super) streams: AtomicUsize,
+    /// As the leg allows now.
+    pub(super) max_streams: AtomicUsize,
+    /// Bytes that have come.
+    pub(super) heard: AtomicU64,
+    /// It was ended because nothing came any more.
+    pub(super) silent: AtomicBool,
 }
 
 /// One stream in use, until it is dropped.
@@ -81,7 +95,8 @@ impl Multiplexed {
         if let Some((line, load)) = lines.vacant(self.timeout) {
             return Step::Use(line, load);
         }
-        let least = lines.open.iter().min_by_key(|line| line.usage.streams.load(Ordering::Relaxed));
+        lines.open.retain_mut(|line| !line.is_closed());
+        let least = lines.open.iter().min_by_key(|line| line.streams());
         if let Some(line) = least.filter(|_| lines.open.len() >= MAX_LINES) {
             return Step::Use(line.clone(), line.usage.enter());
         }
@@ -96,18 +111,20 @@ impl Multiplexed {
 
     /// A stream on any connection that is left, however many others it carries.
     pub(super) fn crowd(&self) -> Option<(H2Line, Load)> {
-        let lines = self.lock();
-        let open = lines.open.iter().filter(|line| !line.sender.is_closed());
-        open.min_by_key(|line| line.usage.streams.load(Ordering::Relaxed))
-            .map(|line| (line.clone(), line.usage.enter()))
+        let mut lines = self.lock();
+        lines.open.retain_mut(|line| !line.is_closed());
+        lines.open.iter().min_by_key(|line| line.streams()).map(|line| (line.clone(), line.usage.enter()))
     }
 
-    pub(super) fn add(&self, sender: SendRequest<LegBody>, max_streams: Arc<AtomicUsize>) {
-        let usage = Usage { streams: AtomicUsize::new(0), max_streams, idle_since: Mutex::new(Instant::now()) };
+    /// Lets requests have the streams of a connection. What comes back ends when none of them will any more.
+    pub(super) fn add(&self, sender: SendRequest<Bytes>, vitals: Arc<Vitals>) -> oneshot::Receiver<Infallible> {
+        let (held, left) = oneshot::channel();
+        let usage = Usage { vitals, idle_since: Mutex::new(Instant::now()), _held: held };
         let mut lines = self.lock();
         let id = lines.next_id;
         lines.next_id += 1;
         lines.open.push(H2Line { id, sender, usage: Arc::new(usage) });
+        left
     }
 
     /// Ends the wait: who comes from here on opens anew if it must.
@@ -130,9 +147,50 @@ impl Multiplexed {
 
 impl Lines {
     fn vacant(&mut self, timeout: Duration) -> Option<(H2Line, Load)> {
-        self.open.retain(|line| !line.sender.is_closed() && !line.usage.expired(timeout));
-        let line = self.open.iter().find(|line| line.usage.has_room())?;
-        Some((line.clone(), line.usage.enter()))
+        self.open.retain(|line| !line.usage.expired(timeout));
+        loop {
+            let at = self.open.iter().position(|line| line.usage.has_room())?;
+            let line = self.open.get_mut(at)?;
+            if !line.is_closed() {
+                return Some((line.clone(), line.usage.enter()));
+            }
+            self.open.remove(at);
+        }
+    }
+}
+
+// === impl H2Line ===
+
+impl H2Line {
+    /// Whether it takes no further request, because it has ended or will.
+    fn is_closed(&mut self) -> bool {
+        matches!(self.sender.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+    }
+
+    fn streams(&self) -> usize {
+        self.usage.vitals.streams.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that have come on it.
+    pub(super) fn heard(&self) -> u64 {
+        self.usage.vitals.heard.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.usage.vitals.silent.load(Ordering::Acquire)
+    }
+}
+
+// === impl Vitals ===
+
+impl Vitals {
+    pub(super) fn new(max_streams: usize) -> Self {
+        Self {
+            streams: AtomicUsize::new(0),
+            max_streams: AtomicUsize::new(max_streams),
+            heard: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
+        }
     }
 }
 
@@ -140,25 +198,32 @@ impl Lines {
 
 impl Usage {
     fn has_room(&self) -> bool {
-        self.streams.load(Ordering::Relaxed) < self.max_streams.load(Ordering::Relaxed).max(1)
+        self.vitals.streams.load(Ordering::Relaxed) < self.vitals.max_streams.load(Ordering::Relaxed).max(1)
     }
 
     fn expired(&self, timeout: Duration) -> bool {
-        self.streams.load(Ordering::Acquire) == 0
+        self.vitals.streams.load(Ordering::Acquire) == 0
             && self.idle_since.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= timeout
     }
 
     fn enter(self: &Arc<Self>) -> Load {
-        self.streams.fetch_add(1, Ordering::AcqRel);
+        self.vitals.streams.fetch_add(1, Ordering::AcqRel);
         Load(self.clone())
     }
 }
 
 // === impl Load ===
 
+impl Load {
+    /// Whether its connection was ended because nothing came on it any more.
+    pub(super) fn is_silent(&self) -> bool {
+        self.0.vitals.silent.load(Ordering::Acquire)
+    }
+}
+
 impl Drop for Load {
     fn drop(&mut self) {
         *self.0.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.streams.fetch_sub(1, Ordering::AcqRel);
+        self.0.vitals.streams.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -1,11 +1,11 @@
 //! Which closed connections of a mirrored leg are put down to chance.
 //!
-//! A leg may close an idle connection just as a request goes out on it. That happens to any client now and then, and says
-//! nothing about the leg; one that closes connections under requests all the time would otherwise look as if it had
-//! answered them.
+//! A leg may close an idle connection just as a request goes out on it, and over HTTP/2 say so of a connection in use. That
+//! happens to any client now and then, and says nothing about the leg; one that closes connections under requests all the
+//! time, or refuses them, would otherwise look as if it had answered them.
 
 use crate::clock::{TICK, recently};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,13 +26,15 @@ pub(super) struct Races {
     granted: AtomicU32,
     /// When one was granted for the time that had passed.
     last: Mutex<Option<Instant>>,
+    /// Requests that were sent again.
+    retries: AtomicU64,
 }
 
 // === impl Races ===
 
 impl Races {
     pub(super) fn new(counted: bool) -> Self {
-        Self { counted, granted: AtomicU32::new(MOST * ANSWERS), last: Mutex::default() }
+        Self { counted, granted: AtomicU32::new(MOST * ANSWERS), last: Mutex::default(), retries: AtomicU64::new(0) }
     }
 
     /// When a request goes out.
@@ -47,12 +49,26 @@ impl Races {
         }
     }
 
-    /// The connection on which a request went out then was closed without an answer: whether that may be chance.
-    pub(super) fn is_one(&self, begun: Option<Instant>) -> bool {
+    /// The connection on which a request went out then was closed without an answer: whether that may be chance. Not where
+    /// it was in use and could not be closed for being idle; `rested` says whether it could.
+    pub(super) fn is_one(&self, begun: Option<Instant>, rested: bool) -> bool {
         let Some(begun) = begun else { return true };
+        if !rested {
+            return false;
+        }
         let less = |granted: u32| granted.checked_sub(ANSWERS);
         let granted = || self.granted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok();
         begun.elapsed() <= SOON + TICK && (granted() || self.is_time(begun))
+    }
+
+    /// A request is sent again.
+    pub(super) fn retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that were sent again so far.
+    pub(super) fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
     }
 
     fn is_time(&self, now: Instant) -> bool {
@@ -72,7 +88,7 @@ mod tests {
     #[test]
     fn a_leg_is_granted_some_and_earns_more_by_answers() {
         let races = Races::new(true);
-        let granted = || (0..100).filter(|_| races.is_one(races.begin())).count();
+        let granted = || (0..100).filter(|_| races.is_one(races.begin(), true)).count();
         assert_eq!((granted(), granted()), (MOST as usize + 1, 0));
         (0..ANSWERS * 3 - 1).for_each(|_| races.answered());
         assert_eq!(granted(), 2);
@@ -88,10 +104,16 @@ mod tests {
     }
 
     #[test]
+    fn who_closes_a_connection_in_use_is_granted_nothing() {
+        let races = Races::new(true);
+        assert!((0..100).all(|_| !races.is_one(races.begin(), false)) && races.is_one(races.begin(), true));
+    }
+
+    #[test]
     fn who_took_its_time_had_the_request() {
         let long_ago = Instant::now().checked_sub(2 * SOON);
-        assert!(!Races::new(true).is_one(long_ago));
+        assert!(!Races::new(true).is_one(long_ago, true));
         let users = Races::new(false);
-        assert!(users.begin().is_none() && (0..1000).all(|_| users.is_one(None)));
+        assert!(users.begin().is_none() && (0..1000).all(|_| users.is_one(None, false)));
     }
 }

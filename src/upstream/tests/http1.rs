@@ -148,6 +148,31 @@ async fn what_a_stale_connection_swallowed_is_sent_again_where_that_is_harmless(
 }
 
 #[tokio::test]
+async fn a_mirrored_leg_is_excused_for_closing_a_connection_that_had_lain_idle() {
+    for (idle, excused) in [(Duration::ZERO, false), (Duration::from_secs(1), true)] {
+        let (listener, address) = listen().await;
+        let options = UpstreamOptions { guarded: true, ..UpstreamOptions::default() };
+        let up = Upstream::new(Leg::Candidate, settings(Scheme::Http, address), options).unwrap();
+        let warm = spawn_send(&up, get("/"), GET);
+        let mut peer = Peer::accept(&listener).await;
+        peer.answer("warm").await;
+        text(warm.await.unwrap().unwrap()).await;
+        up.shared.pool().idle.age(idle);
+        let sending = spawn_send(&up, get("/"), GET);
+        peer.head().await;
+        drop(peer);
+        if excused {
+            Peer::accept(&listener).await.answer("fresh").await;
+            assert!(sending.await.unwrap().unwrap().idle_race);
+        } else {
+            let error = sending.await.unwrap().unwrap_err();
+            assert_eq!(error.failure.to_string(), "reset: connection closed before the head");
+        }
+        assert_eq!(up.retries(), u64::from(excused));
+    }
+}
+
+#[tokio::test]
 async fn a_second_connection_that_closes_too_is_the_legs_failure() {
     let (listener, address) = listen().await;
     let up = upstream(Scheme::Http, address);

@@ -3,6 +3,7 @@
 mod http1;
 mod http2;
 mod pool;
+mod streams;
 mod tls;
 
 use super::*;
