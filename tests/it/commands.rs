@@ -259,6 +259,33 @@ fn check_prints_what_it_amounts_to_or_every_error() {
     serde_json::from_slice::<Value>(&parallax(&["check", "--schema"]).stdout).unwrap();
 }
 
+/// What would keep the proxy from starting is told before it is started, with its place.
+#[test]
+fn check_refuses_what_serve_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.toml");
+    let legs = "[primary]\nurl = \"http://127.0.0.1:1\"\n[candidate]\nurl = \"http://127.0.0.1:2\"\n";
+    for (wrong, place) in [
+        ("[redact]\njson = [\"json:$.a[?(@.x)]\"]\n", "2:9"),
+        ("[redact]\njson = [\"$[0:2]\"]\n", "2:9"),
+        ("[redact]\npatterns = [\"x*\"]\n", "2:13"),
+        ("[[route]]\npath = \"/a/{x}y\"\n", "2:8"),
+        ("[[route]]\npath = \"/a\"\noperation_from = \"json:$..x\"\n", "3:18"),
+        (
+            "[[rule]]\nid = \"a\"\nat = \"status\"\nsame = [[1, 2]]\n[[rule]]\nid = \"b\"\nat = \"status\"\nsame = [[1, 3]]\n",
+            "8:8",
+        ),
+    ] {
+        std::fs::write(&file, format!("{wrong}{legs}")).unwrap();
+        for command in ["check", "serve"] {
+            let output = parallax(&[command, "--config", file.to_str().unwrap()]);
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{wrong}{told}");
+            assert!(told.contains(&format!("{}:{place}\n", file.display())), "{wrong}{told}");
+        }
+    }
+}
+
 #[test]
 fn diff_compares_two_files() {
     let folder = tempfile::tempdir().unwrap();
