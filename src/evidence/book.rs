@@ -10,6 +10,7 @@
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
 
+use super::dirt::Dirt;
 use super::turnover::Turnover;
 use super::{
     Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, Settlement, pace::Terms,
@@ -74,19 +75,6 @@ pub struct Epoch {
     dirt: Dirt,
 }
 
-/// What changed since it was last kept.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Dirt {
-    /// Routes whose numbers changed.
-    pub routes: BTreeSet<Arc<str>>,
-    /// Those of them whose divergences or volatile places changed too.
-    pub tables: BTreeSet<Arc<str>>,
-    /// Routes of which everything kept before is void.
-    pub cleared: BTreeSet<Arc<str>>,
-    /// The epoch itself changed.
-    pub epoch: bool,
-}
-
 /// Where a mirrored exchange was counted as pending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
@@ -122,12 +110,6 @@ struct Streak {
     answers: u64,
 }
 
-impl Dirt {
-    pub fn is_clean(&self) -> bool {
-        self.routes.is_empty() && self.cleared.is_empty() && !self.epoch
-    }
-}
-
 impl Epoch {
     /// An epoch as it was kept.
     pub fn kept(number: u64, evidence: Evidence, ended_at: Option<Timestamp>) -> Self {
@@ -139,14 +121,12 @@ impl Epoch {
     }
 
     fn touch(&mut self, route: &Arc<str>) {
-        self.dirt.routes.insert(route.clone());
-        self.dirt.epoch = true;
+        self.dirt.touch(route);
     }
 
     /// Its numbers changed, and its divergences or volatile places.
     fn touch_tables(&mut self, route: &Arc<str>) {
-        self.touch(route);
-        self.dirt.tables.insert(route.clone());
+        self.dirt.touch_tables(route);
     }
 
     fn build(&self) -> Option<&Arc<str>> {

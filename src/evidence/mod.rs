@@ -5,6 +5,7 @@
 
 mod apply;
 mod book;
+mod dirt;
 mod example;
 mod gaps;
 mod judge;
@@ -28,7 +29,8 @@ mod turnover;
 mod volatility;
 
 pub use apply::{Keep, histogram};
-pub use book::{Begun, Book, Dirt, Epoch, PastEpoch, Rules};
+pub use book::{Begun, Book, Epoch, PastEpoch, Rules};
+pub use dirt::Dirt;
 pub use example::{Example, ExampleMessage, Exhibit};
 pub use gaps::Gaps;
 pub use kinds::Kinds;
