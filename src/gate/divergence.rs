@@ -64,10 +64,27 @@ fn individual(view: &View<'_>, name: &Arc<str>) -> Option<(CriterionResult, bool
     let (settings, critical) = view.policy.for_route(name);
     let legs = Legs::of(route);
     let limits = limits(settings, critical, view.weights.route(name));
-    let Decided { sample, tested, verdict, reason } = decide(&legs, &limits, settings);
+    let Decided { sample, tested, verdict, mut reason } = decide(&legs, &limits, settings);
+    if let Some(excused) = excused(route).filter(|_| verdict == Verdict::Pass) {
+        reason = format!("{reason}; {excused}");
+    }
     let rate = view.rate(name, route, sample.n);
     let required = settings.criteria.contains(&Criterion::Divergence);
     Some((result(name.clone(), required, verdict, reason, &sample, &tested, &limits, rate), tested.crosses))
+}
+
+/// What a pass is not about: differences at places where the control differed too, where the candidate has more of them.
+/// Until those are too many to be chance they are noise.
+fn excused(route: &RouteEvidence) -> Option<String> {
+    let pairs = route.noise.values().map(|known| known.pairs).filter(|pairs| !pairs.above);
+    let (candidate, control) = pairs.fold((0, 0), |(a, b), pairs| (a + pairs.candidate, b + pairs.control));
+    (candidate > control).then(|| {
+        format!(
+            "not counted, at places known to be noisy: {} where the candidate alone differed, {} where the control did",
+            thousands(candidate),
+            thousands(control)
+        )
+    })
 }
 
 /// The limits of a route looked at by itself.

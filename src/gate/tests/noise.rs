@@ -67,3 +67,21 @@ fn one_hiccup_of_the_control_buys_no_pass() {
     assert!(evidence.totals().divergent > 980, "{}", evidence.totals().divergent);
     assert_eq!(judge(&policy(ONLY), &evidence, &after(1_000)).verdict, Verdict::Fail);
 }
+
+#[test]
+fn a_pass_says_what_was_excused_where_the_candidate_has_more_of_it() {
+    let passes = |more: u64| {
+        let mut evidence = evidence(&[]);
+        compare(&mut evidence, 0, &[], &["total"]);
+        for i in 1..8_000 {
+            let differs: &[&str] = if i < 1 + more { &["total"] } else { &[] };
+            compare(&mut evidence, i, differs, &[]);
+        }
+        let (verdict, reason) = say(&policy(ONLY), &evidence, "GET /a");
+        assert_eq!(verdict, Verdict::Pass, "{reason}");
+        reason
+    };
+    assert!(!passes(0).contains("noisy"));
+    let reason = passes(4);
+    assert!(reason.contains("noisy: 4 where the candidate alone differed, 0 where the control did"), "{reason}");
+}
