@@ -83,6 +83,7 @@ fn decide(view: &View<'_>) -> Vec<CriterionResult> {
     if let Some(why) = &view.facts.not_durable {
         results.push(open(Criterion::Minimum, format!("the evidence is not durable: {why}")));
     }
+    results.extend(other_labels(view.evidence));
     results
 }
 
@@ -112,6 +113,17 @@ fn other_build(evidence: &Evidence, facts: &Facts<'_>) -> Option<CriterionResult
     (newest != Some(expected)).then(|| {
         let found = newest.map_or_else(|| "names no build".to_owned(), |build| format!("is of build {build}"));
         open(Criterion::Minimum, format!("other build: the newest epoch {found}, not of {expected}"))
+    })
+}
+
+/// What answers under other labels have shown is no evidence on this build.
+fn other_labels(evidence: &Evidence) -> Option<CriterionResult> {
+    let n = evidence.epoch.other_builds;
+    (n > 0).then(|| {
+        let n = thousands(n);
+        let remedy =
+            "candidate.build_header has to name what is the same in all answers of one build; then begin an epoch";
+        open(Criterion::Minimum, format!("{n} exchanges counted here were answered under other labels: {remedy}"))
     })
 }
 

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 struct Group<'a> {
     /// Beyond their limit by themselves.
     beyond: Vec<&'a str>,
+    /// One of these has enough comparisons to fail.
+    fails: bool,
     rest: Legs,
     whole: Legs,
     /// The largest of theirs: that of the one seen first.
@@ -21,7 +23,8 @@ struct Group<'a> {
 
 impl Policy {
     /// See [`Evidence::template_names`]. A route that is beyond its limit by itself is left under its own name: what failed
-    /// does not cease to because healthy siblings turned up. Where the others fail as well it is the template that does.
+    /// does not cease to because healthy siblings turned up. Where the others fail as well it is the template that does, and
+    /// where those beyond are too rare to fail by themselves they are not taken out of a template that fails with them.
     pub fn template_names(&self, evidence: &Evidence) -> TemplateNames {
         let mut renamed = evidence.template_names(&|route| self.is_configured(route));
         let mut apart = BTreeMap::new();
@@ -51,15 +54,19 @@ impl Policy {
             let group = groups.entry(template).or_default();
             group.whole.add(legs);
             group.weight = group.weight.max(weight);
-            match name != template && beyond(name, &legs, weight) {
-                true => group.beyond.push(name),
-                false => group.rest.add(legs),
+            if name != template && beyond(name, &legs, weight) {
+                group.beyond.push(name);
+                group.fails |= legs.all().n >= policy.for_route(name).0.min_comparisons;
+            } else {
+                group.rest.add(legs);
             }
         }
         let mut out = Vec::new();
         for (template, group) in groups {
             let alike = group.rest.all().n == 0 || beyond(template, &group.rest, group.weight);
-            if !(alike && beyond(template, &group.whole, group.weight)) {
+            let whole = beyond(template, &group.whole, group.weight);
+            let fails = whole && group.whole.all().n >= policy.for_route(template).0.min_comparisons;
+            if (group.fails || !fails) && !(alike && whole) {
                 out.extend(group.beyond.into_iter().map(str::to_owned));
             }
         }

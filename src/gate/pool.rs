@@ -21,7 +21,9 @@ pub(super) fn uncompared<'a>(
     policy: &'a Policy,
     routes: impl Iterator<Item = (&'a Arc<str>, f64)>,
 ) -> Vec<(Arc<str>, &'a RoutePolicy)> {
-    let critical = routes.filter_map(|(name, n)| Some((name, (n, policy.configured(name).filter(|r| r.critical)?))));
+    // Nobody can name the methods that nobody has registered.
+    let critical = routes.filter(|(name, _)| !name.starts_with("{other} "));
+    let critical = critical.filter_map(|(name, n)| Some((name, (n, policy.configured(name).filter(|r| r.critical)?))));
     let known: BTreeMap<&Arc<str>, (f64, &RoutePolicy)> = critical.collect();
     // Where only the bodies that are read name operations, what is compared has one.
     let named = |name: &str| {

@@ -292,6 +292,12 @@ fn next(j: &Judgement, open: &[&CriterionResult], context: &GateContext<'_>) -> 
     if open.iter().any(|c| c.criterion == Criterion::Unjudged) {
         return "see to what was not judged: more traffic alone does not make up for it".to_owned();
     }
+    let uncompared =
+        |c: &&&CriterionResult| c.criterion == Criterion::Divergence && c.samples == 0 && c.route.is_some();
+    if let Some(c) = open.iter().find(uncompared) {
+        let route = c.route.as_deref().unwrap_or_default();
+        return format!("see to {route}, of which nothing is compared: more traffic may not make up for it");
+    }
     if let Some(hint) = j.notices.iter().find(|n| n.code == "futile").and_then(|n| n.hint.clone()) {
         return hint;
     }

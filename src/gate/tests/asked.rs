@@ -148,3 +148,13 @@ fn clusters_count_less_for_what_was_never_seen_as_well() {
     policy.default.design_effect = 1.0;
     assert!(of(&judge(&policy, &evidence, &after(100)), Criterion::Unseen, None).upper.unwrap() < 0.01);
 }
+
+#[test]
+fn answers_under_other_labels_prove_nothing() {
+    let mut evidence = evidence(&[("GET /a", 10_000, 0)]);
+    assert_eq!(judge(&policy(ONLY), &evidence, &after(100)).verdict, Verdict::Pass);
+    evidence.epoch.other_builds = 1;
+    let judged = judge(&policy(ONLY), &evidence, &after(100));
+    assert_eq!(judged.verdict, Verdict::Inconclusive);
+    assert!(judged.criteria.iter().any(|c| c.required && c.reason.contains("under other labels")));
+}
