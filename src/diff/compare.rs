@@ -7,6 +7,7 @@ use super::coding::{self, CodingError};
 use super::context::Context;
 use super::decoded::decoded;
 use super::headers::{HeaderComparison, makes_no_finding};
+use super::media::Media;
 use super::rules::{RouteRules, Scheme};
 use super::window::{self, Window};
 use super::{Finding, Findings, Tier, body, grpc};
@@ -66,7 +67,7 @@ pub fn is_match(rules: &RouteRules, skip_headers: &[HeaderName], primary: &Answe
         same_body: bodies || has_no_body(primary.status),
         bodiless: false,
         unread_body: unread,
-        ascii: &|| false,
+        reads_as_utf8: &|_| false,
         redirect: unread,
         grpc: false,
     };
@@ -221,7 +222,10 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
     let bodies = Bodies::of(context, primary, other, broken);
     let is_grpc = grpc::is_grpc(primary) && grpc::is_grpc(other);
     let both_status = |f: fn(&StatusCode) -> bool| f(&primary.status) && f(&other.status);
-    let is_ascii = |answer| decoded(answer).body.contiguous().is_some_and(|body| body.is_ascii());
+    let reads_as_utf8 = |media: Media| {
+        let reads = |answer| decoded(answer).body.contiguous().is_some_and(|body| media.reads_as_utf8(&body));
+        reads(primary) && reads(other)
+    };
     let how = HeaderComparison {
         rules: context.rules,
         context: Some(context),
@@ -229,7 +233,7 @@ fn answers(context: &Context<'_>, primary: &Answer, other: &Answer, out: &mut Fi
         same_body: bodies.same,
         bodiless: context.request.method == Method::HEAD || both_status(|s| *s == StatusCode::NOT_MODIFIED),
         unread_body: both_status(StatusCode::is_redirection) || both_status(|s| has_no_body(*s)),
-        ascii: &|| is_ascii(primary) && is_ascii(other),
+        reads_as_utf8: &reads_as_utf8,
         redirect: both_status(StatusCode::is_redirection),
         grpc: is_grpc,
     };

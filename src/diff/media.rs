@@ -2,6 +2,7 @@
 
 use super::formats::Format;
 use super::headers::Parameterised;
+use super::xml;
 use crate::model::Answer;
 use http::header::CONTENT_TYPE;
 
@@ -66,9 +67,16 @@ impl Media {
         }
     }
 
-    /// Whether it is UTF-8 where nothing is said of that.
-    pub(super) fn is_utf8(self) -> bool {
-        matches!(self, Media::Json | Media::Coded(Format::Ndjson | Format::JsonSeq | Format::Sse))
+    /// Whether a charset says nothing of it: it is always UTF-8, or no text.
+    pub(super) fn takes_no_charset(self) -> bool {
+        let utf8 = matches!(self, Media::Json | Media::Coded(Format::Ndjson | Format::JsonSeq | Format::Sse));
+        utf8 || !self.may_be_text()
+    }
+
+    /// Whether such a body reads as UTF-8 where no charset is said. XML says its encoding, or is UTF-8; of other text a
+    /// client guesses, and is right where it is ASCII.
+    pub(super) fn reads_as_utf8(self, body: &[u8]) -> bool {
+        body.is_ascii() || self == Media::Markup && xml::is_utf8(body)
     }
 
     /// Whether it is XML: by its type, or, where there is none, by how it begins.

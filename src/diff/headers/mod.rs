@@ -12,6 +12,7 @@ mod security;
 
 pub(in crate::diff) use params::Parameterised;
 
+use super::media::Media;
 use super::origin::{Side, map_url, resolve};
 use super::rules::{RouteRules, Scheme};
 use super::{Context, Finding, Findings, Tier, grpc};
@@ -33,8 +34,8 @@ pub(super) struct HeaderComparison<'a> {
     pub(super) bodiless: bool,
     /// Nobody looks at the body: a redirect, or none.
     pub(super) unread_body: bool,
-    /// Whether the bodies are ASCII, which reads alike in nearly every charset.
-    pub(super) ascii: &'a dyn Fn() -> bool,
+    /// Whether the bodies, which are of such a type, read as UTF-8 where no charset is said.
+    pub(super) reads_as_utf8: &'a dyn Fn(Media) -> bool,
     /// Both redirect.
     pub(super) redirect: bool,
     /// Its status fields are compared as gRPC.
@@ -125,7 +126,7 @@ impl HeaderComparison<'_> {
             }
             Class::ContentType => {
                 let (a, b) = (a.text(), b.text());
-                for finding in params::content_type(a.as_deref(), b.as_deref(), self.unread_body, self.ascii) {
+                for finding in params::content_type(a.as_deref(), b.as_deref(), self.unread_body, self.reads_as_utf8) {
                     self.push(name, finding, a.as_deref(), b.as_deref(), out);
                 }
                 return;
@@ -261,7 +262,7 @@ impl<'a> Values<'a> {
     /// Each value as text, white space around it taken off.
     fn each(&self) -> impl Iterator<Item = Cow<'a, str>> + '_ {
         self.0.iter().map(|v| match String::from_utf8_lossy(v.as_bytes().trim_ascii()) {
-            Cow::Borrowed(text) if !(text.contains('\\') && text.contains("bytes ")) => Cow::Borrowed(text),
+            Cow::Borrowed(text) if !looks_like_bytes(text) => Cow::Borrowed(text),
             // Bytes that are no text are shown as bytes, so that two of them never look equal; and so is what looks like
             // that.
             _ => Cow::Owned(format!("bytes {}", v.as_bytes().escape_ascii())),

@@ -35,7 +35,7 @@ pub(super) fn content_type(
     primary: Option<&str>,
     candidate: Option<&str>,
     unread: bool,
-    ascii: &dyn Fn() -> bool,
+    reads_as_utf8: &dyn Fn(Media) -> bool,
 ) -> Vec<Finding> {
     const AT: &str = "header:content-type";
     // Nobody reads the type of a body that is not there or not looked at.
@@ -58,8 +58,9 @@ pub(super) fn content_type(
     let charsets = (Charset::take(&mut a), Charset::take(&mut b));
     if charsets.0 != charsets.1 {
         let implied = |c: &Charset| c.name.as_deref().is_none_or(|c| c == "utf-8");
-        // Without one JSON is utf-8, so one that says so says nothing new; of other types a client guesses.
-        let same = implied(&charsets.0) && implied(&charsets.1) && (Media::named(&a.head).is_utf8() || ascii());
+        // What is utf-8 without one says nothing new where it says so.
+        let media = Media::named(&a.head);
+        let same = implied(&charsets.0) && implied(&charsets.1) && (media.takes_no_charset() || reads_as_utf8(media));
         let tier = if same { Tier::Repr } else { value };
         let misnamed = tier == Tier::Repr && (charsets.0.misnamed || charsets.1.misnamed);
         let class = |c: &Charset| c.name.clone().unwrap_or_else(|| "missing".to_owned());

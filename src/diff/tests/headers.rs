@@ -177,6 +177,28 @@ fn content_types() {
         ..answer(&format!("200\ncontent-type: text/html{charset}\ncontent-encoding: gzip"))
     };
     check_answers(&Asked::new("GET", "/"), &coded(said), &coded(""), &format!("{charset} value"));
+    // XML says its encoding itself, or is UTF-8; nobody asks for that of what is no text.
+    let of = |kind: &str, charset: &str, b: &[u8]| with_body(&format!("200\ncontent-type: {kind}{charset}"), b);
+    let wide: Vec<u8> = "\u{feff}<a>é</a>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (kind, body, tier) in [
+        ("application/xml", "<a>é</a>".as_bytes(), "repr"),
+        ("text/xml", "<?xml version='1.0' encoding='UTF-8'?><a>é</a>".as_bytes(), "repr"),
+        ("application/soap+xml", "\u{feff}<a>é</a>".as_bytes(), "repr"),
+        ("image/svg+xml", "<svg>é</svg>".as_bytes(), "repr"),
+        ("application/xhtml+xml", "<p>é</p>".as_bytes(), "repr"),
+        ("application/xml", b"<?xml version='1.0' encoding='ISO-8859-1'?><a>\xe9</a>", "value"),
+        ("application/xml", b"<a>\xe9</a>", "value"),
+        ("application/xml", &wide, "value"),
+        ("image/png", b"\x89PNG", "repr"),
+        ("application/octet-stream", b"\xff", "repr"),
+        ("application/cbor", b"\x61\xff", "repr"),
+        ("application/javascript", "'é'".as_bytes(), "value"),
+        ("text/plain", "é".as_bytes(), "value"),
+    ] {
+        let expected = format!("{charset} {tier}");
+        check_answers(&Asked::new("GET", "/"), &of(kind, "", body), &of(kind, said, body), &expected);
+        check_answers(&Asked::new("GET", "/"), &of(kind, said, body), &of(kind, "", body), &expected);
+    }
     check("200\ncontent-type: text/html; charset=\"UTF-8\"", "200\ncontent-type: text/html;charset=utf8", "");
 }
 

@@ -82,6 +82,11 @@ pub(super) fn compare(context: &Context<'_>, xhtml: bool, (primary, candidate): 
     out.absorb(told, false);
 }
 
+/// Whether a document is UTF-8 by what it says of itself.
+pub(super) fn is_utf8(body: &[u8]) -> bool {
+    read::decode(body).is_some_and(|text| text.encoding.0 == encoding_rs::UTF_8.name())
+}
+
 fn limited(limit: &str, out: &mut Findings) {
     if out.budget.is_none() {
         out.budget = Some(format!("the limit on {limit} was reached").into());
