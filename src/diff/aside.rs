@@ -8,7 +8,7 @@ use super::origin::{ORIGIN, Side, own_origin};
 use super::value::text::unescape;
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// Bytes of a URL by which it is known from others.
@@ -22,19 +22,19 @@ struct Named<'a> {
     span: Range<usize>,
     /// Whatever follows that, too.
     url: Cow<'a, [u8]>,
+    /// Bytes of the origin in that.
+    origin: usize,
 }
 
 /// Two JSON texts with the strings that start with an own origin rewritten to start with the placeholder. Unchanged where
 /// there is none, so it costs one search each.
 pub(super) fn json<'a>(context: &Context<'_>, primary: &'a [u8], other: &'a [u8]) -> Both<'a> {
-    let held = |word: &str| [primary, other].into_iter().any(|text| holds(text, word));
-    put_aside(context, primary, other, strings, held)
+    put_aside(context, primary, other, strings, plain)
 }
 
 /// Two texts with the own origins rewritten to the placeholder wherever they stand whole.
 pub(super) fn text<'a>(context: &Context<'_>, primary: &'a str, other: &'a str) -> (Cow<'a, str>, Cow<'a, str>) {
-    let held = |word: &str| primary.contains(word) || other.contains(word);
-    let (a, b) = put_aside(context, primary.as_bytes(), other.as_bytes(), whole, held);
+    let (a, b) = put_aside(context, primary.as_bytes(), other.as_bytes(), whole, |text| Cow::Borrowed(text));
     let text = |mapped: Cow<'_, [u8]>, text| match mapped {
         Cow::Borrowed(_) => Cow::Borrowed(text),
         Cow::Owned(mapped) => Cow::Owned(String::from_utf8_lossy(&mapped).into_owned()),
@@ -42,13 +42,13 @@ pub(super) fn text<'a>(context: &Context<'_>, primary: &'a str, other: &'a str) 
     (text(a, primary), text(b, other))
 }
 
-/// Both with what `find` finds of their origins replaced by a word that is not `held`.
+/// Both with what `find` finds of their origins replaced by a word that neither has, `read` as it is.
 fn put_aside<'a>(
     context: &Context<'_>,
     primary: &'a [u8],
     other: &'a [u8],
     find: impl for<'t> Fn(&'t [u8], &str) -> Vec<Named<'t>>,
-    held: impl Fn(&str) -> bool,
+    read: impl for<'t> Fn(&'t [u8]) -> Cow<'t, [u8]>,
 ) -> Both<'a> {
     fn named<'t>(
         find: impl Fn(&'t [u8], &str) -> Vec<Named<'t>>,
@@ -66,8 +66,11 @@ fn put_aside<'a>(
     if ours.is_empty() && theirs.is_empty() {
         return (Cow::Borrowed(primary), Cow::Borrowed(other));
     }
-    let (also_ours, also_theirs) =
+    let (mut also_ours, mut also_theirs) =
         (shared(named(&find, primary, yours), &theirs), shared(named(&find, other, mine), &ours));
+    if !also_ours.is_empty() && !also_theirs.is_empty() {
+        leave_swapped((&ours, &mut also_ours), (&theirs, &mut also_theirs));
+    }
     ours.extend(also_ours);
     theirs.extend(also_theirs);
     // A leg that keeps the client's Host prints that one where another prints its own.
@@ -76,8 +79,7 @@ fn put_aside<'a>(
         ours.extend(named(&find, primary, Some(&asked)));
         theirs.extend(named(&find, other, Some(&asked)));
     }
-    let word = (1..).map(|n| format!("{{origin-{n}}}"));
-    let word = std::iter::once(ORIGIN.to_owned()).chain(word).find(|word| !held(word)).unwrap_or_default();
+    let word = free_word([&read(primary), &read(other)]);
     (rewritten(primary, ours, &word), rewritten(other, theirs, &word))
 }
 
@@ -88,6 +90,56 @@ fn shared<'a>(urls: Vec<Named<'a>>, others: &[Named<'_>]) -> Vec<Named<'a>> {
     }
     let others: HashSet<&[u8]> = others.iter().map(|other| &*other.url).collect();
     urls.into_iter().filter(|url| others.contains(&*url.url)).collect()
+}
+
+/// Takes out, of what both have, the URLs that each has at both origins, unless in the same order: put aside, links that
+/// have changed places would lead to the same. Each side is what it has at its own origin and at the other's.
+fn leave_swapped(ours: (&[Named<'_>], &mut Vec<Named<'_>>), theirs: (&[Named<'_>], &mut Vec<Named<'_>>)) {
+    let rests = |urls: &[Named<'_>]| urls.iter().map(|url| url.rest().to_vec()).collect::<HashSet<_>>();
+    let mut swapped = rests(ours.1);
+    swapped = rests(theirs.1).into_iter().filter(|rest| swapped.contains(rest)).collect();
+    if swapped.is_empty() {
+        return;
+    }
+    let (x, y) = (origins(ours.0, ours.1), origins(theirs.1, theirs.0));
+    swapped.retain(|rest| x.get(&**rest) != y.get(&**rest));
+    ours.1.retain(|url| !swapped.contains(url.rest()));
+    theirs.1.retain(|url| !swapped.contains(url.rest()));
+}
+
+/// What each rest of a URL stands behind, in order: the primary's origin or the other's.
+fn origins<'n>(at_primary: &'n [Named<'_>], at_other: &'n [Named<'_>]) -> HashMap<&'n [u8], Vec<bool>> {
+    let primary = at_primary.iter().map(|url| (url, true));
+    let mut all: Vec<_> = primary.chain(at_other.iter().map(|url| (url, false))).collect();
+    all.sort_by_key(|(url, _)| url.span.start);
+    let mut origins: HashMap<&[u8], Vec<bool>> = HashMap::new();
+    for (url, is_primary) in all {
+        origins.entry(url.rest()).or_default().push(is_primary);
+    }
+    origins
+}
+
+/// The first word of ours that none of the texts has.
+fn free_word(texts: [&[u8]; 2]) -> String {
+    const BEGUN: &[u8] = b"{origin";
+    let mut taken = HashSet::new();
+    for text in texts {
+        for at in memmem::find_iter(text, BEGUN) {
+            match text.get(at + BEGUN.len()..).unwrap_or_default() {
+                [b'}', ..] => drop(taken.insert(0)),
+                [b'-', rest @ ..] => {
+                    let length = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+                    let digits = rest.get(..length).and_then(|digits| std::str::from_utf8(digits).ok());
+                    taken.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
+                }
+                _ => {}
+            }
+        }
+    }
+    match (0..).find(|n| !taken.contains(n)) {
+        Some(n @ 1..) => format!("{{origin-{n}}}"),
+        _ => ORIGIN.to_owned(),
+    }
 }
 
 fn rewritten<'a>(text: &'a [u8], mut urls: Vec<Named<'_>>, word: &str) -> Cow<'a, [u8]> {
@@ -113,8 +165,8 @@ fn rewritten<'a>(text: &'a [u8], mut urls: Vec<Named<'_>>, word: &str) -> Cow<'a
 fn strings<'a>(text: &'a [u8], origin: &str) -> Vec<Named<'a>> {
     let mut found = Vec::new();
     let escaped = memchr(b'\\', text).map(|_| origin.replace('/', "\\/"));
-    for origin in [Some(origin.to_owned()), escaped].into_iter().flatten() {
-        let needle = format!("\"{origin}");
+    for written in [Some(origin.to_owned()), escaped].into_iter().flatten() {
+        let needle = format!("\"{written}");
         for at in memmem::find_iter(text, needle.as_bytes()) {
             let (start, after) = (at + 1, at + needle.len());
             // `http://old:80` must not eat the beginning of `http://old:8080`.
@@ -123,7 +175,8 @@ fn strings<'a>(text: &'a [u8], origin: &str) -> Vec<Named<'a>> {
             }
             let rest = text.get(after..).unwrap_or_default();
             let end = after + memchr(b'"', rest).unwrap_or(rest.len()).min(MAX_URL);
-            found.push(Named { span: start..after, url: unescape(text.get(start..end).unwrap_or_default()) });
+            let url = unescape(text.get(start..end).unwrap_or_default());
+            found.push(Named { span: start..after, url, origin: origin.len() });
         }
     }
     found
@@ -132,9 +185,13 @@ fn strings<'a>(text: &'a [u8], origin: &str) -> Vec<Named<'a>> {
 /// Where a text has an origin and no longer one begins or ends there.
 fn whole<'a>(text: &'a [u8], origin: &str) -> Vec<Named<'a>> {
     let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'+' | b'@' | b':' | b'%') || *b >= 0x80;
-    let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'<' | b'>' | b'&' | b'\\');
+    let ends = |b: &u8| {
+        let sign = matches!(b, b'"' | b'\'' | b'<' | b'>' | b'&' | b'\\' | b',' | b';' | b')' | b']' | b'}');
+        sign || b.is_ascii_whitespace()
+    };
     let mut found = Vec::new();
-    for at in memmem::find_iter(text, origin.as_bytes()) {
+    let mut places = memmem::find_iter(text, origin.as_bytes()).peekable();
+    while let Some(at) = places.next() {
         let rest = text.get(at + origin.len()..).unwrap_or_default();
         // A full stop belongs to the name if the name goes on behind it.
         let goes_on = match rest {
@@ -146,18 +203,29 @@ fn whole<'a>(text: &'a [u8], origin: &str) -> Vec<Named<'a>> {
         if goes_on || begun {
             continue;
         }
-        let length = rest.iter().take(MAX_URL).take_while(|b| !ends(b)).count();
         let after = at + origin.len();
-        found.push(Named { span: at..after, url: text.get(at..after + length).unwrap_or_default().into() });
+        // It ends before the next one at the latest, so that nothing is read twice.
+        let most = places.peek().map_or(MAX_URL, |next| next.saturating_sub(after).min(MAX_URL));
+        let length = rest.iter().take(most).take_while(|b| !ends(b)).count();
+        let url = text.get(at..after + length).unwrap_or_default().into();
+        found.push(Named { span: at..after, url, origin: origin.len() });
     }
     found
 }
 
-/// Whether a JSON text has a word, with its signs escaped or not.
-fn holds(text: &[u8], word: &str) -> bool {
+/// A JSON text with no sign of a word escaped.
+fn plain(text: &[u8]) -> Cow<'_, [u8]> {
     let escapes = memmem::find(text, b"\\u00").is_some();
-    let text = if escapes { unescape(text) } else { Cow::Borrowed(text) };
-    memmem::find(&text, word.as_bytes()).is_some()
+    if escapes { unescape(text) } else { Cow::Borrowed(text) }
+}
+
+// === impl Named ===
+
+impl Named<'_> {
+    /// What follows the origin.
+    fn rest(&self) -> &[u8] {
+        self.url.get(self.origin..).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +272,47 @@ mod tests {
         check(own, r#"["{origin}/x"]"#, (r#"["{origin-1}/x"]"#, r#"["{origin}/x"]"#));
         check(own, r#"["\u007borigin}/x"]"#, (r#"["{origin-1}/x"]"#, r#"["\u007borigin}/x"]"#));
         check(own, r#"["\u007d{origin-1}"]"#, (r#"["{origin}/x"]"#, r#"["\u007d{origin-1}"]"#));
+    }
+
+    #[test]
+    fn links_that_have_changed_places_are_others() {
+        check(
+            r#"["http://old:80/x","http://new:2/x"]"#,
+            r#"["http:\/\/new:2\/x","http:\/\/old:80\/x"]"#,
+            (r#"["{origin}/x","http://new:2/x"]"#, r#"["{origin}\/x","http:\/\/old:80\/x"]"#),
+        );
+        // In the same order they are what both have written alike.
+        check(
+            r#"["http://old:80/x","http://new:2/x"]"#,
+            r#"["http://old:80/x", "http://new:2/x"]"#,
+            (r#"["{origin}/x","{origin}/x"]"#, r#"["{origin}/x", "{origin}/x"]"#),
+        );
+        check(
+            r#"["http://old:80/x","http://old:80/x","http://new:2/y"]"#,
+            r#"["http://new:2/x","http://old:80/x","http://new:2/y"]"#,
+            (r#"["{origin}/x","{origin}/x","{origin}/y"]"#, r#"["{origin}/x","{origin}/x","{origin}/y"]"#),
+        );
+    }
+
+    #[test]
+    fn a_word_is_found_in_one_reading() {
+        let taken: String = (1..60_000).map(|n| format!("{{origin-{n}}}")).collect();
+        assert_eq!(free_word([taken.as_bytes(), b"{origin}{origin-99999999999999999999}"]), "{origin-60000}");
+        assert_eq!(free_word([taken.as_bytes(), b"{original}"]), "{origin}");
+        assert_eq!(free_word([b"origin", b"{origin-1}"]), "{origin}");
+    }
+
+    #[test]
+    fn urls_in_text_are_read_once() {
+        let text = "http://old:80/http://new:2/".repeat(20_000);
+        let found = whole(text.as_bytes(), "http://old:80");
+        let read: usize = found.iter().map(|named| named.url.len()).sum();
+        assert_eq!((found.len(), read), (20_000, text.len()));
+        let urls = |text: &str| {
+            let found = whole(text.as_bytes(), "http://old:80");
+            found.iter().map(|named| String::from_utf8_lossy(&named.url).into_owned()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(urls("(http://old:80/x), [http://old:80/y]"), "http://old:80/x http://old:80/y");
     }
 
     #[test]
