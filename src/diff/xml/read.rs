@@ -5,7 +5,7 @@
 
 use super::super::budget::{Budget, Spent};
 use super::MAX_DEPTH;
-use super::space::trim;
+use super::space::{holds_elements, is_block, trim};
 use encoding_rs::Encoding;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -332,13 +332,23 @@ impl<'n> Builder<'n> {
                 bound.pop();
             }
         }
-        if let Some(element) = self.elements.get_mut(open.element)
-            && !open.preserve
+        if !open.preserve
+            && let Some(element) = self.elements.get_mut(open.element)
         {
-            let inline = self.xhtml || self.names.namespace(element.name) == XHTML;
-            trim(&mut element.content, inline);
+            let mut content = std::mem::take(&mut element.content);
+            let inline = self.xhtml_name(open.element).is_some_and(|name| !holds_elements(name));
+            trim(&mut content, inline, |child| self.xhtml_name(child).is_some_and(is_block));
+            if let Some(element) = self.elements.get_mut(open.element) {
+                element.content = content;
+            }
         }
         Ok(())
+    }
+
+    /// The name of an element of XHTML.
+    fn xhtml_name(&self, element: usize) -> Option<&str> {
+        let name = self.elements.get(element)?.name;
+        (self.xhtml || self.names.namespace(name) == XHTML).then(|| self.names.local(name))
     }
 
     fn text(&mut self, text: &str) -> Result<(), NotRead> {

@@ -155,6 +155,16 @@ fn other_writing_same_document() {
     let xhtml = |space: &str| format!("<p xmlns='http://www.w3.org/1999/xhtml'> <b>x</b>{space}<i>y</i></p>");
     check(&xhtml(" "), &xhtml(""), &["text /p text>missing"]);
     check(&xhtml("\n  "), &xhtml(""), &["whitespace / document"]);
+    // But not beside what stands on lines of its own.
+    for spaced in [
+        "<ul xmlns='http://www.w3.org/1999/xhtml'><li>a</li> <li>b</li></ul>",
+        "<select xmlns='http://www.w3.org/1999/xhtml'><option>a</option> <option>b</option></select>",
+        "<head xmlns='http://www.w3.org/1999/xhtml'><title>a</title> <meta/> <link/></head>",
+        "<content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'><p>a</p> <p>b</p> <i>c</i></div></content>",
+        "<div xmlns='http://www.w3.org/1999/xhtml'>x<b>y</b> <p>a</p> <p>b</p>z</div>",
+    ] {
+        check(spaced, &spaced.replace("> <", "><"), &["whitespace / document"]);
+    }
     check("<a xml:space='preserve'> <b/></a>", "<a xml:space='preserve'><b/></a>", &["text /a text>missing"]);
     // What differs in meaning does not hide other prefixes.
     check("<D:a xmlns:D='DAV:'>1</D:a>", "<a xmlns='DAV:'>2</a>", &["text /a string:numeric", "ns_prefix / prefix"]);
