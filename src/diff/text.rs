@@ -92,17 +92,23 @@ fn texts<'a>(primary: &'a [u8], candidate: &'a [u8]) -> Option<(Cow<'a, str>, Co
     Some((text(primary)?, text(candidate)?, true))
 }
 
-/// Shows bytes that are no text as bytes, `\xe9`.
+/// Shows bytes that are no text as bytes, `\xe9`, and what looks like that with its backslashes doubled.
 fn show_bytes(finding: &mut Finding) {
     let shown = |text: &str| {
-        text.contains(STAND_INS).then(|| {
-            text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
-                match u32::from(c).checked_sub(STAND_IN) {
-                    Some(byte) if STAND_INS(c) => shown.push_str(&format!("\\x{byte:02x}")),
-                    _ => shown.push(c),
+        (text.contains(STAND_INS) || text.contains("\\x")).then(|| {
+            let (mut shown, mut backslashes) = (String::with_capacity(text.len()), 0);
+            for c in text.chars() {
+                let byte = u32::from(c).checked_sub(STAND_IN).filter(|_| STAND_INS(c));
+                if byte.is_some() || c == 'x' {
+                    shown.extend(std::iter::repeat_n('\\', backslashes));
                 }
-                shown
-            })
+                backslashes = if c == '\\' { backslashes + 1 } else { 0 };
+                match byte {
+                    Some(byte) => shown.push_str(&format!("\\x{byte:02x}")),
+                    None => shown.push(c),
+                }
+            }
+            shown
         })
     };
     for class in [&mut finding.primary_class, &mut finding.candidate_class] {

@@ -261,6 +261,16 @@ fn bytes_nobody_understands() {
     let [f] = &*found.list else { panic!("{found:?}") };
     assert_eq!((f.primary.as_deref(), &*f.primary_class), (Some("caf\\xe9 1"), "caf\\xe9 0"));
     assert_eq!((f.candidate.as_deref(), &*f.candidate_class), (Some("caf\\xe8 1"), "caf\\xe8 0"));
+    let shown = |a: &[u8], b: &[u8]| {
+        let found = asked.compare(&text(a), &Outcome::Answer(text(b)));
+        let [f] = &*found.list else { panic!("{found:?}") };
+        assert_ne!(f.primary_class, f.candidate_class);
+        (f.primary.clone().unwrap(), f.candidate.clone().unwrap())
+    };
+    let both = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(shown(b"caf\xe9", br"caf\xe9"), both(r"caf\xe9", r"caf\\xe9"));
+    assert_eq!(shown(b"caf\\\xe9", br"caf\\xe9"), both(r"caf\\\xe9", r"caf\\\\xe9"));
+    assert_eq!(shown(b"C:\\a \xe9", br"C:\a"), both(r"C:\a \xe9", r"C:\a"));
     let link = |origin: &[u8], byte: u8| text(&[b"<a href='", origin, b"/x'>caf", &[byte], b"</a>"].concat());
     let asked = asked.origins("http://old:1", "http://new:2");
     check_answers(&asked, &link(b"http://old:1", 0xe9), &link(b"http://new:2", 0xe9), "");
