@@ -284,6 +284,11 @@ impl<'a> Values<'a> {
     }
 }
 
+/// Whether a value, or one of a list, could be taken for bytes that are no text.
+fn looks_like_bytes(text: &str) -> bool {
+    text.contains('\\') && text.split(',').any(|item| item.trim_start().starts_with("bytes "))
+}
+
 /// Equal bodies: another validator costs a cache miss, a weak one for a strong one no more.
 fn derived_tier(a: &str, b: &str) -> Tier {
     match (date::parse(a), date::parse(b)) {

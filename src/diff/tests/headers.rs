@@ -40,6 +40,12 @@ fn token_lists_are_sets() {
         check_answers(&Asked::new("GET", "/"), &raw(text), &raw(bytes), "header.value @ header:x-a value");
     }
     check_answers(&Asked::new("GET", "/"), &raw(b"\xfe"), &raw(b"\xff"), "header.value @ header:x-a value");
+    let mut lines = answer("200\nx-a: x");
+    lines.headers.table_mut().append("x-a", HeaderValue::from_bytes(b"\xff").unwrap());
+    check_answers(&Asked::new("GET", "/"), &lines, &raw(b"x,bytes \\xff"), "header.value @ header:x-a value");
+    let path = Asked::new("GET", "/").compare(&raw(br"a bytes C:\x"), &Outcome::Answer(raw(br"bytes C:\x")));
+    let shown = (path.list[0].primary.as_deref(), path.list[0].candidate.as_deref());
+    assert_eq!(shown, (Some(r"a bytes C:\x"), Some(r"bytes bytes C:\\x")));
     check("200\naccept-ranges: bytes", "200\naccept-ranges: none", "header.set @ header:accept-ranges value");
     check("200\ncontent-language: de, en", "200\ncontent-language: en, de", "");
     check("200\ncache-control: private, max-age=60", "200\ncache-control: MAX-AGE=60,private", "");
