@@ -58,7 +58,7 @@ fn compare(rules: &RouteRules, primary: &Answer, candidate: &Outcome) -> diff::F
         rules,
         origins: &PerLeg::default(),
         other: Leg::Candidate,
-        arrived: Timestamp::from_micros(0),
+        arrived: Some(Timestamp::from_micros(0)),
         skew: Duration::ZERO,
         skip_headers: &[],
         limits: Limits::default(),

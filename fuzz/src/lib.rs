@@ -131,7 +131,7 @@ pub fn check(rules: &RouteRules, method: Method, a: &Answer, b: &Answer) {
         rules,
         origins: &origins,
         other: Leg::Candidate,
-        arrived: Timestamp::from_micros(0),
+        arrived: Some(Timestamp::from_micros(0)),
         skew: Duration::from_secs(1),
         skip_headers: &[],
         limits: Limits::default(),

@@ -16,8 +16,9 @@ pub struct Context<'a> {
     pub origins: &'a PerLeg<Option<String>>,
     /// The leg compared with the primary.
     pub other: Leg,
-    /// When the request came: what is said of time by an answer without a Date is understood from then on.
-    pub arrived: Timestamp,
+    /// When the request came, where that is known: what is said of time by an answer without a Date is understood from
+    /// then on.
+    pub arrived: Option<Timestamp>,
     /// Between the moments at which the two were asked.
     pub skew: Duration,
     /// Headers never compared: the one in which the candidate names its build.

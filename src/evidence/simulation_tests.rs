@@ -103,7 +103,7 @@ fn findings(primary: &Value, other: &Value) -> Findings {
         rules: &RouteRules::none(),
         origins: &PerLeg::default(),
         other: Leg::Candidate,
-        arrived: Timestamp::from_micros(0),
+        arrived: Some(Timestamp::from_micros(0)),
         skew: Duration::ZERO,
         skip_headers: &[],
         limits: Limits::default(),

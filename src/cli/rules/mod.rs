@@ -61,7 +61,7 @@ fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
             rules: &rules,
             origins: &origins,
             other: Leg::Candidate,
-            arrived: example.at,
+            arrived: Some(example.at),
             skew: Duration::ZERO,
             skip_headers: &skip,
             limits: Limits::default(),

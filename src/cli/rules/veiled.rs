@@ -154,7 +154,7 @@ mod tests {
             rules: &rules.for_route(ROUTE, TODAY),
             origins: &PerLeg::default(),
             other: Leg::Candidate,
-            arrived: Timestamp::from_micros(1),
+            arrived: Some(Timestamp::from_micros(1)),
             skew: Duration::ZERO,
             skip_headers: &[],
             limits: Limits::default(),

@@ -126,8 +126,9 @@ fn pair(how: &HeaderComparison<'_>, a: &Cookie, b: &Cookie, out: &mut Findings) 
     if a.path != b.path {
         attr(Tier::Value, ("Path", "Path"), (&a.path, &b.path));
     }
-    let arrived = how.context.map(|c| i64::try_from(c.arrived.as_micros() / 1_000_000).unwrap_or(i64::MAX));
-    if !lives_as_long(a.life, b.life, how.slack(), arrived) {
+    let arrived = how.context.and_then(|c| c.arrived);
+    let arrived = arrived.map(|at| i64::try_from(at.as_micros() / 1_000_000).unwrap_or(i64::MAX));
+    if !lives_as_long(how, a.life, b.life, arrived) {
         let (x, y) = (a.life.from(arrived), b.life.from(arrived));
         attr(Tier::Value, (x.class(), y.class()), (&x.text(), &y.text()));
     }
@@ -204,18 +205,22 @@ fn strictness(same_site: Option<&str>) -> u8 {
     }
 }
 
-/// `arrived` is when the request came, without which an instant and a span can't be related.
-fn lives_as_long(a: Life, b: Life, slack: i64, arrived: Option<i64>) -> bool {
+/// `arrived` is when the request came, without which no more is known of an instant and a span than that both are kept.
+fn lives_as_long(how: &HeaderComparison<'_>, a: Life, b: Life, arrived: Option<i64>) -> bool {
+    let slack = how.slack();
     let near = |x: i64, y: i64, slack: i64| x.abs_diff(y) <= slack.unsigned_abs();
     match (a, b) {
         (Life::Session, Life::Session) => true,
         (Life::For(x), Life::For(y)) if x <= 0 || y <= 0 => x <= 0 && y <= 0,
         (Life::For(x), Life::For(y)) => near(x, y, slack),
         (Life::Until(x), Life::Until(y)) => near(x, y, slack) || arrived.is_some_and(|now| x.max(y) <= now),
-        (Life::For(x), Life::Until(until)) | (Life::Until(until), Life::For(x)) => {
-            let left = arrived.map(|now| until.saturating_sub(now));
-            left.is_some_and(|left| (x > 0) == (left > 0) && (x <= 0 || near(x, left, slack.saturating_add(UNDATED))))
-        }
+        (Life::For(x), Life::Until(until)) | (Life::Until(until), Life::For(x)) => match arrived {
+            Some(now) => {
+                let left = until.saturating_sub(now);
+                (x > 0) == (left > 0) && (x <= 0 || near(x, left, slack.saturating_add(UNDATED)))
+            }
+            None => how.context.is_some() && x > 0,
+        },
         _ => false,
     }
 }

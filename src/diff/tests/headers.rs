@@ -378,6 +378,17 @@ fn cookies() {
     check(&set("a=1; Expires=Thu, 01 Jan 2015 09:00:00 GMT"), &set(over), "");
     let found = Asked::new("GET", "/").compare(&answer(&set(hour)), &Outcome::Answer(answer(&set(over))));
     assert_eq!((&*found.list[0].primary_class, &*found.list[0].candidate_class), ("kept", "deleted"));
+    // Where that is not known either, a span and an instant are both kept.
+    let asked = Asked::new("GET", "/");
+    let timeless = |a: &str, b: &str| {
+        let (a, b) = (answer(&set(a)), answer(&set(b)));
+        assert!(!is_match(&asked.rules, &asked.skip, &a, &b));
+        told(&compare(&Context { arrived: None, ..asked.context(&|| false) }, &a, &Outcome::Answer(b)))
+    };
+    assert_eq!(timeless("a=1; Max-Age=5", hour), "");
+    assert_eq!(timeless(over, "a=1; Max-Age=5"), "");
+    assert_eq!(timeless("a=1; Max-Age=0", over), "cookie.attr @ cookie:a value");
+    assert_eq!(timeless(hour, over), "cookie.attr @ cookie:a value");
 
     let asked = Asked::new("GET", "/").origins("http://old:1", "http://new.example");
     let own = |c: &str| answer(&set(c));

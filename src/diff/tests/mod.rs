@@ -59,7 +59,7 @@ impl Asked {
             rules: &self.rules,
             origins: &self.origins,
             other: Leg::Candidate,
-            arrived: Timestamp::from_micros(ARRIVED),
+            arrived: Some(Timestamp::from_micros(ARRIVED)),
             skew: Duration::ZERO,
             skip_headers: &self.skip,
             limits: self.limits,
