@@ -7,6 +7,7 @@
 //! over bodies with their coding removed.
 
 mod json;
+mod matches;
 mod message;
 mod reading;
 
@@ -19,7 +20,6 @@ use reading::Readings;
 use regex::Regex;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::LazyLock;
 
 /// `[redact]`, checked.
@@ -116,25 +116,16 @@ impl Redactor {
     /// A text with everything the patterns match replaced, however it is written there. Equal matches get equal tags in
     /// every spelling.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut found = self.found(text);
+        if self.patterns.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let readings = Readings::of(text);
+        let found = self.found(&readings);
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
-        // What contains others comes before them.
-        found.sort_by_key(|(part, _)| (part.start, std::cmp::Reverse(part.end)));
-        let mut parts: Vec<(Range<usize>, String)> = Vec::new();
-        for (part, value) in found {
-            match parts.last_mut() {
-                Some((last, _)) if part.end <= last.end => {}
-                Some((last, all)) if part.start < last.end => {
-                    last.end = part.end;
-                    *all = text.get(last.clone()).unwrap_or_default().to_owned();
-                }
-                _ => parts.push((part, value)),
-            }
-        }
         let (mut out, mut copied) = (String::with_capacity(text.len()), 0);
-        for (part, value) in parts {
+        for (part, value) in matches::settled(text, &readings, found) {
             out.push_str(text.get(copied..part.start).unwrap_or_default());
             out.push_str(&self.tag(value.as_bytes()));
             copied = part.end;
@@ -144,12 +135,8 @@ impl Redactor {
     }
 
     /// What the patterns match of any reading of a text: where it is written, and what it says.
-    fn found(&self, text: &str) -> Vec<(Range<usize>, String)> {
+    fn found(&self, readings: &Readings<'_>) -> Vec<matches::Match> {
         let mut found = Vec::new();
-        if self.patterns.is_empty() {
-            return found;
-        }
-        let readings = Readings::of(text);
         for (number, read) in readings.texts() {
             for part in self.patterns.iter().flat_map(|pattern| pattern.find_iter(read)).filter(|part| !part.is_empty())
             {
@@ -167,7 +154,10 @@ impl Redactor {
 
     /// All that the patterns match in a text, as it reads.
     fn secrets(&self, text: &str) -> BTreeSet<String> {
-        self.found(text).into_iter().map(|(_, value)| value).collect()
+        if self.patterns.is_empty() {
+            return BTreeSet::new();
+        }
+        self.found(&Readings::of(text)).into_iter().map(|(_, value)| value).collect()
     }
 
     /// Whether nothing in bodies is replaced.

@@ -7,7 +7,11 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// All the ways to read one text, the text itself first.
-pub(super) struct Readings<'a>(Vec<Reading<'a>>);
+pub(super) struct Readings<'a> {
+    all: Vec<Reading<'a>>,
+    /// How many of them undo no way of writing inside itself.
+    plain: usize,
+}
 
 struct Reading<'a> {
     text: Cow<'a, str>,
@@ -33,22 +37,28 @@ const NESTED: usize = 2;
 
 impl<'a> Readings<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        let mut all = Readings(vec![Reading { text: Cow::Borrowed(text), from: 0, marks: Vec::new() }]);
+        let itself = Reading { text: Cow::Borrowed(text), from: 0, marks: Vec::new() };
+        let mut all = Readings { all: vec![itself], plain: 1 };
         // In queries a `+` is a space, elsewhere it is itself.
         let query = all.read(0, PLUS);
         if query > 0 {
             all.read(query, PERCENT);
         }
         let mut last = 0;
-        for way in [ESCAPE, REFERENCE, PERCENT].repeat(NESTED) {
-            last = all.read(last, way);
+        for round in 0..NESTED {
+            for way in [ESCAPE, REFERENCE, PERCENT] {
+                last = all.read(last, way);
+            }
+            if round == 0 {
+                all.plain = all.all.len();
+            }
         }
         all
     }
 
     /// The texts, by number.
     pub(super) fn texts(&self) -> impl Iterator<Item = (usize, &str)> {
-        (0..).zip(self.0.iter().map(|reading| &*reading.text))
+        (0..).zip(self.all.iter().map(|reading| &*reading.text))
     }
 
     /// Where a part of the text of that number stands in the first one.
@@ -56,9 +66,43 @@ impl<'a> Readings<'a> {
         self.offset(number, part.start)..self.offset(number, part.end)
     }
 
+    /// All that is written for the one character that a place in the first text is inside of, in the reading where that is
+    /// most; `None` where it is inside of none. What may be written inside itself is not asked: in `"C:\\"` the end of
+    /// the string would be part of an escape.
+    pub(super) fn escape(&self, at: usize) -> Option<Range<usize>> {
+        let mut widest: Option<Range<usize>> = None;
+        // The place in each text, and whether it is inside of the character there.
+        let mut places = vec![(at, false)];
+        for reading in self.all.iter().take(self.plain).skip(1) {
+            let (place, inside) = places.get(reading.from).copied().unwrap_or((at, false));
+            let before = |there: usize| if inside { there <= place } else { there < place };
+            // Beginnings and ends take turns.
+            let begun = reading.marks.partition_point(|(_, there)| before(*there));
+            let last = begun.checked_sub(1).and_then(|last| reading.marks.get(last));
+            let next = reading.marks.get(begun);
+            let within = begun % 2 == 1 && next.is_some_and(|(_, end)| place < *end);
+            places.push(match (last, next) {
+                (Some((here, start)), Some((_, end))) if within => {
+                    let all = self.offset(reading.from, *start)..self.offset(reading.from, *end);
+                    widest = Some(match widest {
+                        Some(so_far) => so_far.start.min(all.start)..so_far.end.max(all.end),
+                        None => all,
+                    });
+                    (*here, true)
+                }
+                _ => {
+                    let known = reading.marks.partition_point(|(_, there)| *there <= place).checked_sub(1);
+                    let known = known.and_then(|known| reading.marks.get(known));
+                    (known.map_or(place, |(here, there)| here + (place - there)), inside)
+                }
+            });
+        }
+        widest
+    }
+
     fn offset(&self, mut number: usize, mut at: usize) -> usize {
         while number > 0
-            && let Some(reading) = self.0.get(number)
+            && let Some(reading) = self.all.get(number)
         {
             let before = reading.marks.partition_point(|(here, _)| *here <= at);
             if let Some((here, there)) = before.checked_sub(1).and_then(|last| reading.marks.get(last)) {
@@ -71,7 +115,7 @@ impl<'a> Readings<'a> {
 
     /// Adds the text of that number with one way of writing undone; the number of what is gone on with.
     fn read(&mut self, from: usize, (lead, undo): Way) -> usize {
-        let Some(text) = self.0.get(from).map(|reading| &*reading.text) else { return from };
+        let Some(text) = self.all.get(from).map(|reading| &*reading.text) else { return from };
         let (mut out, mut marks) = (String::new(), Vec::new());
         let (mut at, mut copied) = (0, 0);
         while let Some(rest) = text.get(at..)
@@ -94,8 +138,8 @@ impl<'a> Readings<'a> {
             return from;
         }
         out.push_str(text.get(copied..).unwrap_or_default());
-        self.0.push(Reading { text: Cow::Owned(out), from, marks });
-        self.0.len() - 1
+        self.all.push(Reading { text: Cow::Owned(out), from, marks });
+        self.all.len() - 1
     }
 }
 
@@ -177,6 +221,24 @@ mod tests {
         let all = Readings::of(text);
         let found = all.texts().find_map(|(number, read)| Some((number, read.find(meant)?)));
         found.map(|(number, at)| &text[all.source(number, at..at + meant.len())])
+    }
+
+    #[test]
+    fn what_an_escape_is_written_by() {
+        for (text, at, expect) in [
+            (r"a\\nb", 2, Some(1..3)),
+            (r"a\\nb", 3, None),
+            (r"a\nb", 1, None),
+            (r"a\nb", 2, Some(1..3)),
+            (r"\u0025C3%A9", 7, Some(0..11)),
+            (r"\u0025C3%A9", 2, Some(0..11)),
+            (r"\u0026amp;x", 9, Some(0..10)),
+            ("a+b%20c", 4, Some(3..6)),
+            ("a%20%20c", 4, None),
+            ("abc", 1, None),
+        ] {
+            assert_eq!(Readings::of(text).escape(at), expect, "{text} {at}");
+        }
     }
 
     #[test]
