@@ -91,7 +91,7 @@ ignore = "extra"
 shape = "uuid"
 [redact]
 headers = ["Authorization", "cookie", "set-cookie", "x-key"]
-json = ["$.a", "json:$.b"]
+json = ["$.a", "json:$.b", "$.user-id", "json:$.items.0.@type"]
 patterns = ["\\d{16}"]
 [store]
 path = "data"
@@ -215,7 +215,7 @@ fn a_full_file_is_understood() {
     assert_eq!(rule.tolerance.unwrap().time, Some(Duration::from_secs(2)));
     assert_eq!(c.rules[1].on, "*");
     assert_eq!(c.redact.headers, ["authorization", "cookie", "set-cookie", "x-key"]);
-    assert_eq!(c.redact.json, ["json:$.a", "json:$.b"]);
+    assert_eq!(c.redact.json, ["json:$.a", "json:$.b", "json:$.user-id", "json:$.items.0.@type"]);
     insta::assert_snapshot!(c.warnings.join("\n"), @r#"
 gate.min_duration is 0s: a verdict may come from minutes of traffic, which tells nothing about tonight's
 route orders mirrors POST: the candidate gets writes, it must not share the primary's data

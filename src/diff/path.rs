@@ -100,7 +100,16 @@ impl Path {
     /// # Errors
     /// What is not of the subset, with its position and what to write instead.
     pub fn parse(text: &str) -> Result<Self, PathError> {
-        Reader { text, at: 0 }.path()
+        Reader { text, at: 0, bare: false }.path()
+    }
+
+    /// Like [`Path::parse`], but a name after a dot goes on to the next dot or bracket, whatever its signs: `$.user-id`,
+    /// `$.@type`, `$.items.0`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_bare(text: &str) -> Result<Self, PathError> {
+        Reader { text, at: 0, bare: true }.path()
     }
 
     /// Reads the way from an element to what identifies it: `meta.id`, `[0]`, `tags[0]`. Names between dots may hold
@@ -132,6 +141,8 @@ impl Path {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Whether names after dots may hold any sign.
+    bare: bool,
 }
 
 // === impl Reader ===
@@ -198,6 +209,9 @@ impl<'a> Reader<'a> {
     }
 
     fn dotted(&mut self) -> Result<Select, PathError> {
+        if self.bare {
+            return self.bare();
+        }
         if self.eat("*") {
             return Ok(Select::Wild);
         }
@@ -218,6 +232,17 @@ impl<'a> Reader<'a> {
             return self.error("this sign can't stand in a bare name; write `['a-b']`");
         }
         Ok(Select::Name(name.as_bytes().into()))
+    }
+
+    fn bare(&mut self) -> Result<Select, PathError> {
+        let rest = self.rest();
+        let name = rest.split(['.', '[']).next().unwrap_or_default().trim_end_matches([' ', '\t', '\n', '\r']);
+        self.at += name.len();
+        match name {
+            "" => self.error("expected a name or `*`"),
+            "*" => Ok(Select::Wild),
+            name => Ok(Select::Name(name.as_bytes().into())),
+        }
     }
 
     fn bracket(&mut self) -> Result<Select, PathError> {
@@ -393,6 +418,25 @@ mod tests {
     }
 
     #[test]
+    fn bare_names_go_on_to_the_next_dot_or_bracket() {
+        for (text, expect) in [
+            ("$.user-id", "$<user-id>"),
+            ("$.@type", "$<@type>"),
+            ("$.$ref[0]", "$<$ref><#0>"),
+            ("$.items.0.x", "$<items><0><x>"),
+            ("$.x:y..a/b", "$<x:y>..<a/b>"),
+            ("$.user email", "$<user email>"),
+            ("$.*.*x[*]..*", "$<*><*x><*>..<*>"),
+            ("$ .a [0]..['b-c']", "$<a><#0>..<b-c>"),
+        ] {
+            assert_eq!(Path::parse_bare(text).map(|p| show(&p)), Ok(expect.to_owned()), "{text}");
+        }
+        for text in ["", "a", "$.", "$..", "$.a..", "$.a ", "$a", "$.a['b','c']", "$.a[01]", "$.a[?@.b]", "$.a[0]b"] {
+            assert!(Path::parse_bare(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn narrower_wins() {
         let order = ["$..*", "$.*", "$..x", "$.x", "$.*.x", "$.a..x", "$.a.x", "$.a[*].x", "$.a.b.x"];
         let of = |t: &str| Path::parse(t).unwrap().specificity();
@@ -432,7 +476,9 @@ mod tests {
 
         #[test]
         fn nothing_makes_it_panic(text in "\\$?[.\\[\\]*'\"a-c0-9?:, \\\\u\\PC]{0,24}") {
-            let _ = Path::parse(&text);
+            let strict = Path::parse(&text);
+            let bare = Path::parse_bare(&text);
+            prop_assert!(strict.is_err() || strict == bare, "{text}");
         }
     }
 }

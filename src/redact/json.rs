@@ -35,7 +35,8 @@ enum Stop {
 
 impl JsonPaths {
     pub(super) fn add(&mut self, location: &str) -> Result<(), String> {
-        let path = Path::parse(location.strip_prefix("json:").unwrap_or(location)).map_err(|e| e.to_string())?;
+        let path = location.strip_prefix("json:").unwrap_or(location);
+        let path = Path::parse_bare(path).map_err(|e| e.to_string())?;
         let name = path.steps.iter().rev().find_map(|step| match &step.select {
             Select::Name(name) => Some(name),
             _ => None,
@@ -346,6 +347,28 @@ fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
         }
         if depth == 0 {
             return Some(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_names_may_hold_any_sign() {
+        let shown = |path: &str, body: &str| {
+            let mut paths = JsonPaths::default();
+            paths.add(path).unwrap();
+            paths.body(body, &|_| "#".to_owned()).unwrap().into_owned()
+        };
+        for (path, body, expected) in [
+            ("json:$.user-id", r#"{"user-id":1,"user":2}"#, r##"{"user-id":"#","user":2}"##),
+            ("$..@type", r#"{"a":{"@type":"x"}}"#, r##"{"a":{"@type":"#"}}"##),
+            ("$.items.0.x", r#"{"items":{"0":{"x":1}}}"#, r##"{"items":{"0":{"x":"#"}}}"##),
+            ("$.x:y", r#"{"x:y":1"#, r##"{"x:y":"#""##),
+        ] {
+            assert_eq!(shown(path, body), expected, "{path}");
         }
     }
 }
