@@ -5,6 +5,7 @@
 
 mod glob;
 mod location;
+mod pieces;
 mod plain;
 mod unseen;
 

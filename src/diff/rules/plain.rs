@@ -1,6 +1,7 @@
 //! What a rule says about anything but JSON and XML: statuses, header and cookie values, trailers, text, whole bodies.
 
 use super::Scheme;
+use super::pieces::{self, Piece};
 use super::unseen::InForce;
 use crate::diff::Finding;
 use crate::diff::headers::date;
@@ -190,24 +191,36 @@ impl PlainRule {
         self.tolerance.is_some() || self.numeric_string
     }
 
-    /// Two times, two numbers, or numbers in otherwise equal text are near enough each: `max-age=60` and `max-age=61`.
+    /// Two times, two numbers, or those in otherwise equal text are near enough each: `max-age=60` and `max-age=61`.
     fn near(&self, primary: Option<&str>, candidate: Option<&str>) -> bool {
         let (Some(a), Some(b)) = (primary, candidate) else { return false };
         if self.near_in_time(a, b) {
             return true;
         }
         // The digits of a date are no numbers, however few apart.
-        if is_date(a) || is_date(b) {
+        if pieces::is_date(a) || pieces::is_date(b) {
             return false;
         }
-        if is_number(a) && is_number(b) {
+        if pieces::is_number(a) && pieces::is_number(b) {
             return self.close(a, b);
         }
-        let (a, b) = (split_numbers(a), split_numbers(b));
+        let in_time = self.tolerance.is_some_and(|t| t.time.is_some());
+        in_time && self.near_in_text(a, b, true) || self.near_in_text(a, b, false)
+    }
+
+    /// Whether two texts are equal but for what stands in them and is near. Lengths of time are numbers and units where
+    /// they are not looked for.
+    fn near_in_text(&self, a: &str, b: &str, in_time: bool) -> bool {
+        let (a, b) = (pieces::split(a, in_time), pieces::split(b, in_time));
         a.len() == b.len()
-            && a.iter().zip(&b).all(|(x, y)| match (x, y) {
-                (Part::Number(x), Part::Number(y)) => x == y || self.close(x, y),
-                _ => x == y,
+            && a.iter().zip(&b).enumerate().all(|(i, pair)| match pair {
+                (x, y) if x == y => true,
+                (Piece::Date(x), Piece::Date(y)) => self.near_in_time(x, y),
+                (Piece::Span(x), Piece::Span(y)) => self.near_in_time(x, y) || self.near_in_text(x, y, false),
+                (Piece::Number(x), Piece::Number(y)) => {
+                    self.close(x, y) || pieces::stands_alone(&a, i) && self.near_in_time(x, y)
+                }
+                _ => false,
             })
     }
 
@@ -305,62 +318,4 @@ fn check_ignore(spec: &RuleSpec, scheme: Scheme, ignore: Ignore, faults: &mut Ve
     if ignore == Ignore::All && others {
         faults.push(("ignore", "`true` leaves nothing for the rule's other keys to do; keep one of them".to_owned()));
     }
-}
-
-// === numbers in text ===
-
-/// A piece of a text.
-#[derive(Debug, PartialEq)]
-enum Part<'t> {
-    Number(&'t str),
-    Text(&'t str),
-}
-
-fn is_date(text: &str) -> bool {
-    time::is_date(text) || date::parse(text).is_some()
-}
-
-fn is_number(text: &str) -> bool {
-    Decimal::parse(text).is_some()
-}
-
-/// Numbers and what stands between them, in turn. The digits of a word such as `ab007` or `1f3e` are none, nor is a
-/// version; a unit may stand behind a number.
-fn split_numbers(text: &str) -> Vec<Part<'_>> {
-    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    let (mut parts, mut from, mut at, mut in_word) = (Vec::new(), 0, 0, false);
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = if in_word { 0 } else { number_length(rest) };
-        if length > 0 {
-            parts.extend(text.get(from..at).filter(|before| !before.is_empty()).map(Part::Text));
-            parts.extend(rest.get(..length).map(Part::Number));
-            at += length;
-            from = at;
-            in_word = true;
-            continue;
-        }
-        let next = rest.chars().next().unwrap_or_default();
-        in_word = is_word(next);
-        at += next.len_utf8();
-    }
-    parts.extend(text.get(from..).filter(|rest| !rest.is_empty()).map(Part::Text));
-    parts
-}
-
-/// Bytes of the number that a text begins with, sign and exponent among them; 0 where it begins with none.
-fn number_length(text: &str) -> usize {
-    let is_digit = |c: char| c.is_ascii_digit();
-    let after = |text: &str, of: fn(char) -> bool| text.trim_start_matches(of).len();
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let mut left = after(unsigned, |c| c.is_ascii_digit() || c == '.');
-    let exponent = text.get(text.len() - left..).unwrap_or_default().strip_prefix(['e', 'E']);
-    if let Some(exponent) =
-        exponent.map(|e| e.strip_prefix(['-', '+']).unwrap_or(e)).filter(|e| e.starts_with(is_digit))
-    {
-        left = after(exponent, |c| c.is_ascii_digit());
-    }
-    let (number, rest) = text.split_at(text.len() - left);
-    let behind = rest.trim_start_matches(|c: char| c.is_alphabetic());
-    let is_free = !behind.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.'));
-    if is_free && is_number(number) { number.len() } else { 0 }
 }

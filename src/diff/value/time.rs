@@ -1,6 +1,6 @@
 //! Points in time as services write them: RFC 3339, HTTP dates, and seconds, milliseconds, ... since 1970.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// 2000-01-01 and 2100-01-01 in seconds since 1970: outside of it a number is taken for no time.
@@ -66,17 +66,13 @@ pub fn unix(text: &str) -> Option<(Unix, f64)> {
         .map(|(unit, scale)| (unit, number / scale))
 }
 
-/// The nanoseconds of a length of time as JSON of protobuf writes it: `1.5s`.
+/// The nanoseconds of a length of time: `1.5s` as JSON of protobuf writes it, `12ms`, `1m30s`, `PT5S`, `10:00:00`.
 pub fn span(text: &str) -> Option<i128> {
-    let number = text.strip_suffix('s').filter(|n| n.len() <= 24)?;
-    let digits = number.strip_prefix('-').unwrap_or(number);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let number_of = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i128>().ok()).flatten();
-    if !(1..=9).contains(&fraction.len()) {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    if unsigned.len() > 40 || !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == 'P') {
         return None;
     }
-    let nanos = number_of(whole)? * 1_000_000_000 + number_of(&format!("{fraction:0<9}"))?;
-    Some(if digits.len() < number.len() { -nanos } else { nanos })
+    text.parse::<SignedDuration>().ok().map(|span| span.as_nanos())
 }
 
 /// Whether the text is a date, with or without a time of day, rather than a number.
@@ -114,10 +110,23 @@ mod tests {
 
     #[test]
     fn lengths_of_time() {
-        for (text, nanos) in [("3s", 3_000_000_000), ("-0.5s", -500_000_000), ("1.000000001s", 1_000_000_001)] {
+        let (milli, second) = (1_000_000, 1_000_000_000i128);
+        for (text, nanos) in [
+            ("3s", 3 * second),
+            ("-0.5s", -second / 2),
+            ("1.000000001s", second + 1),
+            ("12ns", 12),
+            ("12us", 12_000),
+            ("12µs", 12_000),
+            ("12.5ms", 12 * milli + milli / 2),
+            ("1m30s", 90 * second),
+            ("2h", 7200 * second),
+            ("PT1M5S", 65 * second),
+            ("10:00:01", 36_001 * second),
+        ] {
             assert_eq!(span(text), Some(nanos), "{text}");
         }
-        for text in ["", "s", "3", "1.s", "1.0000000001s", "--1s", "1e3s", "+1s"] {
+        for text in ["", "s", "3", "1.s", "1.0000000001s", "--1s", "1e3s", "+1s", "1d", "2026-01-01", "00:11:22:33"] {
             assert_eq!(span(text), None, "{text}");
         }
     }
