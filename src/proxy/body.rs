@@ -335,14 +335,19 @@ impl WatchedBody {
         Poll::Ready(frame)
     }
 
-    /// Waits for the end, and trailers, of an answer that its client has all of.
+    /// Waits for the end, and trailers, of an answer that its client has all of. A client that still sends its request
+    /// may do so beyond that.
     async fn finish(mut self) {
+        let sending = self.inner.is_sending();
         let end = poll_fn(|cx| {
             while let Some(Ok(_)) = ready!(self.poll(cx)) {}
             Poll::Ready(())
         });
         if timeout(END_PATIENCE, end).await.is_err() {
-            self.inner = LegAnswerBody::over();
+            let inner = std::mem::replace(&mut self.inner, LegAnswerBody::over());
+            if sending {
+                inner.let_go();
+            }
         }
     }
 

@@ -23,7 +23,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A streamed body; without `Sync`, which nothing here needs.
 pub type BoxBody = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
 
-/// How long a leg may take nothing of the rest of a request that it has answered.
+/// How long a leg may take nothing of the rest of a request that it has answered, or not end its answer behind that.
 pub(super) const UPLOAD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The body of a request to a leg.
@@ -293,6 +293,23 @@ impl LegAnswerBody {
         match self.inner {
             Inner::Tunnel(tunnel) => Some(tunnel),
             _ => None,
+        }
+    }
+
+    /// Whether the leg has not been sent all of the request yet.
+    pub fn is_sending(&self) -> bool {
+        match &self.inner {
+            Inner::Http1(reading) => reading.0.upload.is_some(),
+            Inner::Http2 { receiving, .. } => receiving.is_sending(),
+            Inner::Whole(_) | Inner::Tunnel(_) | Inner::Over => false,
+        }
+    }
+
+    /// For one that [is whole](Self::is_whole), where nobody waits for its end: what is left of the request goes out all
+    /// the same.
+    pub fn let_go(self) {
+        if let Inner::Http2 { receiving, .. } = self.inner {
+            receiving.let_go();
         }
     }
 

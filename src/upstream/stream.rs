@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 /// Bytes that go out at once, where the leg has room for them: a frame of the size that nearly everybody wants.
 const PART: usize = 16 * 1024;
@@ -181,6 +182,11 @@ impl Receiving {
         self.stream.is_end_stream()
     }
 
+    /// Whether the request is not out yet.
+    pub(super) fn is_sending(&self) -> bool {
+        self.sending.is_some()
+    }
+
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         if let Some(sending) = &mut self.sending
             && sending.poll(cx).is_ready()
@@ -200,23 +206,39 @@ impl Receiving {
     }
 
     /// The answer is over. What is left of the request goes out, as long as the leg makes room for it.
-    pub(super) fn finish(mut self) {
-        let Some(mut sending) = self.sending.take() else { return };
+    pub(super) fn finish(self) {
+        if self.is_sending() {
+            self.let_go();
+        }
+    }
+
+    /// The answer is over but for its end, which a leg that reads the request first tells only then.
+    pub(super) fn let_go(mut self) {
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
-            let (mut alarm, mut taken) = (Alarm::default(), sending.taken);
-            poll_fn(|cx| {
-                let over = sending.poll(cx).is_ready();
-                if over || sending.is_stuck(&mut alarm, &mut taken, UPLOAD_PATIENCE, cx) {
-                    return Poll::Ready(());
-                }
-                Poll::Pending
-            })
-            .await;
-            // The stream before its place.
-            drop(sending);
-            drop(self);
+            if self.send_rest().await && !self.is_end_stream() {
+                let end = poll_fn(|cx| {
+                    while let Some(Ok(_)) = ready!(self.poll_frame(cx)) {}
+                    Poll::Ready(())
+                });
+                // In time or not, nobody waits for it.
+                let _ = timeout(UPLOAD_PATIENCE, end).await;
+            }
         });
+    }
+
+    /// Sends what is left of the request. Says whether the leg took it.
+    async fn send_rest(&mut self) -> bool {
+        let Some(sending) = &mut self.sending else { return true };
+        let (mut alarm, mut taken) = (Alarm::default(), sending.taken);
+        let sent = poll_fn(|cx| match sending.poll(cx) {
+            Poll::Ready(sent) => Poll::Ready(sent.is_ok()),
+            Poll::Pending if sending.is_stuck(&mut alarm, &mut taken, UPLOAD_PATIENCE, cx) => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        self.sending = None;
+        sent
     }
 }
 

@@ -565,6 +565,54 @@ fn an_answer_that_the_client_has_all_of_is_whole_before_its_end_is_told() {
     assert_eq!(report["totals"]["pending"], 1, "{:#}", report["totals"]);
 }
 
+/// A primary that answers one upload when it has the head, `ended` or without saying yet that this was all, and reads it
+/// to its end. Tells how many bytes that were; `None` where its stream was reset.
+fn eager(ended: bool) -> (String, mpsc::Receiver<Option<usize>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("h2c://{}", listener.local_addr().unwrap());
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut leg, stream) = Http2::accept(&listener);
+        leg.send(&frame(HEADERS, END_HEADERS, stream, &[&[0x88][..], &literal("content-length", "2")].concat()));
+        leg.send(&frame(DATA, if ended { END_STREAM } else { 0 }, stream, b"ok"));
+        let mut read = 0;
+        let total = loop {
+            match leg.next() {
+                Some((DATA, flags, of, part)) if of == stream => {
+                    read += part.len();
+                    if flags & END_STREAM != 0 {
+                        break Some(read);
+                    }
+                }
+                None | Some((RST, ..)) => break None,
+                Some(_) => {}
+            }
+        };
+        let _ = tell.send(total);
+        if !ended {
+            leg.send(&frame(DATA, END_STREAM, stream, b""));
+        }
+        while leg.next().is_some() {}
+    });
+    (url, told)
+}
+
+#[test]
+fn an_upload_goes_on_when_its_client_has_long_had_the_answer() {
+    let (primary, told) = eager(false);
+    let candidate = Upstream::json("{}");
+    let proxy = Proxy::between(&primary, &candidate.url()).start();
+    let mut client = proxy.connect();
+    client.write(b"POST /u HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n");
+    assert_eq!(client.read_reply().text(), "ok");
+    // Longer than an end is waited for.
+    for _ in 0..20 {
+        client.write(&[b'x'; 100]);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Some(2000));
+}
+
 /// Connections that nobody uses end after 100 ms, and others after no time at all.
 const HASTY: &str = "[listen]\nidle_timeout = \"100ms\"\nheader_timeout = \"1s\"\n";
 

@@ -1,7 +1,10 @@
 //! Streams of HTTP/2 against a leg written by hand, frame by frame: what it takes, refuses, or leaves lying.
 
 use super::*;
+use std::pin::Pin;
 use std::sync::Mutex;
+use std::task::{Context, Poll};
+use tokio::sync::mpsc;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -108,6 +111,25 @@ fn streamed(text: &'static str) -> LegBody {
     LegBody::Boxed(Box::pin(body.map_err(|never| match never {})))
 }
 
+/// A body of which one part after the other is sent.
+fn parts() -> (mpsc::UnboundedSender<&'static str>, LegBody) {
+    let (send, parts) = mpsc::unbounded_channel();
+    (send, LegBody::Boxed(Box::pin(Parts(parts))))
+}
+
+struct Parts(mpsc::UnboundedReceiver<&'static str>);
+
+impl http_body::Body for Parts {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Part, BoxError>>> {
+        self.0.poll_recv(cx).map(|part| part.map(|part| Ok(Part::data(part.into()))))
+    }
+}
+
+type Part = http_body::Frame<Bytes>;
+
 /// An upstream that waits this long for answers.
 fn hasty(address: SocketAddr) -> Arc<Upstream> {
     let settings = LegSettings { response_timeout: Duration::from_millis(200), ..settings(Scheme::H2c, address) };
@@ -146,6 +168,36 @@ async fn what_is_left_of_an_upload_behind_its_answer_keeps_its_stream_and_is_giv
     let next = leg.request().await;
     leg.answer(next).await;
     assert!(sending.await.unwrap().unwrap().reused);
+}
+
+#[tokio::test]
+async fn what_is_left_of_an_upload_goes_out_though_nobody_waits_for_the_end_of_its_answer() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::H2c, address);
+    let (part, body) = parts();
+    let sending = spawn_send(&up, post(body), GET);
+    let mut leg = Frames::accept(&listener, 100).await;
+    let stream = leg.request().await;
+    // `:status: 204`
+    leg.say(HEADERS, END_HEADERS, stream, &[0x89]).await;
+    let answer = sending.await.unwrap().unwrap().answer.body;
+    assert!(answer.is_whole() && answer.is_sending());
+    answer.let_go();
+    for text in ["one ", "two ", "three"] {
+        part.send(text).unwrap();
+    }
+    drop(part);
+    assert_eq!(leg.body().await, b"one two three");
+    // Nor is it ended before the leg has had time to do so.
+    leg.say(PING, 0, 0, &[1; 8]).await;
+    loop {
+        let frame = leg.next().await.unwrap();
+        assert_ne!(frame.kind, RST_STREAM);
+        if frame.kind == PING && frame.flags & ACK != 0 {
+            break;
+        }
+    }
+    leg.say(DATA, END_STREAM, stream, &[]).await;
 }
 
 #[tokio::test]
