@@ -1,5 +1,6 @@
 //! Bodies on their way through: passed on chunk by chunk, watched beside the stream.
 
+use super::busy::Busy;
 use super::http1::{BodyFailure, Http1Body};
 use crate::flow::{BodyCapture, Promise, SharedPromise};
 use crate::model::{BodyEnd, Failure, Fields};
@@ -25,7 +26,8 @@ use tokio::time::{Instant, Sleep, timeout};
 pub enum ClientBody {
     Empty,
     Http1(Http1Body),
-    Http2(Incoming),
+    /// A client may send on when it has long had the answer.
+    Http2(Incoming, Busy),
 }
 
 impl Body for ClientBody {
@@ -39,7 +41,7 @@ impl Body for ClientBody {
         match &mut *self {
             ClientBody::Empty => Poll::Ready(None),
             ClientBody::Http1(body) => Pin::new(body).poll_frame(cx).map_err(TeeError::Http1),
-            ClientBody::Http2(body) => Pin::new(body).poll_frame(cx).map_err(TeeError::Http2),
+            ClientBody::Http2(body, _) => Pin::new(body).poll_frame(cx).map_err(TeeError::Http2),
         }
     }
 
@@ -47,7 +49,7 @@ impl Body for ClientBody {
         match self {
             ClientBody::Empty => true,
             ClientBody::Http1(body) => body.is_end_stream(),
-            ClientBody::Http2(body) => body.is_end_stream(),
+            ClientBody::Http2(body, _) => body.is_end_stream(),
         }
     }
 
@@ -55,7 +57,7 @@ impl Body for ClientBody {
         match self {
             ClientBody::Empty => SizeHint::with_exact(0),
             ClientBody::Http1(body) => body.size_hint(),
-            ClientBody::Http2(body) => body.size_hint(),
+            ClientBody::Http2(body, _) => body.size_hint(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What is under way on a client's HTTP/2 connection: requests, tunnels, and parts of answers that have not gone out.
+//! What is under way on a client's HTTP/2 connection: requests, their bodies, tunnels, and parts of answers that have not
+//! gone out.
 
 use super::body::AnswerBody;
 use crate::http2::gather::Rest;

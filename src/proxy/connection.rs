@@ -184,7 +184,7 @@ async fn serve_http2<IO>(
     let begun = uses.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let busy = begun.begin();
-        let reply = gateway.clone().serve(connection.clone(), ClientRequest::from(request));
+        let reply = gateway.clone().serve(connection.clone(), ClientRequest::http2(request, busy.clone()));
         async move { Ok::<_, Infallible>(Response::from(reply.await).map(|body| BusyBody::new(body, busy))) }
     });
     let mut serving = pin!(wire.http2.serve_connection(TokioIo::new(io), service));

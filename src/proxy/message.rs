@@ -1,6 +1,7 @@
 //! Requests of clients and their answers, in one form whatever the protocol.
 
 use super::body::{AnswerBody, ClientBody};
+use super::busy::Busy;
 use crate::model::Fields;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -29,8 +30,9 @@ pub struct Reply {
     pub body: AnswerBody,
 }
 
-impl From<Request<Incoming>> for ClientRequest {
-    fn from(mut request: Request<Incoming>) -> Self {
+impl ClientRequest {
+    /// One that came over HTTP/2, under way as long as its body is.
+    pub fn http2(mut request: Request<Incoming>, busy: Busy) -> Self {
         let stream = (request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
         Self {
@@ -38,7 +40,7 @@ impl From<Request<Incoming>> for ClientRequest {
             uri: parts.uri,
             version: parts.version,
             headers: parts.headers.into(),
-            body: ClientBody::Http2(body),
+            body: ClientBody::Http2(body, busy),
             stream,
         }
     }

@@ -668,6 +668,23 @@ fn a_client_that_reads_slowly_is_not_idle() {
 }
 
 #[test]
+fn a_client_that_still_sends_what_has_been_answered_is_not_idle_and_is_waited_for() {
+    let (primary, told) = eager(true);
+    let candidate = Upstream::json("{}");
+    let mut proxy = Proxy::between(&primary, &candidate.url()).config(HASTY).start();
+    let mut client = Http2::connect(&proxy);
+    let post = block(&[(":method", "POST"), (":scheme", "http"), (":path", "/u"), (":authority", "a")]);
+    client.send(&frame(HEADERS, END_HEADERS, 1, &post));
+    assert_eq!(client.data(2), b"ok");
+    assert!(!client.stay());
+    proxy.signal("-TERM");
+    assert!(client.stay());
+    client.send(&frame(DATA, END_STREAM, 1, b"hello"));
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Some(5));
+    assert_eq!(proxy.wait(), Some(0));
+}
+
+#[test]
 fn a_client_with_a_tunnel_is_not_idle() {
     let (primary, candidate) = (crate::protocols::shouting(), Upstream::json("{}"));
     let proxy = Proxy::between(&primary.url(), &candidate.url()).config(HASTY).start();
