@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,7 +32,7 @@ pub enum LegBody {
     /// A stream; where its size hint is exact it goes out with that Content-Length, otherwise chunked.
     Boxed(BoxBody),
     /// One that is sent a second time: what had been read of it, and what had not.
-    Again(Box<(VecDeque<Bytes>, LegBody)>),
+    Again(Box<(Bytes, LegBody)>),
 }
 
 /// The body of a leg's answer. Read to its end, it gives its connection back to the pool; dropped before that, it
@@ -101,8 +100,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Duplex for T {}
 
 impl LegBody {
     /// What of a body was `read`, and then the `rest` of it.
-    pub(super) fn again(read: Vec<Bytes>, rest: LegBody) -> Self {
-        if read.is_empty() { rest } else { LegBody::Again(Box::new((read.into(), rest))) }
+    pub(super) fn again(read: Bytes, rest: LegBody) -> Self {
+        if read.is_empty() { rest } else { LegBody::Again(Box::new((read, rest))) }
     }
 }
 
@@ -122,9 +121,9 @@ impl Body for LegBody {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             LegBody::Boxed(body) => body.as_mut().poll_frame(cx),
-            LegBody::Again(again) => match again.0.pop_front() {
-                Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-                None => Pin::new(&mut again.1).poll_frame(cx),
+            LegBody::Again(again) => match std::mem::take(&mut again.0) {
+                read if read.is_empty() => Pin::new(&mut again.1).poll_frame(cx),
+                read => Poll::Ready(Some(Ok(Frame::data(read)))),
             },
         }
     }
@@ -144,7 +143,7 @@ impl Body for LegBody {
             LegBody::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             LegBody::Boxed(body) => body.size_hint(),
             LegBody::Again(again) => {
-                let read = again.0.iter().map(|data| data.len() as u64).sum::<u64>();
+                let read = again.0.len() as u64;
                 again.1.size_hint().exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(read + rest))
             }
         }
@@ -157,7 +156,7 @@ impl std::fmt::Debug for LegBody {
             LegBody::Empty => f.write_str("Empty"),
             LegBody::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
             LegBody::Boxed(_) => f.write_str("Boxed"),
-            LegBody::Again(again) => write!(f, "Again({} parts, {:?})", again.0.len(), again.1),
+            LegBody::Again(again) => write!(f, "Again({} bytes, {:?})", again.0.len(), again.1),
         }
     }
 }

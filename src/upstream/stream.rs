@@ -5,7 +5,7 @@ use super::body::UPLOAD_PATIENCE;
 use super::multiplexed::Load;
 use super::{BoxError, LegBody};
 use crate::alarm::Alarm;
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use http_body::{Body, Frame};
 use std::future::poll_fn;
@@ -34,7 +34,7 @@ pub(super) struct Sending {
     /// Bytes that the leg had room for.
     taken: u64,
     /// What has been read of the body, where that can be sent again.
-    kept: Option<Vec<Bytes>>,
+    kept: Option<BytesMut>,
 }
 
 /// Why a body did not go out to its end.
@@ -69,7 +69,7 @@ pub(super) struct Tunnel {
 
 impl Sending {
     pub(super) fn new(stream: SendStream<Bytes>, body: LegBody) -> Self {
-        Self { stream, body, part: Bytes::new(), last: false, over: false, taken: 0, kept: Some(Vec::new()) }
+        Self { stream, body, part: Bytes::new(), last: false, over: false, taken: 0, kept: Some(BytesMut::new()) }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -144,11 +144,10 @@ impl Sending {
     }
 
     fn keep(&mut self, data: &Bytes) {
-        if let Some(kept) = &mut self.kept
-            && !data.is_empty()
-        {
-            if kept.iter().map(Bytes::len).sum::<usize>() + data.len() <= KEPT {
-                kept.push(data.clone());
+        if let Some(kept) = &mut self.kept {
+            if kept.len() + data.len() <= KEPT {
+                // Copied: a small part may stand in the memory of much more.
+                kept.extend_from_slice(data);
             } else {
                 self.kept = None;
             }
@@ -157,7 +156,7 @@ impl Sending {
 
     /// The whole body, where it is still there.
     pub(super) fn rewind(self) -> Option<LegBody> {
-        self.kept.map(|kept| LegBody::again(kept, self.body))
+        self.kept.map(|kept| LegBody::again(kept.freeze(), self.body))
     }
 }
 

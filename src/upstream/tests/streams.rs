@@ -258,6 +258,28 @@ async fn what_the_leg_did_not_look_at_is_sent_again_whatever_it_is() {
 }
 
 #[tokio::test]
+async fn many_small_parts_are_kept_as_one() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::H2c, address);
+    let mut leg = warm(&up, &listener).await;
+    let (part, body) = parts();
+    let sending = spawn_send(&up, post(body), GET);
+    let stream = leg.request().await;
+    for _ in 0..100 {
+        part.send("x").unwrap();
+        leg.hear(DATA).await;
+    }
+    leg.refuse(stream).await;
+    let mut fresh = Frames::accept(&listener, 100).await;
+    let stream = fresh.request().await;
+    assert_eq!(fresh.hear(DATA).await.payload, [b'x'; 100]);
+    drop(part);
+    assert!(fresh.body().await.is_empty());
+    fresh.answer(stream).await;
+    assert!(sending.await.unwrap().unwrap().idle_race);
+}
+
+#[tokio::test]
 async fn what_was_refused_and_is_too_large_to_keep_is_not_sent_again() {
     let (listener, address) = listen().await;
     let up = upstream(Scheme::H2c, address);
