@@ -24,7 +24,8 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 const RESET_STREAMS: usize = 4096;
 const RESET_REMEMBERED: Duration = Duration::from_secs(30);
 
-/// Streams begun before the leg has said how many it takes: as many as it should take at least (RFC 9113, 6.5.2).
+/// Streams where the leg's first frame, which is waited for, does not say how many it takes: as many as it should take at
+/// least (RFC 9113, 6.5.2).
 const FIRST_STREAMS: usize = 100;
 
 /// Everything needed to open a connection to one leg.
@@ -120,9 +121,14 @@ impl Connector {
         self.options.max_connections.is_some_and(|max| self.open() >= max)
     }
 
-    pub(super) async fn connect(&self, offer: Offer) -> Result<Connected, Trouble> {
+    /// When a connection that is begun now must be ready for use.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.settings.connect_timeout
+    }
+
+    pub(super) async fn connect(&self, offer: Offer, deadline: Instant) -> Result<Connected, Trouble> {
         let started = Instant::now();
-        let connected = self.connect_by(offer, started + self.settings.connect_timeout).await?;
+        let connected = self.connect_by(offer, deadline).await?;
         self.took.record(started.elapsed());
         Ok(connected)
     }

@@ -28,6 +28,8 @@ pub(super) struct Trouble {
     pub(super) unanswered: bool,
     /// The leg said so: whatever was asked may be asked again (RFC 9113, 8.7).
     pub(super) refused: bool,
+    /// The connection has ended, or takes no further request.
+    pub(super) ended: bool,
 }
 
 /// What ended a body before its end.
@@ -113,7 +115,7 @@ pub(super) fn of_stream(error: &h2::Error) -> Trouble {
     };
     let what = if error.is_go_away() { "connection" } else { "stream" };
     let trouble = Trouble::leg(FailureKind::Reset, format!("{what} ended by the leg: {}", reason(error)));
-    Trouble { unanswered: refused, refused, ..trouble }
+    Trouble { unanswered: refused, refused, ended: error.is_go_away(), ..trouble }
 }
 
 pub(super) fn no_sign_of_life() -> Trouble {
@@ -215,7 +217,8 @@ fn short(mut text: String) -> String {
 
 impl Trouble {
     pub(super) fn leg(kind: FailureKind, detail: String) -> Self {
-        Self { failure: Failure { kind, detail: short(detail) }, fault: Fault::Leg, unanswered: false, refused: false }
+        let failure = Failure { kind, detail: short(detail) };
+        Self { failure, fault: Fault::Leg, unanswered: false, refused: false, ended: false }
     }
 
     pub(super) fn proxy(detail: &str) -> Self {
@@ -230,7 +233,7 @@ impl Trouble {
 
     pub(super) fn closed(heard: bool) -> Self {
         let detail = if heard { "connection closed inside the head" } else { "connection closed before the head" };
-        Self { unanswered: !heard, ..Self::leg(FailureKind::Reset, detail.to_owned()) }
+        Self { unanswered: !heard, ended: true, ..Self::leg(FailureKind::Reset, detail.to_owned()) }
     }
 
     /// Running out of file descriptors, ports or memory is no fault of the leg.

@@ -25,7 +25,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// A busy HTTP/2 connection on which nothing comes is asked for a sign of life this often.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -34,25 +34,40 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 // === impl Shared ===
 
 impl Shared {
-    /// Begins HTTP/2 on a connection and lets requests have its streams.
-    pub(super) async fn start_h2(&self, io: Io) -> Result<(), Trouble> {
+    /// Begins HTTP/2 on a connection and lets requests have its streams, once the leg has begun too.
+    pub(super) async fn start_h2(&self, io: Io, deadline: Instant) -> Result<(), Trouble> {
         if self.options.guarded {
             let flooded = self.flooded.clone();
             let tell = move |_| flooded.store(true, Ordering::Relaxed);
-            self.carry(FloodGuard::new(io, Meter::of_leg(STREAM_WINDOW), tell)).await
+            self.carry(FloodGuard::new(io, Meter::of_leg(STREAM_WINDOW), tell), deadline).await
         } else {
-            self.carry(io).await
+            self.carry(io, deadline).await
         }
     }
 
-    async fn carry<IO>(&self, io: IO) -> Result<(), Trouble>
+    async fn carry<IO>(&self, io: IO, deadline: Instant) -> Result<(), Trouble>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (io, rest) = gathered(io);
         let begun = self.connector.h2().handshake::<_, Bytes>(io).await;
         let (sender, mut connection) = begun.map_err(|error| failure::of_stream(&error))?;
+        // Its first frame says how many streams it takes.
+        let first = poll_fn(|cx| match rest.poll(Pin::new(&mut connection), cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Err(Trouble::closed(false))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(failure::of_stream(&error))),
+            Poll::Pending if rest.read() > 0 => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        });
+        match timeout_at(deadline, first).await {
+            Ok(begun) => begun?,
+            Err(_) => {
+                let after = self.connector.settings.connect_timeout;
+                return Err(failure::connect_timed_out("the HTTP/2 preface", after));
+            }
+        }
         let vitals = Arc::new(Vitals::new(connection.max_concurrent_send_streams()));
+        vitals.heard.store(rest.read(), Ordering::Relaxed);
         let mut left = self.pool().multiplexed.add(sender, vitals.clone());
         let leg = self.connector.settings.to_string();
         tokio::spawn(async move {
@@ -118,7 +133,7 @@ impl Shared {
                     trouble = failure::no_sign_of_life();
                 }
                 // One on which nothing has come since may be one on which nothing comes any more.
-                if trouble.unanswered || (late && line.heard() == heard) {
+                if trouble.ended || (late && line.heard() == heard) {
                     self.pool().multiplexed.forget(line.id);
                 }
                 let body = if bodiless { Some(LegBody::Empty) } else { asking.sending.and_then(|s| s.rewind()) };

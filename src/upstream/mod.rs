@@ -70,9 +70,9 @@ pub type OnInterim<'a> = &'a (dyn Fn(StatusCode, &Fields) + Sync);
 pub struct SendOptions<'a> {
     /// The answer may take the connection over (`Upgrade`, CONNECT): HTTP/1.1 only.
     pub upgrade: bool,
-    /// It may be sent again, once and on a fresh connection, where a reused one has swallowed it and that is harmless: an
-    /// idempotent method without a body, or over HTTP/2 whatever the leg says it did not look at, as long as the body is
-    /// still there.
+    /// It may be sent again, once and not on a connection that has ended, where a reused one has swallowed it and that is
+    /// harmless: an idempotent method without a body, or over HTTP/2 whatever the leg says it did not look at, as long as
+    /// the body is still there.
     pub again: bool,
     pub on_interim: Option<OnInterim<'a>>,
 }
@@ -266,8 +266,8 @@ impl Upstream {
 
     /// One connection, closed at once: whether anybody listens there, and can be trusted.
     pub async fn check(&self) -> Result<(), Failure> {
-        let deadline = tokio::time::Instant::now() + self.settings().connect_timeout;
-        self.shared.connector.connect_by(Offer::Any, deadline).await.map(drop).map_err(|trouble| trouble.failure)
+        let connector = &self.shared.connector;
+        connector.connect_by(Offer::Any, connector.deadline()).await.map(drop).map_err(|trouble| trouble.failure)
     }
 
     /// Sends a request and waits for the head of its answer, within the leg's `connect_timeout` and, from the last byte of
@@ -436,10 +436,11 @@ impl Shared {
 
     /// A connection for one request alone, unless the leg turns out to speak HTTP/2.
     async fn open_one(self: &Arc<Self>, offer: Offer) -> Result<LeasedLine, Trouble> {
-        match self.connector.connect(offer).await? {
+        let deadline = self.connector.deadline();
+        match self.connector.connect(offer, deadline).await? {
             Connected::H1(io) => Ok(LeasedLine::H1(H1Line::new(io))),
             Connected::H2(io) => {
-                self.start_h2(io).await?;
+                self.start_h2(io, deadline).await?;
                 self.speaks_http1.store(false, Ordering::Relaxed);
                 let (line, load) =
                     self.pool().multiplexed.crowd().ok_or_else(|| Trouble::proxy("the connection was gone at once"))?;
@@ -449,8 +450,9 @@ impl Shared {
     }
 
     async fn open_shared(self: &Arc<Self>) -> Opened {
-        let opened = match self.connector.connect(Offer::Any).await {
-            Ok(Connected::H2(io)) => self.start_h2(io).await.map(|()| Opened::H2),
+        let deadline = self.connector.deadline();
+        let opened = match self.connector.connect(Offer::Any, deadline).await {
+            Ok(Connected::H2(io)) => self.start_h2(io, deadline).await.map(|()| Opened::H2),
             Ok(Connected::H1(io)) => {
                 self.speaks_http1.store(true, Ordering::Relaxed);
                 self.pool().idle.put(H1Line::new(io));

@@ -12,6 +12,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
@@ -38,11 +39,21 @@ struct Frame {
 impl Frames {
     /// A connection on which so many streams may be open at once.
     async fn accept(listener: &TcpListener, max_streams: u32) -> Self {
-        let mut frames = Self(listener.accept().await.unwrap().0);
+        Self::silent(listener).await.begin(max_streams).await
+    }
+
+    /// One on which the leg has said nothing yet.
+    async fn silent(listener: &TcpListener) -> Self {
+        let accepted = tokio::time::timeout(Duration::from_secs(20), listener.accept()).await;
+        let mut frames = Self(accepted.expect("nobody connects").unwrap().0);
         frames.0.read_exact(&mut [0; 24]).await.unwrap();
-        let settings = [&[0, 3][..], &max_streams.to_be_bytes()].concat();
-        frames.say(SETTINGS, 0, 0, &settings).await;
         frames
+    }
+
+    async fn begin(mut self, max_streams: u32) -> Self {
+        let settings = [&[0, 3][..], &max_streams.to_be_bytes()].concat();
+        self.say(SETTINGS, 0, 0, &settings).await;
+        self
     }
 
     async fn say(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
@@ -147,6 +158,37 @@ async fn warm(up: &Arc<Upstream>, listener: &TcpListener) -> Frames {
 }
 
 #[tokio::test]
+async fn no_stream_begins_before_the_leg_has_said_how_many_it_takes() {
+    let (listener, address) = listen().await;
+    let up = upstream(Scheme::H2c, address);
+    let sending = [(); 2].map(|()| spawn_send(&up, get("/"), GET));
+    let mut first = Frames::silent(&listener).await;
+    // The windows are the last thing to be said.
+    assert_eq!(first.next().await.unwrap().kind, SETTINGS);
+    assert_eq!(first.next().await.unwrap().kind, WINDOW_UPDATE);
+    let mut first = first.begin(1).await;
+    let stream = first.request().await;
+    let mut second = Frames::accept(&listener, 1).await;
+    let other = second.request().await;
+    first.answer(stream).await;
+    second.answer(other).await;
+    for sending in sending {
+        assert!(text(sending.await.unwrap().unwrap()).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_leg_that_does_not_begin_is_waited_for_no_longer_than_for_a_connection() {
+    let (listener, address) = listen().await;
+    let settings = LegSettings { connect_timeout: Duration::from_millis(200), ..settings(Scheme::H2c, address) };
+    let up = Upstream::new(Leg::Primary, settings, UpstreamOptions::default()).unwrap();
+    let sending = spawn_send(&up, get("/"), GET);
+    let _leg = Frames::silent(&listener).await;
+    let error = sending.await.unwrap().unwrap_err();
+    assert_eq!(error.failure.to_string(), "timeout: the HTTP/2 preface timed out after 200ms");
+}
+
+#[tokio::test]
 async fn what_is_left_of_an_upload_behind_its_answer_keeps_its_stream_and_is_given_up() {
     let (listener, address) = listen().await;
     let up = upstream(Scheme::H2c, address);
@@ -246,14 +288,15 @@ async fn what_the_leg_did_not_look_at_is_sent_again_whatever_it_is() {
             true => leg.say(GOAWAY, 0, 0, &[1u32.to_be_bytes(), 0u32.to_be_bytes()].concat()).await,
             false => leg.refuse(stream).await,
         }
-        let mut fresh = Frames::accept(&listener, 100).await;
+        // A connection on which one stream was refused takes others.
+        let mut fresh = if goaway { Frames::accept(&listener, 100).await } else { leg };
         let stream = fresh.request().await;
         if !whole.is_empty() {
             assert_eq!(fresh.body().await, whole.as_bytes());
         }
         fresh.answer(stream).await;
         let sent = sending.await.unwrap().unwrap();
-        assert!(sent.idle_race && !sent.reused && up.retries() == 1);
+        assert!(sent.idle_race && sent.reused != goaway && up.retries() == 1);
     }
 }
 
@@ -270,12 +313,11 @@ async fn many_small_parts_are_kept_as_one() {
         leg.hear(DATA).await;
     }
     leg.refuse(stream).await;
-    let mut fresh = Frames::accept(&listener, 100).await;
-    let stream = fresh.request().await;
-    assert_eq!(fresh.hear(DATA).await.payload, [b'x'; 100]);
+    let stream = leg.request().await;
+    assert_eq!(leg.hear(DATA).await.payload, [b'x'; 100]);
     drop(part);
-    assert!(fresh.body().await.is_empty());
-    fresh.answer(stream).await;
+    assert!(leg.body().await.is_empty());
+    leg.answer(stream).await;
     assert!(sending.await.unwrap().unwrap().idle_race);
 }
 
