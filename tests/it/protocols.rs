@@ -531,10 +531,8 @@ pub fn shouting() -> Upstream {
     })
 }
 
-#[test]
-fn connect_is_tunnelled() {
-    let (primary, candidate) = (shouting(), Upstream::json("{}"));
-    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+/// A client with an open tunnel to [`shouting`], and the head that it got.
+pub fn tunnel(proxy: &Proxy) -> (Client, Vec<u8>) {
     let mut client = proxy.connect();
     client.write(b"CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\n");
     let mut head = Vec::new();
@@ -544,6 +542,14 @@ fn connect_is_tunnelled() {
         head.push(byte[0]);
     }
     assert!(text(&head).starts_with("HTTP/1.1 200 "), "{}", text(&head));
+    (client, head)
+}
+
+#[test]
+fn connect_is_tunnelled() {
+    let (primary, candidate) = (shouting(), Upstream::json("{}"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let (mut client, head) = tunnel(&proxy);
     assert!(!text(&head).to_lowercase().contains("transfer-encoding"), "{}", text(&head));
     for said in ["not http\n\n\0", "GET / HTTP/1.1\r\n\r\n"] {
         client.write(said.as_bytes());

@@ -90,20 +90,6 @@ fn clients_that_are_cut_off_have_not_left_by_themselves() {
     assert_eq!((&reasons["shutdown"], &reasons["client_aborted"]), (&2.into(), &1.into()), "{reasons}");
 }
 
-/// A client with an open tunnel to [`shouting`](crate::protocols::shouting).
-fn tunnel(proxy: &Proxy) -> Client {
-    let mut client = proxy.connect();
-    client.write(b"CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\n");
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        client.stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    assert!(text(&head).starts_with("HTTP/1.1 200 "), "{}", text(&head));
-    client
-}
-
 fn is_echoed(client: &mut Client) -> bool {
     let mut heard = [0; 5];
     client.write(b"hello");
@@ -115,7 +101,7 @@ fn a_tunnel_is_a_connection_that_is_counted_and_waited_for() {
     let (primary, candidate) = (crate::protocols::shouting(), Upstream::json("{}"));
     let config = "[listen]\nmax_connections = 1\n";
     let mut proxy = Proxy::between(&primary.url(), &candidate.url()).config(config).start();
-    let mut client = tunnel(&proxy);
+    let (mut client, _) = crate::protocols::tunnel(&proxy);
     assert!(is_echoed(&mut client));
     assert_eq!(proxy.get("/x").status, 503);
     let mut admin = Client::connect(proxy.admin);
@@ -133,7 +119,7 @@ fn a_tunnel_is_a_connection_that_is_counted_and_waited_for() {
     // But not for ever.
     let config = "[listen]\ndrain_timeout = \"100ms\"\n";
     let mut proxy = Proxy::between(&primary.url(), &candidate.url()).config(config).start();
-    let mut client = tunnel(&proxy);
+    let (mut client, _) = crate::protocols::tunnel(&proxy);
     proxy.signal("-TERM");
     assert_eq!(proxy.wait(), Some(0));
     assert!(client.at_end());
