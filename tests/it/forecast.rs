@@ -36,6 +36,18 @@ fn one_rate_is_for_all_routes_together() {
     // What is left of each by its own rate shares the other.
     let expected = [40.0, 5.0, 20.0].map(|left| left * 10.0 / 65.0);
     assert!(rates.iter().zip(expected).all(|(rate, expected)| (rate - expected).abs() < 0.01), "{rates:?}");
+    // What lifts a limit is said where that is.
+    let place = |limits: &str| {
+        let routes = "[[route]]\nname = \"a\"\npath = \"/a\"\ncritical = true\n";
+        let gate = "[gate]\nmin_duration = \"1h\"\nmax_duration = \"10h\"\n";
+        let config = file(folder.path(), "place.toml", &format!("{gate}{}", limits.replace("ROUTES", routes)));
+        let forecast = json_of(&["--config", &config, "--rate", "40", "--route", "GET a=40/s"]);
+        let changes = forecast["hopeless"][0]["changes"].as_array().unwrap().iter();
+        let lifts = changes.filter(|change| change["set"] == "max_rate = 0").map(|change| change["place"].clone());
+        lifts.collect::<Vec<_>>()
+    };
+    assert_eq!(place("[mirror]\nmax_rate = 1\nROUTES"), ["[mirror]"]);
+    assert_eq!(place("ROUTESmax_rate = 1\n"), ["[[route]] a"]);
 }
 
 #[test]

@@ -109,12 +109,14 @@ fn mirrored(
     name: &str,
     configured: Option<usize>,
     checked: Option<&Checked>,
-    limited: &BTreeMap<Option<usize>, f64>,
+    limited: &BTreeMap<Option<usize>, Limited>,
 ) -> Mirrored {
     let sample = sampled(name, configured, checked);
     match (sample, limited.get(&configured)) {
         (None, _) => Mirrored::Method,
-        (Some(sample), Some(left)) => Mirrored::MaxRate(sample * left),
+        (Some(sample), Some(Limited { left, without, of_all })) => {
+            Mirrored::MaxRate { share: sample * left, without: sample * without, of_all: *of_all }
+        }
         (Some(sample), None) => Mirrored::Sample(sample),
     }
 }
@@ -129,9 +131,19 @@ fn sampled(name: &str, configured: Option<usize>, checked: Option<&Checked>) -> 
     own.methods.iter().any(|m| m.as_str() == method).then_some(own.sample)
 }
 
+/// Shares of what is sampled.
+struct Limited {
+    /// What `max_rate` leaves.
+    left: f64,
+    /// What would be left without the limit that says so.
+    without: f64,
+    /// That is the one of `[mirror]`.
+    of_all: bool,
+}
+
 /// By `[[route]]`, and for all others together: what `max_rate` leaves, where it is less than there is. That of `[mirror]`
 /// is for what those of the routes leave, all of it together.
-fn max_rates(requests: &Requests, checked: Option<&Checked>) -> BTreeMap<Option<usize>, f64> {
+fn max_rates(requests: &Requests, checked: Option<&Checked>) -> BTreeMap<Option<usize>, Limited> {
     let Some(checked) = checked else { return BTreeMap::new() };
     let mut wanted: BTreeMap<Option<usize>, f64> = BTreeMap::new();
     for (name, request) in &requests.routes {
@@ -139,18 +151,20 @@ fn max_rates(requests: &Requests, checked: Option<&Checked>) -> BTreeMap<Option<
         *wanted.entry(request.configured).or_default() += request.rate * sample;
     }
     let left = |max: u32, wanted: f64| if max > 0 && wanted > f64::from(max) { f64::from(max) / wanted } else { 1.0 };
-    let own = |(&configured, &wanted): (&Option<usize>, &f64)| {
+    let own = |configured: Option<usize>, wanted: f64| {
         let max_rate = configured.and_then(|at| checked.routes.get(at)).map(|route| route.mirror.max_rate);
         // One that is not the route's own is that of all.
         let own = max_rate.filter(|max_rate| *max_rate != checked.mirror.max_rate);
-        (configured, left(own.unwrap_or(0), wanted))
+        left(own.unwrap_or(0), wanted)
     };
-    let mut shares: BTreeMap<Option<usize>, f64> = wanted.iter().map(own).collect();
-    let together = shares.iter().map(|(configured, share)| share * wanted.get(configured).unwrap_or(&0.0)).sum();
+    let together: f64 = wanted.iter().map(|(configured, wanted)| own(*configured, *wanted) * wanted).sum();
     let of_all = left(checked.mirror.max_rate, together);
-    shares.values_mut().for_each(|share| *share *= of_all);
-    shares.retain(|_, share| *share < 1.0);
-    shares
+    let limited = wanted.into_iter().map(|(configured, wanted)| {
+        let own = own(configured, wanted);
+        let without = if of_all < 1.0 { own } else { left(checked.mirror.max_rate, together + wanted * (1.0 - own)) };
+        (configured, Limited { left: own * of_all, without, of_all: of_all < 1.0 })
+    });
+    limited.filter(|(_, limited)| limited.left < 1.0).collect()
 }
 
 /// One of `--divergence`, `--noise` and `--errors`: for all routes, and for those named.

@@ -120,17 +120,24 @@ impl Plan<'_> {
 
     fn more_mirrored(&self, row: &CriterionForecast) -> Option<Change> {
         let route = row.route.clone()?;
-        let mirror_all = |_: &mut Policy, traffic: &mut Traffic| {
-            if let Some(route) = traffic.get_mut(&route) {
-                route.mirrored = Mirrored::Sample(1.0);
+        let mirror = |share: f64| {
+            let route = route.clone();
+            move |_: &mut Policy, traffic: &mut Traffic| {
+                if let Some(route) = traffic.get_mut(&route) {
+                    route.mirrored = Mirrored::Sample(share);
+                }
             }
         };
         match self.traffic.get(&route)?.mirrored {
-            Mirrored::Sample(share) if share < 1.0 => self.change(row, "sample = 1.0", "mirror", mirror_all),
-            Mirrored::MaxRate(_) => self.change(row, "max_rate = 0", "mirror", mirror_all),
+            Mirrored::Sample(share) if share < 1.0 => self.change(row, "sample = 1.0", "mirror", mirror(1.0)),
+            Mirrored::MaxRate { without, of_all, .. } => {
+                let change = self.change(row, "max_rate = 0", "mirror", mirror(without))?;
+                // One of a route lifts none of that of all.
+                Some(if of_all { Change { place: "[mirror]".into(), ..change } } else { change })
+            }
             Mirrored::Method => {
                 let method = route.split(' ').next().unwrap_or_default();
-                let change = self.change(row, format!("methods = [\"{method}\"]"), "mirror", mirror_all)?;
+                let change = self.change(row, format!("methods = [\"{method}\"]"), "mirror", mirror(1.0))?;
                 Some(Change { effect: format!("{}; {ISOLATED}", change.effect), ..change })
             }
             Mirrored::Sample(_) | Mirrored::Measured(_) => None,

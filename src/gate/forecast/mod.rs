@@ -36,8 +36,8 @@ pub enum Mirrored {
     Method,
     /// `mirror.sample`.
     Sample(f64),
-    /// What `mirror.max_rate` leaves of it.
-    MaxRate(f64),
+    /// What `max_rate` leaves of it, and what would be left without: that of `[mirror]`, or the route's own.
+    MaxRate { share: f64, without: f64, of_all: bool },
     /// What was compared of the requests that came.
     Measured(f64),
 }
@@ -297,7 +297,7 @@ impl Mirrored {
     pub fn share(self) -> f64 {
         match self {
             Mirrored::Method => 0.0,
-            Mirrored::Sample(share) | Mirrored::MaxRate(share) | Mirrored::Measured(share) => share,
+            Mirrored::Sample(share) | Mirrored::MaxRate { share, .. } | Mirrored::Measured(share) => share,
         }
     }
 }
