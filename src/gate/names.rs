@@ -13,8 +13,6 @@ use std::collections::BTreeMap;
 struct Group<'a> {
     /// Beyond their limit by themselves.
     beyond: Vec<&'a str>,
-    /// One of these has enough comparisons to fail.
-    fails: bool,
     rest: Legs,
     whole: Legs,
     /// The largest of theirs: that of the one seen first.
@@ -24,7 +22,7 @@ struct Group<'a> {
 impl Policy {
     /// See [`Evidence::template_names`]. A route that is beyond its limit by itself is left under its own name: what failed
     /// does not cease to because healthy siblings turned up. Where the others fail as well it is the template that does, and
-    /// where those beyond are too rare to fail by themselves they are not taken out of a template that fails with them.
+    /// where it fails with those beyond they are not taken out of it: they may be too rare to fail by themselves.
     pub fn template_names(&self, evidence: &Evidence) -> TemplateNames {
         let mut renamed = evidence.template_names(&|route| self.is_configured(route));
         let mut apart = BTreeMap::new();
@@ -56,7 +54,6 @@ impl Policy {
             group.weight = group.weight.max(weight);
             if name != template && beyond(name, &legs, weight) {
                 group.beyond.push(name);
-                group.fails |= legs.all().n >= policy.for_route(name).0.min_comparisons;
             } else {
                 group.rest.add(legs);
             }
@@ -66,7 +63,7 @@ impl Policy {
             let alike = group.rest.all().n == 0 || beyond(template, &group.rest, group.weight);
             let whole = beyond(template, &group.whole, group.weight);
             let fails = whole && group.whole.all().n >= policy.for_route(template).0.min_comparisons;
-            if (group.fails || !fails) && !(alike && whole) {
+            if !fails && !(alike && whole) {
                 out.extend(group.beyond.into_iter().map(str::to_owned));
             }
         }

@@ -9,7 +9,10 @@ fn shop(words: usize, each: u64, failing: &[(usize, u64, u64)]) -> Evidence {
     let of = |i: usize| failing.iter().find(|(of, ..)| *of == i).map_or((each, 0), |(_, n, bad)| (*n, *bad));
     let routes: Vec<_> = names.iter().enumerate().map(|(i, name)| (name.as_str(), of(i).0, of(i).1)).collect();
     let mut evidence = evidence(&routes);
-    evidence.routes.values_mut().for_each(|r| Arc::make_mut(r).counts.requests = r.counts.compared);
+    for (route, number) in evidence.routes.values_mut().zip(1..) {
+        let route = Arc::make_mut(route);
+        (route.counts.requests, route.number) = (route.counts.compared, number);
+    }
     evidence
 }
 
