@@ -61,9 +61,8 @@ impl Policy {
         let mut out = Vec::new();
         for (template, group) in groups {
             let alike = group.rest.all().n == 0 || beyond(template, &group.rest, group.weight);
-            let whole = beyond(template, &group.whole, group.weight);
-            let fails = whole && group.whole.all().n >= policy.for_route(template).0.min_comparisons;
-            if !fails && !(alike && whole) {
+            let enough = group.whole.all().n >= policy.for_route(template).0.min_comparisons;
+            if !((alike || enough) && beyond(template, &group.whole, group.weight)) {
                 out.extend(group.beyond.into_iter().map(str::to_owned));
             }
         }
