@@ -68,8 +68,8 @@ impl Buckets {
 
     /// Adds a histogram of microseconds, as exact as that one is.
     pub fn add_micros(&mut self, histogram: &Histogram) {
-        for value in histogram.iter_recorded() {
-            self.add(value.value_iterated_to() as f64 / 1e6, value.count_at_value().into());
+        for (micros, count) in histogram.iter() {
+            self.add(micros as f64 / 1e6, count);
         }
     }
 
@@ -500,9 +500,7 @@ mod tests {
 
     #[test]
     fn buckets_from_a_histogram() {
-        let mut h = Histogram::new_with_bounds(1, 3_600_000_000, 2).unwrap();
-        h.record_n(900, 3).unwrap();
-        h.record_n(20_000_000, 2).unwrap();
+        let h = Histogram::of([(900, 3), (20_000_000, 2)]);
         let mut b = Buckets::default();
         b.add_micros(&h);
         assert_eq!((b.counts[1], b.counts[17]), (3, 2));

@@ -4,15 +4,12 @@ use super::judge::{Decision, Excuse, Judged, Needed, judge};
 use super::table::add_example;
 use super::volatility;
 use super::{
-    Compared, Diverged, Divergence, EpochInfo, Evidence, Histogram, Kinds, LatencyTerms, Pace, RouteEvidence, Settled,
-    Settlement,
+    Compared, Diverged, Divergence, EpochInfo, Evidence, Kinds, LatencyTerms, Pace, RouteEvidence, Settled, Settlement,
 };
-use super::{LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US};
 use crate::diff::{self, Cover, Finding};
 use crate::model::{Bucket, Incomparable, Leg, LegRecord, StatusClass, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The kind of the finding that tells of a race over an idle connection.
 const IDLE_RACE: &str = "transport.idle_race";
@@ -42,12 +39,6 @@ impl std::fmt::Debug for Keep<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keep").field("examples", &self.examples).field("now", &self.now).finish_non_exhaustive()
     }
-}
-
-/// An empty latency histogram.
-pub fn histogram() -> Histogram {
-    #[expect(clippy::expect_used, reason = "a constant: between 0 and 5")]
-    Histogram::new(LATENCY_DIGITS).expect("two digits are allowed")
 }
 
 // === impl Evidence ===
@@ -220,7 +211,7 @@ impl RouteEvidence {
             errors: Default::default(),
             bursts: Default::default(),
             status: Default::default(),
-            latency: crate::model::PerLeg { primary: histogram(), candidate: histogram(), control: histogram() },
+            latency: Default::default(),
             pace: Pace::new(terms),
             trend: Default::default(),
             divergences: BTreeMap::new(),
@@ -278,7 +269,7 @@ impl RouteEvidence {
         }
         for leg in Leg::ALL {
             if let Some(took) = settled.legs.get(leg).and_then(|record| record.timing.first_byte) {
-                record(self.latency.get_mut(leg), took);
+                self.latency.get_mut(leg).record(took);
             }
         }
         volatility::record(&mut self.volatility, compared, places);
@@ -399,12 +390,4 @@ fn fresh(fingerprint: Arc<str>, finding: &Finding, arrived: Timestamp) -> Diverg
 
 fn is_error(record: &LegRecord) -> bool {
     matches!(record.class, StatusClass::ServerError | StatusClass::Failed)
-}
-
-/// It grows to what it is given; what cannot be had saturates.
-pub(super) fn record(histogram: &mut Histogram, took: Duration) {
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).clamp(LATENCY_MIN_US, LATENCY_MAX_US);
-    if histogram.record(micros).is_err() {
-        histogram.saturating_record(micros);
-    }
 }

@@ -357,28 +357,6 @@ proptest! {
 }
 
 #[test]
-fn twenty_busy_routes_fit_in_five_mebibytes_of_histograms() {
-    let mut evidence = Evidence::new(super::super::testing::epoch("1", None));
-    let digest = |_: &str| "r1".to_string();
-    for route in 0..20 {
-        let keep = Keep { rules: &digest, latency: &|_| Default::default(), examples: 5, now: at(0) };
-        let mut settled = compared("x", &format!("GET /{route}"), 1, vec![]);
-        settled.legs.candidate = super::super::testing::leg(crate::model::StatusClass::Success, u64::from(u32::MAX));
-        settled.legs.control = settled.legs.candidate;
-        evidence.begin(&settled.route, keep);
-        evidence.apply(&settled, keep);
-    }
-    let bytes: usize = evidence
-        .routes
-        .values()
-        .flat_map(|r| r.latency.iter().map(|(_, h)| h.distinct_values() * 4).collect::<Vec<_>>())
-        .sum();
-    assert!(bytes < 5 << 20, "{bytes}");
-    let slowest = &evidence.routes["GET /0"].latency.candidate;
-    assert!(slowest.max() >= super::super::LATENCY_MAX_US && slowest.len() == 1);
-}
-
-#[test]
 fn the_table_is_bounded_and_says_what_found_no_place() {
     let mut evidence = Evidence::new(super::super::testing::epoch("1", None));
     let digest = |_: &str| "r1".to_string();

@@ -3,10 +3,7 @@
 //! Associative and commutative as long as no table overflows; where one does, counts stay right and rows are lost.
 
 use super::noise::name_above;
-use super::{
-    Cells, Counts, Divergence, Evidence, Histogram, RouteEvidence, StatusCounts, TemplateNames, apply::histogram,
-    volatility,
-};
+use super::{Cells, Counts, Divergence, Evidence, RouteEvidence, StatusCounts, TemplateNames, volatility};
 use crate::diff;
 use crate::model::{Bucket, Incomparable, Leg, StatusClass};
 use crate::routes;
@@ -73,7 +70,7 @@ impl RouteEvidence {
         self.control.merge(&other.control);
         for leg in Leg::ALL {
             self.status.get_mut(leg).merge(*other.status.get(leg));
-            add(self.latency.get_mut(leg), other.latency.get(leg));
+            self.latency.get_mut(leg).merge(other.latency.get(leg));
         }
         self.pace.merge(&other.pace);
         self.trend.merge(&other.trend);
@@ -176,16 +173,6 @@ fn print(route: &str, row: &Divergence) -> Arc<str> {
 fn add_hits(mine: &mut BTreeMap<Arc<str>, u64>, other: &BTreeMap<Arc<str>, u64>) {
     for (rule, hits) in other {
         *mine.entry(rule.clone()).or_default() += hits;
-    }
-}
-
-pub(super) fn add(mine: &mut Histogram, other: &Histogram) {
-    // Both grow on demand with the same precision, so adding cannot fail; start afresh rather than panic if it did.
-    if mine.add(other).is_err() {
-        let mut fresh = histogram();
-        let _ = fresh.add(&*mine);
-        let _ = fresh.add(other);
-        *mine = fresh;
     }
 }
 

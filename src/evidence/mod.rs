@@ -8,6 +8,7 @@ mod book;
 mod dirt;
 mod example;
 mod gaps;
+mod histogram;
 mod judge;
 mod kinds;
 mod law;
@@ -28,11 +29,12 @@ mod trend;
 mod turnover;
 mod volatility;
 
-pub use apply::{Keep, histogram};
+pub use apply::Keep;
 pub use book::{Begun, Book, Epoch, PastEpoch, Rules};
 pub use dirt::Dirt;
 pub use example::{Example, ExampleMessage, Exhibit};
 pub use gaps::Gaps;
+pub use histogram::{Histogram, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US};
 pub use kinds::Kinds;
 pub use noise::restore as restore_noise;
 pub use pace::{Blocks, LatencyTerms, Pace, PaceCounts, SLOW_SHARE};
@@ -41,9 +43,8 @@ pub use settled::{Compared, Diverged, Settled, Settlement};
 pub use succession::Succession;
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
-    Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, Histogram,
-    IncomparableReasons, KnownNoise, LATENCY_DIGITS, LATENCY_MAX_US, LATENCY_MIN_US, Noise, NoisePairs, NotMirrored,
-    RouteEvidence, StatusCounts, TemplateNames,
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, IncomparableReasons,
+    KnownNoise, Noise, NoisePairs, NotMirrored, RouteEvidence, StatusCounts, TemplateNames,
 };
 pub use trend::{Beside, SPANS, Trend};
 pub use volatility::{Sightings, Volatilities, Volatility};

@@ -11,8 +11,6 @@
 //!   independent, and chosen by arrival alone.
 //! - What is counted depends on the settings, so it begins anew where they change; nothing is counted twice or mixed.
 
-use super::apply::{histogram, record};
-use super::merge::add;
 use super::{Histogram, LATENCY_MAX_US};
 use crate::model::Timestamp;
 use crate::stats::{BlockBets, Serial};
@@ -131,7 +129,7 @@ impl std::fmt::Debug for Terms {
 impl Pace {
     /// Nothing yet.
     pub fn new(terms: LatencyTerms) -> Self {
-        Self { counts: PaceCounts::new(terms), primary: histogram(), candidate: histogram() }
+        Self { counts: PaceCounts::new(terms), primary: Histogram::default(), candidate: Histogram::default() }
     }
 
     /// Goes on under these terms: where they are others, from nothing, except that a route which is warm stays so.
@@ -167,8 +165,8 @@ impl Pace {
         let second = arrived.as_micros() / 1_000_000;
         if second > counts.second {
             counts.second = second;
-            record(&mut self.primary, primary);
-            record(&mut self.candidate, candidate.unwrap_or(Duration::from_micros(LATENCY_MAX_US)));
+            self.primary.record(primary);
+            self.candidate.record(candidate.unwrap_or(Duration::from_micros(LATENCY_MAX_US)));
         }
     }
 
@@ -196,8 +194,8 @@ impl Pace {
             std::cmp::Ordering::Greater => {}
             std::cmp::Ordering::Equal => {
                 self.counts.merge(&other.counts);
-                add(&mut self.primary, &other.primary);
-                add(&mut self.candidate, &other.candidate);
+                self.primary.merge(&other.primary);
+                self.candidate.merge(&other.candidate);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The state: one epoch's routes, their counters and their divergences.
 
-use super::{Exhibit, Gaps, Kinds, Pace, Trend, Volatilities};
+use super::{Exhibit, Gaps, Histogram, Kinds, Pace, Trend, Volatilities};
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
 use crate::stats::Bursts;
@@ -217,16 +217,6 @@ impl Cells {
         self.n00 + self.n10 + self.n01 + self.n11
     }
 }
-
-/// Latencies in microseconds, [`LATENCY_MIN_US`] to [`LATENCY_MAX_US`], [`LATENCY_DIGITS`] significant digits; what
-/// is outside saturates. Grows with what is recorded, so that a thousand quiet routes cost little.
-pub type Histogram = hdrhistogram::Histogram<u32>;
-
-/// One microsecond.
-pub const LATENCY_MIN_US: u64 = 1;
-/// One hour.
-pub const LATENCY_MAX_US: u64 = 3_600_000_000;
-pub const LATENCY_DIGITS: u8 = 2;
 
 /// Exchanges whose control was compared, before noise is taken out: the route's noise as people understand it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,7 +26,7 @@ pub use eprocess::{
 pub use eta::{assumed_rate, samples_to_fail_by, samples_to_pass, samples_to_pass_by};
 pub use fixed::{clopper_pearson, clopper_pearson_upper, rule_of_three, wilson, zero_failures};
 pub use multiplicity::{e_bh, fails_weighted, late_weight, log_average_e, spend};
-pub use quantile::{Interval, Ranks, at_ranks, interval, ranks};
+pub use quantile::{Interval, Ranked, Ranks, at_ranks, interval, ranks};
 pub use serial::Serial;
 pub use unseen::{Unseen, Window, good_turing};
 

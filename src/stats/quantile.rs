@@ -4,6 +4,16 @@
 use super::eprocess::{Sums, Test, threshold};
 use hdrhistogram::{Counter, Histogram};
 
+/// Values counted in buckets.
+pub trait Ranked {
+    /// How many values there are.
+    fn count(&self) -> u64;
+
+    /// The least and the greatest value of the bucket that has the value at that rank, counted from 1; `None` beyond the
+    /// last.
+    fn at_rank(&self, rank: u64) -> Option<(u64, u64)>;
+}
+
 /// Ranks, counted from 1 in ascending order, of the values that bound a quantile. `None`: no bound on that side yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ranks {
@@ -41,26 +51,32 @@ pub fn ranks(n: u64, quantile: f64, alpha: f64) -> Ranks {
 /// The bounds on the `quantile` of what the histogram holds, at `alpha` in all: the values at [`ranks`], rounded outward.
 ///
 /// The quantile is ever outside of them with probability `alpha` at most, whatever the histogram's buckets hide.
-pub fn interval<C: Counter>(histogram: &Histogram<C>, quantile: f64, alpha: f64) -> Interval {
-    at_ranks(histogram, ranks(histogram.len(), quantile, alpha))
+pub fn interval(histogram: &impl Ranked, quantile: f64, alpha: f64) -> Interval {
+    at_ranks(histogram, ranks(histogram.count(), quantile, alpha))
 }
 
 /// The values at these ranks of what the histogram holds: the least value that is in a bucket with the lower one, the
-/// greatest that is in one with the upper one (the layout of buckets is that of HdrHistogram).
+/// greatest that is in one with the upper one.
 ///
 /// The interval holds the one that the values themselves would have given.
-pub fn at_ranks<C: Counter>(histogram: &Histogram<C>, ranks: Ranks) -> Interval {
+pub fn at_ranks(histogram: &impl Ranked, ranks: Ranks) -> Interval {
     Interval {
-        lower: ranks.lower.and_then(|r| at_rank(histogram, r)).map(|v| histogram.lowest_equivalent(v)),
-        upper: ranks.upper.and_then(|r| at_rank(histogram, r)).map(|v| histogram.highest_equivalent(v)),
+        lower: ranks.lower.and_then(|r| histogram.at_rank(r)).map(|(least, _)| least),
+        upper: ranks.upper.and_then(|r| histogram.at_rank(r)).map(|(_, greatest)| greatest),
     }
 }
 
-/// A value equivalent to the one at the rank, counted from 1.
-fn at_rank<C: Counter>(histogram: &Histogram<C>, rank: u64) -> Option<u64> {
-    let n = histogram.len();
-    // Half a rank beneath: what rounding makes of it is never beyond the rank.
-    (1..=n).contains(&rank).then(|| histogram.value_at_quantile((rank as f64 - 0.5) / n as f64))
+impl<C: Counter> Ranked for Histogram<C> {
+    fn count(&self) -> u64 {
+        self.len()
+    }
+
+    fn at_rank(&self, rank: u64) -> Option<(u64, u64)> {
+        let n = self.len();
+        // Half a rank beneath: what rounding makes of it is never beyond the rank.
+        let value = (1..=n).contains(&rank).then(|| self.value_at_quantile((rank as f64 - 0.5) / n as f64))?;
+        Some((self.lowest_equivalent(value), self.highest_equivalent(value)))
+    }
 }
 
 /// The least s in 0..=n for which a condition holds that never ceases to hold as s grows.

@@ -5,6 +5,7 @@
 //! anything comes here.
 
 mod error;
+mod histogram;
 mod open;
 mod proxy;
 mod rows;

@@ -4,17 +4,16 @@
 //! are written once a second while there is traffic, go without the names: they would be more than a half of the row.
 //! Whatever is part of a [`RouteRow`] gets new fields at its end, or in the midst of others they would be taken for them.
 
+use super::histogram::Packed;
 use crate::evidence::{
-    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Histogram, Kinds, KnownNoise, LATENCY_DIGITS,
-    LATENCY_MAX_US, LATENCY_MIN_US, NoisePairs, Pace, PaceCounts, RouteEvidence, StatusCounts, Trend, Volatility,
-    histogram, restore_noise,
+    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Kinds, KnownNoise, NoisePairs, Pace, PaceCounts,
+    RouteEvidence, StatusCounts, Trend, Volatility, restore_noise,
 };
 use crate::gate::Policy;
 use crate::model::{Leg, PerLeg, Timestamp};
 use crate::stats::Bursts;
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2Serializer};
 use redb::TableDefinition;
-use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -83,7 +82,7 @@ pub(super) struct RouteRow {
     control: ControlCounts,
     errors: Cells,
     status: PerLeg<StatusCounts>,
-    latency: PerLeg<Blob>,
+    latency: PerLeg<Packed>,
     divergences_overflow: u64,
     noise: Vec<NoiseRow>,
     #[serde(default)]
@@ -191,12 +190,12 @@ pub(super) fn split_divergence_key(key: &[u8]) -> Option<(u64, Arc<str>)> {
 
 impl RouteRow {
     /// Whole exchanges only: what is pending is left out.
-    pub(super) fn of(route: &RouteEvidence, packer: &mut Packer) -> Result<Self, String> {
+    pub(super) fn of(route: &RouteEvidence) -> Self {
         let mut latency = PerLeg::default();
         for leg in Leg::ALL {
-            *latency.get_mut(leg) = packer.pack(route.latency.get(leg))?;
+            *latency.get_mut(leg) = Packed::of(route.latency.get(leg));
         }
-        Ok(Self {
+        Self {
             since: route.since,
             restarts: route.restarts,
             rules: route.rules.clone(),
@@ -215,13 +214,13 @@ impl RouteRow {
                 .map(|((l, k), known)| (l.clone(), k.clone(), known.pairs))
                 .collect(),
             bursts: route.bursts,
-            pace: Some(PaceRow::of(&route.pace, packer)?),
+            pace: Some(PaceRow::of(&route.pace)),
             trend: route.trend.clone(),
             rule_hits: route.rule_hits.clone(),
             paired_divergent: Some(route.control.divergent),
             overflow_counted: Some(route.overflow_counted),
             number: route.number,
-        })
+        }
     }
 
     /// Without its divergences, and without what is volatile.
@@ -240,7 +239,7 @@ impl RouteRow {
         route.bursts = self.bursts;
         route.status = self.status;
         for leg in Leg::ALL {
-            *route.latency.get_mut(leg) = unpack(&self.latency.get(leg).0)?;
+            *route.latency.get_mut(leg) = self.latency.get(leg).read()?;
         }
         // Kept by a version that did not look at latency: counted from now on.
         if let Some(pace) = self.pace {
@@ -263,94 +262,19 @@ impl RouteRow {
 #[derive(Debug, Serialize, Deserialize)]
 struct PaceRow {
     counts: PaceCounts,
-    primary: Blob,
-    candidate: Blob,
+    primary: Packed,
+    candidate: Packed,
 }
 
 impl PaceRow {
-    fn of(pace: &Pace, packer: &mut Packer) -> Result<Self, String> {
-        let (primary, candidate) = (packer.pack(&pace.primary)?, packer.pack(&pace.candidate)?);
-        Ok(Self { counts: pace.counts.clone(), primary, candidate })
+    fn of(pace: &Pace) -> Self {
+        let (primary, candidate) = (Packed::of(&pace.primary), Packed::of(&pace.candidate));
+        Self { counts: pace.counts.clone(), primary, candidate }
     }
 
     fn read(self) -> Result<Pace, String> {
         self.counts.check()?;
-        Ok(Pace { counts: self.counts, primary: unpack(&self.primary.0)?, candidate: unpack(&self.candidate.0)? })
-    }
-}
-
-/// HdrHistogram V2, not compressed; empty for an empty one. Keeps its room, of tens of kilobytes, from one to the next.
-pub(super) struct Packer(V2Serializer);
-
-impl Packer {
-    pub(super) fn new() -> Self {
-        Self(V2Serializer::new())
-    }
-
-    fn pack(&mut self, histogram: &Histogram) -> Result<Blob, String> {
-        let mut out = Vec::new();
-        if !histogram.is_empty() {
-            self.0.serialize(histogram, &mut out).map_err(|e| e.to_string())?;
-        }
-        Ok(Blob(out))
-    }
-}
-
-/// The library trusts the header and allocates what it asks for, so the header is checked against our own bounds first.
-fn unpack(bytes: &[u8]) -> Result<Histogram, String> {
-    let mut out = histogram();
-    if bytes.is_empty() {
-        return Ok(out);
-    }
-    let word = |at: usize| Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
-    let long = |at: usize| Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?));
-    // cookie, payload length, offset, digits, low, high, ratio
-    let sound = word(0) == Some(0x1c84_9313)
-        && word(4).map(u64::from) == (bytes.len() as u64).checked_sub(40)
-        && word(12) == Some(u32::from(LATENCY_DIGITS))
-        && long(16) == Some(LATENCY_MIN_US)
-        && long(24).is_some_and(|high| (2..=LATENCY_MAX_US * 4).contains(&high));
-    if !sound {
-        return Err("a histogram with other bounds".into());
-    }
-    let read: Histogram = Deserializer::new().deserialize(&mut &*bytes).map_err(|e| e.to_string())?;
-    out.add(read).map_err(|e| e.to_string())?;
-    Ok(out)
-}
-
-/// Bytes as bytes, not as a list of numbers.
-#[derive(Debug, Clone, Default)]
-struct Blob(Vec<u8>);
-
-impl Serialize for Blob {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Blob {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl<'de> Visitor<'de> for Bytes {
-            type Value = Blob;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E>(self, v: &[u8]) -> Result<Blob, E> {
-                Ok(Blob(v.to_vec()))
-            }
-            fn visit_byte_buf<E>(self, v: Vec<u8>) -> Result<Blob, E> {
-                Ok(Blob(v))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Blob, A::Error> {
-                let mut out = Vec::new();
-                while let Some(byte) = seq.next_element()? {
-                    out.push(byte);
-                }
-                Ok(Blob(out))
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
+        Ok(Pace { counts: self.counts, primary: self.primary.read()?, candidate: self.candidate.read()? })
     }
 }
 
@@ -368,19 +292,6 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_that_asks_for_gigabytes_is_refused() {
-        let mut full = histogram();
-        full.record(1_000_000).unwrap();
-        let good = Packer::new().pack(&full).unwrap().0;
-        assert_eq!(unpack(&good).unwrap(), full);
-        for (at, value) in [(4usize, u32::MAX), (12, 5), (24, u32::MAX), (0, 1)] {
-            let mut bad = good.clone();
-            bad[at..at + 4].copy_from_slice(&value.to_be_bytes());
-            assert!(unpack(&bad).is_err(), "byte {at}");
-        }
-    }
-
-    #[test]
     fn what_is_known_of_noise_survives_and_older_rows_have_none() {
         let mut route = RouteEvidence::new(Timestamp::from_micros(1), "r".into(), Default::default());
         (route.control.unpaired_noise, route.control.divergent) = (7, 5);
@@ -392,15 +303,11 @@ mod tests {
         known.pairs = NoisePairs { candidate: 20, control: 1, both: 3, above: true };
         route.noise.entry(("json:$.at".into(), "json.value".into())).or_default();
         route.rule_hits.insert("ids".into(), 9);
-        let row = RouteRow::of(&route, &mut Packer::new()).unwrap();
+        let row = RouteRow::of(&route);
         let bytes = written(&row);
         let mut volatile = route.clone();
         volatile.volatility.entry(("json:$.id".into(), "json.value".into())).or_default();
-        assert_eq!(
-            written(&RouteRow::of(&volatile, &mut Packer::new()).unwrap()),
-            bytes,
-            "what is volatile has rows of its own"
-        );
+        assert_eq!(written(&RouteRow::of(&volatile)), bytes, "what is volatile has rows of its own");
         assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
@@ -439,7 +346,7 @@ mod tests {
         }
         let route = &*evidence.routes["GET /a"];
         assert_eq!((route.pace.pairs(), route.pace.primary.len()), (240, 240), "a minute is the warm-up");
-        let row = RouteRow::of(route, &mut Packer::new()).unwrap();
+        let row = RouteRow::of(route);
         assert_eq!(decode::<RouteRow>(&written(&row)).and_then(RouteRow::read).unwrap(), *route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
@@ -489,14 +396,6 @@ mod tests {
             let _ = decode::<RouteRow>(&marked).and_then(RouteRow::read);
             let _ = decode::<EpochRow>(&marked);
             prop_assert!(decode::<Meta>(&bytes).is_err());
-            let _ = unpack(&bytes);
-        }
-
-        #[test]
-        fn histograms_survive(values in proptest::collection::vec(1u64..4_000_000_000, 0..50)) {
-            let mut h = histogram();
-            values.iter().for_each(|v| h.record(*v).unwrap());
-            prop_assert_eq!(unpack(&Packer::new().pack(&h).unwrap().0).unwrap(), h);
         }
     }
 }

@@ -204,9 +204,9 @@ impl Writer<'_> {
         }
         let routes = |names| self.unhurried(names).filter_map(|name| Some((name, epoch.evidence.routes.get(name)?)));
         let mut rows = self.txn.open_table(ROUTES).map_err(text)?;
-        let (mut packer, mut row) = (Packer::new(), Vec::new());
+        let mut row = Vec::new();
         for (name, route) in routes(&dirt.routes) {
-            encode_route(&mut row, &RouteRow::of(route, &mut packer)?)?;
+            encode_route(&mut row, &RouteRow::of(route))?;
             rows.insert(&*route_key(epoch.number, name), &*row).map_err(text)?;
         }
         drop(rows);

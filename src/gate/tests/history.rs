@@ -1,6 +1,7 @@
 //! What is kept of verdicts over time, and what trying again costs.
 
 use super::*;
+use crate::evidence::Histogram;
 use std::sync::LazyLock;
 
 /// A point of clean comparisons, taken after so many milliseconds.
@@ -115,12 +116,9 @@ fn a_point_says_what_the_judgement_said() {
     policy.default.latency.quantiles = Quantiles::Gate;
     let mut evidence = evidence(&[("GET /a", 20_000, 400), ("GET /b", 9_000, 0)]);
     for route in evidence.routes.values_mut().map(Arc::make_mut) {
-        for us in [1_000; 300] {
-            route.latency.primary.record(us).unwrap();
-            route.latency.candidate.record(us).unwrap();
-            route.pace.primary.record(us).unwrap();
-            route.pace.candidate.record(us).unwrap();
-        }
+        let same = Histogram::of([(1_000, 300)]);
+        (route.latency.primary, route.latency.candidate) = (same.clone(), same.clone());
+        (route.pace.primary, route.pace.candidate) = (same.clone(), same);
     }
     let judgement = judge(&policy, &evidence, &after(100));
     assert_eq!(judgement.verdict, Verdict::Fail);
