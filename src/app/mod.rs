@@ -202,7 +202,8 @@ impl App {
             identities: identities.into_iter().flatten().collect(),
             changing: Mutex::default(),
         });
-        let announcement = announce(folder, shared.admin_url());
+        // Where it listens: what `public_url` names may be somebody else's from here.
+        let announcement = announce(folder, url(shared.settings.load().admin.tls.is_some(), admin));
         let interface = Admin::new(Arc::new(source::Proxy::new(shared.clone())), &options, random()?);
         Ok(Self {
             listen,

@@ -176,7 +176,7 @@ impl Book {
     /// apply to.
     pub fn resume(
         mut epochs: Vec<Epoch>,
-        history: Vec<PastEpoch>,
+        mut history: Vec<PastEpoch>,
         next: u64,
         rules: Rules,
         build: Option<Arc<str>>,
@@ -193,6 +193,7 @@ impl Book {
         newest.ended_at = None;
         // Of those further back history tells.
         epochs.drain(..epochs.len().saturating_sub(MAX_OLDER));
+        history.retain(|past| epochs.iter().all(|epoch| epoch.number != past.number));
         let next = next.max(newest.number + 1);
         let answered = newest.evidence.totals().settled().mirrored > 0;
         let newest_seen = answered.then_some(newest.evidence.epoch.started_at);
@@ -252,7 +253,6 @@ impl Book {
     pub fn history(&self) -> Vec<PastEpoch> {
         let mut all = self.history.clone();
         for epoch in &self.older {
-            all.retain(|past| past.number != epoch.number);
             all.push(PastEpoch {
                 number: epoch.number,
                 info: epoch.evidence.epoch.clone(),

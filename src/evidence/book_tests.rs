@@ -468,3 +468,21 @@ fn a_route_that_began_afresh_says_so() {
     exchange(&mut book, "GET /a", None);
     assert_eq!(restarts(&book, "GET /a"), 0);
 }
+
+#[test]
+fn a_restart_tells_of_no_epoch_twice() {
+    let mut book = book();
+    for build in 0..3 {
+        exchange(&mut book, "GET /a", None);
+        book.new_epoch(Some(build.to_string().into()), at(3));
+    }
+    let kept = |e: &Epoch| Epoch::kept(e.number, e.evidence.clone(), e.ended_at);
+    let epochs = book.epochs().map(kept).collect();
+    let mut book = Book::resume(epochs, book.history(), book.next_number(), same(1), None, 5, at(9));
+    for build in 3..9 {
+        exchange(&mut book, "GET /a", None);
+        book.new_epoch(Some(build.to_string().into()), at(10));
+        let told: Vec<_> = book.history().iter().map(|past| (past.number, past.totals.requests)).collect();
+        assert_eq!(told, (1..=build + 1).map(|number| (number, 1)).collect::<Vec<_>>());
+    }
+}

@@ -214,7 +214,9 @@ fn a_folder_serves_one_proxy() {
     let primary = Upstream::json("{}");
     let candidate = Upstream::json("{}");
     let folder = tempfile::tempdir().unwrap();
-    let proxy = Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).start();
+    // Links for people lead elsewhere than what commands ask.
+    let elsewhere = "[admin]\npublic_url = \"https://parallax.example.invalid/x\"\n";
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).config(elsewhere).start();
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();
     let output = parallax(&[
