@@ -70,7 +70,6 @@ pub fn judge(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Judgeme
 
 fn decide(view: &View<'_>) -> Vec<CriterionResult> {
     let mut results = Vec::new();
-    results.extend(nothing_compared(view.evidence));
     let divergence = divergence::results(view);
     let coverage = coverage::result(view, &divergence);
     results.extend(divergence);
@@ -80,6 +79,9 @@ fn decide(view: &View<'_>) -> Vec<CriterionResult> {
     results.push(unseen::result(view));
     results.extend(unjudged::results(view));
     results.extend(minimum::results(view));
+    if let Some(reason) = nothing_compared(view.evidence) {
+        without_evidence(view, &mut results, &reason);
+    }
     if let Some(why) = &view.facts.not_durable {
         results.push(open(Criterion::Minimum, format!("the evidence is not durable: {why}")));
     }
@@ -127,19 +129,30 @@ fn other_labels(evidence: &Evidence) -> Option<CriterionResult> {
     })
 }
 
-fn nothing_compared(evidence: &Evidence) -> Option<CriterionResult> {
+/// Says of every criterion that has routes' results alone that there is none yet. No evidence is never a pass, be it
+/// that of a criterion which asks for nothing.
+fn without_evidence(view: &View<'_>, results: &mut Vec<CriterionResult>, reason: &str) {
+    let missing = |criterion: &Criterion| results.iter().all(|result| result.criterion != *criterion);
+    let missing: Vec<Criterion> = Criterion::ALL.into_iter().filter(missing).collect();
+    let row = |criterion| CriterionResult { required: view.decides(criterion), ..open(criterion, reason.to_owned()) };
+    results.splice(0..0, missing.into_iter().map(row));
+    if results.iter().all(|result| !result.required || result.verdict == Verdict::Pass) {
+        results.insert(0, open(Criterion::Minimum, reason.to_owned()));
+    }
+}
+
+fn nothing_compared(evidence: &Evidence) -> Option<String> {
     let sum = |count: fn(&RouteEvidence) -> u64| evidence.routes.values().map(|route| count(route)).sum::<u64>();
     if sum(|r| r.counts.compared) > 0 {
         return None;
     }
     let (requests, mirrored) = (sum(|r| r.counts.requests), sum(|r| r.counts.mirrored));
-    let reason = match (requests, mirrored) {
+    Some(match (requests, mirrored) {
         (0, _) => nothing_arrived(&evidence.epoch),
         (1, 0) => "1 request has arrived and was not mirrored".to_owned(),
         (_, 0) => format!("{} requests have arrived and none was mirrored", thousands(requests)),
         _ => format!("{} mirrored, and nothing has been compared yet", thousands(mirrored)),
-    };
-    Some(open(Criterion::Divergence, reason))
+    })
 }
 
 /// Marks what is not decided and will not be before `max_duration`, by the age of the epoch and the forecast of each

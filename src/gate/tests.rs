@@ -99,8 +99,15 @@ fn no_evidence_is_inconclusive_whatever_is_asked() {
     for criteria in [&[][..], ONLY, &[Criterion::Minimum], &Criterion::ALL] {
         let judgement = judge(&policy(criteria), &evidence(&[]), &after(0));
         assert_eq!(judgement.verdict, Verdict::Inconclusive);
+        for criterion in Criterion::ALL {
+            let mut rows = judgement.criteria.iter().filter(|c| c.criterion == criterion);
+            assert!(rows.any(|c| c.required == criteria.contains(&criterion)), "{criterion:?} of {criteria:?}");
+        }
         assert_eq!(of(&judgement, Criterion::Divergence, None).reason, "no request has arrived yet");
     }
+    let mut nothing = policy(&[Criterion::Minimum]);
+    (nothing.default.min_duration, nothing.default.min_comparisons) = (Duration::ZERO, 0);
+    assert_eq!(judge(&nothing, &evidence(&[]), &after(0)).verdict, Verdict::Inconclusive);
     let mut posts = evidence(&[("POST /orders", 0, 0)]);
     let counts = &mut route_mut(&mut posts, "POST /orders").counts;
     (counts.requests, counts.not_mirrored.method) = (12, 12);
