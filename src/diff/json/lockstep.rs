@@ -47,8 +47,6 @@ pub(super) fn compare(
         shift: 0,
         alike: 0,
         ahead: AHEAD,
-        beyond: Vec::new(),
-        spare: Vec::new(),
         values: 0,
         open: Vec::new(),
         names: Vec::new(),
@@ -74,9 +72,6 @@ struct Lockstep<'a, 'r> {
     alike: usize,
     /// Bytes to look ahead the next time.
     ahead: usize,
-    /// Where the containers begin that are known not to end up to there.
-    beyond: Vec<usize>,
-    spare: Vec<usize>,
     /// How many values were read.
     values: usize,
     /// The open containers, innermost last.
@@ -117,24 +112,22 @@ struct Open {
     reordered: Option<Box<Reordered>>,
 }
 
+// === impl Open ===
+
+impl Open {
+    fn new(object: bool, start: (usize, usize), names: usize) -> Self {
+        let (key, index) = ((0, 0), 0);
+        Self { object, start, key, index, path: None, names, differs: None, wide: None, reordered: None }
+    }
+}
+
 // === impl Lockstep ===
 
 impl<'a> Lockstep<'a, '_> {
     fn run(mut self, budget: &mut Budget<'_>) -> Option<Findings> {
         loop {
-            budget.tick(1).ok()?;
-            self.values += 1;
-            self.blanks();
-            match self.a.get(self.i)? {
-                b'{' | b'[' => {
-                    if !self.pass_over(budget)? && self.enter(budget)? {
-                        continue;
-                    }
-                }
-                _ => {
-                    let end = scan::scalar(self.a, self.i)?;
-                    self.scalar(end)?;
-                }
+            if self.pass_over(budget)? && self.value(budget)? {
+                continue;
             }
             loop {
                 let Some(open) = self.open.last_mut() else { return self.end(budget) };
@@ -160,6 +153,19 @@ impl<'a> Lockstep<'a, '_> {
                 }
             }
         }
+    }
+
+    /// Reads the next value, or opens the next container; whether there is a value in it to go on with.
+    fn value(&mut self, budget: &mut Budget<'_>) -> Option<bool> {
+        budget.tick(1).ok()?;
+        self.values += 1;
+        self.blanks();
+        if matches!(self.a.get(self.i)?, b'{' | b'[') {
+            return self.enter(budget);
+        }
+        let end = scan::scalar(self.a, self.i)?;
+        self.scalar(end)?;
+        Some(false)
     }
 
     /// After the outermost value.
@@ -281,25 +287,73 @@ impl<'a> Lockstep<'a, '_> {
         self.differences.add(around, self.i..end, j..other)
     }
 
-    /// Goes past a container that is known to be the same on both sides, once it is read; whether it was.
+    /// Reads on the first side alone what both are known to have, values and marks, up to one that does not end there or
+    /// takes a closer look; whether that is a value.
     fn pass_over(&mut self, budget: &mut Budget<'_>) -> Option<bool> {
-        let depth = budget.depth.checked_sub(self.open.len())?;
-        let known = self.i < self.alike || self.look_ahead(self.i + 1);
-        if !known || self.beyond.contains(&self.i) {
-            return Some(false);
+        if self.i >= self.alike && !(matches!(self.a.get(self.i), Some(b'{' | b'[')) && self.look_ahead(self.i + 1)) {
+            return Some(true);
         }
-        let mut open = std::mem::take(&mut self.spare);
-        let whole = scan::value(self.a.get(..self.alike)?, self.i, depth, &mut open);
-        match whole {
-            Some((end, values)) => {
-                budget.tick(values).ok()?;
-                self.i = end;
-                self.values += values - 1;
+        let (text, shift) = (self.a.get(..self.alike)?, self.shift);
+        let mut values = 0;
+        let before_value = 'value: loop {
+            let mut at = self.i;
+            match scan::next(text, &mut at) {
+                Some(first @ (b'{' | b'[')) => {
+                    let (start, object) = (at, first == b'{');
+                    at += 1;
+                    match scan::next(text, &mut at) {
+                        Some(close) if close == if object { b'}' } else { b']' } => at += 1,
+                        Some(_) if self.open.len() < budget.depth => {
+                            let mut open = Open::new(object, (start, start.wrapping_sub(shift)), self.names.len());
+                            if object {
+                                let Some((key, value)) = scan::name(text, at) else { break true };
+                                (open.key, at) = (key, value);
+                                self.names.push(key);
+                            }
+                            self.open.push(open);
+                            (self.i, values) = (at, values + 1);
+                            continue;
+                        }
+                        _ => break true,
+                    }
+                }
+                // A number that ends where both are no longer known to be alike may go on.
+                Some(_) => match scan::scalar(text, at) {
+                    Some(end) if end < text.len() => at = end,
+                    _ => break true,
+                },
+                None => break true,
             }
-            None => std::mem::swap(&mut self.beyond, &mut open),
-        }
-        self.spare = open;
-        Some(whole.is_some())
+            (self.i, values) = (at, values + 1);
+            loop {
+                let mut at = self.i;
+                let Some(open) = self.open.last_mut().filter(|open| open.reordered.is_none()) else {
+                    break 'value false;
+                };
+                match (scan::next(text, &mut at), open.object) {
+                    (Some(b','), true) => {
+                        let Some((key, value)) = scan::name(text, at + 1) else { break 'value false };
+                        (open.key, self.i) = (key, value);
+                        self.names.push(key);
+                        break;
+                    }
+                    (Some(b','), false) => {
+                        open.index += 1;
+                        self.i = at + 1;
+                        break;
+                    }
+                    (Some(b'}'), true) | (Some(b']'), false) if open.differs.is_none() => {
+                        self.names.truncate(open.names);
+                        self.open.pop();
+                        self.i = at + 1;
+                    }
+                    _ => break 'value false,
+                }
+            }
+        };
+        self.values += values;
+        budget.tick(values).ok()?;
+        Some(before_value)
     }
 
     /// Opens a container; whether there is a value in it to go on with.
@@ -310,17 +364,7 @@ impl<'a> Lockstep<'a, '_> {
         }
         self.both(self.i + 1)?;
         let names = self.names.len();
-        self.open.push(Open {
-            object,
-            start,
-            key: (0, 0),
-            index: 0,
-            path: None,
-            names,
-            differs: None,
-            wide: None,
-            reordered: None,
-        });
+        self.open.push(Open::new(object, start, names));
         let at = scan::blanks(self.a, self.i);
         if matches!((self.a.get(at)?, object), (b'}', true) | (b']', false)) {
             return Some(false);

@@ -21,7 +21,7 @@ pub(super) fn blanks(bytes: &[u8], mut at: usize) -> usize {
 
 /// Goes past white space; the byte there.
 #[inline(always)]
-fn next(bytes: &[u8], at: &mut usize) -> Option<u8> {
+pub(super) fn next(bytes: &[u8], at: &mut usize) -> Option<u8> {
     loop {
         let byte = *bytes.get(*at)?;
         if byte > b' ' {
@@ -73,53 +73,6 @@ pub(super) fn name(bytes: &[u8], mut at: usize) -> Option<((usize, usize), usize
     let end = string(bytes, at)?;
     at = end;
     (next(bytes, &mut at)? == b':').then_some(((start, end - 1), at + 1))
-}
-
-/// The end of the value that begins at `at`, and how many values it is made of; none where the text ends before, it is
-/// nested deeper than `depth`, or it is no JSON. `open` tells then which containers had begun and not ended.
-pub(super) fn value(bytes: &[u8], mut at: usize, depth: usize, open: &mut Vec<usize>) -> Option<(usize, usize)> {
-    open.clear();
-    let (mut object, mut values) = (false, 0);
-    loop {
-        values += 1;
-        match next(bytes, &mut at)? {
-            b'"' => at = string(bytes, at)?,
-            first @ (b'{' | b'[') => {
-                if open.len() >= depth {
-                    return None;
-                }
-                object = first == b'{';
-                open.push(at);
-                at += 1;
-                if next(bytes, &mut at)? != if object { b'}' } else { b']' } {
-                    at = if object { name(bytes, at)?.1 } else { at };
-                    continue;
-                }
-            }
-            _ => at = scalar(bytes, at)?,
-        }
-        loop {
-            if open.is_empty() {
-                return Some((at, values));
-            }
-            match (next(bytes, &mut at)?, object) {
-                (b',', true) => {
-                    at = name(bytes, at + 1)?.1;
-                    break;
-                }
-                (b',', false) => {
-                    at += 1;
-                    break;
-                }
-                (b'}', true) | (b']', false) => {
-                    at += 1;
-                    open.pop();
-                    object = open.last().is_some_and(|start| bytes.get(*start) == Some(&b'{'));
-                }
-                _ => return None,
-            }
-        }
-    }
 }
 
 /// The end of the value that begins at `at`, if it is one: brackets are counted, not matched.
