@@ -1,9 +1,16 @@
 //! Logs: one subscriber for the process, to standard error.
 //!
-//! Nothing here decides what is worth a line, and no body or header ever belongs in one.
+//! Nothing here decides what is worth a line, and no body or header ever belongs in one. A thread of its own writes: a
+//! log that nobody takes stops nothing, wherever a line comes from.
 
+mod log;
+
+use log::Log;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -11,8 +18,18 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Lines that standard error did not take.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// Of what the peers of HTTP/2 connections do wrong the `h2` crate would write a line each time. A level that names it wins.
-const QUIET: &str = "h2=off";
+/// What standard error is still to take, once logging has started.
+static LOG: OnceLock<Arc<Log>> = OnceLock::new();
+
+/// Bytes of it that may wait.
+const ROOM: usize = 1 << 20;
+
+/// How long the process waits at its end for standard error to take the rest.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Of what the peers of HTTP/2 connections do wrong the `h2` crate would write a line each time; that something panicked
+/// is worth one. A level that names them wins.
+const OWN: &str = "h2=off,parallax::panic=error";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetrySettings {
@@ -33,15 +50,37 @@ pub enum TelemetryError {
     Level { level: String, source: tracing_subscriber::filter::ParseError },
     #[error("could not start logging")]
     Installed(#[source] tracing::subscriber::SetGlobalDefaultError),
+    #[error("could not start logging")]
+    Thread(#[source] io::Error),
 }
 
-/// Starts logging to standard error.
+/// To be held until the process ends: dropped, it gives standard error a second to take what was said.
+#[derive(Debug)]
+#[must_use]
+pub struct LastWords;
+
+/// Starts logging to standard error. What [`say`] is given, and what a panic says, goes the same way from here on.
 ///
 /// # Errors
-/// A level that is no filter; logging that was already started.
+/// A level that is no filter; logging that was already started; no thread to be had.
 pub fn init(settings: &TelemetrySettings, color: bool) -> Result<(), TelemetryError> {
-    let subscriber = subscriber(settings, color, || Forgiving { inner: io::stderr(), dropped: &DROPPED })?;
-    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::Installed)
+    let log = Arc::new(Log::start(io::stderr(), ROOM, &DROPPED).map_err(TelemetryError::Thread)?);
+    let subscriber = subscriber(settings, color, log.clone())?;
+    tracing::subscriber::set_global_default(subscriber).map_err(TelemetryError::Installed)?;
+    LOG.get_or_init(|| log);
+    std::panic::set_hook(Box::new(|panic| log_panic(&panic)));
+    Ok(())
+}
+
+/// Tells a person something on standard error: in turn with the log's lines where there is a log.
+pub fn say(text: &str) {
+    match LOG.get() {
+        Some(log) => log.say(text.as_bytes()),
+        None => {
+            let mut stderr = io::stderr().lock();
+            let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+        }
+    }
 }
 
 /// Lines lost since the process started, because standard error did not take them.
@@ -52,7 +91,7 @@ pub fn lines_dropped() -> u64 {
 /// Reads a level as [`init`] would, so that a configuration can be checked without starting anything.
 pub fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::builder()
-        .parse(format!("{QUIET},{level}"))
+        .parse(format!("{OWN},{level}"))
         .map_err(|source| TelemetryError::Level { level: level.to_owned(), source })
 }
 
@@ -72,37 +111,31 @@ where
     })
 }
 
-/// Counts the lines that could not be written, instead of failing with them: a log that nobody takes stops nothing.
-#[derive(Debug)]
-struct Forgiving<W> {
-    inner: W,
-    dropped: &'static AtomicU64,
+/// The hook that Rust brings would wait for standard error.
+fn log_panic(panic: &dyn std::fmt::Display) {
+    let thread = std::thread::current();
+    let trace = Backtrace::capture();
+    let trace = match trace.status() {
+        BacktraceStatus::Captured => format!("\n{trace}"),
+        _ => String::new(),
+    };
+    tracing::error!(target: "parallax::panic", thread = thread.name().unwrap_or("unnamed"), "{panic}{trace}");
 }
 
-// === impl Forgiving ===
+// === impl LastWords ===
 
-impl<W: Write> Write for Forgiving<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_all(bytes).map(|()| bytes.len())
-    }
-
-    /// A line comes in one piece.
-    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.inner.write_all(line).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if let Some(log) = LOG.get() {
+            log.flush(LAST_WORDS);
         }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -150,26 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_nobody_takes_are_counted() {
-        struct Closed;
-        impl io::Write for Closed {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        static LOST: AtomicU64 = AtomicU64::new(0);
-        let settings = TelemetrySettings { format: LogFormat::Text, level: "info".to_owned() };
-        let subscriber = subscriber(&settings, false, || Forgiving { inner: Closed, dropped: &LOST }).unwrap();
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::info!("one");
-            tracing::info!("two");
-            tracing::debug!("left out");
-            tracing::warn!(target: "h2::proto::ping_pong", "said by a peer's doing");
-        });
-        assert_eq!(LOST.load(Ordering::Relaxed), 2);
+    fn a_panic_is_a_line_of_the_log() {
+        let page = Page::default();
+        let (settings, writer) = (TelemetrySettings { format: LogFormat::Json, level: "off".to_owned() }, page.clone());
+        let subscriber = subscriber(&settings, false, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || log_panic(&"panicked at src/x.rs:1:2:\nit broke"));
+        let line: serde_json::Value = serde_json::from_slice(&page.0.lock().unwrap()).unwrap();
+        assert_eq!((&line["level"], line["thread"].is_string()), (&"ERROR".into(), true));
+        assert!(line["message"].as_str().unwrap().starts_with("panicked at src/x.rs:1:2:\nit broke"), "{line}");
     }
 
     #[test]

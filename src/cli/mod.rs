@@ -21,6 +21,7 @@ mod terminal;
 pub use exit::{Exit, Failure};
 
 use crate::config::{self, Checked, Flags};
+use crate::telemetry::{LastWords, say};
 use args::{Cli, ColorWhen, Command};
 use clap::CommandFactory;
 use std::ffi::OsString;
@@ -29,6 +30,7 @@ use terminal::Look;
 
 /// Runs the command that `args` (the program's name first) asks for, and says what the process ends with.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let _last = LastWords;
     let (cli, explicit) = match Cli::read(args) {
         Ok(read) => read,
         Err(error) => {
@@ -82,12 +84,6 @@ fn print(text: &str) -> Result<(), Failure> {
 
 fn unprinted(error: &std::io::Error) -> Failure {
     Failure { unprinted: true, ..Failure::new(format!("cannot write to standard output: {error}")) }
-}
-
-/// Tells a person something beside the result.
-fn say(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// A runtime for a command that asks and ends.

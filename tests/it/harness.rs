@@ -228,12 +228,13 @@ pub struct Serve {
     toml: String,
     folder: Option<PathBuf>,
     descriptors: Option<u32>,
+    stderr: Option<Stdio>,
 }
 
 impl Proxy {
     pub fn between(primary: &str, candidate: &str) -> Serve {
         let args = ["--primary", primary, "--candidate", candidate].map(str::to_owned).to_vec();
-        Serve { args, toml: String::new(), folder: None, descriptors: None }
+        Serve { args, toml: String::new(), folder: None, descriptors: None, stderr: None }
     }
 
     /// One exchange on a connection of its own.
@@ -372,6 +373,12 @@ impl Serve {
         self
     }
 
+    /// Sends its log there; [`Proxy::log`] has none of it then.
+    pub fn stderr(mut self, to: impl Into<Stdio>) -> Self {
+        self.stderr = Some(to.into());
+        self
+    }
+
     pub fn start(self) -> Proxy {
         let temp = self.folder.is_none().then(|| tempfile::tempdir().unwrap());
         let folder = self.folder.unwrap_or_else(|| temp.as_ref().unwrap().path().to_owned());
@@ -398,18 +405,22 @@ impl Serve {
             .arg(&ready)
             .args(&self.args)
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(self.stderr.unwrap_or_else(Stdio::piped))
             .spawn()
             .unwrap();
+        // Or the other end of what it was given stays open here.
+        drop(command);
         let log = Arc::new(Mutex::new(String::new()));
-        let (mut stderr, sink) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
-        thread::spawn(move || {
-            let mut line = String::new();
-            while matches!(stderr.read_line(&mut line), Ok(n) if n > 0) {
-                sink.lock().unwrap().push_str(&line);
-                line.clear();
-            }
-        });
+        if let Some(stderr) = child.stderr.take() {
+            let (mut stderr, sink) = (BufReader::new(stderr), log.clone());
+            thread::spawn(move || {
+                let mut line = String::new();
+                while matches!(stderr.read_line(&mut line), Ok(n) if n > 0) {
+                    sink.lock().unwrap().push_str(&line);
+                    line.clear();
+                }
+            });
+        }
         let end = Instant::now() + PATIENCE;
         let ready: Value = loop {
             if let Ok(text) = std::fs::read(&ready) {

@@ -24,6 +24,7 @@ mod grpc;
 mod http2;
 mod hygiene;
 mod isolation;
+mod logging;
 mod mirroring;
 mod operations;
 mod protocols;
