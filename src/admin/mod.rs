@@ -16,7 +16,7 @@ mod settings;
 mod source;
 
 pub use metrics::{Buckets, MetricsView, OPENMETRICS};
-pub use server::{Admin, AdminOptions, serve};
+pub use server::{Admin, AdminOptions, INSTANCE, serve};
 pub use settings::AdminSettings;
 pub use source::{Change, Source};
 

@@ -6,7 +6,7 @@ use super::{Source, api, events};
 use crate::report::pages::Deed;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -41,12 +41,19 @@ pub struct AdminOptions {
     pub open: Vec<String>,
     /// Whether it is served over TLS.
     pub tls: bool,
+    /// What tells this process from every other.
+    pub instance: String,
 }
+
+/// The header of every answer that says which process gives it.
+pub const INSTANCE: HeaderName = HeaderName::from_static("x-parallax-instance");
 
 /// The admin interface, built and idle; [`serve`] sets it going.
 pub struct Admin {
     pub(super) source: Arc<dyn Source>,
     pub(super) access: Access,
+    /// The value of [`INSTANCE`].
+    instance: Option<HeaderValue>,
     pub(super) recent: Arc<Recent>,
     /// Room for live pages.
     pub(super) streams: Arc<Semaphore>,
@@ -68,6 +75,7 @@ impl Admin {
         Arc::new(Self {
             source,
             access: Access::new(options, key),
+            instance: HeaderValue::from_str(&options.instance).ok(),
             recent: Arc::new(Recent::new()),
             streams: Arc::new(Semaphore::new(events::MAX_STREAMS)),
             stopping: watch::Sender::new(false),
@@ -175,6 +183,7 @@ where
                 Err(problem) => api::refused(&parts, problem),
             };
             harden(response.headers_mut());
+            response.headers_mut().extend(admin.instance.clone().map(|instance| (INSTANCE, instance)));
             Ok::<Response<Body>, std::convert::Infallible>(response)
         }
     });

@@ -47,6 +47,7 @@ impl House {
             public_url: Some("https://parallax.example.com/x".into()),
             open: open.iter().map(|s| s.to_string()).collect(),
             tls: false,
+            instance: "5a".into(),
         };
         let admin = Admin::new(fake.clone(), &options, [7; 32]);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -139,6 +140,7 @@ async fn every_route_answers_with_and_without_a_slash() {
         let got = house.get(path).await;
         assert_eq!((got.status, got.header("content-type")), (200, Some(kind)), "{path}");
         assert!(got.header("content-security-policy").unwrap().contains("script-src 'self'"));
+        assert_eq!(got.header("x-parallax-instance"), Some("5a"), "{path}");
         assert!(!got.body.is_empty());
         let head = house.ask(&format!("HEAD {path}"), &[], "").await;
         assert_eq!((head.status, head.body.as_str(), head.header("content-type")), (200, "", Some(kind)), "{path}");
@@ -368,6 +370,7 @@ fn the_cookie_is_secure_under_tls() {
         public_url: None,
         open: Vec::new(),
         tls: true,
+        instance: String::new(),
     };
     assert!(super::access::Access::new(&options, [1; 32]).sign_in("t").unwrap().ends_with("; Secure"));
 }
@@ -429,7 +432,8 @@ async fn both_protocols_over_tls() {
     server.alpn_protocols = protocols.clone();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let options = AdminOptions { address, token: None, public_url: None, open: Vec::new(), tls: true };
+    let (open, instance) = (Vec::new(), String::new());
+    let options = AdminOptions { address, token: None, public_url: None, open, tls: true, instance };
     let admin = Admin::new(Arc::new(fake(Verdict::Pass)), &options, [7; 32]);
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
     tokio::spawn(serve(listener, Some(acceptor), admin, std::future::pending()));

@@ -175,12 +175,14 @@ impl App {
         let workers = Workers::start().map_err(AppError::Thread)?;
         let token = sockets::token(&settings.admin)?;
         let fixed = reload::Fixed::of(&settings, token.as_deref());
+        let instance = format!("{:032x}", u128::from_le_bytes(random()?));
         let options = AdminOptions {
             address: admin,
             token,
             public_url: settings.admin.public_url.clone(),
             open: settings.admin.open.clone(),
             tls: admin_tls.is_some(),
+            instance: instance.clone(),
         };
         let folder = settings.store.path.clone();
         let shared = Arc::new(Shared {
@@ -203,7 +205,8 @@ impl App {
             changing: Mutex::default(),
         });
         // Where it listens: what `public_url` names may be somebody else's from here.
-        let announcement = announce(folder, url(shared.settings.load().admin.tls.is_some(), admin));
+        let here = url(shared.settings.load().admin.tls.is_some(), admin);
+        let announcement = announce(folder, here, instance);
         let interface = Admin::new(Arc::new(source::Proxy::new(shared.clone())), &options, random()?);
         Ok(Self {
             listen,
@@ -315,8 +318,8 @@ fn url(tls: bool, address: SocketAddr) -> String {
 }
 
 /// Commands that are given the folder find the proxy by this; without it they only have to be told the address.
-fn announce(folder: PathBuf, admin: String) -> Option<store::Announcement> {
-    store::announce(&folder, admin)
+fn announce(folder: PathBuf, admin: String, instance: String) -> Option<store::Announcement> {
+    store::announce(&folder, admin, instance)
         .inspect_err(
             |e| tracing::warn!(folder = %folder.display(), error = %e, "could not say who serves from the folder"),
         )

@@ -2,7 +2,9 @@
 
 use super::args::Source;
 use super::exit::Failure;
+use crate::admin::INSTANCE;
 use crate::model::{FailureKind, Leg};
+use crate::store;
 use crate::tls::TlsClientSettings;
 use crate::upstream::{Ask, LegBody, LegSettings, SendOptions, Upstream, UpstreamOptions};
 use bytes::Bytes;
@@ -35,6 +37,8 @@ pub struct AdminClient {
     url: String,
     upstream: Arc<Upstream>,
     token: Option<HeaderValue>,
+    /// What every answer has to say of whose it is, where that is known.
+    instance: Option<String>,
 }
 
 /// An answer of the admin interface.
@@ -62,8 +66,8 @@ pub async fn find(source: &Source) -> Result<Found, Failure> {
         return at_folder(folder).await;
     }
     let client = AdminClient::new(DEFAULT_ADMIN)?;
-    match client.request(Method::GET, "/healthz", None).await {
-        Ok(_) => Ok(Found::Proxy(client)),
+    match client.answers().await {
+        Ok(()) => Ok(Found::Proxy(client)),
         Err(unreachable) => {
             let folder = Path::new(DEFAULT_DATA);
             if folder.is_dir() {
@@ -85,13 +89,26 @@ async fn at_folder(folder: &Path) -> Result<Found, Failure> {
             .help("name the folder that `serve --data` was given; reading never creates one")
             .passing());
     }
-    if let Some(proxy) = crate::store::find_proxy(folder) {
-        let client = AdminClient::new(&proxy.admin)?;
-        if client.request(Method::GET, "/healthz", None).await.is_ok() {
-            return Ok(Found::Proxy(client));
+    // What a proxy left behind that was killed says nothing: others may have its address by now.
+    if !store::is_held(folder) {
+        return Ok(Found::Store(folder.to_owned()));
+    }
+    let unreachable = |who: &str, why: &str| {
+        Failure::new(format!("{} is held by {who}{why}", folder.join(store::FILE).display()))
+            .help("name its admin interface with `--admin URL`")
+            .passing()
+    };
+    let Some(store::Proxy { admin, pid, instance }) = store::find_proxy(folder) else {
+        return Err(unreachable("a proxy", " that does not say where its admin interface is"));
+    };
+    let client = AdminClient { instance, ..AdminClient::new(&admin)? };
+    match client.answers().await {
+        Ok(()) => Ok(Found::Proxy(client)),
+        Err(Unreachable { detail, .. }) => {
+            let why = format!(", which cannot be reached from here at {admin} ({detail})");
+            Err(unreachable(&format!("the proxy with pid {pid}"), &why))
         }
     }
-    Ok(Found::Store(folder.to_owned()))
 }
 
 // === impl AdminClient ===
@@ -118,11 +135,17 @@ impl AdminClient {
             ),
             Err(_) => None,
         };
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), upstream, token })
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), upstream, token, instance: None })
     }
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether the one who is meant answers. Somebody else is not told the token.
+    async fn answers(&self) -> Result<(), Unreachable> {
+        let stranger = Self { token: None, ..self.clone() };
+        stranger.request(Method::GET, "/healthz", None).await.map(drop)
     }
 
     /// One request; `json` makes it carry a body.
@@ -151,6 +174,10 @@ impl AdminClient {
         let ask = async {
             let sent = self.upstream.send(&ask, body, SendOptions::default()).await.map_err(|e| e.failure)?;
             let status = sent.answer.status;
+            if self.instance.is_some() && sent.answer.headers.text(&INSTANCE) != self.instance.as_deref() {
+                let detail = "somebody else answers there".into();
+                return Err(crate::model::Failure { kind: FailureKind::Protocol, detail });
+            }
             let body = http_body_util::Limited::new(sent.answer.body, MAX_ANSWER).collect().await;
             let body = body.map_err(|e| crate::model::Failure { kind: FailureKind::Reset, detail: e.to_string() })?;
             Ok::<_, crate::model::Failure>(Reply { status, body: body.to_bytes() })

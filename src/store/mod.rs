@@ -13,12 +13,14 @@ mod settings;
 mod write;
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod power_tests;
 #[cfg(test)]
 mod tests;
 
 pub use error::StoreError;
-pub use open::{Stored, open, open_read};
+pub use open::{Stored, is_held, open, open_read};
 pub use proxy::{Announcement, Proxy, announce, find_proxy};
 pub use settings::StoreSettings;
 pub use write::Store;

@@ -87,6 +87,21 @@ pub fn open_read(folder: &Path) -> Result<Stored, StoreError> {
     }
 }
 
+/// Whether a proxy holds the store of a folder. Whoever only reads does not.
+pub fn is_held(folder: &Path) -> bool {
+    is_written(&folder.join(FILE))
+}
+
+/// Whether somebody has it open to write to it; those who read share it.
+fn is_written(file: &Path) -> bool {
+    let look = || match builder().open_read_only(file) {
+        Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => Ok(true),
+        // What is missing or damaged is for those to tell who read it.
+        _ => Ok(false),
+    };
+    guarded(file, look).unwrap_or(false)
+}
+
 pub(super) fn open_database(file: &Path) -> Result<Database, StoreError> {
     let known = file.exists() && check_magic(file)?;
     guarded(file, || {

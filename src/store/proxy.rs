@@ -14,6 +14,10 @@ pub struct Proxy {
     /// Base URL of its admin interface.
     pub admin: String,
     pub pid: u32,
+    /// Random, new with every start: what its admin interface answers with, so that nobody else is taken for it. Not in
+    /// files of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
 }
 
 /// Removes the file again when dropped.
@@ -24,8 +28,8 @@ pub struct Announcement {
 }
 
 /// Writes who serves from the folder, atomically.
-pub fn announce(folder: &Path, admin: String) -> io::Result<Announcement> {
-    let proxy = Proxy { admin, pid: std::process::id() };
+pub fn announce(folder: &Path, admin: String, instance: String) -> io::Result<Announcement> {
+    let proxy = Proxy { admin, pid: std::process::id(), instance: Some(instance) };
     let file = folder.join(NAME);
     let aside = folder.join(format!("{NAME}.{}", proxy.pid));
     std::fs::write(&aside, serde_json::to_vec(&proxy)?)?;
@@ -34,7 +38,7 @@ pub fn announce(folder: &Path, admin: String) -> io::Result<Announcement> {
 }
 
 /// Reads who serves from the folder; `None` when nobody says so. Whether that process still lives is for the caller
-/// to find out by asking it.
+/// to find out: see [`is_held`](super::is_held), and by what it answers with.
 pub fn find_proxy(folder: &Path) -> Option<Proxy> {
     let file = folder.join(NAME);
     if std::fs::metadata(&file).ok()?.len() > MAX_BYTES {

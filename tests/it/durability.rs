@@ -1,6 +1,7 @@
 //! Evidence survives: kill -9 loses at most the last second of whole exchanges, and the law holds after it.
 
 use crate::harness::*;
+use std::path::Path;
 use std::time::Duration;
 
 #[test]
@@ -84,4 +85,79 @@ fn a_folder_that_is_not_there_is_not_made_by_reading() {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(!missing.exists());
     }
+}
+
+/// The routes that `report --data` tells, and what it says where it cannot.
+fn told(data: &Path, token: &str) -> Result<Vec<String>, String> {
+    let mut report = command();
+    report.args(["report", "--format", "json", "--data", data.to_str().unwrap()]).env("PARALLAX_TOKEN", token);
+    let output = report.output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    match output.status.code() {
+        Some(0) => {
+            let routes = found["routes"].as_array().unwrap().iter();
+            Ok(routes.map(|route| route["route"].as_str().unwrap().to_owned()).collect())
+        }
+        code => {
+            assert_eq!(code, Some(2));
+            Err(text(&output.stderr))
+        }
+    }
+}
+
+#[test]
+fn a_folder_never_speaks_for_somebody_else() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let start = || Proxy::between(&primary.url(), &candidate.url());
+    let other = start().start();
+    other.get("/theirs");
+    other.settled(1);
+    let folder = tempfile::tempdir().unwrap();
+    let mut proxy = start().folder(folder.path()).start();
+    proxy.get("/ours");
+    proxy.settled(1);
+    // What was counted until then is on disk when that returns.
+    assert_eq!(proxy.post("/api/v1/mirror", &serde_json::json!({ "enabled": true })).0, 200);
+    let data = folder.path().join("data");
+    let who = data.join("proxy.json");
+    let announced = || serde_json::from_slice::<serde_json::Value>(&std::fs::read(&who).unwrap()).unwrap();
+    let elsewhere = |admin: String| {
+        let mut left = announced();
+        left["admin"] = admin.into();
+        std::fs::write(&who, left.to_string()).unwrap();
+    };
+    let ours = Ok(vec!["GET /ours".to_owned()]);
+    let stranger = Upstream::json("{}");
+    let others = [format!("http://{}", other.admin), stranger.url(), nobody()];
+
+    // Killed, and others have its address.
+    proxy.signal("-KILL");
+    proxy.wait();
+    for other in &others {
+        elsewhere(other.clone());
+        assert_eq!(told(&data, "s3cret"), ours);
+    }
+    assert!(stranger.wire().is_empty());
+
+    // It holds the folder, and its address is that of others here.
+    let proxy = start().folder(folder.path()).start();
+    assert_eq!(told(&data, "s3cret"), ours);
+    for other in &others {
+        elsewhere(other.clone());
+        let said = told(&data, "s3cret").unwrap_err();
+        assert!(said.contains("cannot be reached from here") && said.contains("--admin URL"), "{said}");
+    }
+    assert_eq!(stranger.seen().len(), 1);
+    assert!(!text(&stranger.wire()).contains("s3cret"), "a stranger was told the token");
+
+    // Older versions did not say how to tell them from others.
+    let mut older = announced();
+    older["admin"] = format!("http://{}", proxy.admin).into();
+    older.as_object_mut().unwrap().remove("instance");
+    std::fs::write(&who, older.to_string()).unwrap();
+    assert_eq!(told(&data, "s3cret"), ours);
+    // One that says nothing at all.
+    std::fs::remove_file(&who).unwrap();
+    let said = told(&data, "s3cret").unwrap_err();
+    assert!(said.contains("does not say where") && said.contains("--admin URL"), "{said}");
 }

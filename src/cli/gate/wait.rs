@@ -117,13 +117,19 @@ async fn reach(
     }
 }
 
-/// Asks again after a moment; a folder without a proxy may have got one meanwhile.
+/// Asks again after a moment. A folder without a proxy may have got one meanwhile, and who does not answer another.
 async fn again(asked: &mut Asked, question: &Question<'_>, deadline: Instant) -> Result<Judgement, Failure> {
     sleep_until((Instant::now() + PACE).min(deadline)).await;
     if let Asked::Store(_) = asked {
         *asked = question.find().await?;
     }
-    question.ask(asked).await
+    match question.ask(asked).await {
+        Err(Failure { passing: true, .. }) => {
+            *asked = question.find().await?;
+            question.ask(asked).await
+        }
+        answer => answer,
+    }
 }
 
 // === impl Ended ===
