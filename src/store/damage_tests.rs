@@ -38,6 +38,29 @@ fn who_serves_is_read_from_files_of_older_versions() {
 }
 
 #[test]
+fn a_start_waits_for_those_who_read_and_not_for_a_proxy() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(filled(dir.path(), |_| ()));
+    let reader = redb::Builder::new().open_read_only(dir.path().join(FILE)).unwrap();
+    let (folder, (told, began)) = (dir.path().to_owned(), std::sync::mpsc::channel());
+    let starting = std::thread::spawn(move || {
+        told.send(()).unwrap();
+        open(&settings(&folder)).map(|(store, stored)| (store, newest(&stored)))
+    });
+    began.recv().unwrap();
+    // Long enough that it meets the lock, if it ever does.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(!starting.is_finished());
+    drop(reader);
+    let (store, evidence) = starting.join().unwrap().unwrap();
+    assert!(evidence.totals().requests > 0);
+    let began = std::time::Instant::now();
+    assert!(matches!(open(&settings(dir.path())), Err(StoreError::Held { .. })));
+    assert!(began.elapsed() < std::time::Duration::from_secs(4), "a proxy does not let go soon");
+    drop(store);
+}
+
+#[test]
 fn foreign_files_are_named_and_left_untouched() {
     for content in [&b"SQLite format 3\0 and more"[..], b"redb", b"{}"] {
         let dir = tempfile::tempdir().unwrap();

@@ -12,9 +12,13 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Pages the database keeps in memory; the working set of one transaction a second is small.
 const CACHE_BYTES: usize = 8 << 20;
+/// How long a start waits for those who read, and how often it looks: they let go at once.
+const READERS: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(20);
 /// What a database file begins with.
 const DATABASE_MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1A, 0x0A, 0xA9, 0x0D, 0x0A];
 
@@ -50,8 +54,15 @@ pub fn open(settings: &StoreSettings) -> Result<(Store, Stored), StoreError> {
     let file = folder.join(FILE);
     // Looked at first without writing, so that what turns out damaged or foreign is as it was.
     let known = file.exists() && check_magic(&file)?;
-    let loaded = if known { guarded(&file, || peek(&file))? } else { None };
-    let mut db = open_database(&file)?;
+    let end = Instant::now() + READERS;
+    let (mut db, loaded) = loop {
+        let loaded = if known { guarded(&file, || peek(&file))? } else { None };
+        match open_database(&file) {
+            // Another proxy would have kept it from being looked at.
+            Err(StoreError::Held { .. }) if known && Instant::now() < end => std::thread::sleep(AGAIN),
+            opened => break (opened?, loaded),
+        }
+    };
     if std::fs::metadata(&file).is_ok_and(|m| m.len() > settings.max_size) {
         // Room that was freed is given back at the start, when nobody waits for a commit.
         let _ = guarded(&file, || Ok(db.compact()));
@@ -161,24 +172,36 @@ impl Index {
 // === Reading ===
 
 type Loaded = Option<(Meta, Stored, Index)>;
+/// The rows of all tables as they are, by the table's name.
+type Rows = BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
 
 /// Everything in the file, without writing to it.
 fn peek(file: &Path) -> Result<Loaded, StoreError> {
-    match builder().open_read_only(file) {
-        Ok(db) => load(&db, file),
+    let rows = match builder().open_read_only(file) {
+        // Only read, and made sense of once the file is let go of: a proxy that starts waits for it.
+        Ok(db) => rows_of(&db, file)?,
         // It was not closed: recover a copy.
         Err(DatabaseError::RepairAborted) => {
             let bytes = std::fs::read(file).map_err(|source| StoreError::Io { path: file.to_owned(), source })?;
+            if is_written(file) {
+                // By a proxy that started meanwhile: the copy may be of two times.
+                return Err(database_error(file, DatabaseError::DatabaseAlreadyOpen));
+            }
             let memory = memory_copy(&bytes).map_err(|e| corrupt(file, e))?;
             let db = builder().create_with_backend(memory).map_err(|e| database_error(file, e))?;
-            load(&db, file)
+            rows_of(&db, file)?
         }
-        Err(e) => Err(database_error(file, e)),
-    }
+        Err(e) => return Err(database_error(file, e)),
+    };
+    rows.map(|rows| understood(rows, file)).transpose()
 }
 
 /// Everything in the file; `None` when it holds no table at all: it was created and never written to.
 pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, StoreError> {
+    rows_of(db, file)?.map(|rows| understood(rows, file)).transpose()
+}
+
+fn rows_of(db: &impl ReadableDatabase, file: &Path) -> Result<Option<Rows>, StoreError> {
     let bad = |e: &dyn std::fmt::Display| corrupt(file, e.to_string());
     let txn = db.begin_read().map_err(|e| bad(&e))?;
     let names: Vec<String> = txn.list_tables().map_err(|e| bad(&e))?.map(|t| t.name().to_owned()).collect();
@@ -186,47 +209,56 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         return Ok(None);
     }
     let foreign = || StoreError::Foreign { path: file.to_owned() };
-    let table = match txn.open_table(META) {
-        Ok(table) => table,
+    let meta = match txn.open_table(META) {
+        Ok(meta) => meta,
         Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => return Err(foreign()),
         Err(e) => return Err(bad(&e)),
     };
-    let format = table.get(FORMAT_KEY).map_err(|e| bad(&e))?.ok_or_else(foreign)?;
+    let format = meta.get(FORMAT_KEY).map_err(|e| bad(&e))?.ok_or_else(foreign)?;
     let found = u32::from_be_bytes(format.value().try_into().map_err(|_| foreign())?);
     if found != FORMAT {
         return Err(StoreError::Version { path: file.to_owned(), found, ours: FORMAT });
     }
-    let meta = table.get(META_KEY).map_err(|e| bad(&e))?.ok_or_else(|| bad(&"no meta"))?;
-    let mut meta: Meta = decode(meta.value()).map_err(|e| bad(&e))?;
+    let mut all = Rows::new();
+    for table in [META, EPOCHS, ROUTES, DIVERGENCES, VOLATILITY, HISTORY, EXAMPLES] {
+        // Not there in files of versions that kept none.
+        let later = [VOLATILITY, HISTORY].iter().any(|later| later.name() == table.name());
+        if later && !names.iter().any(|name| name == table.name()) {
+            continue;
+        }
+        let rows = all.entry(table.name().to_owned()).or_default();
+        for row in txn.open_table(table).map_err(|e| bad(&e))?.iter().map_err(|e| bad(&e))? {
+            let (key, value) = row.map_err(|e| bad(&e))?;
+            rows.push((key.value().to_vec(), value.value().to_vec()));
+        }
+    }
+    Ok(Some(all))
+}
+
+fn understood(mut all: Rows, file: &Path) -> Result<(Meta, Stored, Index), StoreError> {
+    let bad = |e: &dyn std::fmt::Display| corrupt(file, e.to_string());
+    let mut rows = |table: Table| all.remove(table.name()).unwrap_or_default();
+    let mut table: BTreeMap<_, _> = rows(META).into_iter().collect();
+    let meta = table.remove(META_KEY).ok_or_else(|| bad(&"no meta"))?;
+    let mut meta: Meta = decode(&meta).map_err(|e| bad(&e))?;
     let mut index = Index::default();
     if meta.policy.is_none()
-        && let Some(policy) = table.get(POLICY_KEY).map_err(|e| bad(&e))?
+        && let Some(policy) = table.remove(POLICY_KEY)
     {
-        meta.policy = Some(decode(policy.value()).map_err(|e| bad(&e))?);
+        meta.policy = Some(decode(&policy).map_err(|e| bad(&e))?);
         index.policy = meta.policy.clone();
     }
-    if let Some(rules) = table.get(RULES_KEY).map_err(|e| bad(&e))? {
-        index.rules = Some(decode::<Vec<RuleInfo>>(rules.value()).map_err(|e| bad(&e))?.into());
+    if let Some(rules) = table.remove(RULES_KEY) {
+        index.rules = Some(decode::<Vec<RuleInfo>>(&rules).map_err(|e| bad(&e))?.into());
     }
 
-    type Rows = Vec<(Vec<u8>, Vec<u8>)>;
-    let rows = |table: Table| -> Result<Rows, StoreError> {
-        let table = txn.open_table(table).map_err(|e| bad(&e))?;
-        let mut out = Vec::new();
-        for row in table.iter().map_err(|e| bad(&e))? {
-            let (key, value) = row.map_err(|e| bad(&e))?;
-            out.push((key.value().to_vec(), value.value().to_vec()));
-        }
-        Ok(out)
-    };
-
     let mut epochs = BTreeMap::new();
-    for (key, value) in rows(EPOCHS)? {
+    for (key, value) in rows(EPOCHS) {
         let number = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| bad(&"an epoch's key"))?);
         let row = decode::<EpochRow>(&value).map_err(|e| bad(&e))?;
         epochs.insert(number, (row, BTreeMap::<Arc<str>, RouteEvidence>::new()));
     }
-    for (key, value) in rows(ROUTES)? {
+    for (key, value) in rows(ROUTES) {
         let (epoch, name) = split_route_key(&key).ok_or_else(|| bad(&"a route's key"))?;
         let route = decode::<RouteRow>(&value).and_then(RouteRow::read).map_err(|e| bad(&e))?;
         if let Some((_, routes)) = epochs.get_mut(&epoch) {
@@ -235,7 +267,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         }
     }
     let mut examples = HashMap::new();
-    for (key, value) in rows(EXAMPLES)? {
+    for (key, value) in rows(EXAMPLES) {
         let key = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| bad(&"an example's key"))?);
         let row: ExampleRow = decode(&value).map_err(|e| bad(&e))?;
         let id = row.example.id.clone();
@@ -243,7 +275,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         index.add_example(key, ExampleEntry { epoch: row.epoch, route: row.route, id, size });
         examples.insert(key, Arc::new(row.example.into()));
     }
-    for (key, value) in rows(DIVERGENCES)? {
+    for (key, value) in rows(DIVERGENCES) {
         let (epoch, name) = split_divergence_key(&key).ok_or_else(|| bad(&"a divergence's key"))?;
         let DivergenceRow { mut row, examples: keys } = decode(&value).map_err(|e| bad(&e))?;
         row.examples = keys.iter().filter_map(|key| examples.get(key).cloned()).collect();
@@ -252,10 +284,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
             route.divergences.insert(row.fingerprint.clone(), row);
         }
     }
-    // Not there in files of versions that kept none.
-    let rows_of_later =
-        |table: Table| if names.iter().any(|name| name == table.name()) { rows(table) } else { Ok(Vec::new()) };
-    for (key, value) in rows_of_later(VOLATILITY)? {
+    for (key, value) in rows(VOLATILITY) {
         let (epoch, name) = split_divergence_key(&key).ok_or_else(|| bad(&"the key of a volatile place"))?;
         let VolatilityRow { location, kind, seen } = decode(&value).map_err(|e| bad(&e))?;
         if let Some(route) = epochs.get_mut(&epoch).and_then(|(_, routes)| routes.get_mut(&name)) {
@@ -266,7 +295,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
     }
 
     let mut points: BTreeMap<u64, Vec<Point>> = BTreeMap::new();
-    for (key, value) in rows_of_later(HISTORY)? {
+    for (key, value) in rows(HISTORY) {
         let (epoch, _) = key.split_first_chunk::<8>().ok_or_else(|| bad(&"the key of a point of history"))?;
         points.entry(u64::from_be_bytes(*epoch)).or_default().push(decode(&value).map_err(|e| bad(&e))?);
     }
@@ -286,7 +315,7 @@ pub(super) fn load(db: &impl ReadableDatabase, file: &Path) -> Result<Loaded, St
         read.insert(number, Epoch::kept(number, evidence, row.ended_at));
     }
     let stored = Stored { rules: index.rules.clone(), ..stored(&meta, read, history, index.histories.clone()) };
-    Ok(Some((meta, stored, index)))
+    Ok((meta, stored, index))
 }
 
 fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>, histories: Histories) -> Stored {
