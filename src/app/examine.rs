@@ -66,12 +66,16 @@ impl Examination {
         Ok(Self { generation, day: day(now).into(), parts })
     }
 
-    /// The next generation, where on the day of `now` other rules are in force.
-    pub fn turned(&self, now: Timestamp) -> Option<Self> {
-        let today = day(now);
+    /// The next generation, where on that day other rules are in force.
+    pub fn turned(&self, today: &str) -> Option<Self> {
         let rules = self.rules();
-        let same = *today == *self.day || rules.digest(&today) == rules.digest(&self.day);
+        let same = *today == *self.day || rules.digest(today) == rules.digest(&self.day);
         (!same).then(|| Self { generation: self.generation + 1, day: today.into(), parts: self.parts.clone() })
+    }
+
+    /// What the rules are, and which of them are in force.
+    pub fn rule_infos(&self) -> Vec<diff::RuleInfo> {
+        self.rules().infos(&self.day)
     }
 
     pub fn rules(&self) -> &RuleSet {
@@ -427,9 +431,9 @@ mod tests {
         let before = Timestamp::from_micros(midnight.as_micros() - 1);
         let rules = super::super::live::rules(&settings).unwrap();
         let first = Examination::new(&settings, rules, 4, [7; 32], before).unwrap();
-        assert!(first.turned(before).is_none());
-        let second = first.turned(midnight).unwrap();
-        assert!(second.turned(midnight + Duration::from_secs(86_400)).is_none(), "nothing is over on that day");
+        assert!(first.turned(&day(before)).is_none());
+        let second = first.turned(&day(midnight)).unwrap();
+        assert!(second.turned(&day(midnight + Duration::from_secs(86_400))).is_none(), "nothing is over on that day");
         assert_eq!((first.evidence_rules().generation, second.evidence_rules().generation), (4, 5));
         assert_ne!(first.evidence_rules().digest, second.evidence_rules().digest);
         // Whenever it arrived: what a generation has compared was compared under its rules.

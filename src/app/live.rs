@@ -1,7 +1,7 @@
 //! From settings to what runs by them, and what runs beside the traffic.
 
 use super::error::AppError;
-use super::{Shared, now};
+use super::{Shared, examine, now};
 use crate::config::Checked;
 use crate::diff::RuleSet;
 use crate::limits;
@@ -13,7 +13,10 @@ use crate::upstream::{LegSettings, Upstream, UpstreamOptions};
 use regex::Regex;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// How long it has to be another day, by the steady clock, for the rules to go by it.
+const DAWN: Duration = Duration::from_secs(60);
 
 /// Compiles the rules; all that is wrong with any of them at once.
 pub fn rules(settings: &Checked) -> Result<RuleSet, AppError> {
@@ -99,10 +102,12 @@ pub fn patience(settings: &Checked) -> Duration {
 pub async fn watch_over(shared: Arc<Shared>) {
     let mut tick = interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut silence = super::notices::Silence::default();
+    let (mut silence, mut today) = (super::notices::Silence::default(), Today::default());
     loop {
         tick.tick().await;
-        shared.turn_day().await;
+        if let Some(day) = today.look(examine::day(now()), Instant::now()) {
+            shared.turn_day(day).await;
+        }
         if silence.due(now(), shared.started) {
             let snapshot = shared.ledger.snapshot().await;
             if let Some(line) =
@@ -111,6 +116,20 @@ pub async fn watch_over(shared: Arc<Shared>) {
                 tracing::warn!("{line}");
             }
         }
+    }
+}
+
+/// The day it has been for a while: a clock that is wrong for a moment ends no evidence.
+#[derive(Debug, Default)]
+struct Today(Option<(String, Instant)>);
+
+impl Today {
+    /// It is that day at present.
+    fn look(&mut self, day: String, now: Instant) -> Option<&str> {
+        if self.0.as_ref().is_none_or(|(seen, _)| *seen != day) {
+            self.0 = Some((day, now));
+        }
+        self.0.as_ref().filter(|(_, since)| now.duration_since(*since) >= DAWN).map(|(day, _)| day.as_str())
     }
 }
 
@@ -144,5 +163,25 @@ impl Shared {
             }
         }
         told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_that_a_clock_shows_for_a_moment_is_none() {
+        let (mut today, start) = (Today::default(), Instant::now());
+        let mut look =
+            |second, day: &str| today.look(day.into(), start + Duration::from_secs(second)).map(str::to_owned);
+        assert_eq!(look(0, "2027-03-01"), None);
+        assert_eq!(look(60, "2027-03-01").as_deref(), Some("2027-03-01"));
+        // Wrong for two seconds.
+        assert_eq!((look(61, "2028-03-01"), look(62, "2028-03-01")), (None, None));
+        assert_eq!((look(63, "2027-03-01"), look(122, "2027-03-01")), (None, None));
+        // Midnight.
+        assert_eq!((look(123, "2027-03-02"), look(182, "2027-03-02")), (None, None));
+        assert_eq!(look(183, "2027-03-02").as_deref(), Some("2027-03-02"));
     }
 }

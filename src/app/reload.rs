@@ -157,9 +157,9 @@ impl Shared {
     }
 
     /// Where a day has begun on which other rules are in force, they hold from now on.
-    pub(super) async fn turn_day(&self) {
+    pub(super) async fn turn_day(&self, today: &str) {
         let _one = self.changing.lock().await;
-        if let Some(next) = self.judging.examination().turned(now()) {
+        if let Some(next) = self.judging.examination().turned(today) {
             tracing::warn!("a rule has expired: the evidence it applied to starts afresh");
             self.judge_by(next).await;
         }

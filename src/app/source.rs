@@ -1,7 +1,7 @@
 //! The running proxy as its admin interface sees it.
 
 use super::view::{self, View};
-use super::{Shared, examine, notices, now};
+use super::{Shared, notices, now};
 use crate::admin::{Buckets, Change, MetricsView, Source};
 use crate::evidence::{Evidence, Proposals};
 use crate::gate::{Judgement, Policy};
@@ -34,8 +34,7 @@ impl Proxy {
         let settings = self.shared.settings.load_full();
         let evidence: Evidence = view::collapsed(&snapshot.evidence, &settings.gate, settings.store.keep_examples);
         let now = now();
-        let today = examine::day(now);
-        let rules = self.shared.judging.examination().rules().infos(&today).into_iter().map(view::rule_info).collect();
+        let rules = self.shared.judging.examination().rule_infos().into_iter().map(view::rule_info).collect();
         let view = View {
             now,
             notices: notices::of(&self.shared, &snapshot, &settings, now),

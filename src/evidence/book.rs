@@ -10,13 +10,14 @@
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
 
+use super::deployed::Deployed;
 use super::dirt::Dirt;
 use super::turnover::Turnover;
 use super::{
     Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, Settlement, pace::Terms,
 };
 use crate::diff::RuleInfo;
-use crate::model::{Bucket, Timestamp};
+use crate::model::{Bucket, Moment, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -27,10 +28,9 @@ const MAX_OLDER: usize = 4;
 /// Older epochs whose totals are still told.
 const MAX_HISTORY: usize = 100;
 
-/// By arrival, how long and how many labelled answers have to be of one older build alone to call it a rollback. In
-/// a rolling deployment answers of the newest build come in between.
-const ROLLBACK_AFTER: Duration = Duration::from_secs(60);
-const ROLLBACK_ANSWERS: u64 = 20;
+/// Time that passes without a look, or that the wall clock gains on the other between two: as much may be a machine that is
+/// busy, or a clock that is being steered. More of it was not watched, or has not been.
+const TOLERATED: Duration = Duration::from_secs(5);
 
 /// Rules as far as evidence knows them: digests, and which generation of the configuration they are.
 #[derive(Clone)]
@@ -97,17 +97,9 @@ pub struct Book {
     /// Epochs that became history since then.
     moved: BTreeSet<u64>,
     turnover: Turnover,
-    /// Latest arrival of an exchange that the newest build answered. Without one it may not even be deployed yet.
-    newest_seen: Option<Timestamp>,
-    rollback: Option<Streak>,
-}
-
-/// Answers of one older build since any other one answered.
-#[derive(Debug)]
-struct Streak {
-    build: Arc<str>,
-    since: Timestamp,
-    answers: u64,
+    deployed: Deployed,
+    /// When it was last told the time.
+    now: Moment,
 }
 
 impl Epoch {
@@ -165,9 +157,9 @@ impl Book {
             keep_examples,
             forgotten: Vec::new(),
             moved: BTreeSet::new(),
-            turnover: Turnover::new(now),
-            newest_seen: None,
-            rollback: None,
+            turnover: Turnover::new(),
+            deployed: Deployed::default(),
+            now: Moment { wall: now, steady: Duration::ZERO },
         }
     }
 
@@ -196,7 +188,7 @@ impl Book {
         history.retain(|past| epochs.iter().all(|epoch| epoch.number != past.number));
         let next = next.max(newest.number + 1);
         let answered = newest.evidence.totals().settled().mirrored > 0;
-        let newest_seen = answered.then_some(newest.evidence.epoch.started_at);
+        let started_at = newest.evidence.epoch.started_at;
         let mut book = Self {
             older: epochs,
             newest,
@@ -207,9 +199,9 @@ impl Book {
             keep_examples,
             forgotten: Vec::new(),
             moved: BTreeSet::new(),
-            turnover: Turnover::new(now),
-            newest_seen,
-            rollback: None,
+            turnover: Turnover::new(),
+            deployed: Deployed::seen(answered.then_some(started_at)),
+            now: Moment { wall: now, steady: Duration::ZERO },
         };
         book.set_rules(rules, now);
         if let Some(label) = build {
@@ -218,10 +210,40 @@ impl Book {
         book
     }
 
-    /// Nothing was watched between the two.
+    /// Nothing was watched between the two; or, where the second comes before the first, the clock was set back.
     pub fn was_away(&mut self, from: Timestamp, to: Timestamp) {
-        self.newest.evidence.epoch.away.add(from, to);
+        match to < from {
+            true => self.set_back(to),
+            false => self.newest.evidence.epoch.away.add(from, to),
+        }
         self.newest.dirt.epoch = true;
+    }
+
+    /// Tells it the time, again and again. Where nothing was watched since the last time (the process stood still, the
+    /// machine slept), or the clock was set, evidence does not span it: then the moment it was last told is returned.
+    pub fn pass(&mut self, now: Moment) -> Option<Timestamp> {
+        let last = std::mem::replace(&mut self.now, now);
+        let passed = now.steady.saturating_sub(last.steady);
+        let gained = now.wall.since(last.wall + passed);
+        let lost = last.wall.since(now.wall);
+        let odd = [passed, gained, lost].into_iter().any(|time| time > TOLERATED);
+        odd.then(|| {
+            self.was_away(last.wall, now.wall);
+            last.wall
+        })
+    }
+
+    /// Nothing has been later than now: what says so was written down by a clock that was wrong, or is wrong now.
+    fn set_back(&mut self, now: Timestamp) {
+        let evidence = &mut self.newest.evidence;
+        evidence.epoch.started_at = evidence.epoch.started_at.min(now);
+        evidence.epoch.away.set_back(now);
+        for route in evidence.routes.values_mut().map(Arc::make_mut) {
+            route.since = route.since.min(now);
+            route.pace.set_back(now);
+        }
+        self.newest.dirt.routes.extend(self.newest.evidence.routes.keys().cloned());
+        self.deployed.set_back(now);
     }
 
     /// Those in force.
@@ -353,15 +375,15 @@ impl Book {
                 self.newest.evidence.epoch.candidate_build = Some(label.clone());
                 self.newest.dirt.epoch = true;
             } else if self.epochs().all(|e| e.build() != Some(label)) {
-                match self.turnover.take(now) {
+                match self.turnover.take(self.now.steady) {
                     true => self.start(Some(label.clone()), EpochReason::Build, now),
                     false => build = None,
                 }
-            } else if self.rolled_back(label, settled.arrived) {
+            } else if self.newest.build() != Some(label) && self.deployed.older(label, settled.arrived, self.now) {
                 self.start(Some(label.clone()), EpochReason::Build, now);
             }
             if self.newest.build() == Some(label) {
-                self.newest_seen = self.newest_seen.max(Some(settled.arrived));
+                self.deployed.newest(settled.arrived);
             }
         }
         let target = self.belongs(begun, settled, build);
@@ -459,31 +481,6 @@ impl Book {
         self.latency = Terms(terms);
     }
 
-    /// Whether this answer of a known build makes it certain that the newest is no longer deployed.
-    fn rolled_back(&mut self, label: &Arc<str>, arrived: Timestamp) -> bool {
-        let streak = self.rollback.as_ref();
-        if self.newest.build() == Some(label) {
-            // One that arrived before the others did and took longer says nothing.
-            if streak.is_some_and(|s| arrived >= s.since) {
-                self.rollback = None;
-            }
-            return false;
-        }
-        if self.newest_seen.is_none_or(|seen| arrived <= seen) {
-            return false;
-        }
-        match &mut self.rollback {
-            Some(streak) if streak.build == *label => {
-                streak.answers += 1;
-                streak.answers >= ROLLBACK_ANSWERS && arrived.since(streak.since) >= ROLLBACK_AFTER
-            }
-            other => {
-                *other = Some(Streak { build: label.clone(), since: arrived, answers: 1 });
-                false
-            }
-        }
-    }
-
     fn start(&mut self, build: Option<Arc<str>>, reason: EpochReason, now: Timestamp) {
         let number = self.next;
         let info = EpochInfo {
@@ -509,10 +506,7 @@ impl Book {
             fresh.restarted = self.newest.restarted.clone();
         }
         // The same build's epoch goes on being deployed.
-        if fresh.build() != self.newest.build() {
-            self.newest_seen = None;
-        }
-        self.rollback = None;
+        self.deployed.begin(fresh.build() == self.newest.build());
         let mut old = std::mem::replace(&mut self.newest, fresh);
         self.next = number + 1;
         old.ended_at = Some(now);

@@ -7,6 +7,9 @@ use crate::evidence::Settlement;
 use crate::model::Incomparable;
 use proptest::prelude::*;
 
+#[path = "clock_tests.rs"]
+mod clock_tests;
+
 fn rules(generation: u64, of: impl Fn(&str) -> String + Send + Sync + 'static) -> Rules {
     Rules { generation, digest: format!("all-{generation}"), infos: Arc::default(), route: Arc::new(of) }
 }
@@ -17,6 +20,11 @@ fn same(generation: u64) -> Rules {
 
 fn book() -> Book {
     Book::new(same(1), None, 5, at(0))
+}
+
+/// By both clocks.
+fn moment(second: u64) -> Moment {
+    Moment { wall: at(second), steady: Duration::from_secs(second) }
 }
 
 fn exchange(book: &mut Book, route: &str, build: Option<&str>) {
@@ -39,6 +47,7 @@ fn labels_that_are_ids_push_nothing_out() {
         let mut settled = compared("x", "GET /a", 1, vec![]);
         settled.build = Some(format!("id-{}", i % 6).into());
         // All within the minute.
+        book.pass(moment(2 + i / 50));
         book.settle(&begun, &settled, at(2 + i / 50));
     }
     let told: u64 = book.history().iter().map(|past| past.totals.requests).sum();
@@ -53,6 +62,7 @@ fn labels_that_are_ids_push_nothing_out() {
     let begun = book.begin(&"GET /a".into(), at(100));
     let mut settled = compared("x", "GET /a", 100, vec![]);
     settled.build = Some("next".into());
+    book.pass(moment(100));
     book.settle(&begun, &settled, at(100));
     assert_eq!(book.newest().evidence.epoch.candidate_build.as_deref(), Some("next"));
     assert_eq!(book.newest().evidence.epoch.other_builds, 0);
@@ -203,6 +213,7 @@ fn answered(book: &mut Book, second: u64, build: &str) {
 fn late(book: &mut Book, begun: &Begun, second: u64, build: &str) {
     let mut settled = compared("x", "GET /a", second, vec![]);
     settled.build = Some(build.into());
+    book.pass(moment(second.max(book.now.steady.as_secs())));
     book.settle(begun, &settled, at(second));
 }
 

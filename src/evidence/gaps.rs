@@ -54,6 +54,18 @@ impl Gaps {
         }
     }
 
+    /// The clock was set back to `at`: what lies beyond it has not been yet. One that is open began by then.
+    pub fn set_back(&mut self, at: Timestamp) {
+        let open = self.is_open();
+        self.0.retain(|gap| gap.from < at);
+        if let Some(last) = self.0.last_mut() {
+            last.to = last.to.min(at);
+        }
+        if open {
+            self.open(at);
+        }
+    }
+
     /// How much of the time between `since` and `until` they take.
     pub fn within(&self, since: Timestamp, until: Timestamp) -> Duration {
         self.0.iter().map(|gap| gap.to.min(until).since(gap.from.max(since))).sum()
@@ -91,6 +103,29 @@ mod tests {
         gaps.open(at(70));
         gaps.close(at(70));
         assert_eq!(gaps.0.len(), 2);
+    }
+
+    #[test]
+    fn what_lies_ahead_of_a_clock_that_was_set_back_has_not_been() {
+        let spans = [(10, 20), (30, 90), (95, 99)];
+        let of = |spans: &[(u64, u64)]| {
+            let mut gaps = Gaps::default();
+            spans.iter().for_each(|(from, to)| gaps.add(at(*from), at(*to)));
+            gaps
+        };
+        for (second, left) in [(5, &[][..]), (15, &[(10, 15)]), (25, &[(10, 20)]), (40, &[(10, 20), (30, 40)])] {
+            let mut gaps = of(&spans);
+            gaps.set_back(at(second));
+            assert_eq!(gaps, of(left), "{second}");
+        }
+        // One that lasts goes on lasting, whenever it began.
+        for began in [10, 50] {
+            let mut gaps = Gaps::default();
+            gaps.open(at(began));
+            gaps.set_back(at(30));
+            gaps.close(at(40));
+            assert_eq!(gaps.within(at(0), at(99)), Duration::from_secs(if began < 30 { 30 } else { 10 }));
+        }
     }
 
     #[test]

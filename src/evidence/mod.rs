@@ -5,6 +5,7 @@
 
 mod apply;
 mod book;
+mod deployed;
 mod dirt;
 mod example;
 mod gaps;

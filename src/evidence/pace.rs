@@ -170,6 +170,15 @@ impl Pace {
         }
     }
 
+    /// The clock was set back: the block that is open, and the second of which a pair was taken, have not been yet.
+    pub(super) fn set_back(&mut self, now: Timestamp) {
+        let counts = &mut self.counts;
+        if let Some(open) = &mut counts.open {
+            open.number = open.number.min(now.as_micros() / counts.terms.block_micros());
+        }
+        counts.second = counts.second.min(now.as_micros() / 1_000_000);
+    }
+
     /// What is closed at `now`; `settled` where nothing of the route is under way.
     pub fn blocks(&self, now: Timestamp, settled: bool) -> Blocks {
         let mut closed = self.counts.closed.clone();

@@ -3,7 +3,6 @@
 //! A deployment brings a label now and then. A header that names the request or the instance instead of the build brings
 //! one with every answer: each would begin an epoch and push another out, until nothing is told of any.
 
-use crate::model::Timestamp;
 use std::time::Duration;
 
 /// That may begin without waiting.
@@ -14,19 +13,20 @@ const EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Turnover {
     left: u64,
-    since: Timestamp,
+    /// By the steady clock.
+    since: Duration,
 }
 
 // === impl Turnover ===
 
 impl Turnover {
-    pub(super) fn new(now: Timestamp) -> Self {
-        Self { left: FREE, since: now }
+    pub(super) fn new() -> Self {
+        Self { left: FREE, since: Duration::ZERO }
     }
 
     /// Whether one more may begin, which is taken to happen then.
-    pub(super) fn take(&mut self, now: Timestamp) -> bool {
-        let more = now.since(self.since).as_secs() / EVERY.as_secs();
+    pub(super) fn take(&mut self, now: Duration) -> bool {
+        let more = now.saturating_sub(self.since).as_secs() / EVERY.as_secs();
         if more > 0 {
             self.left = self.left.saturating_add(more).min(FREE);
             self.since = now;

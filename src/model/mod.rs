@@ -26,7 +26,7 @@ pub use reasons::{Bucket, Incomparable};
 pub use sharded::Sharded;
 pub use spelling::Spelling;
 pub use stream::Stream;
-pub use time::Timestamp;
+pub use time::{Moment, Timestamp};
 
 use serde::{Deserialize, Serialize};
 

@@ -7,6 +7,15 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
+/// A moment by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// As people see it; may step either way.
+    pub wall: Timestamp,
+    /// Since some moment before; only grows.
+    pub steady: Duration,
+}
+
 impl Timestamp {
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)

@@ -12,7 +12,7 @@ use crate::evidence::{
 };
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::{Histories, Point, Policy};
-use crate::model::{Incomparable, Latencies, PerLeg, Timestamp};
+use crate::model::{Incomparable, Latencies, Moment, PerLeg, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,15 +28,6 @@ const RUSH: usize = 1024;
 /// Exchanges, and bytes of settled ones, that may wait for an earlier one; beyond it that one is passed over early.
 const MAX_OPEN: usize = 200_000;
 const MAX_OPEN_BYTES: usize = 64 << 20;
-
-/// A moment by both clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
-    /// As people see it; may step either way.
-    pub wall: Timestamp,
-    /// Since some moment before; only grows.
-    pub steady: Duration,
-}
 
 /// What the ledger starts with.
 pub struct LedgerOptions {
@@ -190,6 +181,19 @@ impl Core {
             checked: now.steady,
             forgot: now.steady,
             cached: None,
+        }
+    }
+
+    /// What time it is: to be said before anything is taken in. Where the clocks say that nothing was watched since it was
+    /// last said, evidence does not span it.
+    pub fn pass(&mut self, now: Moment) {
+        if let Some(from) = self.book.pass(now) {
+            self.cached = None;
+            tracing::warn!(
+                %from,
+                to = %now.wall,
+                "the process stood still, or the clock was set: what lies between is no part of what the evidence spans"
+            );
         }
     }
 

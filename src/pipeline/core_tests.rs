@@ -497,3 +497,24 @@ fn an_epoch_that_ends_gets_its_last_word() {
     commit(&mut core, 9_000);
     assert_eq!(core.snapshot(at(9_000)).histories.keys().copied().collect::<Vec<_>>(), Vec::<u64>::new());
 }
+
+#[test]
+fn a_clock_that_is_set_forward_makes_no_evidence() {
+    let policy = Policy { default: Default::default(), routes: Default::default() };
+    let mut core = Core::new(LedgerOptions { policy: Some(policy.clone()), ..options(None) }, moment(0));
+    let inbox = Inbox::new(4);
+    mirrored(&inbox, "1").settle(settled("1"));
+    core.pass(moment(1));
+    core.drain(&inbox, moment(1));
+    let before = core.snapshot(at(1));
+    let spans = |snapshot: &Snapshot, now| {
+        let judgement = gate::judge(&policy, &snapshot.evidence, &gate::Facts::at(now));
+        judgement.criteria.iter().find(|c| c.criterion == gate::Criterion::Minimum).unwrap().observed
+    };
+    assert_eq!(spans(&before, at(2)), Some(1.0));
+    let day = Moment { steady: Duration::from_secs(2), ..moment(90_000) };
+    core.pass(day);
+    assert_eq!(spans(&core.snapshot(day.wall), day.wall), Some(0.0));
+    core.pass(Moment { wall: at(90_003), steady: Duration::from_secs(5) });
+    assert_eq!(spans(&core.snapshot(day.wall), at(90_003)), Some(3.0), "it goes on");
+}

@@ -1,10 +1,10 @@
 //! The ledger's thread: drains, applies, commits, answers. Should it die, that is the last thing it says.
 
-use super::core::{Core, LedgerOptions, Moment, Snapshot, StoreStatus};
+use super::core::{Core, LedgerOptions, Snapshot, StoreStatus};
 use crate::evidence::Rules;
 use crate::flow::Inbox;
 use crate::gate::{Point, Policy};
-use crate::model::Timestamp;
+use crate::model::{Moment, Timestamp};
 use arc_swap::ArcSwap;
 use std::any::Any;
 use std::io;
@@ -163,7 +163,9 @@ fn step(
     answers: &mut Vec<Answer>,
 ) -> bool {
     let mut stop = false;
-    match commands.recv_timeout(TICK) {
+    let received = commands.recv_timeout(TICK);
+    core.pass(clock.now());
+    match received {
         Ok((first, answer)) => {
             // Kept where a panic does not reach it: who asks hears of the end only once that can be told.
             answers.push(answer);

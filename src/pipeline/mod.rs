@@ -12,6 +12,6 @@ mod rates;
 mod verdicts;
 
 pub use compare::{CompareConfig, CompareStats, Comparer, Examine, Scene};
-pub use core::{Core, LedgerOptions, Moment, Snapshot, StoreStatus};
+pub use core::{Core, LedgerOptions, Snapshot, StoreStatus};
 pub use ledger::{LedgerHandle, start};
 pub use rates::PerSecond;

@@ -3,10 +3,10 @@
 //! A point is taken when its turn has come, more and more rarely; at once where the verdict is another one, be it seen
 //! here or told to somebody who asked; and once more when an epoch ends.
 
-use super::core::{Moment, StoreStatus};
+use super::core::StoreStatus;
 use crate::evidence::{Book, Evidence};
 use crate::gate::{self, Facts, Histories, Point, Policy};
-use crate::model::Timestamp;
+use crate::model::{Moment, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
