@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::server::Admin;
-use super::{MetricsView, metrics, openapi, pages};
+use super::{MetricsView, Unkept, metrics, openapi, pages};
 use crate::gate::Verdict;
 use crate::model::is_build_label;
 use axum::Router;
@@ -279,9 +279,25 @@ async fn switch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Pr
     })?;
     let done = admin.source.set_mirroring(enabled).await;
     let what = if enabled { "mirroring started" } else { "mirroring stopped" };
-    admin.did(what.to_owned(), who, Some(enabled)).await;
-    done.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
+    noted(admin, what.to_owned(), who, Some(enabled), done).await?;
     Ok(json_text(mirror_state(admin)))
+}
+
+/// Notes what was changed, and says where it will not be there at the next start.
+async fn noted<T>(
+    admin: &Admin,
+    what: String,
+    who: &'static str,
+    mirroring: Option<bool>,
+    done: Result<T, Unkept>,
+) -> Result<T, Problem> {
+    let done = match done {
+        Ok(done) => Ok(done),
+        Err(Unkept::Lost(why)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why)),
+        Err(Unkept::Refused(why)) => return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)),
+    };
+    admin.did(what, who, mirroring).await;
+    done
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -312,10 +328,8 @@ async fn start_epoch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answe
         None => "new epoch started for the same build".to_owned(),
     };
     let done = admin.source.new_epoch(candidate_build).await;
-    admin.did(what, who, None).await;
-    done.map_err(|why| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why))?;
-    let epoch = compute(admin, |s| document(&serde_json::json!({ "epoch": s.report().epoch }))).await?;
-    Ok(json_text(epoch))
+    let epoch = noted(admin, what, who, None, done).await?;
+    Ok(json_text(document(&serde_json::json!({ "epoch": epoch }))))
 }
 
 async fn missing(request: Request<Body>) -> Answer {

@@ -1,8 +1,8 @@
 //! A source that holds still, or is as slow or as large as a test wants it.
 
-use crate::admin::{Change, MetricsView, Source};
+use crate::admin::{Change, MetricsView, Source, Unkept};
 use crate::diff::{RuleSpec, Shape};
-use crate::evidence::{Evidence, Proposal, Proposals, Support};
+use crate::evidence::{EpochInfo, Evidence, Proposal, Proposals, Support};
 use crate::gate::{Judgement, Verdict};
 use crate::report::pages::{Health, Look};
 use crate::report::{DivergenceDetail, HistoryDocument, Report, find, samples};
@@ -23,6 +23,8 @@ pub(super) struct Fake {
     pub(super) gate: tokio::sync::Mutex<()>,
     pub(super) mirroring: AtomicBool,
     pub(super) ready: AtomicBool,
+    /// Changes are refused.
+    pub(super) stopping: AtomicBool,
     pub(super) epochs: Mutex<Vec<Option<String>>>,
 }
 
@@ -84,18 +86,22 @@ impl Source for Fake {
 
     fn set_mirroring(&self, enabled: bool) -> Change<'_> {
         Box::pin(async move {
+            self.refusal()?;
             self.mirroring.store(enabled, Ordering::SeqCst);
             Ok(())
         })
     }
 
-    fn new_epoch(&self, candidate_build: Option<String>) -> Change<'_> {
+    fn new_epoch(&self, candidate_build: Option<String>) -> Change<'_, EpochInfo> {
         Box::pin(async move {
+            self.refusal()?;
             if candidate_build.as_deref() == Some("fails") {
-                return Err("the store cannot be written: see the log".into());
+                return Err(Unkept::Lost("the store cannot be written: see the log".into()));
             }
-            self.epochs.lock().unwrap().push(candidate_build);
-            Ok(())
+            let mut epochs = self.epochs.lock().unwrap();
+            epochs.push(candidate_build.clone());
+            let id = (7 + epochs.len()).to_string();
+            Ok(EpochInfo { id, candidate_build: candidate_build.map(Arc::from), ..self.report().epoch })
         })
     }
 
@@ -109,6 +115,13 @@ impl Source for Fake {
 }
 
 impl Fake {
+    fn refusal(&self) -> Result<(), Unkept> {
+        match self.stopping.load(Ordering::SeqCst) {
+            true => Err(Unkept::Refused("the proxy is stopping".into())),
+            false => Ok(()),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.empty.load(Ordering::SeqCst)
     }
@@ -132,6 +145,7 @@ pub(super) fn fake(verdict: Verdict) -> Fake {
         gate: Default::default(),
         mirroring: AtomicBool::new(true),
         ready: AtomicBool::new(true),
+        stopping: AtomicBool::new(false),
         epochs: Mutex::new(Vec::new()),
     }
 }

@@ -18,7 +18,7 @@ mod source;
 pub use metrics::{Buckets, MetricsView, OPENMETRICS};
 pub use server::{Admin, AdminOptions, INSTANCE, serve};
 pub use settings::AdminSettings;
-pub use source::{Change, Source};
+pub use source::{Change, Source, Unkept};
 
 #[cfg(test)]
 mod tests;

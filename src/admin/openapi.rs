@@ -115,8 +115,8 @@ fn operation(path: &str, method: &str) -> Value {
             ("Rules proposed for what is volatile; none is applied", answer("Suggestions"))
         }
         ("/api/v1/mirror", "GET") => ("Whether anything is mirrored", answer("Mirror")),
-        ("/api/v1/mirror", _) => ("The kill switch, from the next request on and over restarts", answer("Mirror")),
-        _ => ("Starts a new epoch by hand", json!({ "200": { "description": "the new epoch" } })),
+        ("/api/v1/mirror", _) => ("The kill switch, from the next request on and over restarts", changed("Mirror")),
+        _ => ("Starts a new epoch by hand", changed("Begun")),
     };
     let mut answers = answers;
     if let Some(map) = answers.as_object_mut() {
@@ -178,6 +178,15 @@ fn body(description: &str, schema: &str) -> Value {
 
 fn answer(schema: &str) -> Value {
     json!({ "200": body("as it is now", schema) })
+}
+
+/// The answer to what changes something.
+fn changed(schema: &str) -> Value {
+    json!({
+        "200": body("done, and kept over restarts", schema),
+        "500": problem("done, but it could not be kept for the next start"),
+        "503": problem("the proxy is stopping, and kept nothing"),
+    })
 }
 
 fn problem(description: &str) -> Value {
@@ -316,6 +325,7 @@ fn schemas() -> Value {
         })),
         "Mirror": object(json!({ "enabled": { "type": "boolean" } })),
         "NewEpoch": { "type": "object", "properties": { "candidate_build": { "type": ["string", "null"] } } },
+        "Begun": object(json!({ "epoch": of("Epoch") })),
         "Login": object(json!({ "token": text })),
         "Problem": object(json!({ "type": text, "title": text, "status": { "type": "integer" }, "detail": text })),
     })

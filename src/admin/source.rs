@@ -1,14 +1,23 @@
 //! What the admin interface asks of the rest of the program.
 
 use super::MetricsView;
-use crate::evidence::Proposals;
+use crate::evidence::{EpochInfo, Proposals};
 use crate::gate::Judgement;
 use crate::report::pages::Look;
 use crate::report::{DivergenceDetail, HistoryDocument, Report};
 use std::pin::Pin;
 
-/// A change under way; the error is a sentence for the person who asked.
-pub type Change<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+/// A change under way.
+pub type Change<'a, T = ()> = Pin<Box<dyn Future<Output = Result<T, Unkept>> + Send + 'a>>;
+
+/// Why a change will not be there at the next start: a sentence for the person who asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unkept {
+    /// It holds until then.
+    Lost(String),
+    /// Nothing was changed that anybody will see.
+    Refused(String),
+}
 
 /// The running proxy as the admin interface sees it. Reading may compute, it must not wait: it is called on threads
 /// that may block, but a page waits for it.
@@ -41,8 +50,8 @@ pub trait Source: Send + Sync + 'static {
     /// Done once it holds for the next request and is kept for the next start.
     fn set_mirroring(&self, enabled: bool) -> Change<'_>;
 
-    /// Starts a new epoch, for that build or for the present one.
-    fn new_epoch(&self, candidate_build: Option<String>) -> Change<'_>;
+    /// Starts a new epoch, for that build or for the present one; done with the one that it began.
+    fn new_epoch(&self, candidate_build: Option<String>) -> Change<'_, EpochInfo>;
 
     /// `Err` says why not: starting, draining.
     fn ready(&self) -> Result<(), String>;

@@ -195,12 +195,25 @@ async fn switching_and_starting_epochs() {
     problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": \"no\"}").await, 400, "{\"enabled\": true}");
     problem(&house.post("/api/v1/mirror", &[], "").await, 400, "{\"enabled\": true}");
 
-    assert_eq!(house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"v2\"}").await.status, 200);
+    let begun = house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"v2\"}").await;
+    let told: serde_json::Value = serde_json::from_str(&begun.body).unwrap();
+    assert_eq!((begun.status, &told["epoch"]["id"]), (200, &"8".into()), "{told}");
+    assert_eq!(told["epoch"]["candidate_build"], "v2", "not what the report says by then");
     assert_eq!(house.post("/api/v1/epoch", &[], "{}").await.status, 200);
     assert_eq!(*house.fake.epochs.lock().unwrap(), [Some("v2".to_owned()), None]);
     problem(&house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"fails\"}").await, 500, "see the log");
     problem(&house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"\"}").await, 400, "1 to 256");
     problem(&house.post("/api/v1/epoch", &[], "{\"build\": \"x\"}").await, 400, "candidate_build");
+}
+
+#[tokio::test]
+async fn what_is_refused_is_no_deed() {
+    let house = House::open().await;
+    house.fake.stopping.store(true, Ordering::SeqCst);
+    problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": false}").await, 503, "stopping");
+    problem(&house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"v2\"}").await, 503, "stopping");
+    let told = house.get("/settings").await.body;
+    assert!(!told.contains("mirroring stopped") && !told.contains("new epoch started"), "{told}");
 }
 
 #[tokio::test]

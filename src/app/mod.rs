@@ -83,6 +83,8 @@ struct Shared {
     identities: Vec<Arc<tls::Identity>>,
     /// Held while rules are exchanged: generations come one after the other.
     changing: Mutex<()>,
+    /// Held while the kill switch is thrown: what holds and what is kept are of the same call.
+    switching: std::sync::Mutex<()>,
 }
 
 fn now() -> Timestamp {
@@ -203,6 +205,7 @@ impl App {
             fixed,
             identities: identities.into_iter().flatten().collect(),
             changing: Mutex::default(),
+            switching: std::sync::Mutex::default(),
         });
         // Where it listens: what `public_url` names may be somebody else's from here.
         let here = url(shared.settings.load().admin.tls.is_some(), admin);
@@ -244,7 +247,8 @@ impl App {
         if !clean {
             tracing::warn!("some clients were still being served when drain_timeout was over");
         }
-        draining.abort();
+        // It returns for no other reason, whoever hears of it first.
+        let _ = draining.await;
         background.abort();
         if let Some(reloading) = reloading {
             reloading.abort();

@@ -2,8 +2,8 @@
 
 use super::view::{self, View};
 use super::{Shared, notices, now};
-use crate::admin::{Buckets, Change, MetricsView, Source};
-use crate::evidence::{Evidence, Proposals};
+use crate::admin::{Buckets, Change, MetricsView, Source, Unkept};
+use crate::evidence::{EpochInfo, Evidence, Proposals};
 use crate::gate::{Judgement, Policy};
 use crate::model::Leg;
 use crate::pipeline::Snapshot;
@@ -11,8 +11,8 @@ use crate::report::pages::{Health, Look};
 use crate::report::{DivergenceDetail, HistoryDocument, ProxyInfo, Report};
 use crate::telemetry;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use tokio::runtime::Handle;
 
 /// Reads snapshots of the ledger; changes go through it.
@@ -105,11 +105,20 @@ impl Proxy {
         }
     }
 
+    fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
+    }
+
     /// Everything that has finished by now. Called on threads that may block.
     fn snapshot(&self) -> Arc<Snapshot> {
         let ledger = self.shared.ledger.clone();
         self.runtime.block_on(async move { ledger.snapshot().await })
     }
+}
+
+/// The ledger is put away before those are who still ask.
+fn stopping() -> Unkept {
+    Unkept::Refused("the proxy is stopping: nothing was kept; ask again once it has started".into())
 }
 
 /// By leg and route, under the names that the report has.
@@ -175,26 +184,40 @@ impl Source for Proxy {
 
     fn set_mirroring(&self, enabled: bool) -> Change<'_> {
         Box::pin(async move {
-            self.shared.mirrors.set_enabled(enabled);
+            let kept = {
+                let _one = self.shared.switching.lock().unwrap_or_else(PoisonError::into_inner);
+                self.shared.mirrors.set_enabled(enabled);
+                self.shared.ledger.set_mirroring(enabled)
+            };
             tracing::info!(enabled, "mirroring was switched by hand");
-            let after = self.shared.ledger.set_mirroring(enabled).await;
-            match view::durable(&after.store) {
-                Ok(()) => Ok(()),
-                Err(why) => Err(format!("it holds from now on, but could not be kept for the next start: {why}")),
-            }
+            let after = match kept.await {
+                Some(after) => after,
+                // Nobody is served any more by whom it could hold.
+                None if self.is_draining() => return Err(stopping()),
+                None => self.shared.ledger.latest(),
+            };
+            let lost =
+                |why| Unkept::Lost(format!("it holds from now on, but could not be kept for the next start: {why}"));
+            view::durable(&after.store).map_err(lost)
         })
     }
 
-    fn new_epoch(&self, candidate_build: Option<String>) -> Change<'_> {
+    fn new_epoch(&self, candidate_build: Option<String>) -> Change<'_, EpochInfo> {
         Box::pin(async move {
             let build = candidate_build.as_deref().map(Arc::from);
-            let after = self.shared.ledger.new_epoch(build).await;
-            view::durable(&after.store).map_err(|why| format!("it could not be kept: {why}"))
+            let Some((begun, after)) = self.shared.ledger.new_epoch(build).await else {
+                return Err(match view::durable(&self.shared.ledger.latest().store) {
+                    Err(why) if !self.is_draining() => Unkept::Refused(format!("no epoch was begun: {why}")),
+                    _ => stopping(),
+                });
+            };
+            view::durable(&after.store).map_err(|why| Unkept::Lost(format!("it could not be kept: {why}")))?;
+            Ok(begun)
         })
     }
 
     fn ready(&self) -> Result<(), String> {
-        match self.shared.draining.load(Ordering::Relaxed) {
+        match self.is_draining() {
             true => Err("draining: the proxy has been told to stop".into()),
             false => Ok(()),
         }

@@ -8,7 +8,7 @@ use super::examples;
 use super::rates::{PerSecond, Rates};
 use super::verdicts::{Judged, Verdicts};
 use crate::evidence::{
-    Begun, Book, Compared, Diverged, EpochReason, Evidence, Exhibit, PastEpoch, Rules, Settled, Settlement,
+    Begun, Book, Compared, Diverged, EpochInfo, EpochReason, Evidence, Exhibit, PastEpoch, Rules, Settled, Settlement,
 };
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::{Histories, Point, Policy};
@@ -356,12 +356,13 @@ impl Core {
         }
     }
 
-    /// Begins a new epoch by hand.
-    pub fn new_epoch(&mut self, build: Option<Arc<str>>, now: Timestamp) {
+    /// Begins a new epoch by hand: this one.
+    pub fn new_epoch(&mut self, build: Option<Arc<str>>, now: Timestamp) -> EpochInfo {
         self.change();
         let before = self.book.newest().number;
         self.book.new_epoch(build, now);
         self.begun_since(before, now);
+        self.book.newest().evidence.epoch.clone()
     }
 
     /// Other rules are in force.

@@ -1,7 +1,7 @@
 //! The ledger's thread: drains, applies, commits, answers. Should it die, that is the last thing it says.
 
 use super::core::{Core, LedgerOptions, Snapshot, StoreStatus};
-use crate::evidence::Rules;
+use crate::evidence::{EpochInfo, Rules};
 use crate::flow::Inbox;
 use crate::gate::{Point, Policy};
 use crate::model::{Moment, Timestamp};
@@ -48,7 +48,7 @@ type Answer = oneshot::Sender<Arc<Snapshot>>;
 #[derive(Debug)]
 enum Command {
     Snapshot,
-    NewEpoch(Option<Arc<str>>),
+    NewEpoch(Option<Arc<str>>, oneshot::Sender<EpochInfo>),
     SetRules(Rules),
     SetMirroring(bool),
     SetPolicy(Box<Policy>),
@@ -73,7 +73,7 @@ impl LedgerHandle {
     /// The evidence with everything that has finished by now. After shutdown, or should the ledger have died: the last
     /// there was; in the second case `store.why` says so.
     pub async fn snapshot(&self) -> Arc<Snapshot> {
-        self.ask(Command::Snapshot).await
+        self.asked(Command::Snapshot).await
     }
 
     /// The snapshot somebody asked for last, without asking.
@@ -82,23 +82,27 @@ impl LedgerHandle {
     }
 
     /// Begins a new epoch by hand; without a label, of the same build. Durable when it returns, where the store works.
-    pub async fn new_epoch(&self, build: Option<Arc<str>>) -> Arc<Snapshot> {
-        self.ask(Command::NewEpoch(build)).await
+    /// `None`: the ledger has ended, and none was begun.
+    pub async fn new_epoch(&self, build: Option<Arc<str>>) -> Option<(EpochInfo, Arc<Snapshot>)> {
+        let (begun, told) = oneshot::channel();
+        let after = self.ask(Command::NewEpoch(build, begun)).await?;
+        Some((told.await.ok()?, after))
     }
 
     /// Other rules are in force. To be called before the comparison workers are given them.
     pub async fn set_rules(&self, rules: Rules) -> Arc<Snapshot> {
-        self.ask(Command::SetRules(rules)).await
+        self.asked(Command::SetRules(rules)).await
     }
 
-    /// Keeps the kill switch's position. Durable when it returns, where the store works.
-    pub async fn set_mirroring(&self, on: bool) -> Arc<Snapshot> {
-        self.ask(Command::SetMirroring(on)).await
+    /// Keeps the kill switch's position: of two calls the later one's, whichever is awaited first. Durable when it is
+    /// done, where the store works. `None`: the ledger has ended, and keeps nothing more.
+    pub fn set_mirroring(&self, on: bool) -> impl Future<Output = Option<Arc<Snapshot>>> + use<> {
+        self.ask(Command::SetMirroring(on))
     }
 
     /// Keeps the gate's settings for those who ask without a configuration.
     pub async fn set_policy(&self, policy: Policy) -> Arc<Snapshot> {
-        self.ask(Command::SetPolicy(Box::new(policy))).await
+        self.asked(Command::SetPolicy(Box::new(policy))).await
     }
 
     /// Somebody is told this verdict of that epoch: what people saw is part of its history. Waits for nothing.
@@ -109,12 +113,12 @@ impl LedgerHandle {
 
     /// How long an exchange may hold those after it back, from now on; see [`LedgerOptions::patience`].
     pub async fn set_patience(&self, patience: Duration) {
-        self.ask(Command::SetPatience(patience)).await;
+        self.asked(Command::SetPatience(patience)).await;
     }
 
     /// Settles what is in flight as `shutdown`, makes everything durable and ends the thread.
     pub async fn shutdown(&self) -> Arc<Snapshot> {
-        let last = self.ask(Command::Shutdown).await;
+        let last = self.asked(Command::Shutdown).await;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // It has answered as its last act; joining lets go of the store for sure.
@@ -123,12 +127,17 @@ impl LedgerHandle {
         last
     }
 
-    async fn ask(&self, command: Command) -> Arc<Snapshot> {
+    /// Asked at once; the snapshot after it, or the last one where the ledger has ended.
+    async fn asked(&self, command: Command) -> Arc<Snapshot> {
+        self.ask(command).await.unwrap_or_else(|| self.latest())
+    }
+
+    /// Asked at once; `None` where the ledger has ended.
+    fn ask(&self, command: Command) -> impl Future<Output = Option<Arc<Snapshot>>> + use<> {
         let (answer, answered) = oneshot::channel();
-        if self.commands.send((command, answer)).is_err() {
-            return self.latest();
-        }
-        answered.await.unwrap_or_else(|_| self.latest())
+        // Where it is not taken the answer is dropped with it.
+        let _: Result<(), _> = self.commands.send((command, answer));
+        async { answered.await.ok() }
     }
 }
 
@@ -227,7 +236,9 @@ fn message(panic: &(dyn Any + Send)) -> String {
 fn command(core: &mut Core, command: Command) -> bool {
     match command {
         Command::Snapshot => {}
-        Command::NewEpoch(build) => core.new_epoch(build, wall()),
+        Command::NewEpoch(build, begun) => {
+            let _: Result<(), _> = begun.send(core.new_epoch(build, wall()));
+        }
         Command::SetRules(rules) => core.set_rules(rules, wall()),
         Command::SetMirroring(on) => core.set_mirroring(on, wall()),
         Command::SetPolicy(policy) => core.set_policy(*policy),
@@ -279,14 +290,35 @@ mod tests {
             let totals = ledger.snapshot().await.evidence.totals();
             assert_eq!((totals.requests, totals.matched), (i + 1, i + 1));
         }
-        assert!(!ledger.set_mirroring(false).await.mirroring);
-        let by_hand = ledger.new_epoch(Some("2".into())).await;
-        assert_eq!(by_hand.evidence.epoch.candidate_build.as_deref(), Some("2"));
+        assert!(!ledger.set_mirroring(false).await.unwrap().mirroring);
+        let (begun, after) = ledger.new_epoch(Some("2".into())).await.unwrap();
+        assert_eq!((begun.candidate_build.as_deref(), &begun), (Some("2"), &after.evidence.epoch));
         let held = inbox.mirrored("x".into(), "GET /a".into(), at(1));
         let last = ledger.shutdown().await;
         assert_eq!(last.evidence.totals().incomparable_reasons.shutdown, 1);
         drop(held);
         assert!(Arc::ptr_eq(&last, &ledger.snapshot().await));
+        assert!(ledger.set_mirroring(true).await.is_none(), "nothing changes after the end");
+        assert!(ledger.new_epoch(Some("3".into())).await.is_none());
+        assert_eq!(ledger.snapshot().await.evidence.epoch, last.evidence.epoch);
+    }
+
+    #[tokio::test]
+    async fn changes_come_in_the_order_of_the_calls_and_each_is_told_of_its_own() {
+        let ledger = start(Inbox::new(4), options()).unwrap();
+        for round in 0..50u64 {
+            let (off, on) = (ledger.set_mirroring(false), ledger.set_mirroring(true));
+            on.await.unwrap();
+            off.await.unwrap();
+            assert!(ledger.snapshot().await.mirroring, "the later call holds");
+            let label = |k: u64| Some(Arc::from(format!("{round}.{k}")));
+            let [a, b, c] = [0, 1, 2].map(|k| ledger.new_epoch(label(k)));
+            let (a, b, c) = tokio::join!(a, b, c);
+            for (k, (begun, _)) in [a, b, c].map(Option::unwrap).into_iter().enumerate() {
+                assert_eq!(begun.candidate_build, label(k as u64));
+                assert_eq!(begun.id, (2 + 3 * round + k as u64).to_string());
+            }
+        }
     }
 
     #[tokio::test]

@@ -100,6 +100,26 @@ fn the_kill_switch_works_at_once_and_survives_a_restart() {
 }
 
 #[test]
+fn the_switch_is_kept_as_it_holds_whoever_else_throws_it() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    for round in 0..150 {
+        let together = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for caller in 0..8 {
+                let (proxy, together) = (&proxy, &together);
+                scope.spawn(move || {
+                    together.wait();
+                    assert_eq!(proxy.post("/api/v1/mirror", &json!({"enabled": caller % 2 == 0})).0, 200);
+                });
+            }
+        });
+        let holds = proxy.admin("/api/v1/mirror").1["enabled"].clone();
+        assert_eq!(proxy.report()["proxy"]["mirroring"], holds, "round {round}");
+    }
+}
+
+#[test]
 fn a_marked_request_is_served_and_not_mirrored_again() {
     let (primary, candidate) = pair();
     let proxy = Proxy::between(&primary.url(), &candidate.url()).start();

@@ -42,6 +42,39 @@ fn mirrored_exchanges_still_under_way_count_as_shutdown() {
     assert_eq!(left(folder.path())["incomparable_reasons"]["shutdown"], 1);
 }
 
+#[test]
+fn a_change_that_comes_too_late_to_be_kept_is_refused() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let folder = tempfile::tempdir().unwrap();
+    let start = || Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).start();
+    let mut proxy = start();
+    let changes = [("mirror", "{\"enabled\": false}"), ("epoch", "{\"candidate_build\": \"v2\"}")];
+    let clients = changes.map(|(path, body)| {
+        let mut client = Client::connect(proxy.admin);
+        let head =
+            format!("POST /api/v1/{path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n", proxy.admin);
+        client.write(format!("{head}Content-Length: {}\r\nExpect: 100-continue\r\n\r\n", body.len()).as_bytes());
+        assert_eq!(client.read_reply().status, 100, "it waits for the body");
+        (client, body)
+    });
+    proxy.signal("-TERM");
+    // Everything has been put away by then.
+    while std::net::TcpStream::connect(proxy.admin).is_ok() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for (mut client, body) in clients {
+        client.write(body.as_bytes());
+        let reply = client.read_reply();
+        assert_eq!(reply.status, 503, "{}", reply.text());
+        assert!(reply.text().contains("the proxy is stopping: nothing was kept"), "{}", reply.text());
+    }
+    assert_eq!(proxy.wait(), Some(0));
+    assert!(!proxy.log().contains("parallax::audit"), "{}", proxy.log());
+    let proxy = start();
+    assert_eq!(proxy.admin("/api/v1/mirror").1["enabled"], true);
+    assert_eq!(proxy.report()["epoch"]["id"], "1");
+}
+
 /// The totals of what a proxy has left behind.
 fn left(folder: &std::path::Path) -> serde_json::Value {
     let data = folder.join("data");
