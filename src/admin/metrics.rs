@@ -261,7 +261,8 @@ impl Scrape {
         let routes = &self.report.routes;
         let requests = routes.iter().flat_map(|r| {
             let buckets = Bucket::ALL.map(|b| (b.as_str(), r.counts.not_mirrored.get(b)));
-            std::iter::once(("mirrored", r.counts.mirrored))
+            // What is pending may turn out to be another epoch's, and a counter never goes down.
+            std::iter::once(("mirrored", r.counts.settled().mirrored))
                 .chain(buckets)
                 .filter(|(name, n)| *name == "mirrored" || *n > 0)
                 .map(|(name, n)| ([("route", &*r.route), ("decision", name)], n))
@@ -421,7 +422,7 @@ mod tests {
         for line in [
             "parallax_build_info{version=\"1\",commit=\"abc\"} 1",
             "parallax_mirroring_enabled 1",
-            "parallax_requests_total{route=\"GET /orders/{id}\",decision=\"mirrored\"} 412121",
+            "parallax_requests_total{route=\"GET /orders/{id}\",decision=\"mirrored\"} 412120",
             "parallax_requests_total{route=\"GET /orders/{id}\",decision=\"method\"} 100",
             "parallax_comparisons_total{route=\"GET /orders/{id}\",outcome=\"divergent\"} 1247",
             "parallax_gate_verdict{verdict=\"fail\"} 1",
@@ -437,6 +438,21 @@ mod tests {
             assert!(text.lines().any(|l| l == line || l == format!("{line}.0")), "{line} is not in {text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn an_exchange_is_counted_once_it_is_settled() {
+        let mut report = samples::report(Verdict::Fail);
+        let before = openmetrics(report.clone(), true, MetricsView::default());
+        for counts in [&mut report.routes[0].counts, &mut report.totals] {
+            counts.requests += 3;
+            counts.mirrored += 3;
+            counts.pending += 3;
+        }
+        let after = openmetrics(report, true, MetricsView::default());
+        let changed: Vec<_> = after.lines().filter(|line| !before.lines().any(|l| l == *line)).collect();
+        assert_eq!(changed.len(), 1, "{changed:?}");
+        assert!(changed[0].starts_with("parallax_pending_exchanges "), "{changed:?}");
     }
 
     #[test]
