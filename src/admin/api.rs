@@ -279,24 +279,18 @@ async fn switch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Pr
     })?;
     let done = admin.source.set_mirroring(enabled).await;
     let what = if enabled { "mirroring started" } else { "mirroring stopped" };
-    noted(admin, what.to_owned(), who, Some(enabled), done).await?;
+    noted(admin, what.to_owned(), who, done).await?;
     Ok(json_text(mirror_state(admin)))
 }
 
 /// Notes what was changed, and says where it will not be there at the next start.
-async fn noted<T>(
-    admin: &Admin,
-    what: String,
-    who: &'static str,
-    mirroring: Option<bool>,
-    done: Result<T, Unkept>,
-) -> Result<T, Problem> {
+async fn noted<T>(admin: &Admin, what: String, who: &'static str, done: Result<T, Unkept>) -> Result<T, Problem> {
     let done = match done {
         Ok(done) => Ok(done),
         Err(Unkept::Lost(why)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why)),
         Err(Unkept::Refused(why)) => return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)),
     };
-    admin.did(what, who, mirroring).await;
+    admin.did(what, who).await;
     done
 }
 
@@ -328,7 +322,7 @@ async fn start_epoch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answe
         None => "new epoch started for the same build".to_owned(),
     };
     let done = admin.source.new_epoch(candidate_build).await;
-    let epoch = noted(admin, what, who, None, done).await?;
+    let epoch = noted(admin, what, who, done).await?;
     Ok(json_text(document(&serde_json::json!({ "epoch": epoch }))))
 }
 

@@ -84,9 +84,9 @@ impl Admin {
     }
 
     /// Notes what somebody did, for the log and for the pages.
-    pub(super) async fn did(&self, what: String, who: &'static str, mirroring: Option<bool>) {
+    pub(super) async fn did(&self, what: String, who: &'static str) {
         tracing::info!(target: "parallax::audit", who, "{what}");
-        let deed = Deed { at: SystemTime::now().into(), what, who, mirroring };
+        let deed = Deed { at: SystemTime::now().into(), what, who };
         {
             let mut deeds = self.deeds.lock().unwrap_or_else(PoisonError::into_inner);
             if deeds.len() >= MAX_DEEDS {

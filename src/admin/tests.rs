@@ -191,7 +191,12 @@ async fn switching_and_starting_epochs() {
         assert!(house.get(page).await.body.contains("✖ Mirroring is stopped</h2>"), "{page}");
     }
     let told = house.get("/settings").await.body;
-    assert!(told.contains("<th scope=\"row\">mirroring stopped</th><td>no token is set</td>"), "{told}");
+    assert!(
+        told.contains(
+            "<th scope=\"row\" class=\"long\">mirroring stopped</th><td data-label=\"let in by\">no token is set</td>"
+        ),
+        "{told}"
+    );
     problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": \"no\"}").await, 400, "{\"enabled\": true}");
     problem(&house.post("/api/v1/mirror", &[], "").await, 400, "{\"enabled\": true}");
 

@@ -496,9 +496,9 @@ impl Book {
         let mut fresh = Epoch::kept(number, Evidence::new(info), None);
         fresh.dirt.epoch = true;
         let away = &mut self.newest.evidence.epoch.away;
-        if away.is_open() {
+        if let Some(since) = away.open_since() {
             away.close(now);
-            fresh.evidence.epoch.away.open(now);
+            fresh.evidence.epoch.away.open(since);
         }
         // A build's epoch takes what is already in flight; its comparisons may be of any generation in force.
         fresh.generation = self.newest.generation;

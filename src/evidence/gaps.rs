@@ -44,7 +44,12 @@ impl Gaps {
     }
 
     pub fn is_open(&self) -> bool {
-        self.0.last().is_some_and(|gap| gap.to == OPEN)
+        self.open_since().is_some()
+    }
+
+    /// When the one that is open began.
+    pub fn open_since(&self) -> Option<Timestamp> {
+        self.0.last().filter(|gap| gap.to == OPEN).map(|gap| gap.from)
     }
 
     /// Ends the one that is open.
@@ -95,11 +100,12 @@ mod tests {
         gaps.add(at(20), at(30));
         gaps.open(at(40));
         assert_eq!((gaps.is_open(), gaps.within(at(0), at(50))), (true, Duration::from_secs(40)));
+        assert_eq!(gaps.open_since(), Some(at(10)));
         let told = serde_json::to_string(&gaps).unwrap();
         assert_eq!(serde_json::from_str::<Gaps>(&told).unwrap(), gaps, "{told}");
         (0..2).for_each(|i| gaps.close(at(60 + i)));
         gaps.add(at(55), at(65));
-        assert_eq!((gaps.is_open(), gaps.within(at(0), at(99))), (false, Duration::from_secs(55)));
+        assert_eq!((gaps.open_since(), gaps.within(at(0), at(99))), (None, Duration::from_secs(55)));
         gaps.open(at(70));
         gaps.close(at(70));
         assert_eq!(gaps.0.len(), 2);

@@ -204,12 +204,14 @@ fn a_failing_store_stops_nothing_and_says_why() {
 #[test]
 fn evidence_does_not_span_the_time_in_which_mirroring_was_off() {
     let mut core = Core::new(options(None), moment(0));
-    let away = |core: &mut Core, until| core.snapshot(at(until)).evidence.epoch.away.within(at(0), at(until)).as_secs();
+    let epoch = |core: &mut Core| core.snapshot(at(99)).evidence.epoch.clone();
+    let away = |core: &mut Core, until| epoch(core).away.within(epoch(core).started_at, at(until)).as_secs();
     core.set_mirroring(false, at(10));
     core.set_mirroring(false, at(15));
     assert_eq!(away(&mut core, 30), 20);
     core.new_epoch(None, at(40));
     assert_eq!(away(&mut core, 50), 10);
+    assert_eq!(epoch(&mut core).away.open_since(), Some(at(10)), "an epoch that begins meanwhile does not hide it");
     core.set_mirroring(true, at(60));
     assert_eq!(away(&mut core, 100), 20);
     assert_eq!(core.book().epochs().next().unwrap().evidence.epoch.away.within(at(0), at(100)).as_secs(), 30);

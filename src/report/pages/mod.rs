@@ -96,8 +96,6 @@ pub struct Deed {
     pub what: String,
     /// How the person was let in.
     pub who: &'static str,
-    /// The kill switch's new position, if that was it.
-    pub mirroring: Option<bool>,
 }
 
 /// What a page is made of.
@@ -118,7 +116,6 @@ pub struct Frame<'a> {
     pub here: &'static str,
     pub look: &'a Look,
     age: Duration,
-    deeds: &'a [Deed],
     /// The epoch that the link named, where it is not the one shown.
     asked: Option<String>,
 }
@@ -157,10 +154,10 @@ impl Look {
 
 impl<'a> Frame<'a> {
     pub fn new(visit: &Visit<'a>, here: &'static str, title: &str) -> Self {
-        let Visit { look, age, deeds, query } = *visit;
+        let Visit { look, age, query, .. } = *visit;
         let asked = query.get("epoch").filter(|epoch| *epoch != look.report.epoch.id).map(str::to_owned);
         let title = format!("{}, {title}", word(look.report.gate.verdict));
-        Self { title, here, look, age, deeds, asked }
+        Self { title, here, look, age, asked }
     }
 
     fn report(&self) -> &'a Report {
@@ -274,10 +271,9 @@ impl<'a> Frame<'a> {
         };
         let mut all = Vec::new();
         if !self.mirroring() {
-            let stopped = self.deeds.iter().rev().find_map(|d| (d.mirroring == Some(false)).then_some(d.at));
             let banner = Banner {
                 what: "Mirroring is stopped".to_owned(),
-                since: since(stopped),
+                since: since(self.report().epoch.away.open_since()),
                 users: AS_BEFORE,
                 evidence: format!(
                     "nothing is compared. {} requests are in the bucket disabled so far",

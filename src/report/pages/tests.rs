@@ -67,6 +67,11 @@ fn of_all_that_is_wrong_one_banner_tells() {
     assert_eq!(told(&look), Some(("The candidate&#39;s breaker has been open for 4 min".into(), 0)));
     look.report.proxy.mirroring = Some(false);
     assert_eq!(told(&look), Some(("Mirroring is stopped".into(), 1)));
+    let since = look.report.epoch.started_at + Duration::from_secs(7);
+    look.report.epoch.away.open(since);
+    let page = overview(&look, Duration::ZERO);
+    let banner = page.split("class=\"banner alarm\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(banner.contains(&format!("datetime=\"{since}\"")), "{banner}");
     look.report.notices.push(store);
     assert_eq!(told(&look), Some(("The evidence is not durable: the disk is full".into(), 2)));
 }
