@@ -30,8 +30,9 @@ pub(super) struct Access {
     token: Option<blake3::Hash>,
     /// What the cookie of a signed-in browser holds; new with every start and every token.
     session: String,
-    /// Of `admin.public_url`.
+    /// Of `admin.public_url`, and whether that is reached over TLS.
     public: Option<Authority>,
+    public_tls: bool,
     bind: IpAddr,
     open: Vec<String>,
     tls: bool,
@@ -47,6 +48,7 @@ impl Access {
         Self {
             token: token.map(|t| blake3::hash(t.as_bytes())),
             session: blake3::keyed_hash(&key, token.unwrap_or_default().as_bytes()).to_hex().to_string(),
+            public_tls: public.as_ref().is_some_and(is_https),
             public: public.and_then(|u| u.into_parts().authority),
             bind: options.address.ip(),
             open: options.open.clone(),
@@ -135,13 +137,15 @@ impl Access {
                 .any(|(name, value)| name == COOKIE && blake3::hash(value.as_bytes()) == expected)
     }
 
-    /// The cookie to set where the token is right.
-    pub(super) fn sign_in(&self, token: &str) -> Option<String> {
+    /// The cookie to set where the token is right. It is for TLS alone where the browser came over it, be it that something
+    /// in front of us speaks it.
+    pub(super) fn sign_in(&self, token: &str, headers: &HeaderMap) -> Option<String> {
         // Hashes compare in constant time.
         if self.token? != blake3::hash(token.trim().as_bytes()) {
             return None;
         }
-        let secure = if self.tls { "; Secure" } else { "" };
+        let over_tls = self.tls || origin(headers).flatten().map_or(self.public_tls, |o| is_https(&o));
+        let secure = if over_tls { "; Secure" } else { "" };
         Some(format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict{secure}", self.session))
     }
 
@@ -179,12 +183,24 @@ fn authority(parts: &Parts) -> Option<Authority> {
     }
 }
 
-/// `None` without an Origin header.
+fn is_https(url: &Uri) -> bool {
+    url.scheme_str() == Some("https")
+}
+
+/// `None` without an Origin header, `Some(None)` where it is no URL.
+fn origin(headers: &HeaderMap) -> Option<Option<Uri>> {
+    let origin = headers.get(header::ORIGIN)?;
+    Some(origin.to_str().ok().and_then(|o| o.parse::<Uri>().ok()))
+}
+
+/// `None` without an Origin header. What speaks in the clear is not what is served over TLS, whatever its name.
 fn origin_matches(parts: &Parts, access: &Access) -> Option<bool> {
-    let origin = parts.headers.get(header::ORIGIN)?;
-    let origin = origin.to_str().ok().and_then(|o| o.parse::<Uri>().ok()).and_then(|u| u.into_parts().authority);
-    let Some(origin) = origin else { return Some(false) };
-    Some(access.public.as_ref() == Some(&origin) || authority(parts).is_some_and(|host| host == origin))
+    let origin = origin(&parts.headers)?;
+    let named = origin.as_ref().and_then(|o| Some((o.authority()?, is_https(o))));
+    let Some((origin, over_tls)) = named else { return Some(false) };
+    let public = access.public.as_ref() == Some(origin);
+    let ours = public || authority(parts).is_some_and(|host| host == *origin);
+    Some(ours && (over_tls || !(access.tls || (public && access.public_tls))))
 }
 
 /// A form or a simple fetch of another site cannot say that it is JSON without asking first. Nothing here answers to other

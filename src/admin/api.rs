@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,6 +143,15 @@ pub(super) async fn body(request: Request<Body>) -> Result<Bytes, Problem> {
     }
 }
 
+/// A body that is a JSON object; a list of the values alone would be taken for one by its type.
+fn object<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Problem> {
+    let bad = |why: String| Problem::bad_request(format!("the body must be {expected}: {why}"));
+    match body.trim_ascii_start() {
+        [b'{', ..] => serde_json::from_slice(body).map_err(|error| bad(error.to_string())),
+        _ => Err(bad("it is no JSON object".to_owned())),
+    }
+}
+
 async fn ready(State(admin): Shared) -> Answer {
     match admin.source.ready() {
         Ok(()) => content("text/plain; charset=utf-8", "ready\n"),
@@ -218,15 +228,14 @@ async fn gate(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
 async fn judged(admin: &Arc<Admin>, query: &str) -> Result<Answer, Problem> {
     let mut form = As::Json;
     let mut build = None;
-    for (key, value) in pairs(query) {
+    for (key, value) in parameters(query, &["as", "candidate_build"])? {
         match (key.as_str(), value.as_str()) {
             ("as", "status") => form = As::Status,
             ("as", "rollback") => form = As::Rollback,
             ("as", "json") => form = As::Json,
             ("as", _) => return Err(Problem::bad_request("`as` must be `status` or `rollback`, or be left out")),
-            ("candidate_build", _) if !value.is_empty() => build = Some(value),
-            ("candidate_build", _) => return Err(Problem::bad_request("`candidate_build` is empty: name a build")),
-            _ => {}
+            (_, "") => return Err(Problem::bad_request("`candidate_build` is empty: name a build")),
+            _ => build = Some(value),
         }
     }
     let judgement = compute(admin, move |s| s.judgement(build.as_deref())).await?;
@@ -236,21 +245,23 @@ async fn judged(admin: &Arc<Admin>, query: &str) -> Result<Answer, Problem> {
 }
 
 async fn history(State(admin): Shared, RawQuery(query): RawQuery) -> Answer {
+    either(told_over_time(&admin, query.as_deref().unwrap_or("")).await)
+}
+
+async fn told_over_time(admin: &Arc<Admin>, query: &str) -> Result<Answer, Problem> {
     let (mut epoch, mut route) = (None, None);
-    for (key, value) in pairs(query.as_deref().unwrap_or("")) {
+    for (key, value) in parameters(query, &["epoch", "route"])? {
         match key.as_str() {
             "epoch" => epoch = Some(value),
-            "route" => route = Some(value),
-            _ => {}
+            _ => route = Some(value),
         }
     }
     let name = epoch.clone().unwrap_or_default();
-    let found = compute(&admin, move |s| s.history(epoch.as_deref(), route.as_deref()).map(|h| document(&h))).await;
-    let unknown = || {
+    let found = compute(admin, move |s| s.history(epoch.as_deref(), route.as_deref()).map(|h| document(&h))).await?;
+    found.map(json_text).ok_or_else(|| {
         let name = crate::report::escape::line(&name);
         Problem::not_found(format!("there is no epoch {name}: /api/v1/history lists those that are known"))
-    };
-    either(found.and_then(|h| h.map(json_text).ok_or_else(unknown)))
+    })
 }
 
 async fn mirror(State(admin): Shared) -> Answer {
@@ -274,9 +285,7 @@ async fn set_mirror(State(admin): Shared, request: Request<Body>) -> Answer {
 async fn switch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Problem> {
     let who = admin.access.who(request.headers());
     let body = body(request).await?;
-    let Switch { enabled } = serde_json::from_slice(&body).map_err(|error| {
-        Problem::bad_request(format!("the body must be {{\"enabled\": true}} or {{\"enabled\": false}}: {error}"))
-    })?;
+    let Switch { enabled } = object(&body, "{\"enabled\": true} or {\"enabled\": false}")?;
     let done = admin.source.set_mirroring(enabled).await;
     let what = if enabled { "mirroring started" } else { "mirroring stopped" };
     noted(admin, what.to_owned(), who, done).await?;
@@ -307,15 +316,14 @@ async fn new_epoch(State(admin): Shared, request: Request<Body>) -> Answer {
 async fn start_epoch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Problem> {
     let who = admin.access.who(request.headers());
     let body = body(request).await?;
-    let NewEpoch { candidate_build } = if body.is_empty() {
-        NewEpoch::default()
-    } else {
-        serde_json::from_slice(&body).map_err(|error| {
-            Problem::bad_request(format!("the body must be {{\"candidate_build\": \"LABEL\"}} or {{}}: {error}"))
-        })?
+    let NewEpoch { candidate_build } = match body.is_empty() {
+        true => NewEpoch::default(),
+        false => object(&body, "{\"candidate_build\": \"LABEL\"} or {}")?,
     };
     if candidate_build.as_ref().is_some_and(|label| !is_build_label(label)) {
-        return Err(Problem::bad_request("`candidate_build` must be 1 to 256 characters without control characters"));
+        return Err(Problem::bad_request(
+            "`candidate_build` must be 1 to 256 characters without control characters and without white space around them",
+        ));
     }
     let what = match &candidate_build {
         Some(build) => format!("new epoch started for build {build}"),
@@ -342,6 +350,22 @@ async fn wrong_method(request: Request<Body>) -> Answer {
     let detail = format!("{} is not answered here: use {methods}", request.method());
     let header = HeaderValue::from_str(&allow).ok().map(|v| (header::ALLOW, v));
     Problem { header, ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail) }.into_response()
+}
+
+/// The parameters of a query. One that is not known, or is there twice, is a mistake: left aside it would get an answer
+/// to another question.
+fn parameters(query: &str, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+    let pairs = pairs(query);
+    for (at, (key, _)) in pairs.iter().enumerate() {
+        if !known.contains(&key.as_str()) {
+            let (key, known) = (crate::report::escape::line(key), known.join("` and `"));
+            return Err(Problem::bad_request(format!("there is no parameter `{key}` here: it takes `{known}`")));
+        }
+        if pairs.iter().take(at).any(|(before, _)| before == key) {
+            return Err(Problem::bad_request(format!("`{key}` is given twice: give it once")));
+        }
+    }
+    Ok(pairs)
 }
 
 /// The pairs of a query or a form, decoded.

@@ -87,12 +87,14 @@ fn operation(path: &str, method: &str) -> Value {
                 "200": body("the verdict; with `as=status` pass, with `as=rollback` fail", "Gate"),
                 "409": body("with `as=status` fail, with `as=rollback` anything but fail", "Gate"),
                 "425": body("with `as=status` inconclusive", "Gate"),
+                "400": problem("a parameter that is not known, is given twice or has a value that means nothing"),
             }),
         ),
         ("/api/v1/history", _) => (
             "How the bounds of the newest epoch closed in, and the epochs before it",
             json!({
                 "200": body("verdict changes, points and a series for each criterion and route", "History"),
+                "400": problem("a parameter that is not known or is given twice"),
                 "404": problem("no epoch of that id is known"),
             }),
         ),

@@ -74,6 +74,7 @@ pub(super) async fn login_form(State(admin): Shared) -> Answer {
 
 /// Checks the token and sets the cookie; the wrong one gets the form again.
 pub(super) async fn login(State(admin): Shared, request: Request<Body>) -> Answer {
+    let headers = request.headers().clone();
     let body = match body(request).await {
         Ok(body) => body,
         Err(problem) => return problem.into_response(),
@@ -83,7 +84,7 @@ pub(super) async fn login(State(admin): Shared, request: Request<Body>) -> Answe
     }
     let fields = Query(pairs(&String::from_utf8_lossy(&body)));
     let field = |name: &str| fields.get(name).unwrap_or_default();
-    match admin.access.sign_in(field("token")).and_then(|c| HeaderValue::from_str(&c).ok()) {
+    match admin.access.sign_in(field("token"), &headers).and_then(|c| HeaderValue::from_str(&c).ok()) {
         Some(cookie) => see_other(local(field("next")), Some(cookie)),
         None => {
             let mut response = Problem::unauthorized().into_response();

@@ -182,6 +182,28 @@ async fn the_gate_as_a_status() {
 }
 
 #[tokio::test]
+async fn parameters_that_are_not_known_or_come_twice_are_mistakes() {
+    let house = House::new(fake(Verdict::Pass), None, &[]).await;
+    for (query, remedy) in [
+        (
+            "gate?as=status&candidate-build=v2",
+            "no parameter `candidate-build` here: it takes `as` and `candidate_build`",
+        ),
+        ("gate?AS=rollback", "no parameter `AS` here"),
+        ("gate?candidate_build=v2&candidate_build=2026.11.3", "`candidate_build` is given twice"),
+        ("gate?as=status&as=rollback", "`as` is given twice"),
+        ("gate?%22%0a", "no parameter `\"␊`"),
+        ("history?epochs=7", "no parameter `epochs` here: it takes `epoch` and `route`"),
+        ("history?epoch=7&epoch=8", "`epoch` is given twice"),
+    ] {
+        problem(&house.get(&format!("/api/v1/{query}")).await, 400, remedy);
+    }
+    let bare = house.ask("POST /api/v1/gate?build=v2", &[], "").await;
+    problem(&bare, 400, "no parameter `build`");
+    assert_eq!(house.get("/api/v1/gate?&as=status&").await.status, 200);
+}
+
+#[tokio::test]
 async fn switching_and_starting_epochs() {
     let house = House::open().await;
     let got = house.post("/api/v1/mirror", &[], "{\"enabled\": false}").await;
@@ -199,6 +221,10 @@ async fn switching_and_starting_epochs() {
     );
     problem(&house.post("/api/v1/mirror", &[], "{\"enabled\": \"no\"}").await, 400, "{\"enabled\": true}");
     problem(&house.post("/api/v1/mirror", &[], "").await, 400, "{\"enabled\": true}");
+    for body in ["[false]", "false", "{\"enabled\": false, \"enabled\": true}", "\x0c{\"enabled\": false}"] {
+        problem(&house.post("/api/v1/mirror", &[], body).await, 400, "{\"enabled\": true}");
+    }
+    assert_eq!(house.post("/api/v1/mirror", &[], " \n{\"enabled\": false}").await.status, 200);
 
     let begun = house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"v2\"}").await;
     let told: serde_json::Value = serde_json::from_str(&begun.body).unwrap();
@@ -207,7 +233,11 @@ async fn switching_and_starting_epochs() {
     assert_eq!(house.post("/api/v1/epoch", &[], "{}").await.status, 200);
     assert_eq!(*house.fake.epochs.lock().unwrap(), [Some("v2".to_owned()), None]);
     problem(&house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"fails\"}").await, 500, "see the log");
-    problem(&house.post("/api/v1/epoch", &[], "{\"candidate_build\": \"\"}").await, 400, "1 to 256");
+    for label in ["", "  ", " v2", "v2 "] {
+        let got = house.post("/api/v1/epoch", &[], &format!("{{\"candidate_build\": \"{label}\"}}")).await;
+        problem(&got, 400, "1 to 256");
+    }
+    problem(&house.post("/api/v1/epoch", &[], "[\"v2\"]").await, 400, "it is no JSON object");
     problem(&house.post("/api/v1/epoch", &[], "{\"build\": \"x\"}").await, 400, "candidate_build");
 }
 
@@ -360,7 +390,10 @@ async fn a_browser_signs_in() {
     let own = format!("origin: http://{}", house.address);
     let wrong = house.ask("POST /login", &[&own], "token=nope").await;
     assert_eq!((wrong.status, wrong.header("set-cookie")), (401, None));
-    problem(&house.ask("POST /login", &["origin: http://evil.example"], "token=s3cret").await, 403, "another site");
+    for origin in ["http://evil.example", "http://parallax.example.com"] {
+        let origin = format!("origin: {origin}");
+        problem(&house.ask("POST /login", &[&origin], "token=s3cret").await, 403, "another site");
+    }
     let right = house.ask("POST /login", &[&own], "token=s3cret&next=%2Fdivergences%2Fabc").await;
     assert_eq!((right.status, right.header("location")), (303, Some("/divergences/abc")));
     assert_eq!(
@@ -375,22 +408,44 @@ async fn a_browser_signs_in() {
     let body = "{\"enabled\": false}";
     problem(&house.post("/api/v1/mirror", &[&cookie], body).await, 403, "Origin");
     problem(&house.post("/api/v1/mirror", &[&cookie, "origin: http://evil.example"], body).await, 403, "Origin");
+    // Who sits between may answer in the clear under the same name.
+    problem(
+        &house.post("/api/v1/mirror", &[&cookie, "origin: http://parallax.example.com"], body).await,
+        403,
+        "Origin",
+    );
     assert!(house.fake.mirroring());
+    let public = [&cookie, "origin: https://parallax.example.com"];
+    assert_eq!(house.post("/api/v1/mirror", &public, "{\"enabled\": true}").await.status, 200);
     assert_eq!(house.post("/api/v1/mirror", &[&cookie, &own], body).await.status, 200);
     problem(&house.ask("GET /api/v1/report", &["cookie: parallax_session=x"], "").await, 401, "token");
 }
 
 #[test]
-fn the_cookie_is_secure_under_tls() {
-    let options = AdminOptions {
-        address: "0.0.0.0:9900".parse().unwrap(),
-        token: Some("t".into()),
-        public_url: None,
-        open: Vec::new(),
-        tls: true,
-        instance: String::new(),
-    };
-    assert!(super::access::Access::new(&options, [1; 32]).sign_in("t").unwrap().ends_with("; Secure"));
+fn the_cookie_is_secure_under_tls_whoever_speaks_it() {
+    let (http, https) = (Some("http://a.example"), Some("https://a.example"));
+    for (tls, public, origin, secure) in [
+        (true, None, None, true),
+        (false, None, http, false),
+        (false, None, https, true),
+        (false, https, https, true),
+        (false, https, None, true),
+        (false, https, Some("http://127.0.0.1:9900"), false),
+        (false, http, None, false),
+    ] {
+        let options = AdminOptions {
+            address: "0.0.0.0:9900".parse().unwrap(),
+            token: Some("t".into()),
+            public_url: public.map(str::to_owned),
+            open: Vec::new(),
+            tls,
+            instance: String::new(),
+        };
+        let mut headers = http::HeaderMap::new();
+        headers.extend(origin.map(|o| (http::header::ORIGIN, http::HeaderValue::from_static(o))));
+        let cookie = super::access::Access::new(&options, [1; 32]).sign_in("t", &headers).unwrap();
+        assert_eq!(cookie.ends_with("; Secure"), secure, "{tls} {public:?} {origin:?}");
+    }
 }
 
 #[tokio::test]

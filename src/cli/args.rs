@@ -374,6 +374,9 @@ fn build_label(text: &str) -> Result<String, String> {
     match is_build_label(text) {
         true => Ok(text.to_owned()),
         false if text.is_empty() => Err("it is empty: is the variable that holds it set?".to_owned()),
-        false => Err("a label has at most 256 characters and no control characters".to_owned()),
+        false => {
+            Err("a label has at most 256 characters, none of them a control character, and no white space around it"
+                .to_owned())
+        }
     }
 }

@@ -58,9 +58,10 @@ impl std::fmt::Display for Leg {
     }
 }
 
-/// Whether a text can be the label of a candidate's build.
+/// Whether a text can be the label of a candidate's build. A header's value has no white space around it, so one that has
+/// would never be met.
 pub fn is_build_label(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control)
+    !text.is_empty() && text.len() <= 256 && text.trim() == text && !text.chars().any(char::is_control)
 }
 
 /// One value for each leg.
