@@ -173,7 +173,7 @@ impl App {
         let listen = sockets.listen.local_addr().map_err(AppError::Socket)?;
         let admin = sockets.admin.local_addr().map_err(AppError::Socket)?;
         let served = ListenSettings { max_connections: live::shares(&settings).clients, ..settings.listen.clone() };
-        let server = Server::new(sockets.listen, acceptor, &served, gateway.clone());
+        let server = Server::new(sockets.listen, sockets.handed_over, acceptor, &served, gateway.clone());
         let workers = Workers::start().map_err(AppError::Thread)?;
         let token = sockets::token(&settings.admin)?;
         let fixed = reload::Fixed::of(&settings, token.as_deref());

@@ -14,6 +14,8 @@ const BACKLOG: u32 = 4096;
 #[derive(Debug)]
 pub struct Sockets {
     pub listen: TcpListener,
+    /// Whether the service manager has it too: then it outlives this process, and so do those who wait at it.
+    pub handed_over: bool,
     pub admin: TcpListener,
 }
 
@@ -29,15 +31,15 @@ pub fn open(settings: &Checked) -> Result<Sockets, AppError> {
         listener.set_nonblocking(true).map_err(AppError::Socket)?;
         TcpListener::from_std(listener).map(Some).map_err(AppError::Socket)
     };
-    let listen = match take(0)? {
-        Some(listener) => listener,
-        None => bind(settings.listen.address, "--listen")?,
+    let (listen, handed_over) = match take(0)? {
+        Some(listener) => (listener, true),
+        None => (bind(settings.listen.address, "--listen")?, false),
     };
     let admin = match take(1)? {
         Some(listener) => listener,
         None => bind(settings.admin.address, "--admin")?,
     };
-    Ok(Sockets { listen, admin })
+    Ok(Sockets { listen, handed_over, admin })
 }
 
 fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, AppError> {

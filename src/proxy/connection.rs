@@ -25,10 +25,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// With what an HTTP/2 connection begins.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// More than a round trip takes.
+const MAX_GRACE: Duration = Duration::from_secs(1);
 
 /// What a listener's connections have in common.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub struct Wire {
     pub http2: hyper::server::conn::http2::Builder<TokioExecutor>,
     pub header_timeout: Duration,
     pub idle_timeout: Duration,
+    /// How long one that has had no request yet may still take for its first, once the proxy is to stop.
+    pub grace: Duration,
 }
 
 /// A client's connection as its requests see it.
@@ -107,12 +112,16 @@ pub async fn serve<IO>(
     }
 }
 
-/// Reads as much as it takes to tell the protocols apart, and says whether it is HTTP/2. Waits for nobody's first byte
-/// once it is to stop.
+/// Reads as much as it takes to tell the protocols apart, and says whether it is HTTP/2. Waits for a first byte a moment
+/// only once it is to stop: who has just connected is about to ask.
 async fn sniff<IO: AsyncRead + Unpin>(io: &mut IO, wire: &Wire, shutdown: &Shutdown) -> io::Result<(bool, Vec<u8>)> {
     let mut read = Vec::with_capacity(PREFACE.len());
     let mut patience = wire.idle_timeout;
-    let mut stop = pin!(shutdown.triggered_and_looked());
+    let mut stop = pin!(async {
+        shutdown.triggered_and_looked().await;
+        // Boxed: it is seldom needed, and would take its room in every connection.
+        Box::pin(sleep(wire.grace)).await;
+    });
     loop {
         let begun = !read.is_empty();
         let mut room = (&mut *io).take((PREFACE.len() - read.len()) as u64);
@@ -236,6 +245,8 @@ impl Wire {
             http2,
             header_timeout: settings.header_timeout,
             idle_timeout: settings.idle_timeout,
+            // Within the time for clients in flight, so that this alone never exceeds it.
+            grace: MAX_GRACE.min(settings.drain_timeout / 2),
         }
     }
 }
@@ -249,7 +260,7 @@ mod tests {
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpStream;
 
-    fn wire() -> Wire {
+    fn wire(drain_timeout: Duration) -> Wire {
         let long = Duration::from_secs(60);
         let guard = GuardSettings {
             limits: Limits { max_headers: 64, max_header_bytes: 16 * 1024 },
@@ -265,7 +276,7 @@ mod tests {
             header_timeout: long,
             body_timeout: long,
             idle_timeout: long,
-            drain_timeout: long,
+            drain_timeout,
             max_connections: 1,
             max_headers: 64,
             max_header_bytes: 16 * 1024,
@@ -285,13 +296,13 @@ mod tests {
             let (accepted, _) = listener.accept().unwrap();
             accepted.set_nonblocking(true).unwrap();
             let mut io = TcpStream::from_std(accepted).unwrap();
-            let sniffed = sniff(&mut io, &wire(), &shutdown).await;
+            let sniffed = sniff(&mut io, &wire(Duration::ZERO), &shutdown).await;
             assert_eq!(sniffed.ok(), (!sent.is_empty()).then(|| (false, sent.to_vec())));
         }
         // One that has begun to come, too.
         let (mut client, mut io) = tokio::io::duplex(100);
         client.write_all(b"P").await.unwrap();
-        let wire = wire();
+        let wire = wire(Duration::ZERO);
         let rest = async {
             for _ in 0..10 {
                 tokio::task::yield_now().await;
@@ -300,5 +311,27 @@ mod tests {
         };
         let (sniffed, ()) = tokio::join!(sniff(&mut io, &wire, &shutdown), rest);
         assert_eq!(sniffed.unwrap(), (false, b"POST / HTTP/1.1\r\n".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn who_has_just_connected_gets_a_moment_for_the_first_request() {
+        let shutdown = Shutdown::new();
+        shutdown.trigger();
+        let second = Duration::from_secs(1);
+        assert_eq!([60, 1, 0].map(|drain| wire(drain * second).grace), [second, second / 2, Duration::ZERO]);
+        let (mut client, mut io) = tokio::io::duplex(100);
+        let wire = wire(2 * second);
+        let asks = async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        };
+        let (sniffed, ()) = tokio::join!(sniff(&mut io, &wire, &shutdown), asks);
+        assert_eq!(sniffed.unwrap(), (false, b"GET / HTTP/1.1\r\n".to_vec()));
+        let wire = Wire { grace: Duration::from_millis(20), ..wire };
+        let start = std::time::Instant::now();
+        assert!(sniff(&mut io, &wire, &shutdown).await.is_err());
+        assert!(start.elapsed() >= wire.grace);
     }
 }

@@ -9,6 +9,7 @@ use super::service::Gateway;
 use super::workers::Workers;
 use crate::model::Limit;
 use crate::shutdown::Shutdown;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,11 +26,18 @@ const LINGER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    handed_over: bool,
+    reception: Reception,
+    drain_timeout: Duration,
+}
+
+/// What becomes of an accepted connection.
+#[derive(Debug)]
+struct Reception {
     tls: Option<Tls>,
     wire: Arc<Wire>,
     gateway: Arc<Gateway>,
     connections: Arc<Limit>,
-    drain_timeout: Duration,
 }
 
 #[derive(Clone)]
@@ -44,8 +52,10 @@ impl std::fmt::Debug for Tls {
 // === impl Server ===
 
 impl Server {
+    /// `handed_over`: the listener is the service manager's, and outlives this process.
     pub fn new(
         listener: TcpListener,
+        handed_over: bool,
         tls: Option<TlsAcceptor>,
         settings: &ListenSettings,
         gateway: Arc<Gateway>,
@@ -60,25 +70,25 @@ impl Server {
             linger: LINGER,
             on_refusal: Some(on_refusal),
         };
-        Self {
-            listener,
+        let reception = Reception {
             tls: tls.map(Tls),
             wire: Arc::new(Wire::new(guard, settings)),
             gateway,
             connections: Limit::new(settings.max_connections),
-            drain_timeout: settings.drain_timeout,
-        }
+        };
+        Self { listener, handed_over, reception, drain_timeout: settings.drain_timeout }
     }
 
     /// Accepts until `shutdown`, then lets the clients in flight finish. Returns whether all of them did in time.
     pub async fn run(self, workers: &Workers, shutdown: Shutdown) -> bool {
+        let Self { listener, handed_over, reception, drain_timeout } = self;
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.triggered() => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => self.take(stream, workers, &mut tasks, &shutdown),
+                accepted = listener.accept() => match accepted.and_then(|(stream, _)| stream.into_std()) {
+                    Ok(stream) => reception.take(stream, workers, &mut tasks, &shutdown),
                     Err(e) => {
                         // Out of descriptors or memory: what is open must be allowed to end first.
                         tracing::warn!(error = %e, "could not accept a connection");
@@ -88,19 +98,46 @@ impl Server {
                 Some(_) = tasks.join_next() => {}
             }
         }
-        let Self { listener, gateway, drain_timeout, .. } = self;
-        // Nobody new gets in; the queue of those who knocked is gone with the listener.
-        drop(listener);
+        // Those who have knocked get in, and nobody else. Who waits at a socket that was handed over is let in by the
+        // process that gets it next.
+        match listener.into_std() {
+            Ok(listener) if !handed_over => reception.take_queue(&listener, workers, &mut tasks, &shutdown),
+            _ => {}
+        }
         let deadline = Instant::now() + drain_timeout;
         let all = timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await.is_ok();
         if !all {
-            gateway.inbox.cut_off();
+            reception.gateway.inbox.cut_off();
         }
         tasks.shutdown().await;
         all
     }
+}
 
-    fn take(&self, stream: TcpStream, workers: &Workers, tasks: &mut JoinSet<()>, shutdown: &Shutdown) {
+// === impl Reception ===
+
+impl Reception {
+    /// Takes those who wait to be accepted, not more than may be connected.
+    fn take_queue(
+        &self,
+        listener: &std::net::TcpListener,
+        workers: &Workers,
+        tasks: &mut JoinSet<()>,
+        shutdown: &Shutdown,
+    ) {
+        for _ in 0..self.connections.max() {
+            let accepted = listener.accept().and_then(|(stream, _)| stream.set_nonblocking(true).map(|()| stream));
+            match accepted {
+                Ok(stream) => self.take(stream, workers, tasks, shutdown),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                // That one has gone again.
+                Err(e) if e.kind() == ErrorKind::ConnectionAborted => {}
+                Err(e) => return tracing::warn!(error = %e, "could not accept a connection"),
+            }
+        }
+    }
+
+    fn take(&self, stream: std::net::TcpStream, workers: &Workers, tasks: &mut JoinSet<()>, shutdown: &Shutdown) {
         let counters = self.gateway.counters.clone();
         counters.accepted.fetch_add(1, Ordering::Relaxed);
         let Ok(peer) = stream.peer_addr() else { return };
@@ -115,7 +152,7 @@ impl Server {
             (self.wire.clone(), self.gateway.clone(), self.tls.clone(), shutdown.clone());
         let open = Open::new(counters);
         // From here on it belongs to one of the workers, whose events it is to be among.
-        let (Some(worker), Ok(stream)) = (workers.next(), stream.into_std()) else { return };
+        let Some(worker) = workers.next() else { return };
         let serve = async move {
             let _held = (permit, open);
             let stream = match TcpStream::from_std(stream) {
@@ -155,8 +192,9 @@ impl Drop for Open {
 }
 
 /// Says that there are too many, briefly and without reading what they want.
-async fn turn_away(mut stream: TcpStream) {
+async fn turn_away(stream: std::net::TcpStream) {
     let _ = timeout(LINGER, async {
+        let mut stream = TcpStream::from_std(stream)?;
         stream.write_all(answers::TURNED_AWAY.as_bytes()).await?;
         stream.shutdown().await
     })

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -229,12 +230,13 @@ pub struct Serve {
     folder: Option<PathBuf>,
     descriptors: Option<u32>,
     stderr: Option<Stdio>,
+    sockets: Option<[TcpListener; 2]>,
 }
 
 impl Proxy {
     pub fn between(primary: &str, candidate: &str) -> Serve {
         let args = ["--primary", primary, "--candidate", candidate].map(str::to_owned).to_vec();
-        Serve { args, toml: String::new(), folder: None, descriptors: None, stderr: None }
+        Serve { args, toml: String::new(), folder: None, descriptors: None, stderr: None, sockets: None }
     }
 
     /// One exchange on a connection of its own.
@@ -379,37 +381,26 @@ impl Serve {
         self
     }
 
+    /// Hands these over as a service manager does: the proxy's and the admin interface's.
+    pub fn handed_over(mut self, sockets: [TcpListener; 2]) -> Self {
+        self.sockets = Some(sockets);
+        self
+    }
+
+    /// Runs it where it cannot start: its exit code, and what it said.
+    pub fn fail(self) -> (Option<i32>, String) {
+        let folder = self.folder.clone().unwrap();
+        let output = self.command(&folder).stderr(Stdio::piped()).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    }
+
     pub fn start(self) -> Proxy {
         let temp = self.folder.is_none().then(|| tempfile::tempdir().unwrap());
-        let folder = self.folder.unwrap_or_else(|| temp.as_ref().unwrap().path().to_owned());
+        let folder = self.folder.clone().unwrap_or_else(|| temp.as_ref().unwrap().path().to_owned());
         let ready = folder.join("ready.json");
         let _ = std::fs::remove_file(&ready);
-        let config = folder.join("parallax.toml");
-        std::fs::write(&config, self.toml).unwrap();
-        let mut command = match self.descriptors {
-            None => command(),
-            Some(most) => {
-                let mut shell = clean("sh");
-                shell.arg("-c").arg(format!("ulimit -n {most}; exec \"$0\" \"$@\""));
-                shell.arg(env!("CARGO_BIN_EXE_parallax"));
-                shell
-            }
-        };
-        let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .arg("--data")
-            .arg(folder.join("data"))
-            .arg("--config")
-            .arg(&config)
-            .arg("--ready-file")
-            .arg(&ready)
-            .args(&self.args)
-            .stdout(Stdio::null())
-            .stderr(self.stderr.unwrap_or_else(Stdio::piped))
-            .spawn()
-            .unwrap();
-        // Or the other end of what it was given stays open here.
-        drop(command);
+        // Not kept, or the other end of what it was given as streams stays open here.
+        let mut child = self.command(&folder).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         if let Some(stderr) = child.stderr.take() {
             let (mut stderr, sink) = (BufReader::new(stderr), log.clone());
@@ -436,6 +427,37 @@ impl Serve {
         let address = |key: &str| ready[key].as_str().unwrap().parse().unwrap();
         assert_eq!(ready["pid"], child.id());
         Proxy { listen: address("listen"), admin: address("admin"), folder, child, log, _temp: temp }
+    }
+
+    fn command(self, folder: &Path) -> Command {
+        let config = folder.join("parallax.toml");
+        std::fs::write(&config, self.toml).unwrap();
+        let within = |shell: &str| {
+            let mut command = clean("sh");
+            command.arg("-c").arg(format!("{shell}; exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_parallax"));
+            command
+        };
+        let mut command = match (self.descriptors, &self.sockets) {
+            (Some(most), _) => within(&format!("ulimit -n {most}")),
+            // The process keeps the shell's number, and the shell takes the sockets as its streams.
+            (_, Some(_)) => within("exec 3<&0 4<&1 </dev/null >/dev/null; export LISTEN_PID=$$ LISTEN_FDS=2"),
+            _ => command(),
+        };
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(folder.join("data"))
+            .arg("--config")
+            .arg(&config)
+            .arg("--ready-file")
+            .arg(folder.join("ready.json"))
+            .args(&self.args)
+            .stdout(Stdio::null())
+            .stderr(self.stderr.unwrap_or_else(Stdio::piped));
+        if let Some([listen, admin]) = self.sockets.map(|sockets| sockets.map(OwnedFd::from)) {
+            command.stdin(listen).stdout(admin);
+        }
+        command
     }
 }
 

@@ -123,6 +123,14 @@ fn clients_that_are_cut_off_have_not_left_by_themselves() {
     assert_eq!((&reasons["shutdown"], &reasons["client_aborted"]), (&2.into(), &1.into()), "{reasons}");
 }
 
+/// Whether so many clients are, by the metrics.
+fn connected(proxy: &Proxy, clients: usize) -> bool {
+    let mut admin = Client::connect(proxy.admin);
+    admin.write(format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", proxy.admin).as_bytes());
+    let metrics = admin.read_reply().text();
+    metrics.contains(&format!("\nparallax_connections{{side=\"client\"}} {clients}.0\n"))
+}
+
 fn is_echoed(client: &mut Client) -> bool {
     let mut heard = [0; 5];
     client.write(b"hello");
@@ -137,10 +145,7 @@ fn a_tunnel_is_a_connection_that_is_counted_and_waited_for() {
     let (mut client, _) = crate::protocols::tunnel(&proxy);
     assert!(is_echoed(&mut client));
     assert_eq!(proxy.get("/x").status, 503);
-    let mut admin = Client::connect(proxy.admin);
-    admin.write(format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", proxy.admin).as_bytes());
-    let metrics = admin.read_reply().text();
-    assert!(metrics.contains("\nparallax_connections{side=\"client\"} 1.0\n"), "{metrics}");
+    assert!(connected(&proxy, 1));
     proxy.signal("-TERM");
     while std::net::TcpStream::connect(proxy.listen).is_ok() {
         assert!(is_echoed(&mut client));
@@ -320,4 +325,65 @@ fn the_log_has_the_form_and_the_colour_that_were_asked_for() {
 
     assert!(!reloaded(&serve().start()).contains('\u{1b}'));
     assert!(reloaded(&serve().args(&["--color", "always"]).start()).contains('\u{1b}'));
+}
+
+const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Clients that have connected and asked while the proxy is not looking, and the word to stop.
+fn knock_and_stop(proxy: &Proxy) -> Vec<Client> {
+    proxy.signal("-STOP");
+    let mut clients: Vec<Client> = (0..50).map(|_| proxy.connect()).collect();
+    clients.iter_mut().for_each(|client| client.write(ASK));
+    proxy.signal("-TERM");
+    proxy.signal("-CONT");
+    clients
+}
+
+#[test]
+fn a_request_that_waits_to_be_accepted_when_it_is_to_stop_is_served() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let mut proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let mut clients = knock_and_stop(&proxy);
+    assert_eq!(proxy.wait(), Some(0));
+    assert!(clients.iter_mut().all(|client| client.read_reply().status == 200));
+    assert_eq!(primary.seen().len(), 50);
+}
+
+#[test]
+fn who_waits_at_a_socket_that_was_handed_over_is_served_by_the_next_process() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let folder = tempfile::tempdir().unwrap();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let start = || {
+        let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let serve = Proxy::between(&primary.url(), &candidate.url()).folder(folder.path());
+        serve.handed_over([socket.try_clone().unwrap(), admin]).start()
+    };
+    let mut proxy = start();
+    assert_eq!(proxy.listen, socket.local_addr().unwrap());
+    let mut clients = knock_and_stop(&proxy);
+    assert_eq!(proxy.wait(), Some(0));
+    let _next = start();
+    assert!(clients.iter_mut().all(|client| client.read_reply().status == 200));
+    assert_eq!(primary.seen().len(), 50);
+}
+
+#[test]
+fn who_has_just_connected_may_still_ask_and_who_has_asked_before_is_not_waited_for() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let mut proxy = Proxy::between(&primary.url(), &candidate.url()).start();
+    let [mut kept, mut fresh, mut silent] = [(); 3].map(|()| proxy.connect());
+    kept.write(ASK);
+    assert_eq!(kept.read_reply().status, 200);
+    wait_for(|| connected(&proxy, 3), &proxy);
+    proxy.signal("-TERM");
+    assert!(kept.at_end());
+    fresh.write(ASK);
+    let reply = fresh.read_reply();
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+    silent.stream.set_nonblocking(true).unwrap();
+    assert_eq!(silent.stream.peek(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    silent.stream.set_nonblocking(false).unwrap();
+    assert!(silent.at_end());
+    assert_eq!(proxy.wait(), Some(0));
 }
