@@ -12,6 +12,8 @@ pub enum AppError {
     Listen { address: SocketAddr, flag: &'static str, source: io::Error },
     #[error("cannot use a socket: {0}")]
     Socket(io::Error),
+    #[error("admin address {address} is not loopback and `admin.token_file` is not set")]
+    NoToken { address: SocketAddr },
     #[error("cannot read the token in {}: {source}", file.display())]
     Token { file: PathBuf, source: io::Error },
     #[error("the token file {} is empty", file.display())]
@@ -40,6 +42,11 @@ impl AppError {
             )),
             AppError::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Some(
                 "ports below 1024 need a privilege; take a higher one, or a socket from the service manager".into(),
+            ),
+            AppError::NoToken { .. } => Some(
+                "make a token and name its file in [admin]:\n(umask 077; head -c 32 /dev/urandom | base64 > \
+                 parallax.token)\ntoken_file = \"parallax.token\""
+                    .into(),
             ),
             AppError::Token { file, .. } | AppError::EmptyToken { file } => {
                 Some(format!("head -c 32 /dev/urandom | base64 > {0}\nchmod 600 {0}", file.display()))

@@ -39,6 +39,11 @@ pub fn open(settings: &Checked) -> Result<Sockets, AppError> {
         Some(listener) => listener,
         None => bind(settings.admin.address, "--admin")?,
     };
+    // What was handed over may listen elsewhere than the configuration says.
+    let address = admin.local_addr().map_err(AppError::Socket)?;
+    if !address.ip().to_canonical().is_loopback() && settings.admin.token_file.is_none() {
+        return Err(AppError::NoToken { address });
+    }
     Ok(Sockets { listen, handed_over, admin })
 }
 

@@ -387,3 +387,14 @@ fn who_has_just_connected_may_still_ask_and_who_has_asked_before_is_not_waited_f
     assert!(silent.at_end());
     assert_eq!(proxy.wait(), Some(0));
 }
+
+#[test]
+fn an_admin_socket_that_was_handed_over_needs_a_token_where_others_reach_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Proxy::between("http://127.0.0.1:1", "http://127.0.0.1:2").folder(folder.path());
+    let sockets = ["127.0.0.1:0", "0.0.0.0:0"].map(|address| std::net::TcpListener::bind(address).unwrap());
+    let (code, said) = serve.handed_over(sockets).fail();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("is not loopback and `admin.token_file` is not set"), "{said}");
+    assert!(!folder.path().join("data").exists());
+}
