@@ -38,6 +38,45 @@ fn who_serves_is_read_from_files_of_older_versions() {
 }
 
 #[test]
+fn a_store_gets_its_name_once_it_is_whole() {
+    for _ in 0..10 {
+        let dir = tempfile::tempdir().unwrap();
+        let stored = std::thread::scope(|scope| {
+            // Whoever looks meanwhile finds none, one that is held, or one that can be read.
+            let watching = scope.spawn(|| {
+                loop {
+                    match open_read(dir.path()) {
+                        Ok(stored) => return stored,
+                        Err(StoreError::Missing { .. } | StoreError::Held { .. }) => std::thread::yield_now(),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+            let opened = open(&settings(dir.path())).unwrap();
+            let names = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            assert_eq!(names.collect::<Vec<_>>(), [FILE]);
+            drop(opened);
+            watching.join().unwrap()
+        });
+        assert!(stored.epochs.is_empty() && stored.last_commit.is_none());
+        assert_eq!(open_read(dir.path()).unwrap().store_id, stored.store_id);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(FILE);
+    // What was begun and left by one that was killed is in nobody's way, and neither is an empty file.
+    std::fs::write(dir.path().join("evidence.00.new"), [0; 5000]).unwrap();
+    std::fs::write(&file, "").unwrap();
+    let (store, stored) = open(&settings(dir.path())).unwrap();
+    assert!(stored.epochs.is_empty() && stored.last_commit.is_none());
+    // Who is slower takes the one there is.
+    let meta = open::fresh_meta(&file).unwrap();
+    open::create(&file, &meta).unwrap();
+    assert!(store.in_place().is_ok());
+    drop(store);
+    assert_eq!(open_read(dir.path()).unwrap().store_id, stored.store_id);
+}
+
+#[test]
 fn a_start_waits_for_those_who_read_and_not_for_a_proxy() {
     let dir = tempfile::tempdir().unwrap();
     drop(filled(dir.path(), |_| ()));

@@ -8,7 +8,7 @@ use crate::gate::{Histories, History, Point, Policy};
 use crate::model::Timestamp;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableError, TableHandle};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,14 +52,16 @@ pub fn open(settings: &StoreSettings) -> Result<(Store, Stored), StoreError> {
     let folder = &settings.path;
     std::fs::create_dir_all(folder).map_err(|source| StoreError::Io { path: folder.clone(), source })?;
     let file = folder.join(FILE);
-    // Looked at first without writing, so that what turns out damaged or foreign is as it was.
-    let known = file.exists() && check_magic(&file)?;
+    if !(file.exists() && check_magic(&file)?) {
+        create(&file, &fresh_meta(&file)?)?;
+    }
     let end = Instant::now() + READERS;
     let (mut db, loaded) = loop {
-        let loaded = if known { guarded(&file, || peek(&file))? } else { None };
+        // Looked at first without writing, so that what turns out damaged or foreign is as it was.
+        let loaded = guarded(&file, || peek(&file))?;
         match open_database(&file) {
             // Another proxy would have kept it from being looked at.
-            Err(StoreError::Held { .. }) if known && Instant::now() < end => std::thread::sleep(AGAIN),
+            Err(StoreError::Held { .. }) if Instant::now() < end => std::thread::sleep(AGAIN),
             opened => break (opened?, loaded),
         }
     };
@@ -73,7 +75,7 @@ pub fn open(settings: &StoreSettings) -> Result<(Store, Stored), StoreError> {
             let meta = fresh_meta(&file)?;
             initialise(&db, &meta).map_err(|detail| StoreError::Write { path: file.clone(), detail })?;
             let stored = stored(&meta, BTreeMap::new(), Vec::new(), Histories::new());
-            (meta, Stored { last_commit: None, ..stored }, Index::default())
+            (meta, stored, Index::default())
         }
     };
     Ok((Store::new(db, file, settings.max_size, meta, index), stored))
@@ -114,11 +116,7 @@ fn is_written(file: &Path) -> bool {
 }
 
 pub(super) fn open_database(file: &Path) -> Result<Database, StoreError> {
-    let known = file.exists() && check_magic(file)?;
-    guarded(file, || {
-        let opened = if known { builder().open(file) } else { builder().create(file) };
-        opened.map_err(|e| database_error(file, e))
-    })
+    guarded(file, || builder().open(file).map_err(|e| database_error(file, e)))
 }
 
 /// Which examples, divergences and so on are on disk, so that only what changed is written.
@@ -329,7 +327,7 @@ fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>, hi
         history,
         histories,
         next_epoch: meta.next_epoch,
-        last_commit: Some(meta.last_commit),
+        last_commit: (meta.last_commit != Timestamp::default()).then_some(meta.last_commit),
     }
 }
 
@@ -350,6 +348,37 @@ pub(super) fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
         next_example: 0,
         last_commit: Timestamp::default(),
     })
+}
+
+/// Makes a new store aside, which gets its name once it is whole and on disk: nothing half is left where somebody is
+/// killed meanwhile.
+pub(super) fn create(file: &Path, meta: &Meta) -> Result<(), StoreError> {
+    let io = |source| StoreError::Io { path: file.to_owned(), source };
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| StoreError::Random { path: file.to_owned() })?;
+    let aside = file.with_extension(format!("{:016x}.new", u64::from_le_bytes(random)));
+    let made = guarded(file, || {
+        let db = builder().create(&aside).map_err(|e| database_error(file, e))?;
+        initialise(&db, meta).map_err(|detail| StoreError::Write { path: file.to_owned(), detail })
+    });
+    let named = made.and_then(|()| give_name(&aside, file).map_err(io));
+    // A second name by now, or of no use.
+    let _ = std::fs::remove_file(&aside);
+    named
+}
+
+/// Where another process was quicker, its file stays.
+fn give_name(aside: &Path, file: &Path) -> io::Result<()> {
+    std::fs::File::open(aside)?.sync_all()?;
+    match std::fs::hard_link(aside, file) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && file.metadata()?.len() > 0 => return Ok(()),
+        // An empty one is in the way, or there are no such links here.
+        Err(_) => std::fs::rename(aside, file)?,
+    }
+    // Some systems sync no folders.
+    let _ = file.parent().map(|folder| std::fs::File::open(folder).and_then(|folder| folder.sync_all()));
+    Ok(())
 }
 
 pub(super) fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
@@ -375,7 +404,7 @@ pub(super) fn builder() -> Builder {
 }
 
 /// Whether the file is a database; false for an empty one, an error for anything else.
-fn check_magic(file: &Path) -> Result<bool, StoreError> {
+pub(super) fn check_magic(file: &Path) -> Result<bool, StoreError> {
     let io = |source| StoreError::Io { path: file.to_owned(), source };
     let mut head = Vec::new();
     std::fs::File::open(file).map_err(io)?.take(DATABASE_MAGIC.len() as u64).read_to_end(&mut head).map_err(io)?;

@@ -1,7 +1,7 @@
 //! Writing: what changed since the last time, in one transaction, durable when it returns.
 
 use super::StoreError;
-use super::open::{ExampleEntry, Index, RouteIndex, guarded, initialise, load, open_database};
+use super::open::{ExampleEntry, Index, RouteIndex, check_magic, create, guarded, initialise, load, open_database};
 use super::rows::*;
 use crate::diff::RuleInfo;
 use crate::evidence::{Dirt, Epoch, Example, Exhibit, PastEpoch, RouteEvidence};
@@ -92,6 +92,10 @@ impl Store {
         }
         if !self.file.exists() && self.file.parent().is_some_and(|folder| !folder.exists()) {
             return Err(StoreError::Gone { path: self.file.clone() });
+        }
+        if !(self.file.exists() && check_magic(&self.file)?) {
+            create(&self.file, &self.meta)?;
+            self.whole = true;
         }
         let db = open_database(&self.file)?;
         match guarded(&self.file, || load(&db, &self.file))? {
