@@ -34,7 +34,7 @@ fn core(keeper: Option<Box<dyn Keeper>>, policy: Policy) -> Core {
     let rules = Rules { generation: 1, digest: "r".into(), infos: Arc::default(), route: Arc::new(|_| "r".into()) };
     let now = Timestamp::from_micros(1_000_000);
     let options = LedgerOptions {
-        book: Book::new(rules, None, 5, now),
+        book: Book::new(rules, 5, now),
         histories: Default::default(),
         keeper,
         mirroring: true,

@@ -24,7 +24,7 @@ fn resident() -> u64 {
 fn evidence(routes: u64) -> Evidence {
     let rules =
         Rules { generation: 1, digest: String::new(), infos: Arc::default(), route: Arc::new(|_| String::new()) };
-    let mut evidence = Book::new(rules, None, 5, Timestamp::from_micros(1_000_000)).newest().evidence.clone();
+    let mut evidence = Book::new(rules, 5, Timestamp::from_micros(1_000_000)).newest().evidence.clone();
     let terms = LatencyTerms { warm_up: Duration::ZERO, warm_up_pairs: 0, ..LatencyTerms::default() };
     for n in 0..routes {
         let route: Arc<str> = format!("GET /route-{n}/{{id}}").into();

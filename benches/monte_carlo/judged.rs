@@ -20,7 +20,7 @@ pub fn start() -> Timestamp {
 pub fn nothing() -> Evidence {
     let rules =
         Rules { generation: 1, digest: String::new(), infos: Arc::default(), route: Arc::new(|_| String::new()) };
-    Book::new(rules, None, 0, start()).newest().evidence.clone()
+    Book::new(rules, 0, start()).newest().evidence.clone()
 }
 
 /// The defaults, deciding by one criterion.

@@ -118,16 +118,19 @@ impl App {
         let comparer = Comparer::start(workers, worker::count(), compare.clone()).map_err(AppError::Thread)?;
         let judging = Arc::new(Judging::new(examination.clone(), compare, comparer.clone()));
 
-        let build = settings.candidate_build.as_deref().map(Arc::from);
         let keep = settings.store.keep_examples;
         let evidence_rules = examination.evidence_rules();
         let next_epoch = stored.next_epoch;
         let mut book = match stored.epochs.is_empty() {
-            true => Book::new(evidence_rules, build, keep, started),
+            true => Book::new(evidence_rules, keep, started),
             false => {
-                Book::resume(stored.epochs, stored.history, stored.next_epoch, evidence_rules, build, keep, started)
+                let (epochs, history, declared) = (stored.epochs, stored.history, stored.declared);
+                Book::resume(epochs, history, next_epoch, declared, evidence_rules, keep, started)
             }
         };
+        if let Some(label) = settings.candidate_build.as_deref() {
+            book.declare(label.into(), started);
+        }
         if book.epochs().any(|e| e.number >= next_epoch && e.evidence.epoch.reason == EpochReason::Rules) {
             tracing::warn!(
                 "an epoch has begun: the rules of all routes changed while nobody ran, or this version compares otherwise \

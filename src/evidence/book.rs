@@ -98,6 +98,8 @@ pub struct Book {
     moved: BTreeSet<u64>,
     turnover: Turnover,
     deployed: Deployed,
+    /// The label that a start gave last.
+    declared: Option<Arc<str>>,
     /// When it was last told the time.
     now: Moment,
 }
@@ -134,10 +136,10 @@ impl Epoch {
 
 impl Book {
     /// Begins with nothing: the first epoch, reason `start`.
-    pub fn new(rules: Rules, build: Option<Arc<str>>, keep_examples: usize, now: Timestamp) -> Self {
+    pub fn new(rules: Rules, keep_examples: usize, now: Timestamp) -> Self {
         let info = EpochInfo {
             id: "1".into(),
-            candidate_build: build,
+            candidate_build: None,
             rules: rules.digest.clone(),
             started_at: now,
             reason: EpochReason::Start,
@@ -159,27 +161,27 @@ impl Book {
             moved: BTreeSet::new(),
             turnover: Turnover::new(),
             deployed: Deployed::default(),
+            declared: None,
             now: Moment { wall: now, steady: Duration::ZERO },
         }
     }
 
-    /// Goes on with what was kept: epochs by number, totals of older ones, the next free number. A build declared at
-    /// start that is not the newest epoch's begins a new one, or is adopted; rules that differ restart what they
-    /// apply to.
+    /// Goes on with what was kept: epochs by number, totals of older ones, the next free number, the label that a start gave
+    /// last. Rules that differ restart what they apply to.
     pub fn resume(
         mut epochs: Vec<Epoch>,
         mut history: Vec<PastEpoch>,
         next: u64,
+        declared: Option<Arc<str>>,
         rules: Rules,
-        build: Option<Arc<str>>,
         keep_examples: usize,
         now: Timestamp,
     ) -> Self {
         epochs.sort_by_key(|e| e.number);
         let Some(mut newest) = epochs.pop() else {
-            let mut book = Book::new(rules, build, keep_examples, now);
+            let mut book = Book::new(rules, keep_examples, now);
             book.renumber(next.max(1));
-            book.history = history;
+            (book.history, book.declared) = (history, declared);
             return book;
         };
         newest.ended_at = None;
@@ -201,12 +203,10 @@ impl Book {
             moved: BTreeSet::new(),
             turnover: Turnover::new(),
             deployed: Deployed::seen(answered.then_some(started_at)),
+            declared,
             now: Moment { wall: now, steady: Duration::ZERO },
         };
         book.set_rules(rules, now);
-        if let Some(label) = build {
-            book.declare(label, now);
-        }
         book
     }
 
@@ -426,17 +426,24 @@ impl Book {
         self.start(build, EpochReason::Manual, now);
     }
 
-    /// The operator says which build is deployed: adopted by an epoch that has none, otherwise a new one unless it
-    /// is the newest epoch's.
+    /// A start says which build is deployed: adopted by an epoch that has none, otherwise a new one unless it is the newest
+    /// epoch's. Where the start before said the same it is no news: what came since, by hand or with answers, stands.
     pub fn declare(&mut self, label: Arc<str>, now: Timestamp) {
+        if self.declared.as_ref() == Some(&label) {
+            return;
+        }
         match self.newest.build() {
             Some(current) if *current == label => {}
-            Some(_) => self.start(Some(label), EpochReason::Build, now),
-            None => {
-                self.newest.evidence.epoch.candidate_build = Some(label);
-                self.newest.dirt.epoch = true;
-            }
+            Some(_) => self.start(Some(label.clone()), EpochReason::Build, now),
+            None => self.newest.evidence.epoch.candidate_build = Some(label.clone()),
         }
+        self.declared = Some(label);
+        self.newest.dirt.epoch = true;
+    }
+
+    /// The label that a start gave last.
+    pub fn declared(&self) -> Option<&Arc<str>> {
+        self.declared.as_ref()
     }
 
     /// Other rules are in force from their generation on.

@@ -19,7 +19,7 @@ fn same(generation: u64) -> Rules {
 }
 
 fn book() -> Book {
-    Book::new(same(1), None, 5, at(0))
+    Book::new(same(1), 5, at(0))
 }
 
 /// By both clocks.
@@ -197,11 +197,41 @@ fn going_on_with_the_same_build_and_rules_keeps_the_epoch() {
     exchange(&mut book, "GET /a", Some("1"));
     let kept = || vec![Epoch::kept(1, book.newest().evidence.clone(), None)];
     let resume = |build: Option<&str>| {
-        Book::resume(kept(), vec![], 2, same(1), build.map(Into::into), 5, at(9)).newest().evidence.epoch.clone()
+        let mut book = Book::resume(kept(), vec![], 2, None, same(1), 5, at(9));
+        build.into_iter().for_each(|build| book.declare(build.into(), at(9)));
+        book.newest().evidence.epoch.clone()
     };
     assert_eq!(resume(None).id, "1");
     assert_eq!(resume(Some("1")).id, "1");
     assert_eq!((resume(Some("2")).id.as_str(), resume(Some("2")).reason), ("2", EpochReason::Build));
+}
+
+#[test]
+fn what_a_start_declares_again_is_no_news() {
+    let mut book = book();
+    let restart = |book: Book, label: &str| {
+        let kept = book.epochs().map(|e| Epoch::kept(e.number, e.evidence.clone(), e.ended_at)).collect();
+        let (next, declared) = (book.next_number(), book.declared().cloned());
+        let mut later = Book::resume(kept, book.history(), next, declared, same(1), 5, at(9));
+        later.declare(label.into(), at(9));
+        let newest = later.newest().evidence.epoch.clone();
+        (later, newest.id, newest.candidate_build)
+    };
+    let named = |id: &str, build: &str| (id.to_owned(), Some(Arc::from(build)));
+    book.declare("1".into(), at(0));
+    exchange(&mut book, "GET /a", None);
+    // By hand, then by what the answers say.
+    book.new_epoch(Some("2".into()), at(1));
+    let (mut book, id, build) = restart(book, "1");
+    assert_eq!((id, build), named("2", "2"));
+    exchange(&mut book, "GET /a", Some("3"));
+    let (book, id, build) = restart(book, "1");
+    assert_eq!((id, build), named("3", "3"));
+    // Another one is, and so is the first again after it.
+    let (book, id, build) = restart(book, "4");
+    assert_eq!((id, build), named("4", "4"));
+    let (_, id, build) = restart(book, "1");
+    assert_eq!((id, build), named("5", "1"));
 }
 
 /// An exchange that arrives then and is answered by that build.
@@ -456,7 +486,7 @@ fn tries_of_a_build_that_are_given_up_by_hand_are_counted() {
     book.new_epoch(None, at(8));
     assert_eq!(resets(&book), (EpochReason::Manual, 2));
     let kept: Vec<Epoch> = book.epochs().map(|e| Epoch::kept(e.number, e.evidence.clone(), e.ended_at)).collect();
-    let mut later = Book::resume(kept, book.history(), book.next_number(), same(1), None, 5, at(9));
+    let mut later = Book::resume(kept, book.history(), book.next_number(), None, same(1), 5, at(9));
     later.new_epoch(None, at(9));
     assert_eq!(later.newest().evidence.epoch.resets, 2, "of nothing compared since");
 }

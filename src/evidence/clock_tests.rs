@@ -77,11 +77,11 @@ fn a_clock_that_was_wrong_for_a_moment_leaves_no_trace() {
 
 #[test]
 fn what_was_kept_by_a_clock_that_was_ahead_is_as_old_as_can_be() {
-    let mut ahead = Book::new(same(1), None, 5, at(1_000));
+    let mut ahead = Book::new(same(1), 5, at(1_000));
     exchange(&mut ahead, "GET /a", None);
     ahead.was_away(at(1_010), at(1_020));
     let kept = vec![Epoch::kept(1, ahead.newest().evidence.clone(), None)];
-    let mut book = Book::resume(kept, vec![], 2, same(1), None, 5, at(100));
+    let mut book = Book::resume(kept, vec![], 2, None, same(1), 5, at(100));
     book.was_away(at(1_030), at(100));
     for second in 1..=5 {
         assert_eq!(book.pass(Moment { wall: at(100 + second), steady: Duration::from_secs(second) }), None);

@@ -14,7 +14,7 @@ fn rules(generation: u64) -> Rules {
 
 fn options(keeper: Option<Box<dyn Keeper>>) -> LedgerOptions {
     LedgerOptions {
-        book: Book::new(rules(1), None, 5, at(0)),
+        book: Book::new(rules(1), 5, at(0)),
         histories: Default::default(),
         keeper,
         mirroring: true,

@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn the_oldest_go_and_the_numbers_stay() {
         let rules = Rules { generation: 1, digest: "d".into(), infos: Arc::default(), route: Arc::new(|_| "r".into()) };
-        let mut book = Book::new(rules, None, 5, at(0));
+        let mut book = Book::new(rules, 5, at(0));
         for i in 0..100u64 {
             let location = format!("json:$.k{i}");
             let list = ["json.value", "json.type"].map(|kind| finding(kind, &location, Tier::Value));

@@ -269,7 +269,7 @@ mod tests {
 
     fn options() -> LedgerOptions {
         LedgerOptions {
-            book: Book::new(rules(), None, 5, at(0)),
+            book: Book::new(rules(), 5, at(0)),
             histories: Default::default(),
             keeper: None,
             mirroring: true,

@@ -42,6 +42,8 @@ pub struct Stored {
     pub histories: Histories,
     pub next_epoch: u64,
     pub last_commit: Option<Timestamp>,
+    /// The label of a build that a start gave last.
+    pub declared: Option<Arc<str>>,
 }
 
 /// Opens the store to write to it; makes folder and file where there are none.
@@ -328,6 +330,7 @@ fn stored(meta: &Meta, epochs: BTreeMap<u64, Epoch>, history: Vec<PastEpoch>, hi
         histories,
         next_epoch: meta.next_epoch,
         last_commit: (meta.last_commit != Timestamp::default()).then_some(meta.last_commit),
+        declared: meta.declared.clone(),
     }
 }
 
@@ -347,6 +350,7 @@ pub(super) fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
         next_epoch: 1,
         next_example: 0,
         last_commit: Timestamp::default(),
+        declared: None,
     })
 }
 

@@ -59,6 +59,9 @@ pub(super) struct Meta {
     pub next_epoch: u64,
     pub next_example: u64,
     pub last_commit: Timestamp,
+    /// The label of a build that a start gave last.
+    #[serde(default)]
+    pub declared: Option<Arc<str>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

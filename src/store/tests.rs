@@ -20,7 +20,7 @@ fn rules() -> Rules {
 }
 
 pub(super) fn resume(stored: Stored) -> Book {
-    Book::resume(stored.epochs, stored.history, stored.next_epoch, rules(), None, 5, at(9))
+    Book::resume(stored.epochs, stored.history, stored.next_epoch, stored.declared, rules(), 5, at(9))
 }
 
 pub(super) fn exchange(book: &mut Book, i: u64, build: Option<&str>) {

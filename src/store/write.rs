@@ -163,6 +163,7 @@ impl Store {
             next_epoch: batch.book.next_number(),
             next_example: writer.next_example,
             last_commit: batch.now,
+            declared: batch.book.declared().cloned(),
             ..self.meta.clone()
         };
         txn.open_table(META).map_err(text)?.insert(META_KEY, &*encode(&meta)?).map_err(text)?;

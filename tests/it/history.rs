@@ -232,3 +232,25 @@ fn evidence_that_other_rules_leave_behind_is_told_at_the_start() {
         assert_eq!(told(rules), (epoch.to_owned(), said));
     }
 }
+
+#[test]
+fn a_restart_with_the_same_label_leaves_what_came_since() {
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let folder = tempfile::tempdir().unwrap();
+    let run = |label: &str, begin: Option<&str>| {
+        let args = ["--candidate-build", label];
+        let mut proxy = Proxy::between(&primary.url(), &candidate.url()).args(&args).folder(folder.path()).start();
+        proxy.get("/a");
+        if let Some(label) = begin {
+            let (status, epoch) = proxy.post("/api/v1/epoch", &serde_json::json!({ "candidate_build": label }));
+            assert_eq!(status, 200, "{epoch}");
+        }
+        let epoch = proxy.report()["epoch"].clone();
+        proxy.signal("-KILL");
+        proxy.wait();
+        ["id", "candidate_build"].map(|key| epoch[key].as_str().unwrap().to_owned())
+    };
+    assert_eq!(run("v1", Some("v2")), ["2", "v2"]);
+    assert_eq!(run("v1", None), ["2", "v2"]);
+    assert_eq!(run("v3", None), ["3", "v3"]);
+}
