@@ -4,6 +4,7 @@ use super::error::AppError;
 use super::{Shared, examine, now};
 use crate::config::Checked;
 use crate::diff::RuleSet;
+use crate::evidence::Places;
 use crate::limits;
 use crate::mirror::{Legs, Mirrors, Plan};
 use crate::model::{FailureKind, Leg, Limit};
@@ -84,6 +85,12 @@ pub fn rooms(
     let live =
         Live { routes: Arc::new(routes), primary, mirror: plan.clone(), body_timeout: settings.listen.body_timeout };
     Ok((live, plan))
+}
+
+/// Where the legs are that evidence speaks of.
+pub fn places(settings: &Checked) -> Places {
+    let place = |leg: &LegSettings| Arc::from(leg.to_string());
+    Places { primary: place(&settings.primary), candidate: place(&settings.candidate) }
 }
 
 /// Who may have how many connections at once with the file descriptors there are.

@@ -128,6 +128,9 @@ impl App {
                 Book::resume(epochs, history, next_epoch, declared, evidence_rules, keep, started)
             }
         };
+        if let Some(relocated) = book.set_places(live::places(&settings), started) {
+            tracing::warn!("{relocated}");
+        }
         if let Some(label) = settings.candidate_build.as_deref() {
             book.declare(label.into(), started);
         }

@@ -48,9 +48,7 @@ impl Offline {
                 rules: String::new(),
                 started_at: written.unwrap_or_default(),
                 reason: EpochReason::Start,
-                resets: 0,
-                away: Default::default(),
-                other_builds: 0,
+                ..Default::default()
             }),
         };
         let (histories, rules, mirroring) = (stored.histories, stored.rules, stored.mirroring);

@@ -152,7 +152,10 @@ impl Shared {
         renewed.into_iter().for_each(|(identity, read)| identity.renew(read));
         self.gateway.live.store(Arc::new(live));
         self.plan.store(plan);
+        let places = live::places(&settings);
         self.settings.store(Arc::new(settings));
+        // Now that requests go there: an epoch that begins with it takes none that went elsewhere.
+        self.ledger.set_places(places).await;
         Ok(())
     }
 

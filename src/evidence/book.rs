@@ -6,6 +6,8 @@
 //! - Labels that come faster than builds are deployed get no epochs any more (see `turnover`): the newest counts them, and
 //!   says how many they were.
 //! - When only an older build has answered for a while, it was rolled back to: that starts an epoch of it (`build`).
+//! - Where primary and candidate exchange places an epoch starts (`build`), which takes nothing that was in flight and
+//!   adopts the first build that answers in it.
 //! - Rules that change for every route start an epoch (`rules`); rules that change for some restart those.
 //! - What was compared under rules older than those of its epoch or route is never judged under the new: it counts
 //!   in the epoch whose rules it was compared under, or is taken out where there is none.
@@ -14,12 +16,12 @@ use super::deployed::Deployed;
 use super::dirt::Dirt;
 use super::turnover::Turnover;
 use super::{
-    Compared, Counts, Diverged, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Settled, Settlement, pace::Terms,
+    Compared, Diverged, Epoch, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Move, PastEpoch, Places,
+    Relocated, Settled, Settlement, pace::Terms,
 };
 use crate::diff::RuleInfo;
 use crate::model::{Bucket, Moment, Timestamp};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,30 +53,6 @@ impl std::fmt::Debug for Rules {
     }
 }
 
-/// An older epoch as history tells it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PastEpoch {
-    pub number: u64,
-    pub info: EpochInfo,
-    pub ended_at: Timestamp,
-    /// Whole exchanges only.
-    pub totals: Counts,
-}
-
-/// One epoch and what is known about it beside its evidence.
-#[derive(Debug, Clone)]
-pub struct Epoch {
-    pub number: u64,
-    pub evidence: Evidence,
-    /// When it was superseded.
-    pub ended_at: Option<Timestamp>,
-    /// Comparisons of earlier generations do not belong here.
-    generation: u64,
-    /// The same for routes that were restarted.
-    restarted: BTreeMap<Arc<str>, u64>,
-    dirt: Dirt,
-}
-
 /// Where a mirrored exchange was counted as pending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
@@ -104,34 +82,6 @@ pub struct Book {
     now: Moment,
 }
 
-impl Epoch {
-    /// An epoch as it was kept.
-    pub fn kept(number: u64, evidence: Evidence, ended_at: Option<Timestamp>) -> Self {
-        Self { number, evidence, ended_at, generation: 0, restarted: BTreeMap::new(), dirt: Dirt::default() }
-    }
-
-    pub fn dirt(&self) -> &Dirt {
-        &self.dirt
-    }
-
-    fn touch(&mut self, route: &Arc<str>) {
-        self.dirt.touch(route);
-    }
-
-    /// Its numbers changed, and its divergences or volatile places.
-    fn touch_tables(&mut self, route: &Arc<str>) {
-        self.dirt.touch_tables(route);
-    }
-
-    fn build(&self) -> Option<&Arc<str>> {
-        self.evidence.epoch.candidate_build.as_ref()
-    }
-
-    fn least_generation(&self, route: &str) -> u64 {
-        self.restarted.get(route).copied().unwrap_or(0).max(self.generation)
-    }
-}
-
 // === impl Book ===
 
 impl Book {
@@ -143,9 +93,7 @@ impl Book {
             rules: rules.digest.clone(),
             started_at: now,
             reason: EpochReason::Start,
-            resets: 0,
-            away: Default::default(),
-            other_builds: 0,
+            ..Default::default()
         };
         let mut newest = Epoch::kept(1, Evidence::new(info), None);
         newest.dirt.epoch = true;
@@ -371,7 +319,8 @@ impl Book {
     pub fn settle(&mut self, begun: &Begun, settled: &Settled, now: Timestamp) -> Option<Diverged> {
         let mut build = settled.build.as_ref();
         if let Some(label) = build {
-            if self.newest.build().is_none() && self.epochs().all(|e| e.build().is_none()) {
+            let is_own = || begun.epoch == self.newest.number || self.epochs().all(|e| e.build().is_none());
+            if self.newest.build().is_none() && is_own() {
                 self.newest.evidence.epoch.candidate_build = Some(label.clone());
                 self.newest.dirt.epoch = true;
             } else if self.epochs().all(|e| e.build() != Some(label)) {
@@ -446,6 +395,33 @@ impl Book {
         self.declared.as_ref()
     }
 
+    /// Where the legs are from now on; what it means that they are elsewhere. A candidate that has moved may be the same, one
+    /// that has exchanged places with the primary can't be.
+    pub fn set_places(&mut self, places: Places, now: Timestamp) -> Option<Relocated> {
+        let before = self.newest.evidence.epoch.places.clone();
+        if before.as_ref() == Some(&places) {
+            return None;
+        }
+        let exchanged = before.as_ref().is_some_and(|before| places.exchanged(before));
+        if exchanged {
+            self.start(None, EpochReason::Build, now);
+            self.newest.apart = true;
+            self.deployed = Deployed::default();
+        }
+        let from = before.map(|before| before.candidate).filter(|from| *from != places.candidate);
+        let evidence = &mut self.newest.evidence;
+        let moved = from.map(|from| Move { at: now, from, to: places.candidate.clone() });
+        let moved = moved.filter(|_| evidence.routes.values().any(|route| route.counts.mirrored > 0));
+        evidence.epoch.places = Some(places);
+        self.newest.dirt.epoch = true;
+        if exchanged {
+            return Some(Relocated::Exchanged);
+        }
+        let moved = moved?;
+        self.newest.evidence.epoch.moved = Some(moved.clone());
+        Some(Relocated::Moved(moved))
+    }
+
     /// Other rules are in force from their generation on.
     pub fn set_rules(&mut self, rules: Rules, now: Timestamp) {
         self.rules = rules.clone();
@@ -497,11 +473,11 @@ impl Book {
             rules: self.rules.digest.clone(),
             started_at: now,
             reason,
-            away: Default::default(),
-            other_builds: 0,
+            places: self.newest.evidence.epoch.places.clone(),
+            ..Default::default()
         };
         let mut fresh = Epoch::kept(number, Evidence::new(info), None);
-        fresh.dirt.epoch = true;
+        (fresh.dirt.epoch, fresh.apart) = (true, reason == EpochReason::Manual);
         let away = &mut self.newest.evidence.epoch.away;
         if let Some(since) = away.open_since() {
             away.close(now);
@@ -556,7 +532,7 @@ impl Book {
     fn belongs(&self, begun: &Begun, settled: &Settled, build: Option<&Arc<str>>) -> Option<u64> {
         let label_fits = |e: &Epoch| build.is_none() || e.build() == build;
         let rules_fit = |e: &Epoch| settled.generation >= e.least_generation(&settled.route);
-        let in_time = |e: &Epoch| e.evidence.epoch.reason != EpochReason::Manual || begun.epoch >= e.number;
+        let in_time = |e: &Epoch| !e.apart || begun.epoch >= e.number;
         let newest_first = || [&self.newest].into_iter().chain(self.older.iter().rev());
         // A restarted route is taken out of its own epoch, not moved to the one before.
         let first = newest_first().find(|e| label_fits(e) && in_time(e) && settled.generation >= e.generation);

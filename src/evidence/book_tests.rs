@@ -9,6 +9,8 @@ use proptest::prelude::*;
 
 #[path = "clock_tests.rs"]
 mod clock_tests;
+#[path = "places_tests.rs"]
+mod places_tests;
 
 fn rules(generation: u64, of: impl Fn(&str) -> String + Send + Sync + 'static) -> Rules {
     Rules { generation, digest: format!("all-{generation}"), infos: Arc::default(), route: Arc::new(of) }

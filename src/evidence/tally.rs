@@ -1,6 +1,6 @@
 //! The state: one epoch's routes, their counters and their divergences.
 
-use super::{Exhibit, Gaps, Histogram, Kinds, Pace, Trend, Volatilities};
+use super::{Exhibit, Gaps, Histogram, Kinds, Move, Pace, Places, Trend, Volatilities};
 use crate::diff::Tier;
 use crate::model::{Bucket, Incomparable, PerLeg, StatusClass, Timestamp};
 use crate::stats::Bursts;
@@ -36,7 +36,7 @@ pub struct TemplateNames {
 }
 
 /// What an epoch is called and why it began.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochInfo {
     /// A counter over the life of the store, as text.
     pub id: String,
@@ -55,11 +55,18 @@ pub struct EpochInfo {
     /// Exchanges counted here under labels of other builds that came too fast to have epochs of their own.
     #[serde(default)]
     pub other_builds: u64,
+    /// Where the legs were last. Evidence of older versions did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<Places>,
+    /// The candidate's last move, where its evidence went on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Move>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EpochReason {
+    #[default]
     Start,
     Build,
     Rules,

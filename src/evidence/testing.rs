@@ -38,9 +38,7 @@ pub(crate) fn epoch(id: &str, build: Option<&str>) -> EpochInfo {
         rules: "r1".into(),
         started_at: at(0),
         reason: EpochReason::Start,
-        resets: 0,
-        away: Default::default(),
-        other_builds: 0,
+        ..Default::default()
     }
 }
 

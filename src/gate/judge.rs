@@ -7,7 +7,7 @@ use super::{
     Criterion, CriterionResult, Judgement, Policy, Verdict, because, coverage, divergence, errors, latency, minimum,
     nothing_arrived, unjudged, unmirrored, unseen,
 };
-use crate::evidence::{Evidence, RouteEvidence};
+use crate::evidence::{Evidence, Move, RouteEvidence};
 use crate::model::{Notice, Severity, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -232,9 +232,26 @@ fn notices(policy: &Policy, evidence: &Evidence, facts: &Facts<'_>) -> Vec<Notic
         let message = format!("{requests} requests in this epoch, none mirrored: {n} {why}");
         warn("nothing_mirrored", Severity::Warning, message, remedy);
     }
+    notices.extend(moved(evidence));
     notices.extend(bursts(policy, evidence));
     notices.extend(covered(evidence));
     notices
+}
+
+/// Where the candidate has moved, what was compared before and after may be of two builds.
+fn moved(evidence: &Evidence) -> Option<Notice> {
+    let Move { at, from, to } = evidence.epoch.moved.as_ref()?;
+    Some(Notice {
+        code: "candidate_moved".into(),
+        severity: Severity::Warning,
+        message: format!("the candidate has moved from {from} to {to}, and its evidence went on: until {at} it was the other's"),
+        hint: Some(
+            "if it is another build, begin an epoch: POST /api/v1/epoch {\"candidate_build\": \"...\"}, or let its answers name \
+             it (candidate.build_header)"
+                .into(),
+        ),
+        since: Some(*at),
+    })
 }
 
 /// The rules at work, those that cover most first: a verdict is one on what they leave.

@@ -93,9 +93,7 @@ mod tests {
             rules: String::new(),
             started_at: Default::default(),
             reason,
-            resets: 0,
-            away: Default::default(),
-            other_builds: 0,
+            ..Default::default()
         };
         let said = |build, reason| nothing_arrived(&epoch(build, reason));
         assert_eq!(said(None, EpochReason::Manual), "no request has arrived yet");

@@ -51,9 +51,7 @@ pub(super) fn evidence(routes: &[(&str, u64, u64)]) -> Evidence {
             rules: String::new(),
             started_at: started(),
             reason: EpochReason::Start,
-            resets: 0,
-            away: Default::default(),
-            other_builds: 0,
+            ..Default::default()
         },
         routes: BTreeMap::new(),
         rule_hits: BTreeMap::new(),

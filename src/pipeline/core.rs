@@ -8,7 +8,8 @@ use super::examples;
 use super::rates::{PerSecond, Rates};
 use super::verdicts::{Judged, Verdicts};
 use crate::evidence::{
-    Begun, Book, Compared, Diverged, EpochInfo, EpochReason, Evidence, Exhibit, PastEpoch, Rules, Settled, Settlement,
+    Begun, Book, Compared, Diverged, EpochInfo, EpochReason, Evidence, Exhibit, PastEpoch, Places, Rules, Settled,
+    Settlement,
 };
 use crate::flow::{Again, Batch, Event, Inbox, Keeper};
 use crate::gate::{Histories, Point, Policy};
@@ -370,6 +371,16 @@ impl Core {
         self.change();
         let before = self.book.newest().number;
         self.book.set_rules(rules, now);
+        self.begun_since(before, now);
+    }
+
+    /// The legs are there from now on.
+    pub fn set_places(&mut self, places: Places, now: Timestamp) {
+        self.change();
+        let before = self.book.newest().number;
+        if let Some(relocated) = self.book.set_places(places, now) {
+            tracing::warn!("{relocated}");
+        }
         self.begun_since(before, now);
     }
 

@@ -1,7 +1,7 @@
 //! The ledger's thread: drains, applies, commits, answers. Should it die, that is the last thing it says.
 
 use super::core::{Core, LedgerOptions, Snapshot, StoreStatus};
-use crate::evidence::{EpochInfo, Rules};
+use crate::evidence::{EpochInfo, Places, Rules};
 use crate::flow::Inbox;
 use crate::gate::{Point, Policy};
 use crate::model::{Moment, Timestamp};
@@ -50,6 +50,7 @@ enum Command {
     Snapshot,
     NewEpoch(Option<Arc<str>>, oneshot::Sender<EpochInfo>),
     SetRules(Rules),
+    SetPlaces(Places),
     SetMirroring(bool),
     SetPolicy(Box<Policy>),
     SetPatience(Duration),
@@ -92,6 +93,11 @@ impl LedgerHandle {
     /// Other rules are in force. To be called before the comparison workers are given them.
     pub async fn set_rules(&self, rules: Rules) -> Arc<Snapshot> {
         self.asked(Command::SetRules(rules)).await
+    }
+
+    /// The legs are elsewhere. To be called once requests go there.
+    pub async fn set_places(&self, places: Places) -> Arc<Snapshot> {
+        self.asked(Command::SetPlaces(places)).await
     }
 
     /// Keeps the kill switch's position: of two calls the later one's, whichever is awaited first. Durable when it is
@@ -240,6 +246,7 @@ fn command(core: &mut Core, command: Command) -> bool {
             let _: Result<(), _> = begun.send(core.new_epoch(build, wall()));
         }
         Command::SetRules(rules) => core.set_rules(rules, wall()),
+        Command::SetPlaces(places) => core.set_places(places, wall()),
         Command::SetMirroring(on) => core.set_mirroring(on, wall()),
         Command::SetPolicy(policy) => core.set_policy(*policy),
         Command::SetPatience(patience) => core.set_patience(patience),

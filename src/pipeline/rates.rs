@@ -121,9 +121,7 @@ mod tests {
             rules: String::new(),
             started_at: at(0),
             reason: EpochReason::Start,
-            resets: 0,
-            away: Default::default(),
-            other_builds: 0,
+            ..Default::default()
         });
         let mut route = RouteEvidence::new(at(0), String::new(), Default::default());
         route.counts.compared = compared;

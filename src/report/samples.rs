@@ -29,9 +29,7 @@ fn epoch() -> EpochInfo {
         rules: "r1".into(),
         started_at: start(),
         reason: EpochReason::Build,
-        resets: 0,
-        away: Default::default(),
-        other_builds: 0,
+        ..Default::default()
     }
 }
 

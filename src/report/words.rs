@@ -139,6 +139,9 @@ fn began(report: &Report) -> String {
     let before = report.epochs.first().and_then(|e| e.epoch.candidate_build.as_deref());
     match (epoch.reason, epoch.resets) {
         (EpochReason::Start, _) => "since the first evidence that was kept".to_owned(),
+        (EpochReason::Build, _) if epoch.candidate_build.is_none() => {
+            "since primary and candidate exchanged places".to_owned()
+        }
         (EpochReason::Build, _) => match before {
             Some(before) => format!("since build {} came after {before}", build_name(report)),
             None => format!("since build {} came", build_name(report)),

@@ -239,6 +239,11 @@ impl Proxy {
         Serve { args, toml: String::new(), folder: None, descriptors: None, stderr: None, sockets: None }
     }
 
+    /// Where the legs are is for the configuration to say.
+    pub fn configured(toml: &str) -> Serve {
+        Serve { args: Vec::new(), toml: toml.to_owned(), folder: None, descriptors: None }
+    }
+
     /// One exchange on a connection of its own.
     pub fn get(&self, path: &str) -> Reply {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"))

@@ -297,3 +297,59 @@ fn many_who_ask_while_traffic_runs_all_get_sound_answers() {
     let gate = proxy.admin("/api/v1/gate").1;
     assert_eq!(verdict(&gate), "pass", "{gate:#}");
 }
+
+#[test]
+fn what_was_compared_the_other_way_round_proves_nothing() {
+    let [old, new, broken] = ["{\"a\":1}", "{\"a\":1}", "{\"a\":2}"].map(Upstream::json);
+    let folder = tempfile::tempdir().unwrap();
+    let between = |primary: &Upstream, candidate: &Upstream| {
+        format!("[primary]\nurl = \"{}\"\n[candidate]\nurl = \"{}\"\n{WIDE}", primary.url(), candidate.url())
+    };
+    let reload = |proxy: &Proxy, config: &str, holds: &dyn Fn(&Value) -> bool| {
+        std::fs::write(proxy.folder.join("parallax.toml"), config).unwrap();
+        proxy.signal("-HUP");
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let gate = proxy.admin("/api/v1/gate").1;
+            if holds(&gate) {
+                return gate;
+            }
+            assert!(Instant::now() < end, "{gate:#}\n{}", proxy.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let mut proxy = Proxy::configured(&between(&old, &new)).folder(folder.path()).start();
+    send(&proxy, 200);
+    proxy.settled(200);
+    assert_eq!(verdict(&proxy.admin("/api/v1/gate").1), "pass");
+    let gate = reload(&proxy, &between(&new, &old), &|gate| gate["epoch"]["id"] == "2");
+    assert_eq!((verdict(&gate), gate["epoch"]["reason"].as_str()), ("inconclusive", Some("build")), "{gate:#}");
+    assert!(proxy.log().contains("primary and candidate have exchanged places"), "{}", proxy.log());
+    assert_eq!(proxy.report()["totals"]["requests"], 0);
+    send(&proxy, 200);
+    proxy.settled(200);
+    assert_eq!(verdict(&proxy.admin("/api/v1/gate").1), "pass");
+    proxy.signal("-TERM");
+    proxy.wait();
+    // The same while nobody ran.
+    let proxy = Proxy::configured(&between(&old, &new)).folder(folder.path()).start();
+    let gate = proxy.admin("/api/v1/gate").1;
+    assert_eq!((verdict(&gate), &gate["epoch"]["id"]), ("inconclusive", &"3".into()), "{gate:#}");
+    send(&proxy, 200);
+    proxy.settled(200);
+    // A candidate that is elsewhere may have moved: that is told.
+    let moved = |gate: &Value| {
+        let notices = gate["notices"].as_array().unwrap().iter();
+        notices.clone().find(|notice| notice["code"] == "candidate_moved").cloned()
+    };
+    let gate = reload(&proxy, &between(&old, &broken), &|gate| moved(gate).is_some());
+    assert_eq!((verdict(&gate), &gate["epoch"]["id"]), ("pass", &"3".into()), "{gate:#}");
+    let notice = moved(&gate).unwrap();
+    let message = notice["message"].as_str().unwrap();
+    assert!(message.contains(&format!("from {} to {}", new.url(), broken.url())), "{message}");
+    assert_eq!((&notice["severity"], notice["since"].is_string()), (&"warning".into(), true));
+    assert!(proxy.report()["notices"].as_array().unwrap().contains(&notice));
+    assert!(proxy.log().contains("the candidate has moved"), "{}", proxy.log());
+    let (status, answer) = proxy.post("/api/v1/epoch", &serde_json::json!({ "candidate_build": "next" }));
+    assert_eq!((status, moved(&proxy.admin("/api/v1/gate").1)), (200, None), "{answer}");
+}
