@@ -521,7 +521,7 @@ fn a_restart_tells_of_no_epoch_twice() {
     }
     let kept = |e: &Epoch| Epoch::kept(e.number, e.evidence.clone(), e.ended_at);
     let epochs = book.epochs().map(kept).collect();
-    let mut book = Book::resume(epochs, book.history(), book.next_number(), same(1), None, 5, at(9));
+    let mut book = Book::resume(epochs, book.history(), book.next_number(), None, same(1), 5, at(9));
     for build in 3..9 {
         exchange(&mut book, "GET /a", None);
         book.new_epoch(Some(build.to_string().into()), at(10));

@@ -224,6 +224,7 @@ pub struct Proxy {
 }
 
 /// `serve` with its arguments; `start` runs it.
+#[derive(Default)]
 pub struct Serve {
     args: Vec<String>,
     toml: String,
@@ -236,12 +237,12 @@ pub struct Serve {
 impl Proxy {
     pub fn between(primary: &str, candidate: &str) -> Serve {
         let args = ["--primary", primary, "--candidate", candidate].map(str::to_owned).to_vec();
-        Serve { args, toml: String::new(), folder: None, descriptors: None, stderr: None, sockets: None }
+        Serve { args, ..Serve::default() }
     }
 
     /// Where the legs are is for the configuration to say.
     pub fn configured(toml: &str) -> Serve {
-        Serve { args: Vec::new(), toml: toml.to_owned(), folder: None, descriptors: None }
+        Serve { toml: toml.to_owned(), ..Serve::default() }
     }
 
     /// One exchange on a connection of its own.
