@@ -78,7 +78,7 @@ pub fn build(evidence: &Evidence, judgement: &Judgement, facts: &ReportFacts<'_>
         })
     });
     let rules = rules::describe(facts.rules, evidence, totals.compared);
-    let told = rules::notices(&rules, totals.compared);
+    let told = rules::notices(&rules, evidence, totals.compared);
     Report {
         schema: 1,
         generated_at: facts.generated_at,

@@ -87,11 +87,10 @@ fn nearest<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n
 }
 
 /// What people should know of the rules beside the numbers.
-pub(super) fn notices(rules: &[RuleReport], compared: u64) -> Vec<Notice> {
+pub(super) fn notices(rules: &[RuleReport], evidence: &Evidence, compared: u64) -> Vec<Notice> {
     let mut out = Vec::new();
-    let mut add = |code: &str, message: String, hint: &str| {
-        let hint = Some(hint.to_owned());
-        out.push(Notice { code: code.into(), severity: Severity::Info, message, hint, since: None });
+    let mut add = |code: &str, severity, message: String, hint: &str| {
+        out.push(Notice { code: code.into(), severity, message, hint: Some(hint.to_owned()), since: None });
     };
     let named = |texts: Vec<String>| {
         let more = texts.len().saturating_sub(MAX_NAMED);
@@ -108,16 +107,28 @@ pub(super) fn notices(rules: &[RuleReport], compared: u64) -> Vec<Notice> {
         .collect();
     if !broad.is_empty() {
         let message = format!("rules that excuse more than {} of a route's exchanges: {}", share(MUCH), named(broad));
-        add("rule_over_broad", message, "see that each is as narrow as it can be: what it excuses nobody sees");
+        add(
+            "rule_over_broad",
+            Severity::Info,
+            message,
+            "see that each is as narrow as it can be: what it excuses nobody sees",
+        );
     }
+    let tried = |rule: &RuleReport| {
+        let on = evidence.routes.iter().filter(|(name, _)| on_route(&rule.on, name));
+        rule.hint.is_some() || on.map(|(_, route)| route.counts.compared).sum::<u64>() >= ENOUGH
+    };
     let unused: Vec<String> = rules
         .iter()
-        .filter(|r| r.state == RuleState::Unused && compared >= ENOUGH)
-        .filter_map(|r| r.hint.as_ref().map(|hint| format!("\"{}\" ({hint})", r.id)))
+        .filter(|r| r.state == RuleState::Unused && compared >= ENOUGH && tried(r))
+        .map(|r| match &r.hint {
+            Some(hint) => format!("\"{}\" ({hint})", r.id),
+            None => format!("\"{}\"", r.id),
+        })
         .collect();
     if !unused.is_empty() {
         let message = format!("rules that have excused nothing in this epoch: {}", named(unused));
-        add("rule_unused", message, "correct or remove them");
+        add("rule_unused", Severity::Warning, message, "correct or remove them");
     }
     out
 }
@@ -168,6 +179,7 @@ mod tests {
             rule("typo", "GET /orders/{id}", "json:$.totl"),
             rule("nowhere", "GET /order/{id}", "json:$.total"),
             rule("broad", "*", "json:$.id"),
+            rule("idle", "*", "header:x-nope"),
             RuleInfo { pairs: true, ..rule("rows", "*", "json:$.rows") },
         ];
         let described = describe(&rules, &evidence, 1_018_148);
@@ -177,20 +189,32 @@ mod tests {
             ("narrow", "active", false),
             ("typo", "unused", false),
             ("nowhere", "unused", false),
+            ("idle", "unused", false),
             ("rows", "active", false),
         ];
         assert_eq!(told, expect);
-        let lines: Vec<_> = notices(&described, 1_018_148).into_iter().map(|n| n.message).collect();
+        let told = notices(&described, &evidence, 1_018_148);
+        assert_eq!(told.iter().map(|n| n.severity).collect::<Vec<_>>(), [Severity::Info, Severity::Warning]);
+        let lines: Vec<_> = told.into_iter().map(|n| n.message).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
         rules that excuse more than 20 % of a route's exchanges: "broad" 66.5 % of GET /users/{id}
-        rules that have excused nothing in this epoch: "typo" (nothing differs at `json:$.totl`, at `json:$.total` something does), "nowhere" (no route is called `GET /order/{id}`, but one is called `GET /orders/{id}`)
+        rules that have excused nothing in this epoch: "typo" (nothing differs at `json:$.totl`, at `json:$.total` something does), "nowhere" (no route is called `GET /order/{id}`, but one is called `GET /orders/{id}`), "idle"
         "#);
     }
 
     #[test]
     fn a_rule_is_not_called_unused_before_there_was_anything_to_excuse() {
         let rules = [rule("a", "*", "json:$.a")];
-        assert!(notices(&describe(&rules, &samples::evidence("1"), 99), 99).is_empty());
+        let mut evidence = samples::evidence("1");
+        assert!(notices(&describe(&rules, &evidence, 99), &evidence, 99).is_empty());
+        let rules = [rule("a", "GET /new", "json:$.a")];
+        evidence.route_mut("GET /users/{id}").map(|_| ()).unwrap();
+        let seen = evidence.routes.get("GET /users/{id}").unwrap().clone();
+        let few = std::sync::Arc::make_mut(evidence.routes.entry("GET /new".into()).or_insert(seen));
+        few.counts.compared = 99;
+        assert!(notices(&describe(&rules, &evidence, 1_000), &evidence, 1_000).is_empty(), "too little of its route");
+        evidence.route_mut("GET /new").unwrap().counts.compared = 100;
+        assert_eq!(notices(&describe(&rules, &evidence, 1_000), &evidence, 1_000).len(), 1);
     }
 
     #[test]

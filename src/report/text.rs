@@ -153,6 +153,7 @@ mod tests {
         EXCUSED  8 noise (control differs as well), 2 rule "float-print"
 
         ! rule "float-print" expires in 9 days; renew it or drop it
+        ! rules that have excused nothing in this epoch: "rows"; correct or remove them
 
         next  parallax report --format html --output report.html     examples side by side, one file
               http://127.0.0.1:9900/divergences/kq3v7x2mha
@@ -185,6 +186,8 @@ mod tests {
                  "float-print"
 
         ! rule "float-print" expires in 9 days; renew it or drop it
+        ! rules that have excused nothing in this epoch: "rows";
+          correct or remove them
 
         next  http://127.0.0.1:9900/
         "##);
