@@ -126,8 +126,26 @@ fn next(out: &mut String, report: &Report) -> std::fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::{DivergenceReport, samples};
     use super::*;
+
+    #[test]
+    fn what_differs_otherwise_at_one_place_is_told_apart() {
+        let mut report = samples::report(Verdict::Fail);
+        let of = |fingerprint: &str, route: &str, class: &str| {
+            let first = report.divergences.iter().find(|d| d.counted > 0).unwrap().clone();
+            let (fingerprint, route) = (fingerprint.into(), route.into());
+            DivergenceReport { fingerprint, route, candidate_class: class.into(), counted: 7, ..first }
+        };
+        let there = report.divergences.iter().find(|d| d.counted > 0).unwrap();
+        let (route, class) = (there.route.to_string(), there.candidate_class.to_string());
+        let more = [of("otherclass", &route, "null"), of("otherroute", "GET /users/{id}", &class)];
+        report.divergences.extend(more);
+        let text = text(&report, Style::default());
+        assert!(text.contains("DIVERGENCES, 3 of 3 that count"), "{text}");
+        assert!(text.contains("\n  otherclass  GET /orders/{id}") && text.contains("7 exchanges"), "{text}");
+        assert!(text.contains("  on 2 routes  ") && !text.contains("otherroute"), "{text}");
+    }
 
     #[test]
     fn a_failing_report() {
@@ -266,7 +284,7 @@ mod tests {
             report.divergences.push(d);
         }
         let text = text(&report, Style::default());
-        assert!(text.contains("DIVERGENCES, 2 of 2 that count\n  kq3v7x2mha  on 2 routes  header.extra"), "{text}");
+        assert!(text.contains("DIVERGENCES, 3 of 3 that count\n  kq3v7x2mha  on 2 routes  header.extra"), "{text}");
         assert!(text.contains("1,500 exchanges, 0.25 %"), "{text}");
         assert_eq!(text.matches(location).count(), 1, "{text}");
     }

@@ -69,7 +69,8 @@ pub(super) fn divergences(out: &mut String, report: &Report, style: Style) -> st
         return writeln!(out, "DIVERGENCES  {text}");
     }
     let groups = words::groups(report);
-    writeln!(out, "DIVERGENCES, {} of {} that count", groups.len().min(MAX_DIVERGENCES), groups.len())?;
+    let shown: usize = groups.iter().take(MAX_DIVERGENCES).map(|group| group.all.len()).sum();
+    writeln!(out, "DIVERGENCES, {shown} of {} that count", counted.len())?;
     for group in groups.iter().take(MAX_DIVERGENCES) {
         divergence(out, report, group, style)?;
     }

@@ -347,7 +347,8 @@ pub(super) fn uncompared(report: &Report, names: usize) -> Vec<String> {
     .collect()
 }
 
-/// One difference as people think of it: the same kind at the same location, whatever the route.
+/// One difference as people think of it: the same kind at the same location between the same classes, whatever the
+/// route.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
     /// The one that counts most.
@@ -365,12 +366,13 @@ pub(super) struct Group<'a> {
 /// What counts, the most telling first.
 pub(super) fn groups<'a>(report: &'a Report) -> Vec<Group<'a>> {
     let of: HashMap<&str, u64> = report.routes.iter().map(|r| (&*r.route, r.counts.compared)).collect();
-    let mut alike: HashMap<(&str, &str), Vec<&DivergenceReport>> = HashMap::new();
+    let mut alike: HashMap<[&str; 4], Vec<&DivergenceReport>> = HashMap::new();
     for d in report.divergences.iter().filter(|d| d.counted > 0) {
-        alike.entry((&d.kind, &d.location)).or_default().push(d);
+        // A 500 is not told of as one more 404.
+        alike.entry([&d.kind, &d.location, &d.primary_class, &d.candidate_class]).or_default().push(d);
     }
     let group = |list: Vec<&'a DivergenceReport>| {
-        // One route may show the same place with several classes of values.
+        // Each once, for what it compared.
         let routes: HashSet<&str> = list.iter().map(|d| &*d.route).collect();
         let compared: u64 = routes.iter().filter_map(|r| of.get(r)).sum();
         let counted = list.iter().map(|d| d.counted).sum::<u64>();
@@ -384,8 +386,9 @@ pub(super) fn groups<'a>(report: &'a Report) -> Vec<Group<'a>> {
     groups.sort_by(|a, b| {
         let owns = |g: &Group<'_>| layer(&g.worst.kind);
         b.counted.cmp(&a.counted).then(a.worst.tier.cmp(&b.worst.tier)).then(owns(a).cmp(&owns(b))).then_with(|| {
-            let place = |g: &Group<'_>| (g.worst.location.clone(), g.worst.kind.clone());
-            place(a).cmp(&place(b))
+            let d = |g: &Group<'a>| g.worst;
+            let place = |d: &'a DivergenceReport| [&d.location, &d.kind, &d.primary_class, &d.candidate_class];
+            place(d(a)).cmp(&place(d(b)))
         })
     });
     groups

@@ -22,7 +22,7 @@ struct Overview<'a> {
     criteria: Vec<super::parts::CriterionRow>,
     parts: Vec<Part>,
     bar: Markup,
-    divergences: (Vec<DivergenceRow<'a>>, usize),
+    divergences: Vec<DivergenceRow<'a>>,
     caption: String,
     routes: Vec<RouteRow<'a>>,
     traffic: Markup,
@@ -53,7 +53,7 @@ pub fn overview(visit: &Visit<'_>) -> String {
     let routes = route_rows(report, Some(&look.history), words::rows(report).into_iter().take(MOST));
     let legs = legs(&report.latency);
     let t = &report.totals;
-    let divergences = divergence_rows(report, MOST);
+    let (divergences, [told, all]) = divergence_rows(report, MOST);
     // The report has those that decide first.
     let closing = report.history.series.iter().find(|s| s.criterion == Criterion::Divergence && s.points.len() > 1);
     rendered(&Overview {
@@ -63,11 +63,7 @@ pub fn overview(visit: &Visit<'_>) -> String {
         criteria: criteria(report),
         bar: bar(&shares),
         parts,
-        caption: format!(
-            "{} of {} that count; what looks alike on several routes is one line",
-            divergences.0.len(),
-            divergences.1
-        ),
+        caption: format!("{told} of {all} that count; what looks alike on several routes is one line"),
         divergences,
         routes,
         traffic: traffic(&report.history.points),

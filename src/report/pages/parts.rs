@@ -222,10 +222,11 @@ impl<'a> From<&'a DivergenceReport> for DivergenceRow<'a> {
     }
 }
 
-/// The most telling differences, each once however many routes show it; and how many there are.
-pub fn divergence_rows(report: &Report, limit: usize) -> (Vec<DivergenceRow<'_>>, usize) {
+/// The most telling differences, each once however many routes show it; and how many divergences that is, of how many.
+pub fn divergence_rows(report: &Report, limit: usize) -> (Vec<DivergenceRow<'_>>, [usize; 2]) {
     let groups = words::groups(report);
-    let all = groups.len();
+    let divergences = |groups: &[words::Group<'_>]| groups.iter().map(|group| group.all.len()).sum();
+    let of = [divergences(groups.get(..limit).unwrap_or(&groups)), divergences(&groups)];
     let rows = groups.into_iter().take(limit).map(|group| DivergenceRow {
         trend: ShareTrend::joined(&group.all).as_ref().map(share_sparkline).unwrap_or_default(),
         first_seen: group.first_seen,
@@ -238,7 +239,7 @@ pub fn divergence_rows(report: &Report, limit: usize) -> (Vec<DivergenceRow<'_>>
         share: share(group.share),
         ..DivergenceRow::from(group.worst)
     });
-    (rows.collect(), all)
+    (rows.collect(), of)
 }
 
 /// A long list in pages.
