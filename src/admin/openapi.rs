@@ -118,6 +118,7 @@ fn operation(path: &str, method: &str) -> Value {
         }
         ("/api/v1/mirror", "GET") => ("Whether anything is mirrored", answer("Mirror")),
         ("/api/v1/mirror", _) => ("The kill switch, from the next request on and over restarts", changed("Mirror")),
+        ("/api/v1/openapi.json", _) => ("This description", plain("application/json")),
         _ => ("Starts a new epoch by hand", changed("Begun")),
     };
     let mut answers = answers;
@@ -236,6 +237,20 @@ fn schemas() -> Value {
         told["properties"]["trend"] = trend.clone();
         told
     };
+    let mut criterion = object(json!({
+            "criterion": { "enum": ["divergence", "errors", "latency", "coverage", "unseen", "unjudged", "minimum"] },
+            "required": { "type": "boolean" }, "route": { "type": ["string", "null"] },
+            "verdict": verdict, "observed": number, "lower": number, "upper": number, "limit": number, "samples": count,
+            "samples_needed": { "type": ["integer", "null"] }, "reason": text,
+    }));
+    // On the rows of p95 and p99 alone.
+    criterion["properties"]["measure"] = text.clone();
+    let mut example = object(json!({
+        "id": text, "at": time, "request": of("Message"), "primary": of("Message"), "candidate": of("Message"),
+        "differences": { "type": "array", "items": { "type": "object" } },
+    }));
+    // Where rules covered something of it.
+    example["properties"]["rules"] = json!({ "type": "object", "additionalProperties": text });
     json!({
         "Report": object(json!({
             "schema": { "const": 1 }, "generated_at": time, "epoch": of("Epoch"), "totals": of("Counts"),
@@ -289,11 +304,7 @@ fn schemas() -> Value {
         }))] },
         "Divergence": divergence(text.clone()),
         "DivergenceDetail": divergence(of("Example")),
-        "Example": object(json!({
-            "id": text, "at": time, "request": of("Message"), "primary": of("Message"), "candidate": of("Message"),
-            "differences": { "type": "array", "items": { "type": "object" } },
-            "rules": { "type": "object", "additionalProperties": text },
-        })),
+        "Example": example,
         "Message": object(json!({
             "start": text, "headers": { "type": "array" }, "body": text, "body_bytes": count,
             "binary": { "type": "boolean" },
@@ -315,16 +326,11 @@ fn schemas() -> Value {
             })),
             "toml": text,
         })),
-        "Notice": { "type": "object", "required": ["code", "severity", "message"], "properties": {
-            "code": text, "severity": { "enum": ["info", "warning", "error"] }, "message": text, "hint": text,
-            "since": time,
-        } },
-        "Criterion": object(json!({
-            "criterion": { "enum": ["divergence", "errors", "latency", "coverage", "unseen", "unjudged", "minimum"] },
-            "required": { "type": "boolean" }, "route": { "type": ["string", "null"] }, "measure": text,
-            "verdict": verdict, "observed": number, "lower": number, "upper": number, "limit": number, "samples": count,
-            "samples_needed": { "type": ["integer", "null"] }, "reason": text,
+        "Notice": object(json!({
+            "code": text, "severity": { "enum": ["info", "warning", "error"] }, "message": text,
+            "hint": { "type": ["string", "null"] }, "since": { "type": ["string", "null"], "format": "date-time" },
         })),
+        "Criterion": criterion,
         "Mirror": object(json!({ "enabled": { "type": "boolean" } })),
         "NewEpoch": { "type": "object", "properties": { "candidate_build": { "type": ["string", "null"] } } },
         "Begun": object(json!({ "epoch": of("Epoch") })),

@@ -115,8 +115,8 @@ impl View<'_> {
             });
         }
         notices.extend(super::hints::of(&self.evidence));
-        // What the gate says itself is not said twice.
-        notices.retain(|n| !judgement.notices.iter().any(|said| said.code == n.code && said.message == n.message));
+        // What the gate says itself is not said twice, in whichever words.
+        notices.retain(|n| !judgement.notices.iter().any(|said| said.code == n.code));
         let facts = ReportFacts {
             generated_at: self.now,
             rules: &self.rules,

@@ -10,9 +10,10 @@ pub struct Notice {
     pub severity: Severity,
     pub message: String,
     /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub hint: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Where that is known.
+    #[serde(default)]
     pub since: Option<Timestamp>,
 }
 
