@@ -6,7 +6,7 @@
 //!              authorization: Bearer TOKEN            everything
 //!              session cookie                         reading; changing with a matching Origin
 //!              otherwise                              401; pages answer the sign-in form
-//! no token     Host not ours                          403 (DNS rebinding)
+//! no token     Host not ours                          403 (DNS rebinding); HTTP/1.0 may have none
 //!              POST, cross-site                       403
 //!              POST, a body that is not JSON          415
 //! ```
@@ -15,7 +15,7 @@ use super::AdminOptions;
 use super::problem::Problem;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 use std::net::IpAddr;
 
 pub(super) const COOKIE: &str = "parallax_session";
@@ -95,10 +95,15 @@ impl Access {
     }
 
     fn without_token(&self, parts: &Parts) -> Result<(), Problem> {
-        let Some(host) = authority(parts) else {
+        // A probe of the old kind names no host; a browser always does.
+        let nameless = parts.version == Version::HTTP_10
+            && parts.uri.authority().is_none()
+            && !parts.headers.contains_key(header::HOST);
+        let host = authority(parts);
+        if host.is_none() && !nameless {
             return Err(Problem::bad_request("the request has no valid Host header: send one"));
-        };
-        if !self.is_ours(&host) {
+        }
+        if let Some(host) = host.filter(|host| !self.is_ours(host)) {
             return Err(Problem::forbidden(format!(
                 "the Host header names {}, which is not this interface: ask it by its address, or set \
                  admin.public_url (and a token, if others can reach it)",

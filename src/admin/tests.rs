@@ -290,6 +290,15 @@ async fn without_a_token_only_our_own_names_and_sites() {
     }
     problem(&house.ask("GET /", &["host: a", "host: localhost"], "").await, 400, "Host");
     problem(&house.ask("GET http://evil.example/", &["host: localhost"], "").await, 400, "Host");
+    for (line, status) in
+        [("GET /healthz HTTP/1.0", 200), ("GET http://evil.example/ HTTP/1.0", 403), ("GET / HTTP/1.1", 400)]
+    {
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        stream.write_all(format!("{line}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.split(' ').nth(1), Some(&*status.to_string()), "{line}");
+    }
 
     let body = "{\"enabled\": false}";
     let own = format!("origin: http://{}", house.address);
