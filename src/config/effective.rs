@@ -1,11 +1,12 @@
 //! The configuration that results from file, flags and defaults, as TOML in the same keys, without secrets.
 //!
-//! Strings are given as they were written: `${NAME}` stays `${NAME}`, so what came from the environment is not shown,
-//! and the text loads again to the same settings in the same environment.
+//! What `${NAME}` stands for is put in, but in headers, where it is likely to be a secret: there it stays as it was
+//! written. The text loads again to the same settings in the same environment.
 
 use super::checked::Checked;
+use super::environment::escape;
 use super::keys::{Kind, SECTIONS, Section};
-use super::node::{Node, Table, Text, Value};
+use super::node::{Node, Table, Value};
 use std::fmt::Write;
 
 /// Stands for a header's value that is not shown.
@@ -75,17 +76,13 @@ fn keys(out: &mut String, section: &Section, layers: &[&Table]) {
 
 fn headers(node: &Node) -> String {
     let Some(table) = node.as_table() else { return literal(node) };
-    let mut table = table.clone();
-    for entry in &mut table.0 {
+    let shown = |name: &str, node: &Node| match &node.value {
         // A reference to the environment shows no secret.
-        if let Value::Text(text) = &mut entry.node.value
-            && sensitive(&entry.key)
-            && !text.written.starts_with("${")
-        {
-            *text = Text { value: HIDDEN.to_owned(), written: HIDDEN.to_owned() };
-        }
-    }
-    literal(&Node { place: node.place.clone(), value: Value::Table(table) })
+        Value::Text(text) if sensitive(name) && !text.written.starts_with("${") => quoted(HIDDEN),
+        Value::Text(text) => quoted(&text.written),
+        _ => literal(node),
+    };
+    inline(table, shown)
 }
 
 fn literal(node: &Node) -> String {
@@ -97,16 +94,17 @@ fn literal(node: &Node) -> String {
         Value::Float(f) if f.is_nan() => "nan".to_owned(),
         Value::Float(f) if f.is_infinite() => if *f > 0.0 { "inf" } else { "-inf" }.to_owned(),
         Value::Float(f) => format!("{f:?}"),
-        Value::Text(text) => quoted(&text.written),
+        Value::Text(text) => quoted(&escape(&text.value)),
         Value::Date(date) => date.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
-        Value::Table(table) if table.0.is_empty() => "{}".to_owned(),
-        Value::Table(table) => {
-            let members: Vec<String> =
-                table.0.iter().map(|e| format!("{} = {}", name(&e.key), literal(&e.node))).collect();
-            format!("{{ {} }}", members.join(", "))
-        }
+        Value::Table(table) => inline(table, |_, node| literal(node)),
     }
+}
+
+fn inline(table: &Table, shown: impl Fn(&str, &Node) -> String) -> String {
+    let members: Vec<String> =
+        table.0.iter().map(|e| format!("{} = {}", name(&e.key), shown(&e.key, &e.node))).collect();
+    if members.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", members.join(", ")) }
 }
 
 fn name(key: &str) -> String {

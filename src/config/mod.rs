@@ -93,6 +93,7 @@ fn check(
     let mut tree = parse::parse(text, notation).map_err(fail)?;
     let problems = RefCell::new(Vec::new());
     environment::replace(&mut tree, environment, &problems);
+    let unset = problems.borrow().clone();
     read::check_names(&tree, &problems);
     flags.put_into(&mut tree);
     let defaults = defaults().map_err(fail)?;
@@ -105,7 +106,9 @@ fn check(
     };
     let mut checked = build::build(&sources, flags.candidate_build.clone());
     checked.written = effective::write(&tree, &defaults);
-    let problems = problems.into_inner();
+    let mut problems = problems.into_inner();
+    // A text that could not be completed makes no mistake of its own.
+    problems.retain(|problem| unset.contains(problem) || unset.iter().all(|first| first.place != problem.place));
     if problems.is_empty() { Ok(checked) } else { Err(fail(problems)) }
 }
 

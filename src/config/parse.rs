@@ -128,7 +128,7 @@ fn yaml(text: &str) -> Result<Table, Vec<Problem>> {
     match serde_saphyr::from_str_with_options::<Free<YamlKey>>(text, options) {
         Ok(free) => top(free.into_node(0)?),
         Err(e) => {
-            let span = e.location().and_then(|l| span(&l)).unwrap_or(0..0);
+            let span = e.location().map_or(0..0, |l| span(&l).unwrap_or_else(|| spot(text, &l)));
             let message = e.without_snippet().to_string();
             // What the library's options could do about it is nothing for who writes a file.
             let message = message.lines().next().unwrap_or_default();
@@ -142,6 +142,15 @@ fn span(location: &serde_saphyr::Location) -> Option<Range<usize>> {
     let start = usize::try_from(location.span().byte_offset()?).ok()?;
     let len = usize::try_from(location.span().byte_len().unwrap_or(0)).ok()?;
     Some(start..start + len)
+}
+
+/// Of what is known by line and column alone.
+fn spot(text: &str, location: &serde_saphyr::Location) -> Range<usize> {
+    let before = |n: u64| usize::try_from(n.saturating_sub(1)).unwrap_or(usize::MAX);
+    let start: usize = text.split_inclusive('\n').take(before(location.line())).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or_default();
+    let at = start + rest.char_indices().nth(before(location.column())).map_or(rest.len(), |(at, _)| at);
+    at..at
 }
 
 type YamlKey = serde_saphyr::Spanned<String>;

@@ -249,6 +249,11 @@ fn the_effective_configuration_loads_again_to_the_same() {
         assert_eq!(again, checked, "{shown}");
         assert!(!shown.contains("hush"));
     }
+    let shown = effective(&read(FULL).unwrap());
+    assert!(
+        shown.contains("url = \"http://old:80/base/\"") && shown.contains("authorization = \"${SECRET}\""),
+        "{shown}"
+    );
     let checked =
         read_as("[mirror]\nset_headers = { X-Api-Key = 'plain', x-a = '1' }", Notation::Toml, &urls()).unwrap();
     assert!(effective(&checked).contains(r#"set_headers = { X-Api-Key = "<hidden>", x-a = "1" }"#));
@@ -445,10 +450,10 @@ error: `mirror.sample` must be a share between 0 and 1, or a percentage
 "#);
     insta::assert_snapshot!(read_as("mirror: [\n", Notation::Yaml, &urls()).unwrap_err(), @r#"
 error: this is not YAML: unclosed bracket '[' at line 1, column 9
- --> parallax.yaml:1:1
+ --> parallax.yaml:1:9
   |
 1 | mirror: [
-  | ^
+  |         ^
 1 error in parallax.yaml
 "#);
 }

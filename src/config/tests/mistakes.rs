@@ -126,6 +126,10 @@ fn one_message_for_each_mistake() {
         ("[telemetry]\nlog.level = \"warn,parallax::proxy=debug\"", ""),
         ("[telemetry]\notlp.endpoint = \"x\"", "traces by OTLP are not built yet"),
         ("[store]\npath = \"${NOPE}\"", "the environment variable NOPE is not set"),
+        (
+            "[control]\nurl = \"http://b:${NOPE}\"\n[mirror]\nsample = 2",
+            "the environment variable NOPE is not set|`mirror.sample` must be a share between 0 and 1, or a percentage",
+        ),
         ("[store]\npath = \"a\"\npath = \"b\"", "this is not TOML: duplicate key"),
     ] {
         assert_eq!(messages(text).join("|"), want, "{text}");
@@ -143,6 +147,13 @@ fn what_a_room_would_refuse_has_its_line() {
         .collect();
     let slices = "slices are not supported; use `[*]` or `[3]` (at character 4 of the path)";
     assert_eq!(told, [(Some((3, 18)), "a JSON path such as $.method is expected"), (Some((6, 3)), slices)]);
+}
+
+#[test]
+fn what_is_no_yaml_has_its_place() {
+    let error = read_as("listen: {}\nä: b: c", Notation::Yaml, &urls()).unwrap_err();
+    let place = error.position(&error.problems()[0]).unwrap();
+    assert_eq!((place.line, place.column), (2, 5), "{error}");
 }
 
 proptest! {
