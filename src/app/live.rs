@@ -1,14 +1,15 @@
 //! From settings to what runs by them, and what runs beside the traffic.
 
 use super::error::AppError;
-use super::{Shared, examine, now};
+use super::{Shared, examine, now, view};
 use crate::config::Checked;
 use crate::diff::RuleSet;
 use crate::evidence::Places;
 use crate::limits;
 use crate::mirror::{Legs, Mirrors, Plan};
-use crate::model::{FailureKind, Leg, Limit};
+use crate::model::{FailureKind, Leg, Limit, Notice, Timestamp};
 use crate::proxy::Live;
+use crate::report;
 use crate::routes::RouteTable;
 use crate::upstream::{LegSettings, Upstream, UpstreamOptions};
 use regex::Regex;
@@ -29,6 +30,12 @@ pub fn rules(settings: &Checked) -> Result<RuleSet, AppError> {
         AppError::Rules(lines.collect::<Vec<_>>().join("\n"))
     })?;
     Ok(rules.with_schema(settings.schema.clone()))
+}
+
+/// What the days on which rules end mean now.
+pub fn expiries(settings: &Checked, now: Timestamp) -> Result<Vec<Notice>, AppError> {
+    let infos = rules(settings)?.infos(&examine::day(now));
+    Ok(report::expiry_notices(&infos.into_iter().map(view::rule_info).collect::<Vec<_>>(), now))
 }
 
 /// Data plane and mirror by one configuration. Connections to legs whose settings did not change, nor the files that

@@ -16,7 +16,7 @@ mod view;
 
 pub use error::AppError;
 pub use examine::{day, origins};
-pub use live::rules;
+pub use live::{expiries, rules};
 pub use offline::Offline;
 pub use reload::Origin;
 
@@ -109,6 +109,9 @@ impl App {
         let sockets = sockets::open(&settings)?;
         let (keeper, stored) = store::open(&settings.store)?;
         let started = now();
+        for notice in expiries(&settings, started)? {
+            tracing::warn!(hint = notice.hint, "{}", notice.message);
+        }
         let redact_key = stored.redact_key;
 
         let examination = Examination::new(&settings, rules, 1, redact_key, started)?;

@@ -82,7 +82,8 @@ impl Failure {
         let mut parts = self.message.split("\x1b[");
         let first = parts.next().unwrap_or_default().to_owned();
         let message = parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest));
-        let error = json!({ "message": message.trim_end(), "help": self.help, "tried": self.tried });
+        let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
+        let error = json!({ "message": message, "help": self.help, "tried": self.tried });
         format!("{:#}\n", json!({ "schema": 1, "error": error }))
     }
 

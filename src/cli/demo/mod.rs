@@ -28,13 +28,18 @@ const DEFAULT_SECONDS: u64 = 10;
 const TOLERANCE: &str = "1%";
 const MIN_SECONDS: u64 = 4;
 
-pub fn run(args: DemoArgs, color: ColorWhen) -> Result<Exit, Failure> {
+pub fn run(args: DemoArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
     // A demo fits into what there is.
     let _ = crate::limits::raise_descriptors();
-    block_on_threads(demo(args, color))
+    block_on_threads(demo(args, color, quiet))
 }
 
-async fn demo(args: DemoArgs, color: ColorWhen) -> Result<Exit, Failure> {
+async fn demo(args: DemoArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
+    let tell = |text: &str| {
+        if !quiet {
+            say(text)
+        }
+    };
     let folder = tempfolder()?;
     let services = async {
         Ok::<_, std::io::Error>((
@@ -47,7 +52,7 @@ async fn demo(args: DemoArgs, color: ColorWhen) -> Result<Exit, Failure> {
     let settings = settings(primary, candidate, control, &folder).await?;
     let app = App::build(settings).await?;
     let (proxy, admin_url, listen_url) = (app.listen, app.admin_url(), app.listen_url());
-    say(&format!(
+    tell(&format!(
         "Two small services that should behave alike, {} requests a second, and Parallax between them.\n\
          \x20 dashboard  {admin_url:<24}  open it now, it moves\n\
          \x20 proxy      {listen_url:<24}  curl -i {listen_url}/products/7\n\
@@ -61,9 +66,9 @@ async fn demo(args: DemoArgs, color: ColorWhen) -> Result<Exit, Failure> {
     let client = AdminClient::new(&admin_url)?;
 
     let look = Look::stderr(color);
-    let interactive = args.seconds.is_none() && look.terminal;
+    let interactive = args.seconds.is_none() && look.terminal && !quiet;
     let outcome =
-        watch(&client, &served, Duration::from_secs(args.seconds.unwrap_or(DEFAULT_SECONDS).max(1)), look).await;
+        watch(&client, &served, Duration::from_secs(args.seconds.unwrap_or(DEFAULT_SECONDS).max(1)), look, &tell).await;
     let result = match outcome {
         Ok((report, judgement, decided)) => {
             let printed = print(&summary(&report, &judgement, decided, Look::stdout(color)));
@@ -90,6 +95,7 @@ async fn watch(
     served: &Served,
     limit: Duration,
     look: Look,
+    tell: &(dyn Fn(&str) + Sync),
 ) -> Result<(Report, Judgement, Option<Duration>), Failure> {
     let start = Instant::now();
     let mut tick = interval(Duration::from_millis(500));
@@ -119,13 +125,13 @@ async fn watch(
             report::thousands(served.errors.load(Ordering::Relaxed)),
         );
         match look.terminal {
-            true => say(&format!("\r\x1b[2K{line}")),
-            false if tick_is_whole_second(start) => say(&format!("{line}\n")),
+            true => tell(&format!("\r\x1b[2K{line}")),
+            false if tick_is_whole_second(start) => tell(&format!("{line}\n")),
             false => {}
         }
     }
     if look.terminal {
-        say("\n");
+        tell("\n");
     }
     Ok((ask(client, "/api/v1/report").await?, ask(client, "/api/v1/gate").await?, decided))
 }
