@@ -39,7 +39,8 @@ impl std::fmt::Display for Relocated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Relocated::Exchanged => f.write_str(
-                "primary and candidate have exchanged places: an epoch has begun, what was compared until now is history",
+                "primary and candidate have exchanged places, or one took the other's: an epoch has begun, what was compared \
+                 until now is history",
             ),
             Relocated::Moved(Move { from, to, .. }) => write!(
                 f,
