@@ -395,6 +395,29 @@ fn the_demo_shows_the_product_in_one_command() {
 }
 
 #[test]
+fn a_quiet_demo_shows_its_result_alone() {
+    let output = parallax(&["demo", "--seconds", "1", "--quiet"]);
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
+    assert!(text(&output.stdout).contains("GET /products/{id}"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_rule_that_has_expired_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = "[[rule]]\nid = \"old\"\nat = \"json:$.a\"\nignore = true\nexpires = \"2020-01-01\"\n";
+    let file = folder.path().join("parallax.toml");
+    let legs = "[primary]\nurl = \"http://a:1\"\n[candidate]\nurl = \"http://b:1\"\n";
+    std::fs::write(&file, format!("{legs}{rule}")).unwrap();
+    let told = "rule \"old\" has expired on 2020-01-01 and excuses nothing any more";
+    let output = parallax(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains(&format!("warning: {told}; renew")), "{}", text(&output.stderr));
+    let (primary, candidate) = (Upstream::json("{}"), Upstream::json("{}"));
+    let proxy = Proxy::between(&primary.url(), &candidate.url()).config(rule).start();
+    assert!(proxy.log().contains(told), "{}", proxy.log());
+}
+
+#[test]
 fn completions_and_manual() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(text(&parallax(&["completions", shell]).stdout).contains("parallax"));
@@ -425,7 +448,8 @@ fn json_is_one_document_when_something_is_wrong_too() {
         let output = parallax(&[args, &["--format", "json"]].concat());
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(document["error"]["message"].as_str().unwrap().contains(message), "{args:?}: {document}");
+        let said = document["error"]["message"].as_str().unwrap();
+        assert!(said.contains(message) && !said.starts_with("error: "), "{args:?}: {document}");
         assert!(!output.stderr.is_empty(), "people are told as well");
         assert!(parallax(args).stdout.is_empty(), "{args:?}");
     }
