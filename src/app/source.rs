@@ -189,13 +189,13 @@ impl Source for Proxy {
                 self.shared.mirrors.set_enabled(enabled);
                 self.shared.ledger.set_mirroring(enabled)
             };
-            tracing::info!(enabled, "mirroring was switched by hand");
             let after = match kept.await {
                 Some(after) => after,
                 // Nobody is served any more by whom it could hold.
                 None if self.is_draining() => return Err(stopping()),
                 None => self.shared.ledger.latest(),
             };
+            tracing::info!(enabled, "mirroring was switched by hand");
             let lost =
                 |why| Unkept::Lost(format!("it holds from now on, but could not be kept for the next start: {why}"));
             view::durable(&after.store).map_err(lost)

@@ -69,7 +69,7 @@ fn a_change_that_comes_too_late_to_be_kept_is_refused() {
         assert!(reply.text().contains("the proxy is stopping: nothing was kept"), "{}", reply.text());
     }
     assert_eq!(proxy.wait(), Some(0));
-    assert!(!proxy.log().contains("parallax::audit"), "{}", proxy.log());
+    assert!(!proxy.log().contains("parallax::audit") && !proxy.log().contains("by hand"), "{}", proxy.log());
     let proxy = start();
     assert_eq!(proxy.admin("/api/v1/mirror").1["enabled"], true);
     assert_eq!(proxy.report()["epoch"]["id"], "1");
