@@ -28,9 +28,16 @@ pub struct Signals {
     hup: tokio::signal::unix::Signal,
 }
 
-/// The word to stop: given once, heard by every clone, also by those who ask later.
+/// The word to stop: heard by every clone, also by those who ask later. Given a second time it means at once.
 #[derive(Debug, Clone)]
-pub struct Shutdown(Arc<watch::Sender<bool>>);
+pub struct Shutdown(Arc<watch::Sender<Stage>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Running,
+    Draining,
+    Hurrying,
+}
 
 /// How many tasks are in flight, and a way to wait until none is. Clones count together.
 #[derive(Debug, Clone, Default)]
@@ -96,21 +103,39 @@ impl Signals {
 
 impl Shutdown {
     pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
+        Self(Arc::new(watch::Sender::new(Stage::Running)))
     }
 
     pub fn trigger(&self) {
-        self.0.send_replace(true);
+        self.0.send_modify(|stage| *stage = Stage::Draining.max(*stage));
+    }
+
+    /// Also says that nobody in flight is waited for any more.
+    pub fn hurry(&self) {
+        self.0.send_replace(Stage::Hurrying);
     }
 
     pub fn is_triggered(&self) -> bool {
-        *self.0.borrow()
+        *self.0.borrow() >= Stage::Draining
+    }
+
+    pub fn is_hurried(&self) -> bool {
+        *self.0.borrow() == Stage::Hurrying
     }
 
     /// Returns once [`trigger`](Self::trigger) was called, at once when it already was.
     pub async fn triggered(&self) {
+        self.reached(Stage::Draining).await;
+    }
+
+    /// Returns once [`hurry`](Self::hurry) was called, at once when it already was.
+    pub async fn hurried(&self) {
+        self.reached(Stage::Hurrying).await;
+    }
+
+    async fn reached(&self, stage: Stage) {
         // The sender lives in `self`, so this cannot end in an error.
-        let _ = self.0.subscribe().wait_for(|triggered| *triggered).await;
+        let _ = self.0.subscribe().wait_for(|now| *now >= stage).await;
     }
 
     /// The same for whoever first serves what is there: the runtime has looked what has come since.
@@ -190,7 +215,12 @@ mod tests {
         shutdown.trigger();
         waiting.await.unwrap();
         shutdown.clone().triggered().await;
-        assert!(shutdown.is_triggered());
+        assert!(shutdown.is_triggered() && !shutdown.is_hurried());
+        shutdown.hurry();
+        shutdown.trigger();
+        shutdown.triggered().await;
+        shutdown.hurried().await;
+        assert!(shutdown.is_triggered() && shutdown.is_hurried());
     }
 
     #[tokio::test]

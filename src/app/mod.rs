@@ -234,7 +234,8 @@ impl App {
     }
 
     /// Serves until `shutdown`, then drains: no new connections, clients in flight are served, mirrored exchanges get
-    /// two seconds more, and the evidence is made durable. `origin` says what to watch for changes.
+    /// two seconds more, and the evidence is made durable. Where that is to be hurried, the last only. `origin` says what
+    /// to watch for changes.
     pub async fn run(self, origin: Option<Origin>, shutdown: Shutdown) {
         let Self { server, workers, admin_listener, admin_tls, interface, shared, announcement, .. } = self;
         let background = tokio::spawn(live::watch_over(shared.clone()));
@@ -252,8 +253,8 @@ impl App {
             })
         };
 
-        let clean = server.run(&workers, shutdown).await;
-        if !clean {
+        let clean = server.run(&workers, shutdown.clone()).await;
+        if !clean && !shutdown.is_hurried() {
             tracing::warn!("some clients were still being served when drain_timeout was over");
         }
         // It returns for no other reason, whoever hears of it first.
@@ -262,14 +263,20 @@ impl App {
         if let Some(reloading) = reloading {
             reloading.abort();
         }
-        shared.mirrors_end().await;
+        tokio::select! {
+            () = shared.mirrors_end() => {}
+            () = shutdown.hurried() => {}
+        }
         let last = shared.ledger.shutdown().await;
         if let Some(why) = &last.store.why {
             tracing::error!(%why, "the evidence of the last moments could not be kept");
         }
         admin_shutdown.trigger();
-        // The interface has a time-out of its own.
-        let _ = admin.await;
+        tokio::select! {
+            // The interface has a time-out of its own.
+            _ = admin => {}
+            () = shutdown.hurried() => {}
+        }
         drop(announcement);
         // Waits for threads, which a task should not.
         let _ = tokio::task::spawn_blocking(move || drop(workers)).await;

@@ -11,7 +11,12 @@ use crate::shutdown::{Shutdown, Signal, Signals};
 use crate::telemetry::{self, LogFormat};
 use serde_json::json;
 use std::path::Path;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+/// What it takes at most to put the evidence away, where nothing else is waited for.
+const LAST: Duration = Duration::from_secs(1);
 
 pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failure> {
     let flags = Flags {
@@ -68,17 +73,25 @@ pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failu
         });
         let shutdown = Shutdown::new();
         let running = tokio::spawn(app.run(Some(Origin { file: args.config, flags, asked }), shutdown.clone()));
-        tokio::pin!(running);
+        let late = async {
+            shutdown.hurried().await;
+            sleep(LAST).await;
+        };
+        tokio::pin!(running, late);
         loop {
             tokio::select! {
                 ended = &mut running => {
                     ended?;
                     return Ok(Exit::Ok);
                 }
+                () = &mut late => {
+                    return Err(Failure::new("the evidence of the last moments could not be put away in time"));
+                }
                 signal = signals.next() => match signal {
+                    Signal::Drain if shutdown.is_hurried() => {}
                     Signal::Drain if shutdown.is_triggered() => {
                         tracing::warn!("told to stop a second time: what is in flight is dropped");
-                        return Ok(Exit::Ok);
+                        shutdown.hurry();
                     }
                     Signal::Drain => {
                         tracing::info!("stopping: clients in flight are served, then the evidence is put away");

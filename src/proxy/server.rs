@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 /// How long a refused client is read on, so that it sees the answer instead of a reset.
@@ -79,7 +79,8 @@ impl Server {
         Self { listener, handed_over, reception, drain_timeout: settings.drain_timeout }
     }
 
-    /// Accepts until `shutdown`, then lets the clients in flight finish. Returns whether all of them did in time.
+    /// Accepts until `shutdown`, then lets the clients in flight finish, unless it is to hurry. Returns whether all of them
+    /// did in time.
     pub async fn run(self, workers: &Workers, shutdown: Shutdown) -> bool {
         let Self { listener, handed_over, reception, drain_timeout } = self;
         let mut tasks = JoinSet::new();
@@ -92,7 +93,7 @@ impl Server {
                     Err(e) => {
                         // Out of descriptors or memory: what is open must be allowed to end first.
                         tracing::warn!(error = %e, "could not accept a connection");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        sleep(Duration::from_millis(50)).await;
                     }
                 },
                 Some(_) = tasks.join_next() => {}
@@ -104,8 +105,12 @@ impl Server {
             Ok(listener) if !handed_over => reception.take_queue(&listener, workers, &mut tasks, &shutdown),
             _ => {}
         }
-        let deadline = Instant::now() + drain_timeout;
-        let all = timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await.is_ok();
+        let all = tokio::select! {
+            biased;
+            () = async { while tasks.join_next().await.is_some() {} } => true,
+            () = sleep(drain_timeout) => false,
+            () = shutdown.hurried() => false,
+        };
         if !all {
             reception.gateway.inbox.cut_off();
         }

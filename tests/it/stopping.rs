@@ -131,6 +131,30 @@ fn connected(proxy: &Proxy, clients: usize) -> bool {
     metrics.contains(&format!("\nparallax_connections{{side=\"client\"}} {clients}.0\n"))
 }
 
+#[test]
+fn told_to_stop_a_second_time_it_keeps_what_was_counted_and_drops_what_is_in_flight() {
+    let primary = Upstream::raw(|seen, stream| match seen.path() {
+        "/hangs" => stream.read(&mut [0]).is_ok_and(|n| n > 0),
+        _ => stream.write_all(&json(200, "{}")).is_ok(),
+    });
+    let candidate = Upstream::json("{}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut proxy = Proxy::between(&primary.url(), &candidate.url()).folder(folder.path()).start();
+    let mut hangs = proxy.connect();
+    hangs.write(b"GET /hangs HTTP/1.1\r\nHost: a\r\n\r\n");
+    while primary.seen().is_empty() {
+        std::thread::yield_now();
+    }
+    proxy.signal("-TERM");
+    wait_for(|| proxy.log().contains("clients in flight are served"), &proxy);
+    assert_eq!(proxy.report()["totals"]["pending"], 1);
+    proxy.signal("-TERM");
+    assert_eq!(proxy.wait(), Some(0));
+    assert!(hangs.at_end());
+    assert!(proxy.log().contains("told to stop a second time"), "{}", proxy.log());
+    assert_eq!(left(folder.path())["incomparable_reasons"]["shutdown"], 1);
+}
+
 fn is_echoed(client: &mut Client) -> bool {
     let mut heard = [0; 5];
     client.write(b"hello");
