@@ -5,13 +5,13 @@ use super::examine::Examination;
 use super::live;
 use super::{AppError, Shared, now, sockets};
 use crate::admin::AdminSettings;
-use crate::config::{self, Checked, Flags};
+use crate::config::{self, Checked, ConfigError, Flags};
 use crate::model::Timestamp;
 use crate::proxy::ListenSettings;
 use crate::store::StoreSettings;
 use crate::telemetry::TelemetrySettings;
 use crate::tls::{self, TlsError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -90,25 +90,60 @@ impl Fixed {
     }
 }
 
+/// What tells one state of a file from another: when it was written, how long it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp(SystemTime, u64);
+
+/// What the looks at the file have seen; none where it is not there.
+#[derive(Debug)]
+struct Looks {
+    read: Option<Stamp>,
+    last: Option<Stamp>,
+}
+
+// === impl Stamp ===
+
+impl Stamp {
+    fn of(file: Option<&Path>) -> Option<Self> {
+        let meta = std::fs::metadata(file?).ok()?;
+        Some(Self(meta.modified().ok()?, meta.len()))
+    }
+}
+
+// === impl Looks ===
+
+impl Looks {
+    /// Whether what is found is to be read: it has changed, and not since the last look. One that is gone or empty is about
+    /// to be written, one that has just changed may be half written.
+    fn is_due(&mut self, found: Option<Stamp>) -> bool {
+        let rests = std::mem::replace(&mut self.last, found) == found;
+        rests && found != self.read && found.is_some_and(|Stamp(_, len)| len > 0)
+    }
+}
+
 /// Watches the file and the signal for as long as it runs.
 pub async fn watch(shared: Arc<Shared>, mut origin: Origin) {
-    let stamp = |file: &Option<PathBuf>| -> Option<(SystemTime, u64)> {
-        let meta = std::fs::metadata(file.as_ref()?).ok()?;
-        Some((meta.modified().ok()?, meta.len()))
-    };
-    let mut seen = stamp(&origin.file);
+    let start = Stamp::of(origin.file.as_deref());
+    let mut looks = Looks { read: start, last: start };
+    let mut unread = false;
     loop {
         let asked = tokio::select! {
             Some(()) = origin.asked.recv() => true,
             () = sleep(LOOK) => false,
         };
-        let found = stamp(&origin.file);
-        // A file that is gone for a moment is being replaced.
-        if !asked && (found == seen || found.is_none()) {
+        let found = Stamp::of(origin.file.as_deref());
+        if !looks.is_due(found) && !asked {
             continue;
         }
-        seen = found;
-        let result = match config::load(origin.file.as_deref(), &origin.flags) {
+        let loaded = config::load(origin.file.as_deref(), &origin.flags);
+        // One that cannot be read, be it for want of a descriptor, is tried again at the next look; that is told once.
+        let told = std::mem::replace(&mut unread, loaded.as_ref().is_err_and(ConfigError::is_unread));
+        match unread {
+            true if told && !asked => continue,
+            true => {}
+            false => looks.read = found,
+        }
+        let result = match loaded {
             Ok(settings) => shared.take_over(settings).await.map_err(|e| e.to_string()),
             Err(e) => Err(e.render(false)),
         };
@@ -200,5 +235,40 @@ mod tests {
         assert!(changed(&settings).is_empty(), "back to what is running");
         std::fs::write(&file, "two\n").unwrap();
         assert_eq!(changed(&settings), ["the token in admin.token_file"]);
+    }
+
+    #[test]
+    fn a_file_is_read_once_it_rests_and_is_not_empty() {
+        let stamp = |second: u64, len| Some(Stamp(SystemTime::UNIX_EPOCH + Duration::from_secs(second), len));
+        let mut looks = Looks { read: stamp(0, 9), last: stamp(0, 9) };
+        let mut due = |found| {
+            let due = looks.is_due(found);
+            if due {
+                looks.read = found;
+            }
+            due
+        };
+        // Truncated, written in parts, and left.
+        for (found, expected) in [
+            (stamp(0, 9), false),
+            (stamp(1, 0), false),
+            (stamp(1, 0), false),
+            (stamp(3, 4), false),
+            (stamp(4, 9), false),
+            (stamp(4, 9), true),
+            (stamp(4, 9), false),
+            // Gone for a moment.
+            (None, false),
+            (None, false),
+            (stamp(4, 9), false),
+            (stamp(4, 9), false),
+            (stamp(5, 9), false),
+            (stamp(5, 9), true),
+        ] {
+            assert_eq!(due(found), expected, "{found:?}");
+        }
+        // What was not read stays due.
+        let mut looks = Looks { read: None, last: stamp(1, 1) };
+        assert!(looks.is_due(stamp(1, 1)) && looks.is_due(stamp(1, 1)));
     }
 }

@@ -68,7 +68,7 @@ pub fn load_with(
     };
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
-        Err(e) => return fail(format!("cannot read the configuration {name}: {e}")),
+        Err(e) => return Err(ConfigError::unread(name, &e)),
     };
     if bytes.len() > MAX_FILE {
         return fail(format!("the configuration {name} is larger than {}", keys::bytes(MAX_FILE as u64)));

@@ -12,6 +12,7 @@ pub struct ConfigError {
     file: Option<String>,
     text: String,
     problems: Vec<Problem>,
+    unread: bool,
 }
 
 /// One thing that is wrong.
@@ -76,7 +77,19 @@ impl ConfigError {
                 once.push(problem);
             }
         }
-        Self { file, text, problems: once }
+        Self { file, text, problems: once, unread: false }
+    }
+
+    /// Nothing of the file is known.
+    pub(super) fn unread(file: String, error: &std::io::Error) -> Self {
+        let message = format!("cannot read the configuration {file}: {error}");
+        let problems = vec![Problem::at(Place::Nowhere, message)];
+        Self { file: Some(file), text: String::new(), problems, unread: true }
+    }
+
+    /// Whether it is not what is written, but that it could not be read: which may be over when tried again.
+    pub fn is_unread(&self) -> bool {
+        self.unread
     }
 
     pub fn file(&self) -> Option<&str> {

@@ -352,7 +352,9 @@ help: there is no scheme: write "http://localhost:9001"
 2 errors
 "#);
     assert_eq!(flags.problems()[0].flag(), Some("--listen"));
+    assert!(!flags.is_unread());
     let missing = load(Some(Path::new("/nowhere/parallax.toml")), &urls()).unwrap_err();
+    assert!(missing.is_unread());
     insta::assert_snapshot!(missing, @r#"
 error: cannot read the configuration /nowhere/parallax.toml: No such file or directory (os error 2)
   --> /nowhere/parallax.toml
