@@ -198,7 +198,9 @@ const NICE: i32 = 5;
 #[cfg(target_os = "linux")]
 fn give_way() {
     // One that the whole process has already, or is not allowed to have, stays.
-    let _ = rustix::process::setpriority_process(None, NICE);
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "comparing gets the processor as serving does");
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
