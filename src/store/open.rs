@@ -131,6 +131,8 @@ pub(super) struct Index {
     pub policy: Option<Arc<Policy>>,
     pub rules: Option<Arc<[RuleInfo]>>,
     pub example_bytes: u64,
+    /// The sum of the checksums of all rows but the meta.
+    pub rows: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -216,7 +218,7 @@ fn rows_of(db: &impl ReadableDatabase, file: &Path) -> Result<Option<Rows>, Stor
     };
     let format = meta.get(FORMAT_KEY).map_err(|e| bad(&e))?.ok_or_else(foreign)?;
     let found = u32::from_be_bytes(format.value().try_into().map_err(|_| foreign())?);
-    if found != FORMAT {
+    if !(1..=FORMAT).contains(&found) {
         return Err(StoreError::Version { path: file.to_owned(), found, ours: FORMAT });
     }
     let mut all = Rows::new();
@@ -237,30 +239,34 @@ fn rows_of(db: &impl ReadableDatabase, file: &Path) -> Result<Option<Rows>, Stor
 
 fn understood(mut all: Rows, file: &Path) -> Result<(Meta, Stored, Index), StoreError> {
     let bad = |e: &dyn std::fmt::Display| corrupt(file, e.to_string());
+    let sums = all.values().flatten().filter(|(key, _)| key != META_KEY).map(|(_, row)| sealed(row));
+    let mut index = Index { rows: sums.fold(0, u64::wrapping_add), ..Index::default() };
     let mut rows = |table: Table| all.remove(table.name()).unwrap_or_default();
     let mut table: BTreeMap<_, _> = rows(META).into_iter().collect();
     let meta = table.remove(META_KEY).ok_or_else(|| bad(&"no meta"))?;
-    let mut meta: Meta = decode(&meta).map_err(|e| bad(&e))?;
-    let mut index = Index::default();
+    let mut meta: Meta = decode(META_KEY, &meta).map_err(|e| bad(&e))?;
+    if meta.rows.is_some_and(|rows| rows != index.rows) {
+        return Err(bad(&"rows are missing, or of another time"));
+    }
     if meta.policy.is_none()
         && let Some(policy) = table.remove(POLICY_KEY)
     {
-        meta.policy = Some(decode(&policy).map_err(|e| bad(&e))?);
+        meta.policy = Some(decode(POLICY_KEY, &policy).map_err(|e| bad(&e))?);
         index.policy = meta.policy.clone();
     }
     if let Some(rules) = table.remove(RULES_KEY) {
-        index.rules = Some(decode::<Vec<RuleInfo>>(&rules).map_err(|e| bad(&e))?.into());
+        index.rules = Some(decode::<Vec<RuleInfo>>(RULES_KEY, &rules).map_err(|e| bad(&e))?.into());
     }
 
     let mut epochs = BTreeMap::new();
     for (key, value) in rows(EPOCHS) {
         let number = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| bad(&"an epoch's key"))?);
-        let row = decode::<EpochRow>(&value).map_err(|e| bad(&e))?;
+        let row = decode::<EpochRow>(&key, &value).map_err(|e| bad(&e))?;
         epochs.insert(number, (row, BTreeMap::<Arc<str>, RouteEvidence>::new()));
     }
     for (key, value) in rows(ROUTES) {
         let (epoch, name) = split_route_key(&key).ok_or_else(|| bad(&"a route's key"))?;
-        let route = decode::<RouteRow>(&value).and_then(RouteRow::read).map_err(|e| bad(&e))?;
+        let route = decode::<RouteRow>(&key, &value).and_then(RouteRow::read).map_err(|e| bad(&e))?;
         if let Some((_, routes)) = epochs.get_mut(&epoch) {
             index.routes.entry((epoch, name.clone())).or_default();
             routes.insert(name, route);
@@ -268,8 +274,8 @@ fn understood(mut all: Rows, file: &Path) -> Result<(Meta, Stored, Index), Store
     }
     let mut examples = HashMap::new();
     for (key, value) in rows(EXAMPLES) {
+        let row: ExampleRow = decode(&key, &value).map_err(|e| bad(&e))?;
         let key = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| bad(&"an example's key"))?);
-        let row: ExampleRow = decode(&value).map_err(|e| bad(&e))?;
         let id = row.example.id.clone();
         let size = value.len() as u64;
         index.add_example(key, ExampleEntry { epoch: row.epoch, route: row.route, id, size });
@@ -277,7 +283,7 @@ fn understood(mut all: Rows, file: &Path) -> Result<(Meta, Stored, Index), Store
     }
     for (key, value) in rows(DIVERGENCES) {
         let (epoch, name) = split_divergence_key(&key).ok_or_else(|| bad(&"a divergence's key"))?;
-        let DivergenceRow { mut row, examples: keys } = decode(&value).map_err(|e| bad(&e))?;
+        let DivergenceRow { mut row, examples: keys } = decode(&key, &value).map_err(|e| bad(&e))?;
         row.examples = keys.iter().filter_map(|key| examples.get(key).cloned()).collect();
         if let Some(route) = epochs.get_mut(&epoch).and_then(|(_, routes)| routes.get_mut(&name)) {
             index.routes.entry((epoch, name)).or_default().rows.insert(row.fingerprint.clone(), row.version());
@@ -286,7 +292,7 @@ fn understood(mut all: Rows, file: &Path) -> Result<(Meta, Stored, Index), Store
     }
     for (key, value) in rows(VOLATILITY) {
         let (epoch, name) = split_divergence_key(&key).ok_or_else(|| bad(&"the key of a volatile place"))?;
-        let VolatilityRow { location, kind, seen } = decode(&value).map_err(|e| bad(&e))?;
+        let VolatilityRow { location, kind, seen } = decode(&key, &value).map_err(|e| bad(&e))?;
         if let Some(route) = epochs.get_mut(&epoch).and_then(|(_, routes)| routes.get_mut(&name)) {
             let place = (location, kind);
             index.routes.entry((epoch, name)).or_default().places.insert(place.clone(), seen.version());
@@ -297,7 +303,7 @@ fn understood(mut all: Rows, file: &Path) -> Result<(Meta, Stored, Index), Store
     let mut points: BTreeMap<u64, Vec<Point>> = BTreeMap::new();
     for (key, value) in rows(HISTORY) {
         let (epoch, _) = key.split_first_chunk::<8>().ok_or_else(|| bad(&"the key of a point of history"))?;
-        points.entry(u64::from_be_bytes(*epoch)).or_default().push(decode(&value).map_err(|e| bad(&e))?);
+        points.entry(u64::from_be_bytes(*epoch)).or_default().push(decode(&key, &value).map_err(|e| bad(&e))?);
     }
     let restored = points.into_iter().map(|(epoch, points)| (epoch, Arc::new(History::restore(points))));
     index.histories = restored.collect();
@@ -351,6 +357,7 @@ pub(super) fn fresh_meta(file: &Path) -> Result<Meta, StoreError> {
         next_example: 0,
         last_commit: Timestamp::default(),
         declared: None,
+        rows: Some(0),
     })
 }
 
@@ -391,7 +398,8 @@ pub(super) fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
     {
         let mut table = txn.open_table(META).map_err(|e| text(&e))?;
         table.insert(FORMAT_KEY, &FORMAT.to_be_bytes()[..]).map_err(|e| text(&e))?;
-        table.insert(META_KEY, &*encode(meta)?).map_err(|e| text(&e))?;
+        let meta = Meta { rows: Some(0), ..meta.clone() };
+        table.insert(META_KEY, &*encode(META_KEY, &meta)?).map_err(|e| text(&e))?;
         for table in [EPOCHS, ROUTES, DIVERGENCES, VOLATILITY, HISTORY, EXAMPLES] {
             txn.open_table(table).map_err(|e| text(&e))?;
         }

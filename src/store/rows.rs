@@ -1,7 +1,8 @@
 //! The bytes of the file: our own versioned encoding, so that the database's never matters.
 //!
-//! A value is `PLX`, a version byte, and MessagePack with named fields; fields may be added with a default. Routes, which
-//! are written once a second while there is traffic, go without the names: they would be more than a half of the row.
+//! A value is `PLX`, a version byte, a checksum of key and value, and MessagePack with named fields; fields may be added
+//! with a default. Version 1 has no checksum and is still read. Routes, which are written once a second while there is
+//! traffic, go without the names: they would be more than a half of the row.
 //! Whatever is part of a [`RouteRow`] gets new fields at its end, or in the midst of others they would be taken for them.
 
 use super::histogram::Packed;
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 pub(super) const META: Table = TableDefinition::new("meta");
@@ -35,8 +36,9 @@ pub(super) const HISTORY: Table = TableDefinition::new("history");
 /// By a number that grows, big endian: the lowest is the oldest.
 pub(super) const EXAMPLES: Table = TableDefinition::new("examples");
 
-/// Version of all of it together; a file of a greater one is not touched.
-pub(super) const FORMAT: u32 = 1;
+/// Version of all of it together; a file of a greater one is not touched. One of version 1 is read, and is of this one
+/// from the first commit on.
+pub(super) const FORMAT: u32 = 2;
 pub(super) const FORMAT_KEY: &[u8] = b"format";
 pub(super) const META_KEY: &[u8] = b"meta";
 pub(super) const POLICY_KEY: &[u8] = b"policy";
@@ -44,7 +46,11 @@ pub(super) const POLICY_KEY: &[u8] = b"policy";
 pub(super) const RULES_KEY: &[u8] = b"rules";
 
 const MAGIC: [u8; 3] = *b"PLX";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Without a checksum.
+const UNCHECKED: u8 = 1;
+/// Mark, version and checksum.
+const HEAD: usize = 12;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Meta {
@@ -62,6 +68,9 @@ pub(super) struct Meta {
     /// The label of a build that a start gave last.
     #[serde(default)]
     pub declared: Option<Arc<str>>,
+    /// The sum of the checksums of all other rows: none is missing, none of another time. Older files have none.
+    #[serde(default)]
+    pub rows: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -133,27 +142,53 @@ pub(super) struct ExampleRow {
     pub example: Example,
 }
 
-pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
-    let mut out = vec![MAGIC[0], MAGIC[1], MAGIC[2], VERSION];
+pub(super) fn encode<T: Serialize + ?Sized>(key: &[u8], value: &T) -> Result<Vec<u8>, String> {
+    let mut out = vec![0; HEAD];
     rmp_serde::encode::write_named(&mut out, value).map_err(|e| e.to_string())?;
+    seal(key, &mut out);
     Ok(out)
 }
 
 /// Without the names of fields, into what may have held another before.
-pub(super) fn encode_route(out: &mut Vec<u8>, row: &RouteRow) -> Result<(), String> {
+pub(super) fn encode_route(key: &[u8], out: &mut Vec<u8>, row: &RouteRow) -> Result<(), String> {
     out.clear();
-    out.extend_from_slice(&[MAGIC[0], MAGIC[1], MAGIC[2], VERSION]);
-    rmp_serde::encode::write(out, row).map_err(|e| e.to_string())
+    out.resize(HEAD, 0);
+    rmp_serde::encode::write(out, row).map_err(|e| e.to_string())?;
+    seal(key, out);
+    Ok(())
+}
+
+/// Fills in the head of a row.
+fn seal(key: &[u8], row: &mut [u8]) {
+    if let Some((head, value)) = row.split_first_chunk_mut::<HEAD>() {
+        let [a, b, c, d, e, f, g, h] = checksum(key, value).to_be_bytes();
+        *head = [MAGIC[0], MAGIC[1], MAGIC[2], VERSION, a, b, c, d, e, f, g, h];
+    }
+}
+
+fn checksum(key: &[u8], value: &[u8]) -> u64 {
+    xxh3_64_with_seed(value, xxh3_64(key))
+}
+
+/// What a row says its checksum is; zero where it has none.
+pub(super) fn sealed(row: &[u8]) -> u64 {
+    match row.split_first_chunk::<HEAD>() {
+        Some(([a, b, c, VERSION, sum @ ..], _)) if [*a, *b, *c] == MAGIC => u64::from_be_bytes(*sum),
+        _ => 0,
+    }
 }
 
 /// With names or without.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    match bytes.split_first_chunk::<4>() {
-        Some(([a, b, c, VERSION], rest)) if [*a, *b, *c] == MAGIC => {
-            rmp_serde::from_slice(rest).map_err(|e| e.to_string())
-        }
-        _ => Err("a value without its mark".into()),
-    }
+pub(super) fn decode<T: DeserializeOwned>(key: &[u8], row: &[u8]) -> Result<T, String> {
+    let value = match row.split_first_chunk::<4>() {
+        Some(([a, b, c, UNCHECKED], value)) if [*a, *b, *c] == MAGIC => value,
+        Some(([a, b, c, VERSION], _)) if [*a, *b, *c] == MAGIC => match row.split_first_chunk::<HEAD>() {
+            Some((_, value)) if sealed(row) == checksum(key, value) => value,
+            _ => return Err("a row that is not as it was written".into()),
+        },
+        _ => return Err("a value without its mark".into()),
+    };
+    rmp_serde::from_slice(value).map_err(|e| e.to_string())
 }
 
 pub(super) fn epoch_key(epoch: u64) -> Vec<u8> {
@@ -290,7 +325,7 @@ mod tests {
 
     fn written(row: &RouteRow) -> Vec<u8> {
         let mut out = Vec::new();
-        encode_route(&mut out, row).unwrap();
+        encode_route(b"k", &mut out, row).unwrap();
         out
     }
 
@@ -311,7 +346,7 @@ mod tests {
         let mut volatile = route.clone();
         volatile.volatility.entry(("json:$.id".into(), "json.value".into())).or_default();
         assert_eq!(written(&RouteRow::of(&volatile)), bytes, "what is volatile has rows of its own");
-        assert_eq!(decode::<RouteRow>(&bytes).and_then(RouteRow::read).unwrap(), route);
+        assert_eq!(decode::<RouteRow>(b"k", &bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
         for since in ["noise_pairs", "rule_hits", "restarts", "bursts", "trend", "paired_divergent", "overflow_counted"]
@@ -350,7 +385,7 @@ mod tests {
         let route = &*evidence.routes["GET /a"];
         assert_eq!((route.pace.pairs(), route.pace.primary.len()), (240, 240), "a minute is the warm-up");
         let row = RouteRow::of(route);
-        assert_eq!(decode::<RouteRow>(&written(&row)).and_then(RouteRow::read).unwrap(), *route);
+        assert_eq!(decode::<RouteRow>(b"k", &written(&row)).and_then(RouteRow::read).unwrap(), *route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
         fields.as_object_mut().unwrap().remove("pace");
@@ -369,7 +404,7 @@ mod tests {
             rule_hits: BTreeMap::new(),
             kinds: evidence.kinds.clone(),
         };
-        assert_eq!(decode::<EpochRow>(&encode(&row).unwrap()).unwrap().kinds, evidence.kinds);
+        assert_eq!(decode::<EpochRow>(b"k", &encode(b"k", &row).unwrap()).unwrap().kinds, evidence.kinds);
         assert_eq!((evidence.kinds.unseen.n(), evidence.kinds.is_sound()), (300, true));
         let mut fields = serde_json::to_value(&row).unwrap();
         fields.as_object_mut().unwrap().remove("kinds");
@@ -386,9 +421,9 @@ mod tests {
         // The same row, nearly all of its numbers different, with names and as it was written when names were left out.
         let row: RouteRow = serde_json::from_str(include_str!("fixtures/route.json")).unwrap();
         let expected = serde_json::to_value(&row).unwrap();
-        assert_eq!(named(&decode(include_bytes!("fixtures/route.plx")).unwrap()), expected);
+        assert_eq!(named(&decode(b"k", include_bytes!("fixtures/route.plx")).unwrap()), expected);
         // Rows of before are read as well.
-        let older: RouteRow = decode(&encode(&row).unwrap()).unwrap();
+        let older: RouteRow = decode(b"k", &encode(b"k", &row).unwrap()).unwrap();
         assert_eq!(serde_json::to_value(&older).unwrap(), expected);
     }
 
@@ -396,9 +431,20 @@ mod tests {
         #[test]
         fn odd_bytes_are_an_error_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let marked = [&b"PLX\x01"[..], &bytes].concat();
-            let _ = decode::<RouteRow>(&marked).and_then(RouteRow::read);
-            let _ = decode::<EpochRow>(&marked);
-            prop_assert!(decode::<Meta>(&bytes).is_err());
+            let _ = decode::<RouteRow>(b"k", &marked).and_then(RouteRow::read);
+            let _ = decode::<EpochRow>(b"k", &marked);
+            prop_assert!(decode::<Meta>(b"k", &bytes).is_err());
+        }
+
+        #[test]
+        fn a_row_that_was_touched_is_an_error(value in "[a-z]{0,400}", at in any::<prop::sample::Index>(), bit in 0..8_u8) {
+            let row = encode(b"key", &value).unwrap();
+            prop_assert_eq!(decode::<String>(b"key", &row), Ok(value));
+            prop_assert!(decode::<String>(b"kez", &row).is_err());
+            let mut touched = row.clone();
+            touched[at.index(row.len())] ^= 1_u8 << bit;
+            prop_assert!(decode::<String>(b"key", &touched).is_err());
+            prop_assert!(decode::<String>(b"key", &row[..at.index(row.len())]).is_err());
         }
     }
 }

@@ -69,6 +69,59 @@ pub(super) fn filled(folder: &Path, mut after: impl FnMut(&Book)) -> (Store, Boo
     (store, book)
 }
 
+/// Makes a file what older versions would have left: rows have no checksum. Then `change` makes more of it older.
+pub(super) fn as_before(file: &Path, change: impl FnOnce(&redb::WriteTransaction)) {
+    let db = redb::Database::open(file).unwrap();
+    let txn = db.begin_write().unwrap();
+    let tables: Vec<_> = txn.list_tables().unwrap().collect();
+    for table in tables {
+        let name = redb::TableHandle::name(&table).to_owned();
+        let mut table = txn.open_table(redb::TableDefinition::<&[u8], &[u8]>::new(&name)).unwrap();
+        let all: Vec<_> = {
+            let all = redb::ReadableTable::iter(&table).unwrap().map(Result::unwrap);
+            all.map(|(key, row)| (key.value().to_vec(), row.value().to_vec())).collect()
+        };
+        for (key, row) in all {
+            let mut old = [b"PLX\x01", row.get(12..).unwrap_or_default()].concat();
+            if key == rows::FORMAT_KEY {
+                old = 1_u32.to_be_bytes().to_vec();
+            } else if name == "meta" && key == rows::META_KEY {
+                let meta = rows::Meta { rows: None, ..rows::decode(&key, &row).unwrap() };
+                let row = rows::encode(&key, &meta).unwrap();
+                old = [b"PLX\x01", &row[12..]].concat();
+            }
+            table.insert(&*key, &*old).unwrap();
+        }
+    }
+    change(&txn);
+    txn.commit().unwrap();
+}
+
+#[test]
+fn rows_without_a_checksum_are_read_and_those_that_change_get_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, book) = filled(dir.path(), |_| ());
+    drop(store);
+    let file = dir.path().join(FILE);
+    as_before(&file, |_| ());
+    let format = || {
+        let db = redb::Builder::new().open_read_only(&file).unwrap();
+        let txn = redb::ReadableDatabase::begin_read(&db).unwrap();
+        txn.open_table(rows::META).unwrap().get(rows::FORMAT_KEY).unwrap().unwrap().value().to_vec()
+    };
+    assert_eq!(newest(&open_read(dir.path()).unwrap()), book.newest().evidence);
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    assert_eq!(newest(&stored), book.newest().evidence);
+    let mut book = resume(stored);
+    for i in 60..64 {
+        exchange(&mut book, i, Some("2"));
+        commit(&mut store, &mut book);
+    }
+    drop(store);
+    assert_eq!(format(), [0, 0, 0, 2]);
+    assert_eq!(newest(&open_read(dir.path()).unwrap()), book.newest().evidence);
+}
+
 #[test]
 fn what_was_kept_comes_back_equal() {
     let dir = tempfile::tempdir().unwrap();
@@ -107,11 +160,7 @@ fn a_file_without_a_table_for_what_is_volatile_is_read() {
     let (store, book) = filled(dir.path(), |_| ());
     let file = store.file().to_owned();
     drop(store);
-    let db = redb::Database::open(&file).unwrap();
-    let txn = db.begin_write().unwrap();
-    assert!(txn.delete_table(rows::VOLATILITY).unwrap());
-    txn.commit().unwrap();
-    drop(db);
+    as_before(&file, |txn| assert!(txn.delete_table(rows::VOLATILITY).unwrap()));
     let (mut store, stored) = open(&settings(dir.path())).unwrap();
     let mut evidence = book.newest().evidence.clone();
     evidence.routes.values_mut().for_each(|route| Arc::make_mut(route).volatility.clear());
@@ -189,11 +238,10 @@ fn a_policy_kept_as_older_versions_did_is_read_and_goes_on_being_kept() {
         next_example: 1_000,
         last_commit: at(60),
     };
-    let db = redb::Database::open(&file).unwrap();
-    let txn = db.begin_write().unwrap();
-    txn.open_table(rows::META).unwrap().insert(rows::META_KEY, &*rows::encode(&meta).unwrap()).unwrap();
-    txn.commit().unwrap();
-    drop(db);
+    let meta = rows::encode(rows::META_KEY, &meta).unwrap();
+    as_before(&file, |txn| {
+        txn.open_table(rows::META).unwrap().insert(rows::META_KEY, &*meta).unwrap();
+    });
     let (mut store, stored) = open(&settings(dir.path())).unwrap();
     assert_eq!(stored.policy.as_ref(), Some(&policy));
     let mut book = resume(stored);
@@ -230,11 +278,9 @@ fn the_rules_survive_and_older_files_have_none() {
         assert_eq!(read.rules.as_deref(), Some(&[rule(why)][..]));
     }
     drop(store);
-    let db = redb::Database::open(dir.path().join(FILE)).unwrap();
-    let txn = db.begin_write().unwrap();
-    assert!(txn.open_table(rows::META).unwrap().remove(rows::RULES_KEY).unwrap().is_some());
-    txn.commit().unwrap();
-    drop(db);
+    as_before(&dir.path().join(FILE), |txn| {
+        assert!(txn.open_table(rows::META).unwrap().remove(rows::RULES_KEY).unwrap().is_some());
+    });
     assert_eq!(open_read(dir.path()).unwrap().rules, None);
 }
 
@@ -426,11 +472,7 @@ fn a_file_of_a_version_without_history_is_read_and_gets_one() {
     let (store, book) = filled(dir.path(), |_| ());
     let file = store.file().to_owned();
     drop(store);
-    let db = redb::Database::open(&file).unwrap();
-    let txn = db.begin_write().unwrap();
-    assert!(txn.delete_table(rows::HISTORY).unwrap());
-    txn.commit().unwrap();
-    drop(db);
+    as_before(&file, |txn| assert!(txn.delete_table(rows::HISTORY).unwrap()));
     let (mut store, stored) = open(&settings(dir.path())).unwrap();
     assert_eq!((newest(&stored), stored.histories.len()), (book.newest().evidence.clone(), 0));
     let (book, mut histories) = (resume(stored), Histories::new());

@@ -8,6 +8,7 @@ use crate::evidence::{Dirt, Epoch, Example, Exhibit, PastEpoch, RouteEvidence};
 use crate::flow::{Batch, Keeper, Kept};
 use crate::gate::{History, Policy};
 use redb::{Database, Durability, WriteTransaction};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -157,16 +158,23 @@ impl Store {
         writer.policy(policy.as_ref())?;
         writer.rules(&batch.book.rules().infos)?;
         let evicted = writer.evict(self.example_cap)?;
+        let next_example = writer.next_example;
         let meta = Meta {
             mirroring: batch.mirroring,
             policy,
             next_epoch: batch.book.next_number(),
-            next_example: writer.next_example,
+            next_example,
             last_commit: batch.now,
             declared: batch.book.declared().cloned(),
+            rows: Some(self.index.rows),
             ..self.meta.clone()
         };
-        txn.open_table(META).map_err(text)?.insert(META_KEY, &*encode(&meta)?).map_err(text)?;
+        {
+            let mut table = txn.open_table(META).map_err(text)?;
+            // One that an older version made is of this one from here on.
+            table.insert(FORMAT_KEY, &FORMAT.to_be_bytes()[..]).map_err(text)?;
+            table.insert(META_KEY, &*encode(META_KEY, &meta)?).map_err(text)?;
+        }
         txn.commit().map_err(text)?;
         self.meta = meta;
         self.whole = false;
@@ -203,19 +211,22 @@ impl Writer<'_> {
             rule_hits: epoch.evidence.rule_hits.clone(),
             kinds: epoch.evidence.kinds.clone(),
         };
-        self.insert(EPOCHS, &epoch_key(epoch.number), &encode(&row)?)?;
+        self.insert(EPOCHS, &epoch_key(epoch.number), &row)?;
         for name in &dirt.cleared {
             self.clear_route(epoch.number, name)?;
         }
-        let routes = |names| self.unhurried(names).filter_map(|name| Some((name, epoch.evidence.routes.get(name)?)));
         let mut rows = self.txn.open_table(ROUTES).map_err(text)?;
         let mut row = Vec::new();
-        for (name, route) in routes(&dirt.routes) {
-            encode_route(&mut row, &RouteRow::of(route))?;
-            rows.insert(&*route_key(epoch.number, name), &*row).map_err(text)?;
+        for name in self.unhurried(&dirt.routes) {
+            let Some(route) = epoch.evidence.routes.get(name) else { continue };
+            let key = route_key(epoch.number, name);
+            encode_route(&key, &mut row, &RouteRow::of(route))?;
+            let old = rows.insert(&*key, &*row).map_err(text)?.map_or(0, |old| sealed(old.value()));
+            self.index.rows = self.index.rows.wrapping_add(sealed(&row)).wrapping_sub(old);
         }
         drop(rows);
-        for (name, route) in routes(&dirt.tables) {
+        for name in self.unhurried(&dirt.tables) {
+            let Some(route) = epoch.evidence.routes.get(name) else { continue };
             self.tables(epoch.number, name, route)?;
         }
         Ok(())
@@ -230,7 +241,7 @@ impl Writer<'_> {
             rule_hits: BTreeMap::new(),
             kinds: Default::default(),
         };
-        self.insert(EPOCHS, &epoch_key(past.number), &encode(&row)?)
+        self.insert(EPOCHS, &epoch_key(past.number), &row)
     }
 
     /// Each of them; who is ready to serve does not wait for all.
@@ -272,7 +283,7 @@ impl Writer<'_> {
             let mut row = row.clone();
             row.examples = Vec::new();
             let key = [&prefix, row.fingerprint.as_bytes()].concat();
-            self.insert(DIVERGENCES, &key, &encode(&DivergenceRow { row, examples })?)?;
+            self.insert(DIVERGENCES, &key, &DivergenceRow { row, examples })?;
         }
         // Those that had to make room.
         let known = self.index.routes.entry(at.clone()).or_default();
@@ -298,7 +309,7 @@ impl Writer<'_> {
             }
             known.places.insert(place.clone(), version);
             let row = VolatilityRow { location: place.0.clone(), kind: place.1.clone(), seen: seen.clone() };
-            self.insert(VOLATILITY, &volatility_key(prefix, place), &encode(&row)?)?;
+            self.insert(VOLATILITY, &volatility_key(prefix, place), &row)?;
         }
         Ok(())
     }
@@ -309,7 +320,7 @@ impl Writer<'_> {
             return Ok(());
         }
         self.index.policy = Some(policy.clone());
-        self.insert(META, POLICY_KEY, &encode(policy)?)
+        self.insert(META, POLICY_KEY, policy)
     }
 
     fn rules(&mut self, rules: &Arc<[RuleInfo]>) -> Result<(), String> {
@@ -317,7 +328,7 @@ impl Writer<'_> {
             return Ok(());
         }
         self.index.rules = Some(rules.clone());
-        self.insert(META, RULES_KEY, &encode(&**rules)?)
+        self.insert(META, RULES_KEY, &**rules)
     }
 
     /// Points that came, went or changed since it was last written.
@@ -333,7 +344,7 @@ impl Writer<'_> {
         }
         for (at, point) in now {
             if !written.get(&at).is_some_and(|same| Arc::ptr_eq(same, point)) {
-                self.insert(HISTORY, &history_key(epoch, at), &encode(&**point)?)?;
+                self.insert(HISTORY, &history_key(epoch, at), &**point)?;
             }
         }
         Ok(())
@@ -344,10 +355,10 @@ impl Writer<'_> {
             return Ok(());
         }
         let row = ExampleRow { epoch: at.0, route: at.1.clone(), example: Example::clone(example.example()) };
-        let bytes = encode(&row)?;
         let key = self.next_example;
         self.next_example += 1;
-        self.insert(EXAMPLES, &key.to_be_bytes(), &bytes)?;
+        let bytes = encode(&key.to_be_bytes(), &row)?;
+        self.put(EXAMPLES, &key.to_be_bytes(), &bytes)?;
         let entry =
             ExampleEntry { epoch: at.0, route: at.1.clone(), id: example.id().to_owned(), size: bytes.len() as u64 };
         self.index.add_example(key, entry);
@@ -403,13 +414,21 @@ impl Writer<'_> {
         self.remove(EPOCHS, &epoch_key(epoch))
     }
 
-    fn insert(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), String> {
-        self.txn.open_table(table).map_err(text)?.insert(key, value).map_err(text)?;
+    fn insert<T: Serialize + ?Sized>(&mut self, table: Table, key: &[u8], value: &T) -> Result<(), String> {
+        self.put(table, key, &encode(key, value)?)
+    }
+
+    fn put(&mut self, table: Table, key: &[u8], row: &[u8]) -> Result<(), String> {
+        let mut table = self.txn.open_table(table).map_err(text)?;
+        let old = table.insert(key, row).map_err(text)?.map_or(0, |old| sealed(old.value()));
+        self.index.rows = self.index.rows.wrapping_add(sealed(row)).wrapping_sub(old);
         Ok(())
     }
 
-    fn remove(&self, table: Table, key: &[u8]) -> Result<(), String> {
-        self.txn.open_table(table).map_err(text)?.remove(key).map_err(text)?;
+    fn remove(&mut self, table: Table, key: &[u8]) -> Result<(), String> {
+        let mut table = self.txn.open_table(table).map_err(text)?;
+        let old = table.remove(key).map_err(text)?.map_or(0, |old| sealed(old.value()));
+        self.index.rows = self.index.rows.wrapping_sub(old);
         Ok(())
     }
 }
