@@ -5,7 +5,9 @@
 //!   in the newest, except that what was in flight when an epoch was begun by hand stays where it began.
 //! - Labels that come faster than builds are deployed get no epochs any more (see `turnover`): the newest counts them, and
 //!   says how many they were.
-//! - When only an older build has answered for a while, it was rolled back to: that starts an epoch of it (`build`).
+//! - When only an older build has answered for a while, it was rolled back to: that starts an epoch of it (`build`). When
+//!   for a while no answer has named any, though the newest build does, nobody knows whose they are: the newest counts
+//!   them, and says how many they were.
 //! - Where primary and candidate exchange places an epoch starts (`build`), which takes nothing that was in flight and
 //!   adopts the first build that answers in it.
 //! - Rules that change for every route start an epoch (`rules`); rules that change for some restart those.
@@ -17,9 +19,8 @@ use super::dirt::Dirt;
 use super::turnover::Turnover;
 use super::{
     Compared, Diverged, Epoch, EpochInfo, EpochReason, Evidence, Keep, LatencyTerms, Move, PastEpoch, Places,
-    Relocated, Settled, Settlement, pace::Terms,
+    Relocated, Rules, Settled, Settlement, pace::Terms,
 };
-use crate::diff::RuleInfo;
 use crate::model::{Bucket, Moment, Timestamp};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -33,25 +34,6 @@ const MAX_HISTORY: usize = 100;
 /// Time that passes without a look, or that the wall clock gains on the other between two: as much may be a machine that is
 /// busy, or a clock that is being steered. More of it was not watched, or has not been.
 const TOLERATED: Duration = Duration::from_secs(5);
-
-/// Rules as far as evidence knows them: digests, and which generation of the configuration they are.
-#[derive(Clone)]
-pub struct Rules {
-    /// Grows with every change of rules within a process; what is compared carries it.
-    pub generation: u64,
-    /// Of all rules together.
-    pub digest: String,
-    /// What they are, for whoever asks without a configuration.
-    pub infos: Arc<[RuleInfo]>,
-    /// Of the rules that apply to a route, by its name.
-    pub route: Arc<dyn Fn(&str) -> String + Send + Sync>,
-}
-
-impl std::fmt::Debug for Rules {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rules").field("generation", &self.generation).field("digest", &self.digest).finish()
-    }
-}
 
 /// Where a mirrored exchange was counted as pending.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +168,7 @@ impl Book {
         let evidence = &mut self.newest.evidence;
         evidence.epoch.started_at = evidence.epoch.started_at.min(now);
         evidence.epoch.away.set_back(now);
+        evidence.epoch.naming.since = evidence.epoch.naming.since.map(|since| since.min(now));
         for route in evidence.routes.values_mut().map(Arc::make_mut) {
             route.since = route.since.min(now);
             route.pace.set_back(now);
@@ -332,8 +315,12 @@ impl Book {
                 self.start(Some(label.clone()), EpochReason::Build, now);
             }
             if self.newest.build() == Some(label) {
+                self.newest.evidence.epoch.naming.named = true;
                 self.deployed.newest(settled.arrived);
             }
+        }
+        if settled.build.is_some() {
+            self.named(settled.arrived);
         }
         let target = self.belongs(begun, settled, build);
         let here = target == Some(begun.epoch) && begun.route == settled.route;
@@ -341,6 +328,9 @@ impl Book {
             self.retract(begun);
         }
         let number = target?;
+        if number == self.newest.number && settled.is_unnamed() {
+            self.unnamed(settled.arrived);
+        }
         let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
         let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
         let epoch = self.epoch_mut(number)?;
@@ -371,8 +361,10 @@ impl Book {
 
     /// Begins a new epoch by hand; without a label it is the same build's.
     pub fn new_epoch(&mut self, build: Option<Arc<str>>, now: Timestamp) {
+        let named = build.is_none() && self.newest.evidence.epoch.naming.named;
         let build = build.or_else(|| self.newest.build().cloned());
         self.start(build, EpochReason::Manual, now);
+        self.newest.evidence.epoch.naming.named = named;
     }
 
     /// A start says which build is deployed: adopted by an epoch that has none, otherwise a new one unless it is the newest
@@ -464,6 +456,29 @@ impl Book {
         self.latency = Terms(terms);
     }
 
+    /// An answer that arrived then named its build.
+    fn named(&mut self, arrived: Timestamp) {
+        self.deployed.named(arrived);
+        let naming = &mut self.newest.evidence.epoch.naming;
+        if naming.since.take_if(|since| arrived >= *since).is_some() {
+            self.newest.dirt.epoch = true;
+        }
+    }
+
+    /// An answer that arrived then, and counts in the newest epoch, named none.
+    fn unnamed(&mut self, arrived: Timestamp) {
+        let naming = &mut self.newest.evidence.epoch.naming;
+        match naming.since {
+            Some(_) => naming.unnamed += 1,
+            None if naming.named => {
+                if let Some((since, answers)) = self.deployed.unnamed(arrived, self.now) {
+                    (naming.since, naming.unnamed) = (Some(since), naming.unnamed + answers);
+                }
+            }
+            None => {}
+        }
+    }
+
     fn start(&mut self, build: Option<Arc<str>>, reason: EpochReason, now: Timestamp) {
         let number = self.next;
         let info = EpochInfo {
@@ -488,8 +503,10 @@ impl Book {
         if reason == EpochReason::Build {
             fresh.restarted = self.newest.restarted.clone();
         }
-        // The same build's epoch goes on being deployed.
-        self.deployed.begin(fresh.build() == self.newest.build());
+        // The same build's epoch goes on being deployed, and names itself.
+        let same = fresh.build() == self.newest.build();
+        fresh.evidence.epoch.naming.named = same && self.newest.evidence.epoch.naming.named;
+        self.deployed.begin(same);
         let mut old = std::mem::replace(&mut self.newest, fresh);
         self.next = number + 1;
         old.ended_at = Some(now);

@@ -9,6 +9,8 @@ use proptest::prelude::*;
 
 #[path = "clock_tests.rs"]
 mod clock_tests;
+#[path = "naming_tests.rs"]
+mod naming_tests;
 #[path = "places_tests.rs"]
 mod places_tests;
 

@@ -19,6 +19,7 @@ mod noise;
 mod pace;
 mod places;
 mod propose;
+mod rules;
 mod settled;
 #[cfg(test)]
 mod simulation_tests;
@@ -33,7 +34,7 @@ mod turnover;
 mod volatility;
 
 pub use apply::Keep;
-pub use book::{Begun, Book, Rules};
+pub use book::{Begun, Book};
 pub use dirt::Dirt;
 pub use epoch::{Epoch, PastEpoch};
 pub use example::{Example, ExampleMessage, Exhibit};
@@ -44,12 +45,13 @@ pub use noise::restore as restore_noise;
 pub use pace::{Blocks, LatencyTerms, Pace, PaceCounts, SLOW_SHARE};
 pub use places::{Move, Places, Relocated};
 pub use propose::{LEAST_PAIRS, LEAST_WITHOUT_CONTROL, Left, Proposal, Proposals, Support, propose};
+pub use rules::Rules;
 pub use settled::{Compared, Diverged, Settled, Settlement};
 pub use succession::Succession;
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
     Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, IncomparableReasons,
-    KnownNoise, Noise, NoisePairs, NotMirrored, RouteEvidence, StatusCounts, TemplateNames,
+    KnownNoise, Naming, Noise, NoisePairs, NotMirrored, RouteEvidence, StatusCounts, TemplateNames,
 };
 pub use trend::{Beside, SPANS, Trend};
 pub use volatility::{Sightings, Volatilities, Volatility};

@@ -61,6 +61,19 @@ pub struct EpochInfo {
     /// The candidate's last move, where its evidence went on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Move>,
+    #[serde(default)]
+    pub naming: Naming,
+}
+
+/// How far the answers of an epoch name its build.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Naming {
+    /// One of them did, here or in the epoch before where that was the same build's.
+    pub named: bool,
+    /// Since when none has, where the build names itself and that has lasted.
+    pub since: Option<Timestamp>,
+    /// Exchanges counted here in such times: of this build, or of one that does not name itself.
+    pub unnamed: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

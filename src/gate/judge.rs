@@ -86,6 +86,7 @@ fn decide(view: &View<'_>) -> Vec<CriterionResult> {
         results.push(open(Criterion::Minimum, format!("the evidence is not durable: {why}")));
     }
     results.extend(other_labels(view.evidence));
+    results.extend(unnamed(view));
     results
 }
 
@@ -127,6 +128,25 @@ fn other_labels(evidence: &Evidence) -> Option<CriterionResult> {
             "candidate.build_header has to name what is the same in all answers of one build; then begin an epoch";
         open(Criterion::Minimum, format!("{n} exchanges counted here were answered under other labels: {remedy}"))
     })
+}
+
+/// Answers that name no build, where that of the epoch names itself, may be another's. A few are overlooked: as many as may
+/// go unjudged.
+fn unnamed(view: &View<'_>) -> Option<CriterionResult> {
+    let epoch = &view.evidence.epoch;
+    let (naming, limit) = (&epoch.naming, view.policy.default.max_unjudged);
+    let build = epoch.candidate_build.as_deref().unwrap_or("not named");
+    let why = match naming.since {
+        Some(since) => format!("no answer has named its build since {since}, so it may not be {build} any more"),
+        None if naming.unnamed as f64 <= limit * view.evidence.totals().mirrored as f64 => return None,
+        None => {
+            let n = thousands(naming.unnamed);
+            format!("{n} exchanges counted here came while no answer named its build, so they may not be {build}'s")
+        }
+    };
+    let remedy = "all answers of one build have to name it (candidate.build_header); where one is deployed that does not name \
+                  itself, say so: POST /api/v1/epoch {\"candidate_build\": \"...\"}";
+    Some(open(Criterion::Minimum, format!("{why}: {remedy}")))
 }
 
 /// Says of every criterion that has routes' results alone that there is none yet. No evidence is never a pass, be it

@@ -14,6 +14,7 @@ mod counterexamples;
 mod history;
 mod laws;
 mod names;
+mod naming;
 mod noise;
 mod pace;
 
