@@ -396,7 +396,15 @@ impl Serve {
     /// Runs it where it cannot start: its exit code, and what it said.
     pub fn fail(self) -> (Option<i32>, String) {
         let folder = self.folder.clone().unwrap();
-        let output = self.command(&folder).stderr(Stdio::piped()).output().unwrap();
+        let mut child = self.command(&folder).spawn().unwrap();
+        let end = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > end {
+                child.kill().unwrap();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let output = child.wait_with_output().unwrap();
         (output.status.code(), text(&output.stderr))
     }
 
