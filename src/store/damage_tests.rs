@@ -1,6 +1,6 @@
 //! What is held, not ours or not whole is left alone and named.
 
-use super::tests::{batch, commit, exchange, filled, newest, settings};
+use super::tests::{batch, commit, exchange, filled, newest, settings, stored_of};
 use super::*;
 use crate::evidence::testing::at;
 use crate::gate::Histories;
@@ -243,4 +243,39 @@ fn a_file_that_was_replaced_is_left_to_its_owner() {
     drop(store);
     let left = open_read(ours.path()).unwrap();
     assert!(left.epochs.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_another_time_is_not_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, aside) = (dir.path().join(FILE), dir.path().join("aside"));
+    let mut copies = Vec::new();
+    let (mut store, mut book) =
+        filled(dir.path(), |book| copies.push((std::fs::read(&file).unwrap(), book.newest().evidence.clone())));
+    // Moved away and put back: what was written meanwhile is in there.
+    std::fs::rename(&file, &aside).unwrap();
+    exchange(&mut book, 60, Some("2"));
+    assert!(store.commit(batch(&book, &Histories::new(), at(100))).unwrap_err().to_string().contains("is gone"));
+    std::fs::rename(&aside, &file).unwrap();
+    exchange(&mut book, 61, Some("2"));
+    commit(&mut store, &mut book);
+    assert_eq!(newest(&stored_of(&std::fs::read(&file).unwrap())), book.newest().evidence);
+    // A copy from before.
+    let (copy, evidence) = &copies[copies.len() - 2];
+    std::fs::write(&aside, copy).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
+    for expect in ["is gone", "of another time", "of another time"] {
+        exchange(&mut book, 62, Some("2"));
+        let error = store.commit(batch(&book, &Histories::new(), at(101))).unwrap_err();
+        assert!(error.to_string().contains(expect), "{error}");
+        assert!(&std::fs::read(&file).unwrap() == copy, "it was written to");
+    }
+    // Once it is gone again everything is written.
+    std::fs::remove_file(&file).unwrap();
+    commit(&mut store, &mut book);
+    drop(store);
+    assert_eq!(newest(&open_read(dir.path()).unwrap()), book.newest().evidence);
+    std::fs::write(&file, copy).unwrap();
+    assert_eq!(&newest(&open_read(dir.path()).unwrap()), evidence);
 }

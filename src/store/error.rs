@@ -21,7 +21,9 @@ pub enum StoreError {
     Io { path: PathBuf, source: std::io::Error },
     #[error("the file {path} is gone")]
     Gone { path: PathBuf },
-    #[error("{path} was replaced by another store and is left untouched; restart to use that one")]
+    #[error(
+        "{path} was replaced by another store, or by one of another time, and is left untouched; restart to use that one"
+    )]
     Replaced { path: PathBuf },
     #[error("cannot write to {path}: {detail}")]
     Write { path: PathBuf, detail: String },

@@ -178,7 +178,7 @@ type Loaded = Option<(Meta, Stored, Index)>;
 type Rows = BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
 
 /// Everything in the file, without writing to it.
-fn peek(file: &Path) -> Result<Loaded, StoreError> {
+pub(super) fn peek(file: &Path) -> Result<Loaded, StoreError> {
     let rows = match builder().open_read_only(file) {
         // Only read, and made sense of once the file is let go of: a proxy that starts waits for it.
         Ok(db) => rows_of(&db, file)?,
@@ -190,8 +190,7 @@ fn peek(file: &Path) -> Result<Loaded, StoreError> {
                 return Err(database_error(file, DatabaseError::DatabaseAlreadyOpen));
             }
             let memory = memory_copy(&bytes).map_err(|e| corrupt(file, e))?;
-            let db = builder().create_with_backend(memory).map_err(|e| database_error(file, e))?;
-            rows_of(&db, file)?
+            return load(&builder().create_with_backend(memory).map_err(|e| database_error(file, e))?, file);
         }
         Err(e) => return Err(database_error(file, e)),
     };
@@ -398,8 +397,7 @@ pub(super) fn initialise(db: &Database, meta: &Meta) -> Result<(), String> {
     {
         let mut table = txn.open_table(META).map_err(|e| text(&e))?;
         table.insert(FORMAT_KEY, &FORMAT.to_be_bytes()[..]).map_err(|e| text(&e))?;
-        let meta = Meta { rows: Some(0), ..meta.clone() };
-        table.insert(META_KEY, &*encode(META_KEY, &meta)?).map_err(|e| text(&e))?;
+        table.insert(META_KEY, &*encode(META_KEY, meta)?).map_err(|e| text(&e))?;
         for table in [EPOCHS, ROUTES, DIVERGENCES, VOLATILITY, HISTORY, EXAMPLES] {
             txn.open_table(table).map_err(|e| text(&e))?;
         }

@@ -73,6 +73,13 @@ pub(super) struct Meta {
     pub rows: Option<u64>,
 }
 
+impl Meta {
+    /// What tells the state of one commit from every other.
+    pub(super) fn stamp(&self) -> (&str, Timestamp, Option<u64>) {
+        (&self.store_id, self.last_commit, self.rows)
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct EpochRow {
     pub info: EpochInfo,

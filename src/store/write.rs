@@ -1,7 +1,7 @@
 //! Writing: what changed since the last time, in one transaction, durable when it returns.
 
 use super::StoreError;
-use super::open::{ExampleEntry, Index, RouteIndex, check_magic, create, guarded, initialise, load, open_database};
+use super::open::{ExampleEntry, Index, RouteIndex, check_magic, create, guarded, initialise, open_database, peek};
 use super::rows::*;
 use crate::diff::RuleInfo;
 use crate::evidence::{Dirt, Epoch, Example, Exhibit, PastEpoch, RouteEvidence};
@@ -30,6 +30,8 @@ pub struct Store {
     /// Of the file that is open; `None` where it has no name.
     identity: Option<Identity>,
     meta: Meta,
+    /// Of the commit under way, or of one that failed: it may have come to the disk all the same.
+    tried: Option<Meta>,
     index: Index,
     example_cap: u64,
     /// The file was found empty: write all there is, not only what changed.
@@ -44,7 +46,7 @@ type Identity = (u64, u64);
 impl Store {
     pub(super) fn new(db: Database, file: PathBuf, max_size: u64, meta: Meta, index: Index) -> Self {
         let (identity, example_cap) = (identity(&file), (max_size / 2).min(MAX_EXAMPLE_BYTES));
-        Self { db: Some(db), file, identity, meta, index, example_cap, whole: false }
+        Self { db: Some(db), file, identity, meta, tried: None, index, example_cap, whole: false }
     }
 
     pub fn file(&self) -> &Path {
@@ -95,25 +97,36 @@ impl Store {
             return Err(StoreError::Gone { path: self.file.clone() });
         }
         if !(self.file.exists() && check_magic(&self.file)?) {
+            self.begin_anew();
             create(&self.file, &self.meta)?;
-            self.whole = true;
         }
-        let db = open_database(&self.file)?;
-        match guarded(&self.file, || load(&db, &self.file))? {
-            // It has been counted in by somebody else: what we know does not belong in there.
-            Some((meta, ..)) if meta.store_id != self.meta.store_id => {
+        // Looked at first without writing, as it may have to be left as it is.
+        let loaded = guarded(&self.file, || peek(&self.file))?;
+        if let Some((meta, ..)) = &loaded {
+            // Somebody else has counted in it, or it is of another time: what we know does not belong in there.
+            let ours = [Some(&self.meta), self.tried.as_ref()].into_iter().flatten();
+            if !ours.map(Meta::stamp).any(|stamp| stamp == meta.stamp()) {
                 return Err(StoreError::Replaced { path: self.file.clone() });
             }
+        }
+        let db = open_database(&self.file)?;
+        match loaded {
             Some((meta, _, index)) => (self.meta, self.index) = (meta, index),
             None => {
+                self.begin_anew();
                 initialise(&db, &self.meta).map_err(|detail| self.failed(detail))?;
-                self.index = Index::default();
-                self.whole = true;
             }
         }
+        self.tried = None;
         self.identity = identity(&self.file);
         self.db = Some(db);
         Ok(())
+    }
+
+    /// With the next commit everything is written, into an empty store.
+    fn begin_anew(&mut self) {
+        (self.meta.rows, self.tried) = (Some(0), None);
+        (self.index, self.whole) = (Index::default(), true);
     }
 
     fn close(&mut self) {
@@ -175,8 +188,9 @@ impl Store {
             table.insert(FORMAT_KEY, &FORMAT.to_be_bytes()[..]).map_err(text)?;
             table.insert(META_KEY, &*encode(META_KEY, &meta)?).map_err(text)?;
         }
+        self.tried = Some(meta.clone());
         txn.commit().map_err(text)?;
-        self.meta = meta;
+        (self.meta, self.tried) = (meta, None);
         self.whole = false;
         Ok(evicted)
     }
