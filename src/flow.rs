@@ -105,6 +105,11 @@ pub trait Keeper: Send {
     fn check(&mut self) -> Result<(), String> {
         Ok(())
     }
+
+    /// Bytes in use of those that what is kept takes on disk, where that is known. Not cheap.
+    fn in_use(&mut self) -> Option<u64> {
+        None
+    }
 }
 
 // === Inbox ===

@@ -41,7 +41,7 @@ pub struct LedgerOptions {
     /// How long an exchange may hold those after it back: somewhat more than `mirror.timeout`.
     pub patience: Duration,
     pub keep_for: Duration,
-    /// Bytes on disk beyond which older epochs go early.
+    /// Bytes in use on disk beyond which older epochs go early.
     pub max_size: u64,
 }
 
@@ -133,6 +133,8 @@ pub struct Core {
     committed: Option<Duration>,
     checked: Duration,
     forgot: Duration,
+    /// When an epoch last went early: the newest one's number, and the bytes in use before.
+    went_early: Option<(u64, u64)>,
     cached: Option<Arc<Snapshot>>,
 }
 
@@ -181,6 +183,7 @@ impl Core {
             committed: None,
             checked: now.steady,
             forgot: now.steady,
+            went_early: None,
             cached: None,
         }
     }
@@ -317,7 +320,8 @@ impl Core {
         self.committed = Some(now.steady);
         if now.steady.saturating_sub(self.forgot) >= FORGET_EVERY {
             self.forgot = now.steady;
-            self.book.forget(self.keep_for, self.status.bytes > self.max_size, now.wall);
+            let tight = self.is_tight();
+            self.book.forget(self.keep_for, tight, now.wall);
             self.verdicts.forget(&self.book);
             self.cached = None;
         }
@@ -355,6 +359,22 @@ impl Core {
                 self.trim_examples();
             }
         }
+    }
+
+    /// Whether an older epoch has to go early. None does where the one before it made no room: it is the newest that is
+    /// large then, and stays.
+    fn is_tight(&mut self) -> bool {
+        if self.status.bytes <= self.max_size {
+            return false;
+        }
+        let Some(used) = self.keeper.as_mut().and_then(|keeper| keeper.in_use()) else { return false };
+        let newest = self.book.newest().number;
+        let helped = |(number, before)| number != newest || used < before;
+        let tight = used > self.max_size && self.went_early.is_none_or(helped);
+        if tight || used <= self.max_size {
+            self.went_early = tight.then_some((newest, used));
+        }
+        tight
     }
 
     /// Begins a new epoch by hand: this one.

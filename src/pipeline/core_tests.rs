@@ -520,3 +520,46 @@ fn a_clock_that_is_set_forward_makes_no_evidence() {
     core.pass(Moment { wall: at(90_003), steady: Duration::from_secs(5) });
     assert_eq!(spans(&core.snapshot(day.wall), at(90_003)), Some(3.0), "it goes on");
 }
+
+/// A file that has grown and gets no shorter, and what of it is in use.
+struct Grown(Arc<Mutex<u64>>);
+
+impl Keeper for Grown {
+    fn keep(&mut self, _: Batch<'_>) -> Result<Kept, String> {
+        Ok(Kept { bytes: 100, evicted: vec![] })
+    }
+
+    fn in_use(&mut self) -> Option<u64> {
+        Some(*self.0.lock().unwrap())
+    }
+}
+
+#[test]
+fn epochs_go_early_for_room_that_is_in_use_and_not_in_vain() {
+    let used = Arc::new(Mutex::new(5));
+    let mut core = Core::new(LedgerOptions { max_size: 10, ..options(Some(Box::new(Grown(used.clone())))) }, moment(0));
+    let inbox = Inbox::new(1);
+    let mut minute = 0;
+    let epoch = |core: &mut Core, name: &str| {
+        mirrored(&inbox, name).settle(settled(name));
+        core.drain(&inbox, moment(1));
+        core.new_epoch(Some(name.into()), at(1));
+        commit(core, 1);
+    };
+    let mut after = |core: &mut Core, bytes: u64| {
+        *used.lock().unwrap() = bytes;
+        minute += 1;
+        commit(core, 60 * minute);
+        core.book().history().len()
+    };
+    for name in ["b", "c", "d", "e", "f"] {
+        epoch(&mut core, name);
+    }
+    // The file is larger than it may be, what is in it is not.
+    assert_eq!([5, 10].map(|bytes| after(&mut core, bytes)), [5, 5]);
+    // One goes. Where that makes no room none follows it, where it does the next one goes.
+    assert_eq!([20, 20, 21, 19, 19].map(|bytes| after(&mut core, bytes)), [4, 4, 4, 3, 3]);
+    // The one that was the newest may be the large one.
+    epoch(&mut core, "g");
+    assert_eq!([19, 19, 10, 12].map(|bytes| after(&mut core, bytes)), [3, 3, 3, 2]);
+}

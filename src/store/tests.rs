@@ -4,7 +4,7 @@ use super::*;
 use crate::diff::Tier;
 use crate::evidence::testing::{at, compared, finding};
 use crate::evidence::{Book, Evidence, Rules};
-use crate::flow::Batch;
+use crate::flow::{Batch, Keeper};
 use crate::gate::{Criterion, Histories, Point, Row, Verdict};
 use crate::model::Timestamp;
 use std::path::Path;
@@ -424,6 +424,29 @@ pub(super) fn point(second: u64, compared: u64) -> Point {
 
 fn noted(histories: &mut Histories, epoch: u64, point: Point) {
     Arc::make_mut(histories.entry(epoch).or_default()).push(point);
+}
+
+#[test]
+fn room_that_was_freed_within_the_file_is_not_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, stored) = open(&settings(dir.path())).unwrap();
+    let mut book = resume(stored);
+    for i in 0..400 {
+        let route: Arc<str> = format!("GET /{i}").into();
+        let begun = book.begin(&route, at(i));
+        let mut settled = compared(&format!("x{i}"), &route, i, vec![]);
+        settled.build = Some(if i < 399 { "1" } else { "2" }.into());
+        book.settle(&begun, &settled, at(i));
+    }
+    let measured = |store: &mut Store, book: &mut Book| {
+        // What a commit lets go of is free with the next one.
+        (0..2).for_each(|_| commit(store, book));
+        (store.in_use().unwrap(), store.bytes())
+    };
+    let (used, bytes) = measured(&mut store, &mut book);
+    book.forget(Duration::from_secs(1), false, at(9_000));
+    let (left, same) = measured(&mut store, &mut book);
+    assert!(left < used / 2 && used < bytes && bytes <= same, "{left} of {used}, {bytes} and {same}");
 }
 
 #[test]

@@ -204,6 +204,16 @@ impl Keeper for Store {
     fn check(&mut self) -> Result<(), String> {
         self.in_place().map_err(sentence)
     }
+
+    /// A file does not get shorter while it is open: what goes leaves room within.
+    fn in_use(&mut self) -> Option<u64> {
+        let db = self.db.as_ref()?;
+        let measure = || {
+            let stats = db.begin_write().ok()?.stats().ok()?;
+            Some(stats.allocated_pages() * stats.page_size() as u64)
+        };
+        catch_unwind(AssertUnwindSafe(measure)).ok().flatten()
+    }
 }
 
 // === impl Writer ===
