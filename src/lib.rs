@@ -23,6 +23,7 @@ pub mod stats;
 
 // What crosses between the rooms, and what they stand on.
 pub mod alarm;
+pub mod boxed;
 pub mod clock;
 pub mod flow;
 pub mod http1;

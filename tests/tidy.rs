@@ -14,7 +14,7 @@ const LINES: &[&[&str]] = &[
     &["evidence"],
     &["redact", "gate"],
     &["report"],
-    &["clock"],
+    &["boxed", "clock"],
     &["alarm", "http1", "http2"],
     &["flow", "limits", "shutdown", "telemetry", "tls", "upstream"],
     &["proxy", "mirror", "pipeline", "store", "admin"],

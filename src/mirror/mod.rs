@@ -21,6 +21,7 @@ pub use ask::MARK;
 pub use legs::Legs;
 pub use settings::{MirrorSettings, SampleBy, Start};
 
+use crate::boxed::boxed;
 use crate::flow::{Admission, Asked, Exchange, Inbox, Judge, Mirror};
 use crate::model::{Bucket, Latencies, Leg, Limit};
 use confirm::Confirmer;
@@ -194,10 +195,10 @@ impl Mirror for Plan {
         let (legs, shared, exchange) = (self.legs.clone(), self.shared.clone(), Box::new(exchange));
         // Boxed, because a task is moved several times until it stands where it runs; and what it takes would be kept
         // in it more than once.
-        tokio::spawn(Box::pin(async move {
+        tokio::spawn(Box::into_pin(boxed(|| async move {
             let lag = exchange.due.elapsed();
             shared.skew.record(lag);
             exchange::run(shared, legs, policy, exchange, lag).await;
-        }));
+        })));
     }
 }

@@ -19,6 +19,7 @@ pub use link::{BodyFailure, Http1Body};
 use super::body::{AnswerBody, ClientBody};
 use super::guard::{ClientHead, GuardSettings, Refusal};
 use super::message::{ClientRequest, Reply};
+use crate::boxed::boxed;
 use crate::http1::{BodyTrouble, Framing, Writer, head, read};
 use crate::model::Fields;
 use crate::shutdown::Shutdown;
@@ -94,7 +95,7 @@ where
             Next::Request(head) => {
                 let asked = Asked::by(&head);
                 // Boxed: a connection that waits for its next request need not keep the room.
-                let reply = Box::pin(service(connection.request(*head)));
+                let reply = Box::into_pin(boxed(|| service(connection.request(*head))));
                 let reply = connection.attend(reply).await?;
                 match connection.send(reply, asked).await {
                     Sent::Kept => {}
