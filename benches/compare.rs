@@ -90,7 +90,7 @@ fn bodies(c: &mut Criterion) {
     let reversed = reversed(&large);
     for (name, other) in [("white space only, 1 MiB", &respaced), ("key order only, 1 MiB", &reversed)] {
         let mut group = c.benchmark_group(name);
-        let (a, b) = (answer(large.clone()), Outcome::Answer(answer(other.clone())));
+        let (a, b) = (answer(large.clone()), Outcome::from(answer(other.clone())));
         group.throughput(Throughput::Bytes(large.len() as u64));
         group.bench_function("parallax", |bench| {
             bench.iter(|| assert_eq!(compare(&rules, black_box(&a), black_box(&b)).list.len(), 1));
@@ -127,7 +127,7 @@ fn arrays(c: &mut Criterion) {
 /// Two documents that differ: the comparison, and what others need to tell as much or less about them.
 fn against_others(c: &mut Criterion, rules: &RouteRules, name: &str, a: &str, b: &str, findings: Option<usize>) {
     let mut group = c.benchmark_group(name);
-    let (x, y) = (answer(a.to_owned()), Outcome::Answer(answer(b.to_owned())));
+    let (x, y) = (answer(a.to_owned()), Outcome::from(answer(b.to_owned())));
     group.throughput(Throughput::Bytes(a.len() as u64));
     group.bench_function("parallax", |bench| {
         bench.iter(|| {

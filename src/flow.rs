@@ -23,7 +23,7 @@ pub use tape::Tape;
 use crate::diff::Finding;
 use crate::evidence::{Book, Compared, Diverged, Settled, Settlement};
 use crate::gate::{Histories, Policy};
-use crate::model::{Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, Sharded, Timestamp};
+use crate::model::{Answer, Bucket, Incomparable, LegRecord, Outcome, PerLeg, Permit, Sharded, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -67,7 +67,7 @@ pub struct Pair {
     pub legs: PerLeg<Option<LegRecord>>,
     /// How long after the primary the other legs were due.
     pub lag: Duration,
-    pub primary: crate::model::Answer,
+    pub primary: Box<Answer>,
     pub candidate: Outcome,
     pub control: Option<Outcome>,
     /// Dropped when the exchange is settled: it holds the exchange's place among those in flight.

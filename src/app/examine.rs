@@ -248,7 +248,7 @@ fn shown(parts: &Parts, scene: &Scene, differences: Vec<Finding>) -> Example {
     let window = diff::window(&scene.primary, &scene.candidate);
     let (primary, candidate) = match &window {
         Some((primary, candidate)) => (primary, Some(candidate)),
-        None => (&scene.primary, scene.candidate.answer()),
+        None => (&*scene.primary, scene.candidate.answer()),
     };
     Example {
         id: scene.id.to_string(),
@@ -400,8 +400,8 @@ mod tests {
             build: None,
             legs: PerLeg::default(),
             lag: Duration::ZERO,
-            primary: answer(primary),
-            candidate: Outcome::Answer(answer(candidate)),
+            primary: Box::new(answer(primary)),
+            candidate: Outcome::from(answer(candidate)),
             control: None,
             permit: Limit::new(1).take(1).unwrap(),
         }
@@ -452,7 +452,7 @@ mod tests {
         let examination = examination();
         let pair = |body: RequestBody, control: Option<&'static str>| Pair {
             question: question(body),
-            control: control.map(|body| Outcome::Answer(answer(body))),
+            control: control.map(|body| Outcome::from(answer(body))),
             ..pair_of("{\"a\":1}", "{\"a\":2}")
         };
         let found = |pair: &Pair, leg| {
@@ -480,8 +480,8 @@ mod tests {
                 build: build.map(Arc::from),
                 arrived: Timestamp::from_micros(1),
                 question: question(RequestBody::Empty),
-                primary: answer(primary),
-                candidate: Outcome::Answer(answer(candidate)),
+                primary: Box::new(answer(primary)),
+                candidate: Outcome::from(answer(candidate)),
             };
             let head = &scene.question.head;
             let context = Context {

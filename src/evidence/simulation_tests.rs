@@ -109,7 +109,7 @@ fn findings(primary: &Value, other: &Value) -> Findings {
         limits: Limits::default(),
         expired: &|| false,
     };
-    compare(&context, &message(primary), &Outcome::Answer(message(other)))
+    compare(&context, &message(primary), &Outcome::from(message(other)))
 }
 
 /// The evidence of a run in which the candidate's answers are changed by `change`.

@@ -37,11 +37,10 @@ pub struct Admission {
 }
 
 /// What the primary did, as the data plane saw it. Never sent at all when the client went away first.
-#[expect(clippy::large_enum_variant, reason = "nearly all are answers; a box would be an allocation for each")]
 #[derive(Debug)]
 pub enum PrimaryOutcome {
     Answered {
-        answer: Answer,
+        answer: Box<Answer>,
         record: LegRecord,
     },
     Failed {

@@ -16,7 +16,7 @@ pub struct Promise {
     pub recorder: Recorder,
     pub passing: Passing,
     /// The answer without its body.
-    pub answer: Answer,
+    pub answer: Box<Answer>,
     pub record: LegRecord,
     pub due: Instant,
     pub sender: oneshot::Sender<PrimaryOutcome>,
@@ -145,14 +145,14 @@ mod tests {
     fn with_the_mirror_gone_nothing_recorded_stays() {
         let (sender, receiver) = oneshot::channel();
         let limit = Limit::new(1 << 20);
-        let answer = Answer {
+        let answer = Box::new(Answer {
             status: http::StatusCode::OK,
             reason: Default::default(),
             headers: Default::default(),
             body: Captured::empty(),
             trailers: None,
             end: BodyEnd::Complete,
-        };
+        });
         let record = LegRecord { class: StatusClass::Success, timing: Default::default() };
         let recorder = Recorder::new(1 << 20, limit.clone());
         let passing = Passing::default();

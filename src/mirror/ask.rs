@@ -3,6 +3,7 @@
 use super::MirrorSettings;
 use super::overrun::{Beside, Reading, Stop};
 use super::window::Place;
+use crate::boxed::boxed;
 use crate::flow::{BodyOutcome, Question, Recorder, RequestBody, Tape};
 use crate::model::{
     Answer, BodyEnd, Captured, Failure, FailureKind, Incomparable, Leg, LegRecord, Limit, Outcome, Reason, Stream,
@@ -93,12 +94,13 @@ pub async fn ask(
     let SoFar { mut timing, mut spoilt, begun, paused, overran } = so_far;
     let in_time = collected.is_ok();
     let outcome = collected.unwrap_or_else(|()| match begun {
-        Some(Begun { answer, recorder }) if paused || Stream::of(&answer.headers).is_some() => {
+        Some(Begun { mut answer, recorder }) if paused || Stream::of(&answer.headers).is_some() => {
             if Stream::of(&answer.headers).is_none() {
                 // The time was ours as well.
                 spoilt = Some(Incomparable::Budget);
             }
-            Outcome::Answer(Answer { body: recorder.so_far(), end: BodyEnd::Open, ..answer })
+            (answer.body, answer.end) = (recorder.so_far(), BodyEnd::Open);
+            Outcome::Answer(answer)
         }
         Some(_) => timed_out("no end of its answer", settings),
         None => timed_out("no answer", settings),
@@ -162,7 +164,7 @@ struct SoFar {
 
 /// An answer on its way: what is there of it when there is no more time.
 struct Begun {
-    answer: Answer,
+    answer: Box<Answer>,
     recorder: Recorder,
 }
 
@@ -206,14 +208,14 @@ async fn collect(
         place.inspect(|place| place.answered());
     }
     let Begun { answer, recorder } = begun.insert(Begun {
-        answer: Answer {
+        answer: boxed(|| Answer {
             status,
             reason: Reason::new(version, reason.as_deref()),
             headers,
             body: Captured::empty(),
             trailers: None,
             end: BodyEnd::Complete,
-        },
+        }),
         recorder,
     });
     let mut unread = None;
@@ -256,9 +258,9 @@ async fn collect(
     };
     answer.end = end;
     match begun.take() {
-        Some(Begun { answer, recorder }) => {
-            let body = unread.unwrap_or_else(|| recorder.finish());
-            Outcome::Answer(Answer { body, ..answer })
+        Some(Begun { mut answer, recorder }) => {
+            answer.body = unread.unwrap_or_else(|| recorder.finish());
+            Outcome::Answer(answer)
         }
         None => timed_out("no answer", settings),
     }

@@ -42,7 +42,7 @@ pub(super) async fn run(
             let exchange = named(exchange, &shared).await;
             return exchange.ticket.incomparable(reason, shared.judge.generation(), None, legs);
         }
-        primary = outcome.ok().map(Box::new);
+        primary = outcome.ok();
         due = Instant::now();
         lag = due - exchange.due;
     }
@@ -69,7 +69,7 @@ pub(super) async fn run(
         exchange.primary_head.cut();
     }
     let primary = match primary {
-        Some(primary) => Ok(*primary),
+        Some(primary) => Ok(primary),
         None => match candidate.spoilt {
             // What the primary does is not waited for.
             Some(reason) if reason != Incomparable::Budget => primary_so_far(&mut exchange, reason),
@@ -224,7 +224,7 @@ fn judge_primary(
     primary: Result<PrimaryOutcome, Incomparable>,
     candidate: &Outcome,
     record: &mut Option<LegRecord>,
-) -> Result<Answer, Incomparable> {
+) -> Result<Box<Answer>, Incomparable> {
     let missing = unanswered(&primary);
     let primary = primary?;
     *record = record_of(&primary);

@@ -85,14 +85,14 @@ fn after_primary() -> MirrorSettings {
 
 fn answered(end: BodyEnd) -> PrimaryOutcome {
     let class = if end == BodyEnd::Complete { StatusClass::Success } else { StatusClass::Failed };
-    let answer = Answer {
+    let answer = Box::new(Answer {
         status: StatusCode::OK,
         reason: Reason::Absent,
         headers: Fields::default(),
         body: Captured::empty(),
         trailers: None,
         end,
-    };
+    });
     PrimaryOutcome::Answered { answer, record: LegRecord { class, timing: Timing::default() } }
 }
 

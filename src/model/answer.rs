@@ -128,10 +128,10 @@ impl std::fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// What a leg did with the request.
-#[expect(clippy::large_enum_variant, reason = "nearly all are answers; a box would be an allocation for each")]
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    Answer(Answer),
+    /// Boxed: it is passed on many times, and a box costs no more than two or three copies.
+    Answer(Box<Answer>),
     Failed(Failure),
 }
 
@@ -147,9 +147,15 @@ impl Outcome {
     /// The class under which reports count this outcome; a broken body counts as failed.
     pub fn class(&self) -> StatusClass {
         match self {
-            Outcome::Answer(Answer { end: BodyEnd::Broken(_), .. }) | Outcome::Failed(_) => StatusClass::Failed,
-            Outcome::Answer(a) => StatusClass::of(a.status),
+            Outcome::Answer(a) if !matches!(a.end, BodyEnd::Broken(_)) => StatusClass::of(a.status),
+            Outcome::Answer(_) | Outcome::Failed(_) => StatusClass::Failed,
         }
+    }
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        Outcome::Answer(Box::new(answer))
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Scene {
     pub build: Option<Arc<str>>,
     pub arrived: Timestamp,
     pub question: Arc<Question>,
-    pub primary: Answer,
+    pub primary: Box<Answer>,
     pub candidate: Outcome,
 }
 
@@ -132,7 +132,7 @@ impl Comparer {
     /// Leaves a pair to be compared: a brief one soon by this very thread, where it has a runtime, any other by the
     /// workers; never waits. Where few more may be under way it is not left to wait either.
     pub fn send(&self, pair: Pair) {
-        let bodies = [Some(&pair.primary), pair.candidate.answer(), pair.control.as_ref().and_then(Outcome::answer)];
+        let bodies = [Some(&*pair.primary), pair.candidate.answer(), pair.control.as_ref().and_then(Outcome::answer)];
         let scarce = pair.permit.is_scarce() || bodies.into_iter().flatten().any(|answer| answer.body.is_scarce());
         let brief = self.config.load().examine.is_brief(&pair);
         let Some(runtime) = Handle::try_current().ok().filter(|_| brief) else {
@@ -401,8 +401,8 @@ mod tests {
             build: None,
             legs: PerLeg::default(),
             lag: Duration::ZERO,
-            primary: answer.clone(),
-            candidate: Outcome::Answer(answer),
+            primary: Box::new(answer.clone()),
+            candidate: Outcome::from(answer),
             control: None,
             permit: limit.take(1).unwrap(),
         }

@@ -279,11 +279,14 @@ pub struct WatchedBody {
 }
 
 /// Who is told of the answer.
+#[expect(clippy::large_enum_variant, reason = "nearly all are their own, and the body around it is boxed")]
 #[derive(Debug)]
 pub enum Watch {
-    /// Still without the fields, which are on their way to the client.
-    Headless(Promise),
-    Own(Promise),
+    Own {
+        promise: Promise,
+        /// Still without the fields, which are on their way to the client.
+        headless: bool,
+    },
     /// Of a stream that need not end, which the mirror may cut.
     Shared(SharedPromise),
 }
@@ -294,12 +297,11 @@ impl WatchedBody {
     }
 
     fn record_head(&mut self, headers: impl FnOnce() -> Fields) {
-        match self.watch.take() {
-            Some(Watch::Headless(mut promise)) => {
-                promise.answer.headers = headers();
-                self.watch = Some(Watch::Own(promise));
-            }
-            other => self.watch = other,
+        if let Some(Watch::Own { promise, headless }) = &mut self.watch
+            && *headless
+        {
+            promise.answer.headers = headers();
+            *headless = false;
         }
         if self.inner.is_end_stream() {
             self.keep_promise(BodyEnd::Complete, None);
@@ -314,7 +316,7 @@ impl WatchedBody {
                 if let Some(chunk) = frame.data_ref() {
                     // Once the mirror has given up nobody wants to know.
                     let wanted = match &mut self.watch {
-                        Some(Watch::Own(promise)) if promise.is_wanted() => {
+                        Some(Watch::Own { promise, headless: false }) if promise.is_wanted() => {
                             promise.push(chunk, beside_head);
                             true
                         }
@@ -361,7 +363,7 @@ impl WatchedBody {
 
     fn promise(&mut self) -> Option<Promise> {
         match self.watch.take()? {
-            Watch::Headless(promise) | Watch::Own(promise) => Some(promise),
+            Watch::Own { promise, .. } => Some(promise),
             Watch::Shared(promise) => promise.take(),
         }
     }
@@ -369,7 +371,7 @@ impl WatchedBody {
 
 impl Drop for WatchedBody {
     fn drop(&mut self) {
-        let headless = matches!(self.watch, Some(Watch::Headless(_)));
+        let headless = matches!(self.watch, Some(Watch::Own { headless: true, .. }));
         if headless || !self.inner.is_whole() {
             if let Some(promise) = self.promise() {
                 promise.abandon();

@@ -10,6 +10,7 @@ use super::guard;
 use super::headers;
 use super::message::{ClientRequest, Reply};
 use super::tunnel;
+use crate::boxed::boxed;
 use crate::flow::{
     Asked, BodyCapture, Exchange, Inbox, Mirror, Passing, PrimaryHead, PrimaryOutcome, Promise, Question, Recorder,
     RequestBody, Ticket,
@@ -298,14 +299,14 @@ impl Gateway {
             let mut promise = Promise {
                 recorder,
                 passing,
-                answer: Answer {
+                answer: boxed(|| Answer {
                     status,
                     reason: Reason::new(version, reason.as_deref()),
                     headers: Fields::default(),
                     body: Captured::empty(),
                     trailers: None,
                     end: BodyEnd::Complete,
-                },
+                }),
                 record: LegRecord {
                     class: StatusClass::of(status),
                     timing: Timing { connect, first_byte: Some(first_byte), last_byte: first_byte },
@@ -318,7 +319,7 @@ impl Gateway {
                 return Watch::Shared(head.set_stream(promise));
             }
             head.set_seen();
-            Watch::Headless(promise)
+            Watch::Own { promise, headless: true }
         });
         let body = AnswerBody::Leg(Box::new(WatchedBody::new(body, watch)));
         Reply { status, reason, headers, body }

@@ -68,7 +68,7 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
         limits: Limits::default(),
         expired: &|| started.elapsed() > TIME_BUDGET,
     };
-    let mut findings = diff::compare(&context, &primary, &Outcome::Answer(candidate));
+    let mut findings = diff::compare(&context, &primary, &Outcome::from(candidate));
     findings.list.iter_mut().for_each(Finding::shorten);
     if let Some(reason) = &findings.budget {
         return Err(Failure::new(format!("could not compare: {reason}")));

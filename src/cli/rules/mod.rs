@@ -67,7 +67,7 @@ fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
             limits: Limits::default(),
             expired: &|| started.elapsed() > TIME_BUDGET,
         };
-        let found = diff::compare(&context, &primary, &Outcome::Answer(candidate));
+        let found = diff::compare(&context, &primary, &Outcome::from(candidate));
         trial.add(route, &unveil(found, example, &rules, &all));
     }
     let look = Look::stdout(color);

@@ -160,7 +160,7 @@ mod tests {
             limits: Limits::default(),
             expired: &|| false,
         };
-        diff::compare(&context, primary, &Outcome::Answer(candidate.clone()))
+        diff::compare(&context, primary, &Outcome::from(candidate.clone()))
     }
 
     fn answer(fields: &[(&'static str, &str)], body: &str) -> Answer {

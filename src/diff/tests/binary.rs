@@ -14,7 +14,7 @@ fn check_bytes(head: &str, primary: &[u8], candidate: &[u8], expected: &str) {
 #[track_caller]
 fn check_shown(head: &str, primary: &[u8], candidate: &[u8], expected: (&str, &str)) {
     let asked = Asked::new("GET", "/");
-    let found = asked.compare(&with_body(head, primary), &Outcome::Answer(with_body(head, candidate)));
+    let found = asked.compare(&with_body(head, primary), &Outcome::from(with_body(head, candidate)));
     let [one] = found.list.as_slice() else { panic!("{}", told(&found)) };
     assert_eq!((one.primary.as_deref(), one.candidate.as_deref()), (Some(expected.0), Some(expected.1)));
 }
@@ -119,7 +119,7 @@ fn what_a_header_claims_is_not_believed() {
         );
     }
     let long = |c: u8| with_body(MSGPACK, &[&[0xC5, 0x01, 0x00][..], &[7; 255], &[c]].concat());
-    let found = asked.compare(&long(1), &Outcome::Answer(long(2)));
+    let found = asked.compare(&long(1), &Outcome::from(long(2)));
     assert_eq!(told(&found), "json.value @ json:$['$binary'] value");
     assert!(found.list[0].primary.as_ref().unwrap().contains("256 bytes"));
     // A name that repeats in a table makes it long.

@@ -238,7 +238,7 @@ fn bytes_nobody_understands() {
     let png = |b: &[u8]| with_body("200\ncontent-type: image/png", b);
     let asked = Asked::new("GET", "/");
     check_answers(&asked, &png(b"\x89PNG1"), &png(b"\x89PNG2"), "body.opaque @ body value");
-    let found = asked.compare(&png(b"\x89PNG1"), &Outcome::Answer(png(b"\x89PNG2x")));
+    let found = asked.compare(&png(b"\x89PNG1"), &Outcome::from(png(b"\x89PNG2x")));
     assert_eq!(found.list[0].primary.as_deref(), Some("5 bytes, from 4: 31"));
     assert_eq!(found.list[0].candidate.as_deref(), Some("6 bytes, from 4: 3278"));
     let in_charset =
@@ -257,12 +257,12 @@ fn bytes_nobody_understands() {
     check_answers(&asked, &text(b"caf\xe9"), &text("caf\u{fffd}".as_bytes()), "text.hunk @ text value");
     let stand_in = "caf\u{10ffe9}";
     check_answers(&asked, &text(b"caf\xe9"), &text(stand_in.as_bytes()), "body.opaque @ body value");
-    let found = asked.compare(&text(b"caf\xe9 1"), &Outcome::Answer(text(b"caf\xe8 1")));
+    let found = asked.compare(&text(b"caf\xe9 1"), &Outcome::from(text(b"caf\xe8 1")));
     let [f] = &*found.list else { panic!("{found:?}") };
     assert_eq!((f.primary.as_deref(), &*f.primary_class), (Some("caf\\xe9 1"), "caf\\xe9 0"));
     assert_eq!((f.candidate.as_deref(), &*f.candidate_class), (Some("caf\\xe8 1"), "caf\\xe8 0"));
     let shown = |a: &[u8], b: &[u8]| {
-        let found = asked.compare(&text(a), &Outcome::Answer(text(b)));
+        let found = asked.compare(&text(a), &Outcome::from(text(b)));
         let [f] = &*found.list else { panic!("{found:?}") };
         assert_ne!(f.primary_class, f.candidate_class);
         (f.primary.clone().unwrap(), f.candidate.clone().unwrap())

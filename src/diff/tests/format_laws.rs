@@ -241,7 +241,7 @@ fn compared(media: &str, a: &[u8], b: &[u8], rules: &[RuleSpec]) -> Findings {
     let rules = set.for_route("GET /", "2026-01-01");
     let asked = Asked::new("GET", "/");
     let of = |body| with_body(&format!("200\ncontent-type: {media}"), body);
-    compare(&Context { rules: &rules, ..asked.context(&|| false) }, &of(a), &Outcome::Answer(of(b)))
+    compare(&Context { rules: &rules, ..asked.context(&|| false) }, &of(a), &Outcome::from(of(b)))
 }
 
 proptest! {

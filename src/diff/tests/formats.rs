@@ -14,7 +14,7 @@ fn check_bodies(media: &str, primary: &str, candidate: &str, expected: &str) {
 #[track_caller]
 fn found(media: &str, primary: &str, candidate: &str) -> Findings {
     let asked = Asked::new("GET", "/");
-    asked.compare(&answer(&body(media, primary)), &Outcome::Answer(answer(&body(media, candidate))))
+    asked.compare(&answer(&body(media, primary)), &Outcome::from(answer(&body(media, candidate))))
 }
 
 const NDJSON: &str = "application/x-ndjson";
@@ -297,7 +297,7 @@ fn own_origins_are_put_aside_in_every_format() {
     ] {
         let of = |origin: &str| answer(&body(media, &text.replace('@', origin)));
         check_answers(&asked, &of("http://old:1"), &of("http://new:2"), "");
-        let other = asked.compare(&of("http://old:1"), &Outcome::Answer(of("http://elsewhere")));
+        let other = asked.compare(&of("http://old:1"), &Outcome::from(of("http://elsewhere")));
         assert!(other.list.iter().any(Finding::counts), "{media}: {}", told(&other));
     }
 }

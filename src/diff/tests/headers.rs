@@ -43,7 +43,7 @@ fn token_lists_are_sets() {
     let mut lines = answer("200\nx-a: x");
     lines.headers.table_mut().append("x-a", HeaderValue::from_bytes(b"\xff").unwrap());
     check_answers(&Asked::new("GET", "/"), &lines, &raw(b"x,bytes \\xff"), "header.value @ header:x-a value");
-    let path = Asked::new("GET", "/").compare(&raw(br"a bytes C:\x"), &Outcome::Answer(raw(br"bytes C:\x")));
+    let path = Asked::new("GET", "/").compare(&raw(br"a bytes C:\x"), &Outcome::from(raw(br"bytes C:\x")));
     let shown = (path.list[0].primary.as_deref(), path.list[0].candidate.as_deref());
     assert_eq!(shown, (Some(r"a bytes C:\x"), Some(r"bytes bytes C:\\x")));
     check("200\naccept-ranges: bytes", "200\naccept-ranges: none", "header.set @ header:accept-ranges value");
@@ -376,14 +376,14 @@ fn cookies() {
     check(&set(hour), &set(over), "cookie.attr @ cookie:a value");
     check(&set("a=1; Max-Age=0"), &set(over), "");
     check(&set("a=1; Expires=Thu, 01 Jan 2015 09:00:00 GMT"), &set(over), "");
-    let found = Asked::new("GET", "/").compare(&answer(&set(hour)), &Outcome::Answer(answer(&set(over))));
+    let found = Asked::new("GET", "/").compare(&answer(&set(hour)), &Outcome::from(answer(&set(over))));
     assert_eq!((&*found.list[0].primary_class, &*found.list[0].candidate_class), ("kept", "deleted"));
     // Where that is not known either, a span and an instant are both kept.
     let asked = Asked::new("GET", "/");
     let timeless = |a: &str, b: &str| {
         let (a, b) = (answer(&set(a)), answer(&set(b)));
         assert!(!is_match(&asked.rules, &asked.skip, &a, &b));
-        told(&compare(&Context { arrived: None, ..asked.context(&|| false) }, &a, &Outcome::Answer(b)))
+        told(&compare(&Context { arrived: None, ..asked.context(&|| false) }, &a, &Outcome::from(b)))
     };
     assert_eq!(timeless("a=1; Max-Age=5", hour), "");
     assert_eq!(timeless(over, "a=1; Max-Age=5"), "");

@@ -240,7 +240,7 @@ proptest! {
     #[test]
     fn an_answer_matches_itself(a in any_answer()) {
         let asked = Asked::new("GET", "/a/b");
-        let found = asked.compare(&a, &Outcome::Answer(a.clone()));
+        let found = asked.compare(&a, &Outcome::from(a.clone()));
         prop_assert!(found.is_match(), "{}", told(&found));
         prop_assert!(is_match(&asked.rules, &asked.skip, &a, &a));
     }
@@ -257,7 +257,7 @@ proptest! {
         for (name, value) in of_its_own {
             b.headers.table_mut().append(name, HeaderValue::from_static(value));
         }
-        let found = asked.compare(&a, &Outcome::Answer(b.clone()));
+        let found = asked.compare(&a, &Outcome::from(b.clone()));
         let quick = is_match(&asked.rules, &asked.skip, &a, &b);
         prop_assert!(!quick || found.is_match(), "{}", told(&found));
         prop_assert!(quick || !found.is_match() || asks_for_context(&a, &b));
@@ -299,7 +299,7 @@ proptest! {
             b.headers.table_mut().append(name, HeaderValue::from_static(value));
         }
         if let Some(found) = at_once(&context, &a, &b) {
-            prop_assert_eq!(found, compare(&context, &a, &Outcome::Answer(b)));
+            prop_assert_eq!(found, compare(&context, &a, &Outcome::from(b)));
         }
     }
 
@@ -327,7 +327,7 @@ proptest! {
         };
         let (ours, theirs): (Vec<_>, Vec<_>) = links.iter().copied().unzip();
         let (a, b) = (of(ours.clone(), escaped.0, ""), of(theirs, escaped.1, " "));
-        let found = asked.compare(&a, &Outcome::Answer(b));
+        let found = asked.compare(&a, &Outcome::from(b));
         let counts = found.list.iter().any(Finding::counts);
         let own = links.iter().any(|(o, c)| *o == 0 || *c == 1);
         let related = |(o, c): &(usize, usize)| o == c || (own && [0, 2].contains(o) && [1, 2].contains(c));
@@ -344,12 +344,12 @@ proptest! {
     #[test]
     fn locations_can_be_pasted_into_rules(a in any_answer(), b in any_answer()) {
         let asked = Asked::new("GET", "/a/b");
-        let found = asked.compare(&a, &Outcome::Answer(b.clone()));
+        let found = asked.compare(&a, &Outcome::from(b.clone()));
         for finding in &found.list {
             let set = RuleSet::compile(&[ignoring("r", &finding.location, Ignore::All)]);
             let set = set.map_err(|e| TestCaseError::fail(format!("{}: {e:?}", finding.location)))?;
             let rules = set.for_route("GET /a/b", "2026-01-01");
-            let ruled = compare(&Context { rules: &rules, ..asked.context(&|| false) }, &a, &Outcome::Answer(b.clone()));
+            let ruled = compare(&Context { rules: &rules, ..asked.context(&|| false) }, &a, &Outcome::from(b.clone()));
             for again in ruled.list.iter().filter(|f| f.location == finding.location) {
                 prop_assert!(again.cover.is_some() || !again.tier.counts(), "{}", told(&ruled));
             }
@@ -361,7 +361,7 @@ proptest! {
     fn other_bytes_never_match(a in any_answer(), b in any_answer()) {
         let asked = Asked::new("GET", "/a/b");
         let b = Answer { body: b.body, ..a.clone() };
-        let found = asked.compare(&a, &Outcome::Answer(b.clone()));
+        let found = asked.compare(&a, &Outcome::from(b.clone()));
         let read = !matches!(a.status.as_u16(), 204 | 302 | 304);
         if read {
             prop_assert_eq!(found.is_match(), a.body.same_bytes(&b.body), "{}", told(&found));
@@ -374,8 +374,8 @@ proptest! {
     #[test]
     fn sides_swapped_mirror_missing_and_extra(a in any_answer(), b in any_answer()) {
         let asked = Asked::new("GET", "/a/b");
-        let there = asked.compare(&a, &Outcome::Answer(b.clone()));
-        let back = asked.compare(&b, &Outcome::Answer(a.clone()));
+        let there = asked.compare(&a, &Outcome::from(b.clone()));
+        let back = asked.compare(&b, &Outcome::from(a.clone()));
         prop_assert_eq!(places(&there, false), places(&back, true));
     }
 
@@ -384,7 +384,7 @@ proptest! {
         let asked = Asked::new("GET", "/a/b");
         let cut = Answer { end: BodyEnd::Broken(failed(FailureKind::Truncated)), ..a.clone() };
         for (x, y) in [(&a, &cut), (&cut, &a), (&cut, &cut)] {
-            let found = asked.compare(x, &Outcome::Answer(y.clone()));
+            let found = asked.compare(x, &Outcome::from(y.clone()));
             prop_assert!(found.list.iter().any(Finding::counts));
             prop_assert!(!is_match(&asked.rules, &asked.skip, x, y));
         }

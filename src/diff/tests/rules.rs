@@ -274,9 +274,9 @@ fn time_that_is_up_is_a_budget_unless_something_was_found() {
         let items: Vec<String> = (0..5000).map(|i| (i * step).to_string()).collect();
         answer(&format!("{head}\ncontent-type: application/json\n\n[{}]", items.join(",")))
     };
-    let late = compare(&asked.context(&expired), &json("200", 1), &Outcome::Answer(json("200", 2)));
+    let late = compare(&asked.context(&expired), &json("200", 1), &Outcome::from(json("200", 2)));
     assert!(late.budget.is_some() && !late.is_match(), "{}", told(&late));
-    let decided = compare(&asked.context(&expired), &json("200", 1), &Outcome::Answer(json("500", 2)));
+    let decided = compare(&asked.context(&expired), &json("200", 1), &Outcome::from(json("500", 2)));
     assert_eq!(told(&decided), "status.class @ status break");
 }
 
@@ -309,7 +309,7 @@ fn seen_between_real_servers() {
     );
     // The old server breaks its own answer: told of it, not of the new one.
     let (old, new) = (truncated("200\n\n"), answer("200\n\n0123456789abcdef"));
-    let found = Asked::new("GET", "/bytes/16").compare(&old, &Outcome::Answer(new));
+    let found = Asked::new("GET", "/bytes/16").compare(&old, &Outcome::from(new));
     assert_eq!(summary(&found.list[0]), "primary failed: it broke");
     check("200\nset-cookie: a=1; Path=/", "200\nset-cookie: a=1; Path=/; SameSite=lax", "cookie.attr @ cookie:a value");
     check(

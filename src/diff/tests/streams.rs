@@ -38,12 +38,12 @@ fn as_many_events_as_both_have_are_compared() {
 fn what_comes_after_the_window_changes_nothing() {
     let (a, b) = ("{\"a\":1}\n{\"a\":2}\n", "{\"a\":1}\n{\"a\":5}\n");
     let asked = Asked::new("GET", "/");
-    let whole = asked.compare(&lines(a, BodyEnd::Complete), &Outcome::Answer(lines(b, BodyEnd::Complete)));
+    let whole = asked.compare(&lines(a, BodyEnd::Complete), &Outcome::from(lines(b, BodyEnd::Complete)));
     assert!(!whole.is_match());
     for (more, other) in [("", "{\"a\":3}\n"), ("{\"x\":0}\n{", ""), ("{\"x", "{\"y")] {
         let (a, b) = (lines(&format!("{a}{more}"), BodyEnd::Open), lines(&format!("{b}{other}"), BodyEnd::Open));
-        assert_eq!(told(&asked.compare(&a, &Outcome::Answer(b.clone()))), told(&whole));
-        let (a, b) = window(&a, &Outcome::Answer(b)).unwrap();
+        assert_eq!(told(&asked.compare(&a, &Outcome::from(b.clone()))), told(&whole));
+        let (a, b) = window(&a, &Outcome::from(b)).unwrap();
         assert_eq!((&a.end, &b.end), (&BodyEnd::Cut { events: 2 }, &BodyEnd::Cut { events: 2 }));
     }
 }

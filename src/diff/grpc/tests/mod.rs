@@ -230,7 +230,7 @@ impl Case {
         let rules = rules.with_schema(self.schema.then(schema)).for_route("POST /x", "2026-01-01");
         let asked = Asked::new("POST", self.path);
         let context = Context { rules: &rules, ..asked.context(&|| false) };
-        compare(&context, a, &Outcome::Answer(b.clone()))
+        compare(&context, a, &Outcome::from(b.clone()))
     }
 }
 
