@@ -99,8 +99,8 @@ pub struct Comparer {
 /// Queue and batches as those have them who put pairs in: closed when none is left of them.
 #[derive(Debug)]
 struct Open {
-    queue: Arc<Queue<Pair>>,
-    batches: Batches<Pair>,
+    queue: Arc<Queue<Box<Pair>>>,
+    batches: Batches<Box<Pair>>,
 }
 
 impl Drop for Open {
@@ -136,9 +136,10 @@ impl Comparer {
         let scarce = pair.permit.is_scarce() || bodies.into_iter().flatten().any(|answer| answer.body.is_scarce());
         let brief = self.config.load().examine.is_brief(&pair);
         let Some(runtime) = Handle::try_current().ok().filter(|_| brief) else {
-            return self.open.queue.push(pair, scarce);
+            return self.open.queue.push(Box::new(pair), scarce);
         };
-        match self.open.batches.add(pair, scarce) {
+        // It changes hands some times until it is settled.
+        match self.open.batches.add(Box::new(pair), scarce) {
             Added::Wait => {}
             Added::Tick(batch) => drop(runtime.spawn(self.clone().tick(batch))),
             Added::Do(pairs) => drop(runtime.spawn(self.clone().compare(pairs))),
@@ -158,7 +159,8 @@ impl Comparer {
 
     /// Settles each pair that can be compared at once, and leaves the others to the workers. Others have their turn in
     /// between.
-    async fn compare(self, pairs: Vec<Pair>) {
+    #[expect(clippy::vec_box, reason = "they have their boxes, and leave the row one by one")]
+    async fn compare(self, pairs: Vec<Box<Pair>>) {
         let mut start = Instant::now();
         let mut turn = start;
         for pair in pairs {
@@ -206,7 +208,7 @@ fn give_way() {
 #[cfg(not(target_os = "linux"))]
 fn give_way() {}
 
-fn work(queue: &Queue<Pair>, config: &ArcSwap<CompareConfig>, stats: &CompareStats) {
+fn work(queue: &Queue<Box<Pair>>, config: &ArcSwap<CompareConfig>, stats: &CompareStats) {
     give_way();
     let turn = Turn::begin();
     while let Some(pair) = queue.pop() {
@@ -236,14 +238,14 @@ impl Turn {
 }
 
 /// Compares one pair and settles its ticket, whatever happens on the way.
-fn settle(pair: Pair, config: &CompareConfig, stats: &CompareStats, turn: &Turn) {
+fn settle(pair: Box<Pair>, config: &CompareConfig, stats: &CompareStats, turn: &Turn) {
     let compared = catch_unwind(AssertUnwindSafe(|| compare(&pair, &*config.examine, turn)));
     finish(pair, compared, config, stats);
 }
 
 /// Settles the ticket of a pair with what comparing came to.
-fn finish(pair: Pair, compared: thread::Result<Compared>, config: &CompareConfig, stats: &CompareStats) {
-    let Pair { ticket, id, route, arrived, build, legs, question, primary, candidate, .. } = pair;
+fn finish(pair: Box<Pair>, compared: thread::Result<Compared>, config: &CompareConfig, stats: &CompareStats) {
+    let Pair { ticket, id, route, arrived, build, legs, question, primary, candidate, .. } = *pair;
     let (of, by) = (route.clone(), build.clone());
     let scene = Scene { id: id.clone(), route: of, build: by, arrived, question, primary, candidate };
     let shown =
@@ -415,7 +417,7 @@ mod tests {
         let stats = CompareStats::default();
         let mut seen = Vec::new();
         for id in ["equal", "differs", "budget", "panic"] {
-            settle(pair(&inbox, &limit, id), &config, &stats, &Turn::begin());
+            settle(Box::new(pair(&inbox, &limit, id)), &config, &stats, &Turn::begin());
             for event in inbox.drain() {
                 if let Event::Settled { settled, .. } = event {
                     assert_eq!(settled.generation, 7);
@@ -502,7 +504,7 @@ mod tests {
     fn only_an_example_that_is_counted_takes_the_place_of_another() {
         let (inbox, limit, fake) = (Inbox::new(1), Limit::new(10), Arc::<Fake>::default());
         let config = CompareConfig { generation: 7, examine: fake.clone() };
-        let send = |pair| settle(pair, &config, &CompareStats::default(), &Turn::begin());
+        let send = |pair| settle(Box::new(pair), &config, &CompareStats::default(), &Turn::begin());
         send(pair(&inbox, &limit, "equal"));
         send(pair(&inbox, &limit, "differs"));
         let diverged = Diverged { epoch: 1, route: "GET /a".into(), since: at(1), rows: vec![] };
