@@ -1,5 +1,6 @@
 //! A circuit breaker: after a run of failures in a row nothing is sent for a while, then one exchange probes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -13,6 +14,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Guards one leg. Closed, it lets everything through; open, nothing but one probe at the end of each pause.
 #[derive(Debug, Default)]
 pub struct Breaker {
+    /// There was a failure since the last success. While there was none everything is let through and a success changes
+    /// nothing: so exchanges write nothing that other threads read. It is written under the lock, and who still reads what
+    /// it was before has come before what changed it.
+    troubled: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -42,6 +47,9 @@ pub struct Leave<'a> {
 impl Breaker {
     /// Whether an exchange may be sent now. While it is open the one that may is the probe.
     pub fn allows(&self, now: Instant) -> Option<Leave<'_>> {
+        if self.is_calm() {
+            return Some(self.leave(false));
+        }
         let probe = match &mut self.lock().open {
             None => false,
             Some(open) if now >= open.until => {
@@ -69,9 +77,11 @@ impl Breaker {
     }
 
     pub fn succeeded(&self) {
-        let mut state = self.lock();
-        state.failures = 0;
-        state.open = None;
+        if !self.is_calm() {
+            let mut state = self.lock();
+            *state = State::default();
+            self.troubled.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Returns whether it is open now.
@@ -86,6 +96,7 @@ impl Breaker {
 
     fn count(&self, failures: u32, now: Instant) -> bool {
         let mut state = self.lock();
+        self.troubled.store(true, Ordering::Relaxed);
         state.failures = state.failures.saturating_add(failures);
         let run = state.failures;
         match &mut state.open {
@@ -107,6 +118,10 @@ impl Breaker {
     /// For how long it has been open, where it is.
     pub fn open_for(&self, now: Instant) -> Option<Duration> {
         self.lock().open.as_ref().map(|open| now.saturating_duration_since(open.since))
+    }
+
+    fn is_calm(&self) -> bool {
+        !self.troubled.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -134,9 +149,34 @@ impl Drop for Leave<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn sends(breaker: &Breaker, now: Instant) -> bool {
         breaker.allows(now).map(Leave::used).is_some()
+    }
+
+    proptest! {
+        /// As one that looks at its state each time.
+        #[test]
+        fn a_calm_one_needs_no_look_at_its_state(steps in prop::collection::vec((0..10, 0..1000u64), 0..100)) {
+            let (breaker, thorough) = (Breaker::default(), Breaker::default());
+            let mut now = Instant::now();
+            for (step, passed) in steps {
+                now += Duration::from_millis(passed);
+                thorough.troubled.store(true, Ordering::Relaxed);
+                let told = [&breaker, &thorough].map(|breaker| {
+                    match step {
+                        0..4 => breaker.succeeded(),
+                        4 => _ = breaker.failed(now),
+                        5 => breaker.gave_offence(now),
+                        6 => breaker.skipped(now),
+                        _ => {}
+                    }
+                    (breaker.open_for(now), breaker.allows(now).map(Leave::used))
+                });
+                prop_assert_eq!(told[0], told[1]);
+            }
+        }
     }
 
     #[test]
