@@ -97,7 +97,7 @@ pub trait Mirror: Send + Sync + std::fmt::Debug {
     fn decide(&self, asked: &Asked<'_>) -> Result<Admission, Bucket>;
 
     /// Starts the mirror legs of an admitted exchange in the background.
-    fn start(&self, exchange: Exchange);
+    fn start(self: Arc<Self>, exchange: Exchange);
 }
 
 /// Where pairs go to be compared, as the mirror knows it.

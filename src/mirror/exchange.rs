@@ -3,7 +3,7 @@
 use super::ask::{self, Asked};
 use super::confirm::Wish;
 use super::overrun::Beside;
-use super::{Legs, Mirrors, Policy};
+use super::{Legs, Mirrors, Plan, Policy};
 use crate::clock::recently;
 use crate::flow::{BodyOutcome, Exchange, Judge, Pair, PrimaryOutcome, RequestBody};
 use crate::model::{
@@ -23,13 +23,11 @@ const LOOK: Duration = Duration::from_millis(500);
 const READ_AT_ONCE: u64 = 32 << 10;
 
 /// Asks the mirror legs, waits for what the primary did, and hands the pair on or settles it as incomparable.
-pub(super) async fn run(
-    shared: Arc<Mirrors>,
-    legs: Arc<Legs>,
-    policy: Arc<Policy>,
-    mut exchange: Box<Exchange>,
-    mut lag: Duration,
-) {
+pub(super) async fn run(plan: Arc<Plan>, mut exchange: Box<Exchange>) {
+    let Plan { shared, legs, .. } = &*plan;
+    let mut lag = exchange.due.elapsed();
+    shared.skew.record(lag);
+    let policy = plan.policy(exchange.admission.configured);
     let settings = &policy.settings;
     let leave = legs.breaker(Leg::Candidate).leave(exchange.admission.probe);
     let mut due = exchange.due;
@@ -39,7 +37,7 @@ pub(super) async fn run(
         if let Some(reason) = unanswered(&outcome) {
             // What the old system did not do the new one is not asked to do.
             let legs = PerLeg { primary: outcome.ok().and_then(|outcome| record_of(&outcome)), ..PerLeg::default() };
-            let exchange = named(exchange, &shared).await;
+            let exchange = named(exchange, shared).await;
             return exchange.ticket.incomparable(reason, shared.judge.generation(), None, legs);
         }
         primary = outcome.ok();
@@ -84,8 +82,8 @@ pub(super) async fn run(
         candidate.outcome = ask::timed_out("no end of its answer", settings);
         candidate.record.class = candidate.outcome.class();
     }
-    let exchange = named(exchange, &shared).await;
-    settle(&shared, &legs, &policy, exchange, primary, candidate, control, lag);
+    let exchange = named(exchange, shared).await;
+    settle(shared, legs, policy, exchange, primary, candidate, control, lag);
 }
 
 /// The exchange with its final route, where the request's body has a say in that: it has come whole, or names nothing.

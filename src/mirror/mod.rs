@@ -190,15 +190,10 @@ impl Mirror for Plan {
         Ok(Admission { permit, configured: asked.configured, max_body: settings.max_body, probe: leave.used() })
     }
 
-    fn start(&self, exchange: Exchange) {
-        let policy = self.policy(exchange.admission.configured).clone();
-        let (legs, shared, exchange) = (self.legs.clone(), self.shared.clone(), Box::new(exchange));
+    fn start(self: Arc<Self>, exchange: Exchange) {
         // Boxed, because a task is moved several times until it stands where it runs; and what it takes would be kept
         // in it more than once.
-        tokio::spawn(Box::into_pin(boxed(|| async move {
-            let lag = exchange.due.elapsed();
-            shared.skew.record(lag);
-            exchange::run(shared, legs, policy, exchange, lag).await;
-        })));
+        let exchange = Box::new(exchange);
+        tokio::spawn(Box::into_pin(boxed(|| exchange::run(self, exchange))));
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 struct Stage {
     inbox: Arc<Inbox>,
-    plan: Plan,
+    plan: Arc<Plan>,
 }
 
 impl Stage {
@@ -27,7 +27,7 @@ impl Stage {
         let leg = testing::candidate(candidate);
         let legs = Legs::new(leg.clone(), leg, SERVER, None, Limit::new(1 << 20), None);
         let mirrors = Mirrors::new(Arc::new(testing::NoJudge), inbox.clone(), true);
-        Self { inbox, plan: Plan::new(mirrors, default, routes, legs) }
+        Self { inbox, plan: Arc::new(Plan::new(mirrors, default, routes, legs)) }
     }
 
     fn decide(&self, due: Instant, configured: Option<usize>) -> Result<Admission, Bucket> {
@@ -60,8 +60,7 @@ impl Stage {
             primary_head: Arc::new(PrimaryHead::new(&Passing::default())),
             primary: receiver,
         };
-        let Plan { shared, legs, default, .. } = &self.plan;
-        exchange::run(shared.clone(), legs.clone(), default.clone(), Box::new(exchange), Duration::ZERO).await;
+        exchange::run(self.plan.clone(), Box::new(exchange)).await;
     }
 
     /// Why what was run was not compared, and what is known of the primary.

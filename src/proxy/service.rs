@@ -241,7 +241,7 @@ impl Gateway {
         let primary_head = Arc::new(PrimaryHead::new(&passing));
         let question = Arc::new(Question { head, added, version, body, max_body: admission.max_body });
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
-        live.mirror.start(Exchange {
+        live.mirror.clone().start(Exchange {
             ticket,
             id,
             route: route.name,
