@@ -59,9 +59,6 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Pair {
     pub ticket: Ticket,
-    pub id: Arc<str>,
-    pub route: Arc<str>,
-    pub arrived: Timestamp,
     pub question: Arc<Question>,
     pub build: Option<Arc<str>>,
     pub legs: PerLeg<Option<LegRecord>>,
@@ -299,6 +296,21 @@ enum Duty {
 }
 
 impl Ticket {
+    /// What the exchange is called.
+    pub fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// Its route, as it is known by now.
+    pub fn route(&self) -> &Arc<str> {
+        &self.route
+    }
+
+    /// When its request came.
+    pub fn arrived(&self) -> Timestamp {
+        self.arrived
+    }
+
     /// Whether its example, where it has one, is on its way to be counted.
     pub fn settle(mut self, settled: Settled) -> bool {
         self.done(settled)
@@ -316,6 +328,18 @@ impl Ticket {
         }
     }
 
+    /// Settles as what comparing by the rules of this generation came to. Says the same as `settle`.
+    pub fn settle_as(
+        self,
+        result: Settlement,
+        generation: u64,
+        build: Option<Arc<str>>,
+        legs: PerLeg<Option<LegRecord>>,
+    ) -> bool {
+        let settled = self.settled_as(result, generation, build, legs);
+        self.settle(settled)
+    }
+
     /// Settles as incomparable.
     pub fn incomparable(
         self,
@@ -325,16 +349,18 @@ impl Ticket {
         legs: PerLeg<Option<LegRecord>>,
     ) {
         let reason = self.owed.as_ref().map_or(reason, |(inbox, _)| inbox.reason(reason));
-        let settled = Settled {
-            id: self.id.clone(),
-            route: self.route.clone(),
-            generation,
-            build,
-            arrived: self.arrived,
-            legs,
-            result: Settlement::Incomparable(reason),
-        };
-        self.settle(settled);
+        self.settle_as(Settlement::Incomparable(reason), generation, build, legs);
+    }
+
+    fn settled_as(
+        &self,
+        result: Settlement,
+        generation: u64,
+        build: Option<Arc<str>>,
+        legs: PerLeg<Option<LegRecord>>,
+    ) -> Settled {
+        let (id, route) = (self.id.clone(), self.route.clone());
+        Settled { id, route, generation, build, arrived: self.arrived, legs, result }
     }
 
     fn done(&mut self, settled: Settled) -> bool {
@@ -354,15 +380,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.owed.is_some() {
-            let settled = Settled {
-                id: self.id.clone(),
-                route: self.route.clone(),
-                generation: u64::MAX,
-                build: None,
-                arrived: self.arrived,
-                legs: PerLeg::default(),
-                result: Settlement::Incomparable(Incomparable::CaptureLost),
-            };
+            let lost = Settlement::Incomparable(Incomparable::CaptureLost);
+            let settled = self.settled_as(lost, u64::MAX, None, PerLeg::default());
             self.done(settled);
         }
     }

@@ -3,7 +3,7 @@
 use super::AppError;
 use crate::config::Checked;
 use crate::diff::{self, Context, Cover, Finding, Findings, Limits, RouteRules, RuleSet};
-use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settled, Settlement, Succession};
+use crate::evidence::{Compared, Example, ExampleMessage, Exhibit, Rules, Settlement, Succession};
 use crate::flow::{Judge, Pair, Question, RequestBody};
 use crate::model::{Answer, Leg, LegRecord, Outcome, PerLeg, Timestamp};
 use crate::pipeline::{CompareConfig, Comparer, Examine, Scene};
@@ -98,7 +98,7 @@ impl Examination {
     }
 
     fn rules_for(&self, pair: &Pair) -> Arc<RouteRules> {
-        self.parts.rules.for_route(&pair.route, &self.day)
+        self.parts.rules.for_route(pair.ticket.route(), &self.day)
     }
 
     /// Whether two answers show no difference at all: nearly free, and true for most.
@@ -120,7 +120,7 @@ impl Examination {
             rules: &rules,
             origins: &self.parts.origins,
             other: leg,
-            arrived: Some(pair.arrived),
+            arrived: Some(pair.ticket.arrived()),
             skew: apart(pair.lag, &pair.legs, leg),
             skip_headers: &self.parts.skip,
             limits: Limits::default(),
@@ -327,16 +327,8 @@ impl Judge for Judging {
         }
         let control = pair.control.as_ref().map(|_| Findings::default());
         let compared = Compared { candidate: Findings::default(), control, example: None };
-        let Pair { ticket, id, route, arrived, build, legs, .. } = pair;
-        ticket.settle(Settled {
-            id,
-            route,
-            generation: examination.generation(),
-            build,
-            arrived,
-            legs,
-            result: Settlement::Compared(compared),
-        });
+        let Pair { ticket, build, legs, .. } = pair;
+        ticket.settle_as(Settlement::Compared(compared), examination.generation(), build, legs);
     }
 
     fn generation(&self) -> u64 {
@@ -391,11 +383,12 @@ mod tests {
     }
 
     fn pair_of(primary: &'static str, candidate: &'static str) -> Pair {
+        pair_at(Timestamp::from_micros(1), primary, candidate)
+    }
+
+    fn pair_at(arrived: Timestamp, primary: &'static str, candidate: &'static str) -> Pair {
         Pair {
-            ticket: Inbox::new(1).mirrored("x".into(), "GET /a".into(), Timestamp::from_micros(1)),
-            id: "x".into(),
-            route: "GET /a".into(),
-            arrived: Timestamp::from_micros(1),
+            ticket: Inbox::new(1).mirrored("x".into(), "GET /a".into(), arrived),
             question: question(RequestBody::Empty),
             build: None,
             legs: PerLeg::default(),
@@ -438,7 +431,7 @@ mod tests {
         assert_ne!(first.evidence_rules().digest, second.evidence_rules().digest);
         // Whenever it arrived: what a generation has compared was compared under its rules.
         for arrived in [before, midnight] {
-            let pair = Pair { arrived, ..pair_of("{\"a\":1}", "{\"a\":2}") };
+            let pair = pair_at(arrived, "{\"a\":1}", "{\"a\":2}");
             let covered = |examination: &Examination| {
                 let found = examination.compare(&pair, Leg::Candidate, &pair.candidate, &|| false);
                 found.list.iter().all(|finding| finding.cover.is_some())

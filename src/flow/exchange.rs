@@ -2,7 +2,7 @@
 
 use super::{PrimaryHead, RequestBody, Ticket};
 use crate::http1::Added;
-use crate::model::{Answer, Bucket, Fields, LegRecord, Permit, RequestHead, Timestamp};
+use crate::model::{Answer, Bucket, Fields, LegRecord, Permit, RequestHead};
 use crate::routes::RouteTable;
 use http::{Method, Version};
 use std::net::IpAddr;
@@ -68,9 +68,6 @@ pub struct Question {
 pub struct Exchange {
     pub ticket: Ticket,
     pub admission: Admission,
-    pub id: Arc<str>,
-    pub route: Arc<str>,
-    pub arrived: Timestamp,
     /// When the mirror legs are due: when the primary's request started.
     pub due: Instant,
     pub question: Arc<Question>,

@@ -133,9 +133,6 @@ async fn ask(job: Job, desk: Desk) {
     }
     desk.judge.submit(Pair {
         ticket: desk.inbox.asked_again(id.clone(), *arrived, job.diverged.clone()),
-        id: id.clone(),
-        route: job.diverged.route.clone(),
-        arrived: *arrived,
         question: question.clone(),
         build: None,
         legs: PerLeg { primary: Some(primary.record), candidate: Some(candidate.record), control: None },

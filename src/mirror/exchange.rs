@@ -46,7 +46,7 @@ pub(super) async fn run(plan: Arc<Plan>, mut exchange: Box<Exchange>) {
     }
     // From here on the leg's own outcome is told.
     leave.used();
-    let with_control = legs.control_wanted(&exchange.id);
+    let with_control = legs.control_wanted(exchange.ticket.id());
     let beside = Beside::Follows { primary: exchange.primary_head.progress(), overrun: &shared.overrun };
     let question = &exchange.question;
     let (mut candidate, control) = match with_control {
@@ -83,7 +83,7 @@ pub(super) async fn run(plan: Arc<Plan>, mut exchange: Box<Exchange>) {
         candidate.record.class = candidate.outcome.class();
     }
     let exchange = named(exchange, shared).await;
-    settle(shared, legs, policy, exchange, primary, candidate, control, lag);
+    settle(shared, legs, policy, *exchange, primary, candidate, control, lag);
 }
 
 /// The exchange with its final route, where the request's body has a say in that: it has come whole, or names nothing.
@@ -105,8 +105,7 @@ async fn named(mut exchange: Box<Exchange>, shared: &Mirrors) -> Box<Exchange> {
         tokio::task::spawn_blocking(read).await.ok().flatten()
     };
     if let Some(name) = name {
-        exchange.ticket.rename(name.clone());
-        exchange.route = name;
+        exchange.ticket.rename(name);
     }
     exchange
 }
@@ -155,7 +154,7 @@ fn settle(
     shared: &Mirrors,
     legs: &Arc<Legs>,
     policy: &Arc<Policy>,
-    mut exchange: Box<Exchange>,
+    mut exchange: Exchange,
     primary: Result<PrimaryOutcome, Incomparable>,
     candidate: Asked,
     control: Option<Asked>,
@@ -182,8 +181,8 @@ fn settle(
             legs: legs.clone(),
             policy: policy.clone(),
             question: exchange.question.clone(),
-            id: exchange.id.clone(),
-            arrived: exchange.arrived,
+            id: exchange.ticket.id().clone(),
+            arrived: exchange.ticket.arrived(),
         }));
     }
     match judged {
@@ -195,9 +194,6 @@ fn settle(
                 .map(|c| c.outcome)
                 .filter(|c| is_fit(c, &primary) && !lost_detail(&primary, c)),
             ticket: exchange.ticket,
-            id: exchange.id,
-            route: exchange.route,
-            arrived: exchange.arrived,
             question: exchange.question,
             build,
             legs: records,

@@ -51,9 +51,6 @@ impl Stage {
         let exchange = Exchange {
             ticket: self.inbox.mirrored("x".into(), "GET /".into(), Timestamp::from_micros(1)),
             admission,
-            id: "x".into(),
-            route: "GET /".into(),
-            arrived: Timestamp::from_micros(1),
             due: Instant::now(),
             question: Arc::new(testing::question()),
             naming: None,

@@ -9,7 +9,7 @@
 use super::batch::{Added, Batches, TICK, Ticked};
 use super::queue::Queue;
 use crate::diff::{Finding, Findings};
-use crate::evidence::{Compared, Exhibit, Settled, Settlement};
+use crate::evidence::{Compared, Exhibit, Settlement};
 use crate::flow::{Pair, Question};
 use crate::model::{Answer, Incomparable, Latencies, Leg, Outcome, Timestamp};
 use arc_swap::ArcSwap;
@@ -245,9 +245,9 @@ fn settle(pair: Box<Pair>, config: &CompareConfig, stats: &CompareStats, turn: &
 
 /// Settles the ticket of a pair with what comparing came to.
 fn finish(pair: Box<Pair>, compared: thread::Result<Compared>, config: &CompareConfig, stats: &CompareStats) {
-    let Pair { ticket, id, route, arrived, build, legs, question, primary, candidate, .. } = *pair;
-    let (of, by) = (route.clone(), build.clone());
-    let scene = Scene { id: id.clone(), route: of, build: by, arrived, question, primary, candidate };
+    let Pair { ticket, build, legs, question, primary, candidate, .. } = *pair;
+    let (id, route, arrived) = (ticket.id().clone(), ticket.route().clone(), ticket.arrived());
+    let scene = Scene { id, route, build: build.clone(), arrived, question, primary, candidate };
     let shown =
         compared.and_then(|compared| catch_unwind(AssertUnwindSafe(|| show(scene, compared, &*config.examine))));
     let result = match shown {
@@ -255,6 +255,7 @@ fn finish(pair: Box<Pair>, compared: thread::Result<Compared>, config: &CompareC
         Ok(compared) => Settlement::Compared(compared),
         Err(_) => {
             stats.panics.fetch_add(1, Ordering::Relaxed);
+            let (route, id) = (ticket.route(), ticket.id());
             tracing::error!(%route, %id, "comparing panicked; the exchange is incomparable");
             Settlement::Incomparable(Incomparable::Budget)
         }
@@ -263,7 +264,7 @@ fn finish(pair: Box<Pair>, compared: thread::Result<Compared>, config: &CompareC
         Settlement::Compared(compared) => compared.example.clone(),
         Settlement::Incomparable(_) => None,
     };
-    let shown = ticket.settle(Settled { id, route, generation: config.generation, build, arrived, legs, result });
+    let shown = ticket.settle_as(result, config.generation, build, legs);
     if let Some(example) = example.filter(|_| shown) {
         config.examine.succeed(&example);
     }
@@ -342,7 +343,7 @@ mod tests {
 
     impl Examine for Fake {
         fn compare(&self, pair: &Pair, _: Leg, _: &Outcome, _: &dyn Fn() -> bool) -> Findings {
-            match &*pair.id {
+            match &**pair.ticket.id() {
                 "panic" => panic!("on purpose"),
                 #[cfg(target_os = "linux")]
                 "nice" if rustix::process::getpriority_process(None).unwrap() < NICE => panic!("before users"),
@@ -353,11 +354,11 @@ mod tests {
         }
 
         fn is_brief(&self, pair: &Pair) -> bool {
-            pair.id.contains("at once")
+            pair.ticket.id().contains("at once")
         }
 
         fn at_once(&self, pair: &Pair, _: Leg, _: &Outcome) -> Option<Findings> {
-            match &*pair.id {
+            match &**pair.ticket.id() {
                 "at once" => Some(findings(vec![finding("json.value", "json:$.a", Tier::Value)])),
                 "panic at once" => panic!("on purpose"),
                 _ => None,
@@ -384,9 +385,6 @@ mod tests {
         };
         Pair {
             ticket: inbox.mirrored(id.into(), "GET /a".into(), at(1)),
-            id: id.into(),
-            route: "GET /a".into(),
-            arrived: at(1),
             question: Arc::new(Question {
                 head: RequestHead {
                     method: http::Method::GET,
@@ -508,7 +506,7 @@ mod tests {
         send(pair(&inbox, &limit, "equal"));
         send(pair(&inbox, &limit, "differs"));
         let diverged = Diverged { epoch: 1, route: "GET /a".into(), since: at(1), rows: vec![] };
-        let again = inbox.asked_again("again".into(), at(1), diverged);
+        let again = inbox.asked_again("differs".into(), at(1), diverged);
         send(Pair { ticket: again, ..pair(&inbox, &limit, "differs") });
         let late = pair(&inbox, &limit, "differs");
         inbox.close();

@@ -224,8 +224,7 @@ impl Gateway {
             }
         };
         let arrived = Timestamp::from(SystemTime::now());
-        let id = self.ids.next();
-        let ticket: Ticket = self.inbox.mirrored(id.clone(), route.name.clone(), arrived);
+        let ticket: Ticket = self.inbox.mirrored(self.ids.next(), route.name, arrived);
         let body = match tee {
             None => RequestBody::Empty,
             Some(tee) => {
@@ -243,9 +242,6 @@ impl Gateway {
         let by_body = route.configured.is_some_and(|configured| live.routes.is_named_by_body(configured));
         live.mirror.clone().start(Exchange {
             ticket,
-            id,
-            route: route.name,
-            arrived,
             due,
             question: question.clone(),
             admission,
