@@ -52,9 +52,10 @@ impl Progress {
         &self.tape
     }
 
-    /// Whether this is the status of an answer that has come whole.
+    /// Whether this is the status of an answer that has come whole. To be asked once it is known that one has: that it is
+    /// whole is told after its status.
     pub fn has_status(&self, status: StatusCode) -> bool {
-        self.status.load(Ordering::SeqCst) == status.as_u16()
+        self.status.load(Ordering::Relaxed) == status.as_u16()
     }
 
     /// Returns once more than `bytes` have come, or there will be no more.
@@ -107,15 +108,16 @@ impl Passing {
 
     /// All of it has passed, of an answer with this status.
     pub fn whole(self, status: StatusCode) {
-        self.0.status.store(status.as_u16(), Ordering::SeqCst);
+        self.0.status.store(status.as_u16(), Ordering::Relaxed);
         self.0.stage.store(Stage::Whole as u8, Ordering::SeqCst);
     }
 }
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        let lost = Stage::Lost as u8;
-        if self.0.stage.compare_exchange(Stage::Open as u8, lost, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        // Nobody else changes it.
+        if self.0.stage.load(Ordering::Relaxed) == Stage::Open as u8 {
+            self.0.stage.store(Stage::Lost as u8, Ordering::SeqCst);
             self.0.tape.clear();
         }
         self.0.wake();
