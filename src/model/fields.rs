@@ -6,7 +6,10 @@
 
 use super::Spelling;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -30,8 +33,8 @@ struct Read {
     head: Bytes,
     names: Arc<Names>,
     values: Vec<Range<u32>>,
-    /// A bit for each one that was taken out.
-    gone: u64,
+    /// Those that were taken out.
+    gone: Places,
     /// All lines are written as they would be here: they can be copied as they stand.
     plain: bool,
 }
@@ -46,9 +49,15 @@ pub struct Names {
     ends: Box<[usize]>,
     spelling: Spelling,
     hints: NameHints,
-    /// A bit for each name of [`HOP_BY_HOP`].
-    hop_by_hop: u64,
+    all: Places,
+    hop_by_hop: Places,
+    /// Of those that are asked for in every message: [`usual`].
+    usual: [Places; USUAL],
 }
+
+/// Some of the fields of a message, by where they stand: a bit for each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Places(u64);
 
 /// What tells most names that are not among some others: a bit for each length and first letter that one of them has.
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +76,14 @@ enum Written<'a> {
     By(&'a Spelling, usize),
 }
 
+/// What the lines of one name say.
+enum Values<'a> {
+    Read(&'a Read, Places),
+    Table(http::header::ValueIter<'a, HeaderValue>),
+}
+
 enum Lines<'a> {
-    Read(&'a Read, Range<usize>),
+    Read(&'a Read, Places),
     Table(http::header::Iter<'a, HeaderValue>, &'a Spelling, Option<(&'a HeaderName, usize)>),
 }
 
@@ -80,6 +95,28 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const HOP_BY_HOP: [HeaderName; 6] =
     [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, HTTP2_SETTINGS];
 
+const USUAL: usize = 13;
+
+/// The number of a name that is asked for in every message: [`Names`] knows the places of those.
+fn usual(name: &HeaderName) -> Option<usize> {
+    Some(match *name {
+        CONNECTION => 0,
+        CONTENT_ENCODING => 1,
+        CONTENT_LENGTH => 2,
+        CONTENT_TYPE => 3,
+        EXPECT => 4,
+        FORWARDED => 5,
+        HOST => 6,
+        PROXY_AUTHENTICATE => 7,
+        PROXY_AUTHORIZATION => 8,
+        TE => 9,
+        TRANSFER_ENCODING => 10,
+        UPGRADE => 11,
+        VIA => 12,
+        _ => return None,
+    })
+}
+
 // === impl Fields ===
 
 impl Fields {
@@ -89,15 +126,13 @@ impl Fields {
         if places.len() != names.names.len() || u32::try_from(head.len()).is_err() {
             return None;
         }
-        let mut values = Vec::with_capacity(places.len());
-        let mut plain = true;
-        for (name, value) in places {
-            plain &= name.end + 2 == value.start
-                && head[name.end..value.start] == *b": "
-                && head.get(value.end..value.end + 2) == Some(b"\r\n");
-            values.push(value.start as u32..value.end as u32);
-        }
-        Some(Self(Form::Read(Read { head, names, values, gone: 0, plain }, OnceLock::new())))
+        let plain = places.iter().all(|(name, value)| {
+            name.end + 2 == value.start
+                && head.get(name.end..value.start) == Some(b": ")
+                && head.get(value.end..value.end + 2) == Some(b"\r\n")
+        });
+        let values = places.iter().map(|(_, value)| value.start as u32..value.end as u32).collect();
+        Some(Self(Form::Read(Read { head, names, values, gone: Places::default(), plain }, OnceLock::new())))
     }
 
     pub fn of(table: HeaderMap, spelling: Spelling) -> Self {
@@ -115,7 +150,7 @@ impl Fields {
     /// Whether there is a line of this name.
     pub fn has(&self, name: &HeaderName) -> bool {
         match &self.0 {
-            Form::Read(read, _) => read.places(name).next().is_some(),
+            Form::Read(read, _) => !read.places(name).is_empty(),
             Form::Table(table, _) => table.contains_key(name),
         }
     }
@@ -135,11 +170,10 @@ impl Fields {
 
     /// The values of all lines of this name.
     pub fn all(&self, name: &HeaderName) -> impl DoubleEndedIterator<Item = &[u8]> {
-        let (read, table) = match &self.0 {
-            Form::Read(read, _) => (Some(read.places(name).map(|at| read.value(at))), None),
-            Form::Table(table, _) => (None, Some(table.get_all(name).iter().map(HeaderValue::as_bytes))),
-        };
-        read.into_iter().flatten().chain(table.into_iter().flatten())
+        match &self.0 {
+            Form::Read(read, _) => Values::Read(read, read.places(name)),
+            Form::Table(table, _) => Values::Table(table.get_all(name).iter()),
+        }
     }
 
     /// Bytes they take in memory, about.
@@ -154,7 +188,7 @@ impl Fields {
 
     fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         match &self.0 {
-            Form::Read(read, _) => Lines::Read(read, 0..read.values.len()),
+            Form::Read(read, _) => Lines::Read(read, read.there()),
             Form::Table(table, spelling) => Lines::Table(table.iter(), spelling, None),
         }
     }
@@ -165,7 +199,7 @@ impl Fields {
             Form::Read(read, _) if read.plain => {
                 // Lines that follow each other go at once.
                 let mut run = 0..0;
-                for at in (0..read.values.len()).filter(|at| read.is_there(*at) && !unwanted(&read.names.names[*at])) {
+                for at in read.there().filter(|at| !unwanted(&read.names.names[*at])) {
                     let Range { start, end } = read.line(at);
                     if run.end != start {
                         out.extend_from_slice(&read.head[run.clone()]);
@@ -186,8 +220,8 @@ impl Fields {
             && Arc::ptr_eq(&ours.names, &theirs.names)
             && ours.gone == theirs.gone
         {
-            let differs = |at: &usize| ours.is_there(*at) && ours.value(*at) != theirs.value(*at);
-            return (0..ours.values.len()).filter(differs).all(|at| ignored(&ours.names.names[at]));
+            let differs = |at: &usize| ours.value(*at) != theirs.value(*at);
+            return ours.there().filter(differs).all(|at| ignored(&ours.names.names[at]));
         }
         // Two systems mostly say much the same in an order of their own.
         let counted = |fields: &Self| fields.names().filter(|name| !ignored(name)).count();
@@ -199,9 +233,9 @@ impl Fields {
     pub fn take_out(&mut self, name: &HeaderName) {
         match &mut self.0 {
             Form::Read(read, table) => {
-                let gone = read.places(name).fold(0, |gone, at| gone | 1 << at);
-                if gone != 0 {
-                    read.gone |= gone;
+                let gone = read.places(name);
+                if !gone.is_empty() {
+                    read.gone = read.gone.and(gone);
                     table.take();
                 }
             }
@@ -214,7 +248,7 @@ impl Fields {
     /// stood beside it and does not hold (RFC 9112 6.3).
     pub fn strip_hop_by_hop(&mut self) {
         if let Form::Read(read, _) = &self.0
-            && read.names.hop_by_hop & !read.gone == 0
+            && read.names.hop_by_hop.without(read.gone).is_empty()
             && !self.has(&TE)
         {
             return;
@@ -225,7 +259,7 @@ impl Fields {
         self.named_by_connection().iter().for_each(|name| self.take_out(name));
         match &mut self.0 {
             Form::Read(read, table) => {
-                read.gone |= read.names.hop_by_hop;
+                read.gone = read.gone.and(read.names.hop_by_hop);
                 table.take();
             }
             Form::Table(table, _) => HOP_BY_HOP.iter().for_each(|name| drop(table.remove(name))),
@@ -307,15 +341,14 @@ impl std::fmt::Debug for Fields {
 // === impl Read ===
 
 impl Read {
-    /// Where the fields of this name are, in order.
-    fn places(&self, name: &HeaderName) -> impl DoubleEndedIterator<Item = usize> {
-        let names = &self.names.names;
-        let all = if self.names.hints.may_have(name) { 0..names.len() } else { 0..0 };
-        all.filter(move |at| names[*at] == *name && self.is_there(*at))
+    /// Where the fields of this name are.
+    fn places(&self, name: &HeaderName) -> Places {
+        self.names.places(name).without(self.gone)
     }
 
-    fn is_there(&self, at: usize) -> bool {
-        self.gone & (1 << at) == 0
+    /// All that were not taken out.
+    fn there(&self) -> Places {
+        self.names.all.without(self.gone)
     }
 
     fn value(&self, at: usize) -> &[u8] {
@@ -335,7 +368,7 @@ impl Read {
 
     fn table(&self) -> HeaderMap {
         let mut table = HeaderMap::with_capacity(self.values.len());
-        for at in (0..self.values.len()).filter(|at| self.is_there(*at)) {
+        for at in self.there() {
             // Whoever reads heads lets nothing pass that cannot stand in a value.
             if let Ok(value) = HeaderValue::from_maybe_shared(self.head.slice(self.place(at))) {
                 table.append(self.names.names[at].clone(), value);
@@ -366,10 +399,9 @@ impl Names {
             written: written.clone().flatten().copied().collect(),
             spelling: Spelling::of(written),
             hints: NameHints::of(names.iter()),
-            hop_by_hop: (0..)
-                .zip(&names)
-                .filter(|(_, name)| HOP_BY_HOP.contains(name))
-                .fold(0, |all, (at, _)| all | 1 << at),
+            all: Places::of(&names, |_| true),
+            hop_by_hop: Places::of(&names, |name| HOP_BY_HOP.contains(name)),
+            usual: std::array::from_fn(|number| Places::of(&names, |name| usual(name) == Some(number))),
             names,
         })
     }
@@ -379,9 +411,58 @@ impl Names {
         written.len() == self.names.len() && written.enumerate().all(|(at, name)| *self.written(at) == *name)
     }
 
+    /// Where fields of this name stand.
+    fn places(&self, name: &HeaderName) -> Places {
+        match usual(name) {
+            Some(number) => self.usual[number],
+            None if self.hints.may_have(name) => Places::of(&self.names, |one| one == name),
+            None => Places::default(),
+        }
+    }
+
     fn written(&self, at: usize) -> &[u8] {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.written[start..self.ends[at]]
+    }
+}
+
+// === impl Places ===
+
+impl Places {
+    /// Those of the names that are `wanted`.
+    fn of(names: &[HeaderName], wanted: impl Fn(&HeaderName) -> bool) -> Self {
+        Self((0..).zip(names).fold(0, |all, (at, name)| all | u64::from(wanted(name)) << at))
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    fn take_out(&mut self, at: u32) -> usize {
+        self.0 ^= 1 << at;
+        at as usize
+    }
+}
+
+impl Iterator for Places {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        (!self.is_empty()).then(|| self.take_out(self.0.trailing_zeros()))
+    }
+}
+
+impl DoubleEndedIterator for Places {
+    fn next_back(&mut self) -> Option<usize> {
+        (!self.is_empty()).then(|| self.take_out(u64::BITS - 1 - self.0.leading_zeros()))
     }
 }
 
@@ -417,13 +498,33 @@ impl Line<'_> {
     }
 }
 
+impl<'a> Iterator for Values<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        match self {
+            Values::Read(read, places) => places.next().map(|at| read.value(at)),
+            Values::Table(values) => values.next().map(HeaderValue::as_bytes),
+        }
+    }
+}
+
+impl DoubleEndedIterator for Values<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match self {
+            Values::Read(read, places) => places.next_back().map(|at| read.value(at)),
+            Values::Table(values) => values.next_back().map(HeaderValue::as_bytes),
+        }
+    }
+}
+
 impl<'a> Iterator for Lines<'a> {
     type Item = Line<'a>;
 
     fn next(&mut self) -> Option<Line<'a>> {
         match self {
             Lines::Read(read, places) => {
-                let at = places.find(|at| read.is_there(*at))?;
+                let at = places.next()?;
                 let written = Written::Name(read.names.written(at));
                 Some(Line { name: &read.names.names[at], value: read.value(at), written })
             }
