@@ -21,15 +21,19 @@ pub enum Stream {
 
 const SEPARATOR: u8 = 0x1e;
 const GRPC: &str = "application/grpc";
-const LINES: &[&str] = &[
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/x-jsonl",
-    "application/jsonlines",
-    "application/x-jsonlines",
-    "application/stream+json",
-    "application/x-json-stream",
+/// But for gRPC, whose types go on behind their name.
+const TYPES: [(&str, Stream); 11] = [
+    ("text/event-stream", Stream::Blocks),
+    ("application/x-ndjson", Stream::Lines),
+    ("application/ndjson", Stream::Lines),
+    ("application/jsonl", Stream::Lines),
+    ("application/x-jsonl", Stream::Lines),
+    ("application/jsonlines", Stream::Lines),
+    ("application/x-jsonlines", Stream::Lines),
+    ("application/stream+json", Stream::Lines),
+    ("application/x-json-stream", Stream::Lines),
+    ("application/json-seq", Stream::Records),
+    ("multipart/x-mixed-replace", Stream::Parts),
 ];
 
 // === impl Stream ===
@@ -44,20 +48,12 @@ impl Stream {
         }
         let declared = headers.first(&CONTENT_TYPE)?;
         let name = declared.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-        let is = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()));
-        let grpc = name.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC.as_bytes()));
-        if is(&["text/event-stream"]) {
-            Some(Stream::Blocks)
-        } else if is(LINES) {
-            Some(Stream::Lines)
-        } else if is(&["application/json-seq"]) {
-            Some(Stream::Records)
-        } else if is(&["multipart/x-mixed-replace"]) {
-            Some(Stream::Parts)
-        } else {
-            let frames = grpc && matches!(name.get(GRPC.len()), None | Some(b'+'));
-            frames.then_some(Stream::Frames)
+        if let Some((_, stream)) = TYPES.iter().find(|(one, _)| name.eq_ignore_ascii_case(one.as_bytes())) {
+            return Some(*stream);
         }
+        let (grpc, rest) = name.split_at_checked(GRPC.len())?;
+        let frames = grpc.eq_ignore_ascii_case(GRPC.as_bytes()) && matches!(rest.first(), None | Some(b'+'));
+        frames.then_some(Stream::Frames)
     }
 
     /// Whole events at the beginning of `body`, at most `most`, and where the last of them ends.
@@ -132,12 +128,17 @@ mod tests {
             ("text/event-stream; charset=utf-8", "", Some(Stream::Blocks)),
             ("Application/X-NDJSON", "identity", Some(Stream::Lines)),
             ("application/stream+json", "", Some(Stream::Lines)),
+            ("application/json-seq", "", Some(Stream::Records)),
+            ("multipart/x-mixed-replace; boundary=b", "", Some(Stream::Parts)),
             ("application/grpc", "", Some(Stream::Frames)),
             ("application/grpc+proto", "", Some(Stream::Frames)),
             ("multipart/x-mixed-replace; boundary=x", "", Some(Stream::Parts)),
             ("text/event-stream", "gzip", None),
             ("application/json", "", None),
             ("application/grpc-web", "", None),
+            ("application/gRPC ; x", "", Some(Stream::Frames)),
+            ("text/event-streams", "", None),
+            ("", "", None),
         ] {
             let mut headers = Fields::default();
             headers.table_mut().insert(CONTENT_TYPE, name.parse().unwrap());
