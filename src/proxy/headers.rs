@@ -72,7 +72,7 @@ impl Forwarded {
     /// kept and added to.
     pub fn add(&self, headers: &mut Fields, host: Option<&Arc<str>>, http2: bool) -> Arc<Added> {
         let added = self.named(host, http2);
-        if !headers.names().any(is_forwarding) {
+        if !added.fields().iter().any(|(name, _)| headers.has(name)) {
             return added;
         }
         let mut joined = Vec::new();
@@ -93,10 +93,12 @@ impl Forwarded {
         Arc::new(Added::new(joined))
     }
 
-    /// A client's name for the server, which most requests of a connection have in common.
-    pub fn shared_host(&self, host: &str) -> Arc<str> {
-        let first = self.first.get().filter(|first| *first.host == *host);
-        first.map_or_else(|| Arc::from(host), |first| first.host.clone())
+    /// A client's name for the server, which most requests of a connection have in common; where it is ASCII.
+    pub fn shared_host(&self, host: &[u8]) -> Option<Arc<str>> {
+        match self.first.get() {
+            Some(first) if first.host.as_bytes() == host => Some(first.host.clone()),
+            _ => std::str::from_utf8(host).ok().filter(|host| host.is_ascii()).map(Arc::from),
+        }
     }
 
     fn named(&self, host: Option<&Arc<str>>, http2: bool) -> Arc<Added> {
@@ -132,11 +134,6 @@ impl Forwarded {
     }
 }
 
-/// Whether a proxy says with it whom it forwards for.
-fn is_forwarding(name: &HeaderName) -> bool {
-    *name == VIA || *name == FORWARDED || name.as_str().starts_with("x-forwarded-")
-}
-
 /// A list field with another element, where there is exactly one line of it.
 fn join(headers: &Fields, name: &HeaderName, element: &HeaderValue) -> Option<HeaderValue> {
     let (one, None) = (headers.text(name)?, headers.all(name).nth(1)) else { return None };
@@ -157,6 +154,17 @@ mod tests {
         assert!(wanted_upgrade(&map(&[("connection", "Upgrade"), ("upgrade", "websocket")])).is_some());
         assert!(wanted_upgrade(&map(&[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c")])).is_none());
         assert!(wanted_upgrade(&map(&[("connection", "keep-alive"), ("upgrade", "websocket")])).is_none());
+    }
+
+    #[test]
+    fn requests_for_one_host_share_its_name() {
+        let forwarded = Forwarded::new(IpAddr::from([127, 0, 0, 1]), "http");
+        let first = forwarded.shared_host(b"shop.example").unwrap();
+        forwarded.add(&mut Fields::default(), Some(&first), false);
+        assert!(Arc::ptr_eq(&first, &forwarded.shared_host(b"shop.example").unwrap()));
+        assert_eq!(forwarded.shared_host(b"shop.examples").as_deref(), Some("shop.examples"));
+        assert_eq!(forwarded.shared_host("sh\u{f6}p.example".as_bytes()), None);
+        assert_eq!(forwarded.shared_host(b"\xff"), None);
     }
 
     #[test]

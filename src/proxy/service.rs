@@ -364,10 +364,8 @@ impl Inbound {
         {
             headers.table_mut().insert(HOST, host);
         }
-        let host = match headers.text(&HOST) {
-            Some(host) => Some(connection.forwarded.shared_host(host)),
-            None => uri.authority().map(|a| Arc::from(a.as_str())),
-        };
+        let host = headers.first(&HOST).and_then(|host| connection.forwarded.shared_host(host));
+        let host = host.or_else(|| uri.authority().map(|a| Arc::from(a.as_str())));
         let uri = if connect { uri } else { origin_form(uri) };
         let head = RequestHead { method, uri, host, scheme: connection.scheme, headers };
         Ok((Self { head, version, upgrade }, body))
