@@ -19,20 +19,20 @@ mod linux {
     use std::sync::OnceLock;
     use std::time::{Duration, Instant};
 
-    /// The same moment by both clocks.
-    static ORIGIN: OnceLock<(Instant, Duration)> = OnceLock::new();
+    /// When the system's clock began.
+    static BOOT: OnceLock<Instant> = OnceLock::new();
 
     pub(super) fn recently() -> Instant {
-        let (origin, read) = ORIGIN.get_or_init(|| {
+        let boot = BOOT.get_or_init(|| {
             loop {
                 // In this order nothing ever lies in the future.
-                let (origin, read) = (Instant::now(), since_boot(ClockId::Monotonic));
-                if origin.elapsed() < Duration::from_millis(1) {
-                    return (origin, read);
+                let (now, read) = (Instant::now(), since_boot(ClockId::Monotonic));
+                if now.elapsed() < Duration::from_millis(1) {
+                    return now - read;
                 }
             }
         });
-        since_boot(ClockId::MonotonicCoarse).checked_sub(*read).map_or(*origin, |passed| *origin + passed)
+        *boot + since_boot(ClockId::MonotonicCoarse)
     }
 
     fn since_boot(clock: ClockId) -> Duration {
