@@ -45,8 +45,8 @@ pub struct Names {
     names: Box<[HeaderName]>,
     /// One after the other,
     written: Box<[u8]>,
-    /// and where each one ends.
-    ends: Box<[usize]>,
+    /// and where each one stands.
+    places: Box<[Range<usize>]>,
     spelling: Spelling,
     hints: NameHints,
     all: Places,
@@ -390,12 +390,12 @@ impl Names {
         if names.len() > Self::MAX {
             return None;
         }
-        let ends = written.clone().scan(0, |end, name| {
-            *end += name.len();
-            Some(*end)
+        let places = written.clone().scan(0, |end, name| {
+            let start = std::mem::replace(end, *end + name.len());
+            Some(start..*end)
         });
         Some(Self {
-            ends: ends.collect(),
+            places: places.collect(),
             written: written.clone().flatten().copied().collect(),
             spelling: Spelling::of(written),
             hints: NameHints::of(names.iter()),
@@ -408,7 +408,8 @@ impl Names {
 
     /// Whether a message writes these names in this order.
     pub fn are<'a>(&self, written: impl ExactSizeIterator<Item = &'a [u8]>) -> bool {
-        written.len() == self.names.len() && written.enumerate().all(|(at, name)| *self.written(at) == *name)
+        written.len() == self.places.len()
+            && written.zip(&self.places).all(|(name, place)| *name == self.written[place.clone()])
     }
 
     /// Where fields of this name stand.
@@ -421,8 +422,7 @@ impl Names {
     }
 
     fn written(&self, at: usize) -> &[u8] {
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        &self.written[start..self.ends[at]]
+        &self.written[self.places[at].clone()]
     }
 }
 
