@@ -286,9 +286,14 @@ async fn switch(admin: &Arc<Admin>, request: Request<Body>) -> Result<Answer, Pr
     let who = admin.access.who(request.headers());
     let body = body(request).await?;
     let Switch { enabled } = object(&body, "{\"enabled\": true} or {\"enabled\": false}")?;
-    let done = admin.source.set_mirroring(enabled).await;
     let what = if enabled { "mirroring started" } else { "mirroring stopped" };
-    noted(admin, what.to_owned(), who, done).await?;
+    let doer = admin.clone();
+    // It holds at once, so it is noted also where its caller does not wait until it is kept.
+    let done = tokio::spawn(async move {
+        let done = doer.source.set_mirroring(enabled).await;
+        noted(&doer, what.to_owned(), who, done).await
+    });
+    done.await.unwrap_or_else(|e| Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string())))?;
     Ok(json_text(mirror_state(admin)))
 }
 

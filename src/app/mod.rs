@@ -216,9 +216,10 @@ impl App {
             changing: Mutex::default(),
             switching: std::sync::Mutex::default(),
         });
-        // Where it listens: what `public_url` names may be somebody else's from here.
-        let here = url(shared.settings.load().admin.tls.is_some(), admin);
-        let announcement = announce(folder, here, instance);
+        // Where it listens first: what `public_url` names may be somebody else's from here.
+        let settings = shared.settings.load_full();
+        let here = url(settings.admin.tls.is_some(), admin);
+        let announcement = announce(folder, here, settings.admin.public_url.clone(), instance);
         let interface = Admin::new(Arc::new(source::Proxy::new(shared.clone())), &options, random()?);
         Ok(Self {
             listen,
@@ -236,7 +237,10 @@ impl App {
     /// Serves until `shutdown`, then drains: no new connections, clients in flight are served, mirrored exchanges get
     /// two seconds more, and the evidence is made durable. Where that is to be hurried, the last only. `origin` says what
     /// to watch for changes.
-    pub async fn run(self, origin: Option<Origin>, shutdown: Shutdown) {
+    ///
+    /// # Errors
+    /// Why the last of it may be lost.
+    pub async fn run(self, origin: Option<Origin>, shutdown: Shutdown) -> Result<(), String> {
         let Self { server, workers, admin_listener, admin_tls, interface, shared, announcement, .. } = self;
         let background = tokio::spawn(live::watch_over(shared.clone()));
         let reloading = origin.map(|origin| tokio::spawn(reload::watch(shared.clone(), origin)));
@@ -268,7 +272,8 @@ impl App {
             () = shutdown.hurried() => {}
         }
         let last = shared.ledger.shutdown().await;
-        if let Some(why) = &last.store.why {
+        let lost = last.store.why.clone();
+        if let Some(why) = &lost {
             tracing::error!(%why, "the evidence of the last moments could not be kept");
         }
         admin_shutdown.trigger();
@@ -280,6 +285,7 @@ impl App {
         drop(announcement);
         // Waits for threads, which a task should not.
         let _ = tokio::task::spawn_blocking(move || drop(workers)).await;
+        lost.map_or(Ok(()), Err)
     }
 
     /// One attempt to reach each leg, so that a typing error is told now and not by the first request. Serving does not
@@ -338,8 +344,8 @@ fn url(tls: bool, address: SocketAddr) -> String {
 }
 
 /// Commands that are given the folder find the proxy by this; without it they only have to be told the address.
-fn announce(folder: PathBuf, admin: String, instance: String) -> Option<store::Announcement> {
-    store::announce(&folder, admin, instance)
+fn announce(folder: PathBuf, admin: String, public: Option<String>, instance: String) -> Option<store::Announcement> {
+    store::announce(&folder, admin, public, instance)
         .inspect_err(
             |e| tracing::warn!(folder = %folder.display(), error = %e, "could not say who serves from the folder"),
         )

@@ -98,17 +98,19 @@ async fn at_folder(folder: &Path) -> Result<Found, Failure> {
             .help("name its admin interface with `--admin URL`")
             .passing()
     };
-    let Some(store::Proxy { admin, pid, instance }) = store::find_proxy(folder) else {
+    let Some(store::Proxy { admin, public, pid, instance }) = store::find_proxy(folder) else {
         return Err(unreachable("a proxy", " that does not say where its admin interface is"));
     };
-    let client = AdminClient { instance, ..AdminClient::new(&admin)? };
-    match client.answers().await {
-        Ok(()) => Ok(Found::Proxy(client)),
-        Err(Unreachable { detail, .. }) => {
-            let why = format!(", which cannot be reached from here at {admin} ({detail})");
-            Err(unreachable(&format!("the proxy with pid {pid}"), &why))
+    let mut tried = Vec::new();
+    for url in [Some(admin), public].into_iter().flatten() {
+        let client = AdminClient { instance: instance.clone(), ..AdminClient::new(&url)? };
+        match client.answers().await {
+            Ok(()) => return Ok(Found::Proxy(client)),
+            Err(Unreachable { detail, .. }) => tried.push(format!("{url} ({detail})")),
         }
     }
+    let why = format!(", which cannot be reached from here at {}", tried.join(" or "));
+    Err(unreachable(&format!("the proxy with pid {pid}"), &why))
 }
 
 // === impl AdminClient ===

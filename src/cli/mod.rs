@@ -101,7 +101,10 @@ fn block_on_threads<T>(future: impl Future<Output = Result<T, Failure>>) -> Resu
         .enable_all()
         .build()
         .map_err(|e| Failure::new(format!("could not start: {e}")))?;
-    runtime.block_on(future)
+    let result = runtime.block_on(future);
+    // A thread that hangs in a call of the system would keep the process for ever.
+    runtime.shutdown_background();
+    result
 }
 
 /// A configuration for a command that contacts no leg.

@@ -81,8 +81,10 @@ pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failu
         loop {
             tokio::select! {
                 ended = &mut running => {
-                    ended?;
-                    return Ok(Exit::Ok);
+                    let kept = ended?;
+                    return kept.map(|()| Exit::Ok).map_err(|why| {
+                        Failure::new(format!("the evidence of the last moments could not be kept: {why}"))
+                    });
                 }
                 () = &mut late => {
                     return Err(Failure::new("the evidence of the last moments could not be put away in time"));

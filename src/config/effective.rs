@@ -1,6 +1,6 @@
 //! The configuration that results from file, flags and defaults, as TOML in the same keys, without secrets.
 //!
-//! What `${NAME}` stands for is put in, but in headers, where it is likely to be a secret: there it stays as it was
+//! What `${NAME}` stands for is put in, but in headers and `[redact]`, where it is likely to be a secret: there it stays as it was
 //! written. The text loads again to the same settings in the same environment.
 
 use super::checked::Checked;
@@ -68,6 +68,8 @@ fn keys(out: &mut String, section: &Section, layers: &[&Table]) {
         }
         let shown = match key.kind {
             Kind::HeaderMap => headers(first),
+            // What is never to be shown may be named by a secret.
+            _ if section.name == "redact" => as_written(first),
             _ => literal(first),
         };
         let _ = writeln!(out, "{} = {shown}", key.name);
@@ -83,6 +85,15 @@ fn headers(node: &Node) -> String {
         _ => literal(node),
     };
     inline(table, shown)
+}
+
+/// With `${NAME}` as it stands there.
+fn as_written(node: &Node) -> String {
+    match &node.value {
+        Value::Text(text) => quoted(&text.written),
+        Value::Array(items) => format!("[{}]", items.iter().map(as_written).collect::<Vec<_>>().join(", ")),
+        _ => literal(node),
+    }
 }
 
 fn literal(node: &Node) -> String {

@@ -257,6 +257,9 @@ fn the_effective_configuration_loads_again_to_the_same() {
     let checked =
         read_as("[mirror]\nset_headers = { X-Api-Key = 'plain', x-a = '1' }", Notation::Toml, &urls()).unwrap();
     assert!(effective(&checked).contains(r#"set_headers = { X-Api-Key = "<hidden>", x-a = "1" }"#));
+    // What is never to be shown is not shown by its name.
+    let checked = read_as("[redact]\npatterns = ['${SECRET}']", Notation::Toml, &urls()).unwrap();
+    assert!(effective(&checked).contains("patterns = [\"${SECRET}\"]"));
 }
 
 #[test]

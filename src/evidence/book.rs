@@ -151,12 +151,14 @@ impl Book {
 
     /// Tells it the time, again and again. Where nothing was watched since the last time (the process stood still, the
     /// machine slept), or the clock was set, evidence does not span it: then the moment it was last told is returned.
-    pub fn pass(&mut self, now: Moment) -> Option<Timestamp> {
+    /// `busy`: there was work to do since then, which may take its time while others watch.
+    pub fn pass(&mut self, now: Moment, busy: bool) -> Option<Timestamp> {
         let last = std::mem::replace(&mut self.now, now);
         let passed = now.steady.saturating_sub(last.steady);
+        let stood = if busy { Duration::ZERO } else { passed };
         let gained = now.wall.since(last.wall + passed);
         let lost = last.wall.since(now.wall);
-        let odd = [passed, gained, lost].into_iter().any(|time| time > TOLERATED);
+        let odd = [stood, gained, lost].into_iter().any(|time| time > TOLERATED);
         odd.then(|| {
             self.was_away(last.wall, now.wall);
             last.wall

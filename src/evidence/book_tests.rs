@@ -51,7 +51,7 @@ fn labels_that_are_ids_push_nothing_out() {
         let mut settled = compared("x", "GET /a", 1, vec![]);
         settled.build = Some(format!("id-{}", i % 6).into());
         // All within the minute.
-        book.pass(moment(2 + i / 50));
+        book.pass(moment(2 + i / 50), false);
         book.settle(&begun, &settled, at(2 + i / 50));
     }
     let told: u64 = book.history().iter().map(|past| past.totals.requests).sum();
@@ -66,7 +66,7 @@ fn labels_that_are_ids_push_nothing_out() {
     let begun = book.begin(&"GET /a".into(), at(100));
     let mut settled = compared("x", "GET /a", 100, vec![]);
     settled.build = Some("next".into());
-    book.pass(moment(100));
+    book.pass(moment(100), false);
     book.settle(&begun, &settled, at(100));
     assert_eq!(book.newest().evidence.epoch.candidate_build.as_deref(), Some("next"));
     assert_eq!(book.newest().evidence.epoch.other_builds, 0);
@@ -247,7 +247,7 @@ fn answered(book: &mut Book, second: u64, build: &str) {
 fn late(book: &mut Book, begun: &Begun, second: u64, build: &str) {
     let mut settled = compared("x", "GET /a", second, vec![]);
     settled.build = Some(build.into());
-    book.pass(moment(second.max(book.now.steady.as_secs())));
+    book.pass(moment(second.max(book.now.steady.as_secs())), false);
     book.settle(begun, &settled, at(second));
 }
 

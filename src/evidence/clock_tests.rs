@@ -26,13 +26,13 @@ fn time_in_which_nothing_was_watched_is_not_spanned() {
         let mut book = book();
         exchange(&mut book, "GET /a", None);
         for second in 1..=10 {
-            assert_eq!(book.pass(moment(second)), None);
+            assert_eq!(book.pass(moment(second), false), None);
         }
         let now = Moment {
             wall: Timestamp::from_micros(at(10).as_micros().checked_add_signed(wall * 1_000_000).unwrap()),
             steady: Duration::from_secs(10 + steady),
         };
-        let odd = book.pass(now);
+        let odd = book.pass(now, false);
         let expect = if wall < 0 { expect } else { 10 + expect };
         assert_eq!(
             (span(&book), odd.is_some()),
@@ -41,7 +41,7 @@ fn time_in_which_nothing_was_watched_is_not_spanned() {
         );
         // It goes on from there.
         let later = |s| Moment { wall: now.wall + Duration::from_secs(s), steady: now.steady + Duration::from_secs(s) };
-        (1..=5).for_each(|s| assert_eq!(book.pass(later(s)), None));
+        (1..=5).for_each(|s| assert_eq!(book.pass(later(s), false), None));
         assert_eq!(span(&book), Duration::from_secs(expect + 5), "{name}");
         let route = &book.newest().evidence.routes["GET /a"];
         assert!(route.since <= now.wall, "{name}");
@@ -53,20 +53,20 @@ fn a_clock_that_was_wrong_for_a_moment_leaves_no_trace() {
     let mut book = book();
     let year = Duration::from_secs(31_536_000);
     let wrong = |second| Moment { wall: at(second) + year, ..moment(second) };
-    (1..=10).for_each(|s| assert_eq!(book.pass(moment(s)), None));
-    assert_eq!(book.pass(wrong(11)), Some(at(10)));
+    (1..=10).for_each(|s| assert_eq!(book.pass(moment(s), false), None));
+    assert_eq!(book.pass(wrong(11), false), Some(at(10)));
     book.set_mirroring(false, wrong(11).wall);
     answered(&mut book, 11, "1");
     book.new_epoch(None, wrong(12).wall);
-    assert_eq!(book.pass(wrong(13)), Some(at(11)), "by the one who answers");
-    book.pass(moment(14));
+    assert_eq!(book.pass(wrong(13), false), Some(at(11)), "by the one who answers");
+    book.pass(moment(14), false);
     book.set_mirroring(true, at(14));
-    (15..=20).for_each(|s| assert_eq!(book.pass(moment(s)), None));
+    (15..=20).for_each(|s| assert_eq!(book.pass(moment(s), false), None));
     assert_eq!((book.newest().evidence.epoch.started_at, span(&book)), (at(14), Duration::from_secs(6)));
     // A build that was rolled back is seen, whatever the time was when the newest was.
     let mut book = self::book();
     answered(&mut book, 0, "1");
-    book.pass(wrong(1));
+    book.pass(wrong(1), false);
     let begun = book.begin(&"GET /a".into(), wrong(1).wall);
     let mut settled = compared("x", "GET /a", 1, vec![]);
     (settled.build, settled.arrived) = (Some("2".into()), wrong(1).wall);
@@ -84,7 +84,7 @@ fn what_was_kept_by_a_clock_that_was_ahead_is_as_old_as_can_be() {
     let mut book = Book::resume(kept, vec![], 2, None, same(1), 5, at(100));
     book.was_away(at(1_030), at(100));
     for second in 1..=5 {
-        assert_eq!(book.pass(Moment { wall: at(100 + second), steady: Duration::from_secs(second) }), None);
+        assert_eq!(book.pass(Moment { wall: at(100 + second), steady: Duration::from_secs(second) }, false), None);
     }
     assert_eq!((book.newest().evidence.epoch.started_at, span(&book)), (at(100), Duration::from_secs(5)));
 }
@@ -104,7 +104,7 @@ proptest! {
             wall = wall.checked_add_signed(millis as i64 * 1_000 + jump * 1_000_000).unwrap();
             let stood = millis > 5_000 || jump > 0;
             watched += Duration::from_millis(if stood { 0 } else { millis });
-            book.pass(Moment { wall: Timestamp::from_micros(wall), steady: Duration::from_millis(steady) });
+            book.pass(Moment { wall: Timestamp::from_micros(wall), steady: Duration::from_millis(steady) }, false);
             prop_assert!(span(&book) <= watched, "{:?} {watched:?}", span(&book));
         }
     }

@@ -8,7 +8,7 @@ fn unlabelled(book: &mut Book, second: u64, class: StatusClass) {
     let begun = book.begin(&"GET /a".into(), at(second));
     let mut settled = compared("x", "GET /a", second, vec![]);
     settled.legs.candidate = super::super::super::testing::leg(class, 5);
-    book.pass(moment(second));
+    book.pass(moment(second), false);
     book.settle(&begun, &settled, at(second));
 }
 

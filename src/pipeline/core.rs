@@ -190,8 +190,8 @@ impl Core {
 
     /// What time it is: to be said before anything is taken in. Where the clocks say that nothing was watched since it was
     /// last said, evidence does not span it.
-    pub fn pass(&mut self, now: Moment) {
-        if let Some(from) = self.book.pass(now) {
+    pub fn pass(&mut self, now: Moment, busy: bool) {
+        if let Some(from) = self.book.pass(now, busy) {
             self.cached = None;
             tracing::warn!(
                 %from,

@@ -506,7 +506,7 @@ fn a_clock_that_is_set_forward_makes_no_evidence() {
     let mut core = Core::new(LedgerOptions { policy: Some(policy.clone()), ..options(None) }, moment(0));
     let inbox = Inbox::new(4);
     mirrored(&inbox, "1").settle(settled("1"));
-    core.pass(moment(1));
+    core.pass(moment(1), false);
     core.drain(&inbox, moment(1));
     let before = core.snapshot(at(1));
     let spans = |snapshot: &Snapshot, now| {
@@ -515,10 +515,17 @@ fn a_clock_that_is_set_forward_makes_no_evidence() {
     };
     assert_eq!(spans(&before, at(2)), Some(1.0));
     let day = Moment { steady: Duration::from_secs(2), ..moment(90_000) };
-    core.pass(day);
+    core.pass(day, false);
     assert_eq!(spans(&core.snapshot(day.wall), day.wall), Some(0.0));
-    core.pass(Moment { wall: at(90_003), steady: Duration::from_secs(5) });
+    core.pass(Moment { wall: at(90_003), steady: Duration::from_secs(5) }, false);
     assert_eq!(spans(&core.snapshot(day.wall), at(90_003)), Some(3.0), "it goes on");
+    // A commit that takes a minute holds up nobody who watches; the clock may be set meanwhile as well.
+    core.pass(Moment { wall: at(90_063), steady: Duration::from_secs(65) }, true);
+    assert_eq!(spans(&core.snapshot(day.wall), at(90_063)), Some(63.0));
+    core.pass(Moment { wall: at(100_063), steady: Duration::from_secs(75) }, true);
+    assert_eq!(spans(&core.snapshot(day.wall), at(100_063)), Some(63.0));
+    core.pass(Moment { wall: at(100_073), steady: Duration::from_secs(85) }, false);
+    assert_eq!(spans(&core.snapshot(day.wall), at(100_073)), Some(63.0), "it stood still");
 }
 
 /// A file that has grown and gets no shorter, and what of it is in use.

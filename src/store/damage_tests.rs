@@ -14,7 +14,7 @@ fn who_holds_it_is_named() {
     assert!(!dir.path().join("none").exists());
     let (store, _) = open(&settings(dir.path())).unwrap();
     assert!(is_held(dir.path()));
-    let announcement = announce(dir.path(), "http://127.0.0.1:9900".into(), "1f".into()).unwrap();
+    let announcement = announce(dir.path(), "http://127.0.0.1:9900".into(), None, "1f".into()).unwrap();
     for error in [open(&settings(dir.path())).unwrap_err(), open_read(dir.path()).unwrap_err()] {
         let text = error.to_string();
         assert!(text.contains("held by another process") && text.contains("http://127.0.0.1:9900"), "{text}");

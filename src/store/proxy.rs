@@ -13,6 +13,9 @@ const MAX_BYTES: u64 = 4096;
 pub struct Proxy {
     /// Base URL of its admin interface.
     pub admin: String,
+    /// The one that people are given, where that is another: its certificate may be for that name alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<String>,
     pub pid: u32,
     /// Random, new with every start: what its admin interface answers with, so that nobody else is taken for it. Not in
     /// files of older versions.
@@ -28,8 +31,8 @@ pub struct Announcement {
 }
 
 /// Writes who serves from the folder, atomically.
-pub fn announce(folder: &Path, admin: String, instance: String) -> io::Result<Announcement> {
-    let proxy = Proxy { admin, pid: std::process::id(), instance: Some(instance) };
+pub fn announce(folder: &Path, admin: String, public: Option<String>, instance: String) -> io::Result<Announcement> {
+    let proxy = Proxy { admin, public, pid: std::process::id(), instance: Some(instance) };
     let file = folder.join(NAME);
     let aside = folder.join(format!("{NAME}.{}", proxy.pid));
     std::fs::write(&aside, serde_json::to_vec(&proxy)?)?;

@@ -294,12 +294,15 @@ fn a_store_that_vanished_is_written_anew_as_a_whole() {
         book.kept();
         store.lose_for_test();
     };
+    // So many that of some only the totals are left.
+    (0..6).for_each(|n| book.new_epoch(Some(n.to_string().into()), at(100)));
     keep(&mut book);
     std::fs::remove_file(dir.path().join(FILE)).unwrap();
     keep(&mut book);
     let read = open_read(dir.path()).unwrap();
     assert_eq!(newest(&read).totals(), book.newest().evidence.totals());
     assert_eq!(newest(&read), book.newest().evidence);
+    assert_eq!(read.history, book.history());
     // What is written once is written again.
     assert_eq!(read.policy, Some((*policy).clone()));
 }

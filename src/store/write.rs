@@ -153,7 +153,8 @@ impl Store {
         for number in batch.book.forgotten() {
             writer.forget(*number)?;
         }
-        for past in batch.book.moved() {
+        let history = if self.whole { batch.book.history() } else { batch.book.moved().cloned().collect() };
+        for past in &history {
             writer.past(past)?;
         }
         for epoch in batch.book.epochs() {

@@ -302,8 +302,9 @@ impl<'a> Lockstep<'a, '_> {
                     let (start, object) = (at, first == b'{');
                     at += 1;
                     match scan::next(text, &mut at) {
+                        _ if self.open.len() >= budget.depth => break true,
                         Some(close) if close == if object { b'}' } else { b']' } => at += 1,
-                        Some(_) if self.open.len() < budget.depth => {
+                        Some(_) => {
                             let mut open = Open::new(object, (start, start.wrapping_sub(shift)), self.names.len());
                             if object {
                                 let Some((key, value)) = scan::name(text, at) else { break true };
@@ -314,7 +315,7 @@ impl<'a> Lockstep<'a, '_> {
                             (self.i, values) = (at, values + 1);
                             continue;
                         }
-                        _ => break true,
+                        None => break true,
                     }
                 }
                 // A number that ends where both are no longer known to be alike may go on.
