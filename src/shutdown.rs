@@ -1,12 +1,8 @@
-//! Stopping: the signal, the drain, the grace period.
-//!
-//! It only tells and counts; who stops what, and in which order, is the wiring's business.
+//! Stopping: the signals, and the word to stop. Who stops what, and in which order, is the wiring's business.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// What the operating system asks of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,20 +33,6 @@ enum Stage {
     Running,
     Draining,
     Hurrying,
-}
-
-/// How many tasks are in flight, and a way to wait until none is. Clones count together.
-#[derive(Debug, Clone, Default)]
-pub struct Tracker(Arc<Count>);
-
-/// One task in flight, until it is dropped.
-#[derive(Debug)]
-pub struct InFlight(Arc<Count>);
-
-#[derive(Debug, Default)]
-struct Count {
-    now: AtomicUsize,
-    none: Notify,
 }
 
 // === impl Signals ===
@@ -151,54 +133,6 @@ impl Default for Shutdown {
     }
 }
 
-// === impl Tracker ===
-
-impl Tracker {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Counts one task until what is returned is dropped, which a panic does too.
-    pub fn enter(&self) -> InFlight {
-        self.0.now.fetch_add(1, Ordering::Relaxed);
-        InFlight(self.0.clone())
-    }
-
-    pub fn in_flight(&self) -> usize {
-        self.0.now.load(Ordering::Acquire)
-    }
-
-    /// Waits until nothing is in flight, at most `grace`. Returns how many were left.
-    pub async fn drained(&self, grace: Duration) -> usize {
-        match tokio::time::timeout(grace, self.empty()).await {
-            Ok(()) => 0,
-            Err(_) => self.in_flight(),
-        }
-    }
-
-    async fn empty(&self) {
-        loop {
-            let mut none = std::pin::pin!(self.0.none.notified());
-            // Registered before looking, or the last drop could fall between the two.
-            none.as_mut().enable();
-            if self.in_flight() == 0 {
-                return;
-            }
-            none.await;
-        }
-    }
-}
-
-// === impl InFlight ===
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if self.0.now.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.none.notify_waiters();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,27 +157,6 @@ mod tests {
         assert!(shutdown.is_triggered() && shutdown.is_hurried());
     }
 
-    #[tokio::test]
-    async fn drained_waits_for_the_last_task_even_if_it_panics() {
-        let tracker = Tracker::new();
-        let first = tracker.enter();
-        let second = tracker.enter();
-        assert_eq!(tracker.in_flight(), 2);
-        let draining = tokio::spawn({
-            let tracker = tracker.clone();
-            async move { tracker.drained(Duration::from_secs(60)).await }
-        });
-        drop(first);
-        tokio::task::yield_now().await;
-        assert!(!draining.is_finished());
-        let failed = tokio::spawn(async move {
-            let _second = second;
-            panic!("on purpose");
-        });
-        assert!(failed.await.is_err());
-        assert_eq!(draining.await.unwrap(), 0);
-    }
-
     #[cfg(unix)]
     #[tokio::test]
     async fn a_hangup_asks_for_a_reload() {
@@ -251,12 +164,5 @@ mod tests {
         let pid = std::process::id().to_string();
         assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
         assert_eq!(signals.next().await, Signal::Reload);
-    }
-
-    #[tokio::test]
-    async fn drained_gives_up_after_the_grace_period_and_says_how_many() {
-        let tracker = Tracker::new();
-        let _held = (tracker.enter(), tracker.enter());
-        assert_eq!(tracker.drained(Duration::from_millis(1)).await, 2);
     }
 }
