@@ -67,7 +67,7 @@ mod tests {
         let mut alarm = Alarm::default();
         let (long, short) = (Duration::from_secs(600), Duration::from_millis(1));
         for allowed in [long, short, long] {
-            poll_fn(|cx| Poll::Ready(alarm.poll(allowed, cx))).await.is_pending();
+            assert!(poll_fn(|cx| Poll::Ready(alarm.poll(allowed, cx))).await.is_pending());
             alarm.stop();
         }
         let started = Instant::now();
@@ -75,6 +75,7 @@ mod tests {
         assert!(started.elapsed() >= short && started.elapsed() < long);
         assert!(poll_fn(|cx| Poll::Ready(alarm.poll(long, cx))).await.is_pending());
     }
+
     #[tokio::test]
     async fn it_rings_for_a_task_that_has_used_up_its_turn() {
         use tokio::task::coop::{has_budget_remaining, poll_proceed};
