@@ -38,6 +38,7 @@ pub use pool::TAIL;
 pub use settings::{Criterion, GateSettings, LatencySettings, Policy, Quantiles, RoutePolicies, RoutePolicy};
 pub use silence::{because, nothing_arrived, standstill, unmirrored};
 pub use verdict::{CriterionResult, Judgement, Verdict};
+pub use words::{duration, thousands};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `1,284,310`.
-pub(super) fn thousands(n: u64) -> String {
+pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -34,8 +34,8 @@ pub(super) fn probability(p: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// `2 d 4 h`, `26 min`, `30 s`: the two largest units that are not zero.
-pub(super) fn duration(duration: Duration) -> String {
+/// `2 d 4 h`, `26 min`, `1 min 30 s`, `250 ms`: the two largest units that are not zero; milliseconds below a second.
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds == 0 && !duration.is_zero() {
         return format!("{} ms", duration.as_millis());
@@ -72,8 +72,8 @@ mod tests {
         assert_eq!([percent(0.0), percent(0.0027), percent(0.1), percent(1.0)], ["0 %", "0.27 %", "10 %", "100 %"]);
         assert_eq!(percent(3e-7), "0.00003 %");
         assert_eq!(percent_beside(0.000_999_994, 0.001), "0.099999 %");
-        let spans = [0, 59, 90, 3_600, 187_200].map(|s| duration(Duration::from_secs(s)));
-        assert_eq!(spans, ["0 s", "59 s", "1 min 30 s", "1 h", "2 d 4 h"]);
+        let spans = [0, 59, 90, 1_860, 3_600, 187_200].map(|s| duration(Duration::from_secs(s)));
+        assert_eq!(spans, ["0 s", "59 s", "1 min 30 s", "31 min", "1 h", "2 d 4 h"]);
         assert_eq!(duration(Duration::from_millis(250)), "250 ms");
     }
 }

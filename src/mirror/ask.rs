@@ -124,7 +124,7 @@ pub async fn ask(
 pub fn unasked(why: Unasked, question: &Question, due: Instant) -> Asked {
     let (detail, spoilt) = match why {
         Unasked::GivenUp { after } => {
-            let after = crate::report::duration(after);
+            let after = crate::gate::duration(after);
             (format!("was not asked: gave no answer to those before for {after}"), None)
         }
         Unasked::NoRoom => ("was not asked: its turn did not come".to_owned(), Some(Incomparable::Budget)),
@@ -147,7 +147,7 @@ fn excuse(end: Option<BodyOutcome>) -> Option<Incomparable> {
 
 /// That a leg gave `what` in its time.
 pub fn timed_out(what: &str, settings: &MirrorSettings) -> Outcome {
-    let detail = format!("gave {what} within {}", crate::report::duration(settings.timeout));
+    let detail = format!("gave {what} within {}", crate::gate::duration(settings.timeout));
     Outcome::Failed(Failure { kind: FailureKind::Timeout, detail })
 }
 

@@ -416,22 +416,22 @@ mod tests {
           GET invoices                     0.03 %          1,296        6,010    4 d 15 h   divergence
           GET /search                      64.1 %      5,529,600        6,010      31 min   latency
           GET /orders/{id}                 35.1 %      3,024,000        6,010      31 min   latency
-          2 rare routes, pooled           0.401 %         34,560        1,136      47 min   not waited for
+          2 rare routes, pooled           0.401 %         34,560        1,136 47 min 20 s   not waited for
           POST /orders                    0.401 %              0                            not mirrored
 
         CRITERIA
           divergence  GET invoices, slowest of 3: 6,010 comparisons                               4 d 15 h
           errors      5,613 comparisons                                                               57 s
           latency     GET invoices, slowest of 3: 30 blocks of 1 min after the warm-up          9 h 48 min
-          coverage    99 % of all requests on routes that pass                                       2 min
+          coverage    99 % of all requests on routes that pass                                  2 min 52 s
           unseen      5,908 comparisons without a divergence never seen before                       1 min
           unjudged    at most 1 % of the mirrored exchanges may be shed or lost                    at once
           minimum     evidence has to span 1 d                                                         1 d
 
         A WORSE ONE FAILS after about       limit 2x the limit           5x          10x         100x
           GET invoices                      0.1 %    19 d 22 h     1 d 20 h  12 h 44 min   3 h 42 min
-          GET /search                       0.1 %        6 min         38 s         11 s          4 s
-          GET /orders/{id}                  0.1 %       14 min        1 min         23 s          6 s
+          GET /search                       0.1 %   6 min 44 s         38 s         11 s          4 s
+          GET /orders/{id}                  0.1 %   14 min 4 s   1 min 20 s         23 s          6 s
 
         next  parallax gate --wait 112h
         "##);
@@ -445,22 +445,22 @@ mod tests {
           GET invoices critical            0.03 %          1,296      124,097   95 d 18 h   divergence
           GET /search                      64.1 %      5,529,600        6,010      31 min   latency
           GET /orders/{id}                 35.1 %      3,024,000        6,010      31 min   latency
-          2 rare routes, pooled           0.401 %         34,560        1,136      47 min   not waited for
+          2 rare routes, pooled           0.401 %         34,560        1,136 47 min 20 s   not waited for
           POST /orders                    0.401 %              0                            not mirrored
 
         CRITERIA
           divergence  GET invoices, slowest of 3: 124,097 comparisons                            95 d 18 h
           errors      5,613 comparisons                                                               57 s
           latency     GET invoices, slowest of 3: 30 blocks of 1 min after the warm-up          9 h 48 min
-          coverage    99 % of all requests on routes that pass                                       2 min
+          coverage    99 % of all requests on routes that pass                                  2 min 52 s
           unseen      5,908 comparisons without a divergence never seen before                       1 min
           unjudged    at most 1 % of the mirrored exchanges may be shed or lost                    at once
           minimum     evidence has to span 1 d                                                         1 d
 
         A WORSE ONE FAILS after about       limit 2x the limit           5x          10x         100x
           GET invoices                     0.01 %   200 d 14 h    18 d 16 h      5 d 7 h   4 h 44 min
-          GET /search                       0.1 %        6 min         38 s         11 s          4 s
-          GET /orders/{id}                  0.1 %       14 min        1 min         23 s          6 s
+          GET /search                       0.1 %   6 min 44 s         38 s         11 s          4 s
+          GET /orders/{id}                  0.1 %   14 min 4 s   1 min 20 s         23 s          6 s
 
         ! divergence GET invoices (critical): 124,097 comparisons, 95 d 18 h at this traffic;
           gate.max_duration is 14 d. Any of these would do:
@@ -478,7 +478,7 @@ mod tests {
         | GET invoices (critical) | 0.03 % | 1,296 | 124,097 | 95 d 18 h | divergence |
         | GET /search | 64.1 % | 5,529,600 | 6,010 | 31 min | latency |
         | GET /orders/{id} | 35.1 % | 3,024,000 | 6,010 | 31 min | latency |
-        | 2 rare routes, pooled | 0.401 % | 34,560 | 1,136 | 47 min | not waited for |
+        | 2 rare routes, pooled | 0.401 % | 34,560 | 1,136 | 47 min 20 s | not waited for |
         | POST /orders | 0.401 % | 0 |  |  | not mirrored |
 
         | criterion | what it takes | time |
@@ -486,7 +486,7 @@ mod tests {
         | divergence | GET invoices, slowest of 3: 124,097 comparisons | 95 d 18 h |
         | errors | 5,613 comparisons | 57 s |
         | latency | GET invoices, slowest of 3: 30 blocks of 1 min after the warm-up | 9 h 48 min |
-        | coverage | 99 % of all requests on routes that pass | 2 min |
+        | coverage | 99 % of all requests on routes that pass | 2 min 52 s |
         | unseen | 5,908 comparisons without a divergence never seen before | 1 min |
         | unjudged | at most 1 % of the mirrored exchanges may be shed or lost | at once |
         | minimum | evidence has to span 1 d | 1 d |
@@ -496,8 +496,8 @@ mod tests {
         | route | limit | 2x | 5x | 10x | 100x |
         |---|---|---|---|---|---|
         | GET invoices | 0.01 % | 200 d 14 h | 18 d 16 h | 5 d 7 h | 4 h 44 min |
-        | GET /search | 0.1 % | 6 min | 38 s | 11 s | 4 s |
-        | GET /orders/{id} | 0.1 % | 14 min | 1 min | 23 s | 6 s |
+        | GET /search | 0.1 % | 6 min 44 s | 38 s | 11 s | 4 s |
+        | GET /orders/{id} | 0.1 % | 14 min 4 s | 1 min 20 s | 23 s | 6 s |
 
         **!** divergence GET invoices \(critical\): 124,097 comparisons, 95 d 18 h at this traffic; gate.max\_duration is 14 d. Any of these would do:
 

@@ -2,8 +2,8 @@
 
 use super::escape;
 use crate::gate::Verdict;
+pub use crate::gate::{duration, thousands};
 use crate::model::Timestamp;
-use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 
 /// How text for a terminal may look.
@@ -182,19 +182,6 @@ fn fitting(chars: impl Iterator<Item = char>, width: usize) -> usize {
     chars.take_while(fits).count()
 }
 
-/// `1,284,310`.
-pub fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
 /// A share as the digits of a percentage, at most five characters, six with a sign: `0`, `0.303`, `12.5`, `100.0`.
 pub(super) fn digits(share: f64) -> String {
     let percent = share * 100.0;
@@ -227,20 +214,6 @@ pub fn share(share: f64) -> String {
 /// A part of a whole with one decimal: `92.7 %`; empty when there is no whole.
 pub(super) fn part(part: u64, whole: u64) -> String {
     if whole == 0 { String::new() } else { format!("{:.1} %", part as f64 / whole as f64 * 100.0) }
-}
-
-/// The two largest units: `2 d 4 h`, `31 min`, `40 s`.
-pub fn duration(d: Duration) -> String {
-    let s = d.as_secs();
-    let (days, hours, minutes) = (s / 86_400, s / 3600 % 24, s / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{s} s"),
-        (0, 0, m) => format!("{m} min"),
-        (0, h, 0) => format!("{h} h"),
-        (0, h, m) => format!("{h} h {m} min"),
-        (d, 0, _) => format!("{d} d"),
-        (d, h, _) => format!("{d} d {h} h"),
-    }
 }
 
 /// How long before `now` something was, in its largest unit.
@@ -283,11 +256,8 @@ mod tests {
 
     #[test]
     fn numbers() {
-        assert_eq!([0, 999, 1_000, 1_284_310].map(thousands), ["0", "999", "1,000", "1,284,310"]);
         assert_eq!([0.0, 0.00303, 0.125, 1.0, 0.000_000_1].map(digits), ["0", "0.303", "12.5", "100.0", "0.000"]);
         assert_eq!([0.0, 0.001, 0.99, 0.000_000_1].map(share), ["0 %", "0.1 %", "99 %", "0.000 %"]);
-        let d = |s| duration(Duration::from_secs(s));
-        assert_eq!([d(40), d(1860), d(3600), d(187_200)], ["40 s", "31 min", "1 h", "2 d 4 h"]);
     }
 
     #[test]

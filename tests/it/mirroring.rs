@@ -177,6 +177,8 @@ fn rate_and_permits_have_their_buckets() {
     let report = proxy.settled(10);
     assert!(report["totals"]["not_mirrored"]["shed"].as_u64().unwrap() >= 5, "{report:#}");
     assert_eq!(report["divergences"][0]["kind"], "transport.timeout");
+    let summary = report["divergences"][0]["summary"].as_str().unwrap();
+    assert!(summary.contains("gave no answer within 400 ms"), "{summary}");
 }
 
 #[test]
