@@ -191,7 +191,7 @@ impl Inbox {
         self.next_seq.load(Ordering::Relaxed).saturating_sub(applied)
     }
 
-    /// Whether so much waits to be counted that nothing more should be mirrored. Two or three atomic loads.
+    /// Whether so much waits to be counted that nothing more should be mirrored. At most four atomic loads.
     pub fn is_full(&self) -> bool {
         self.backlog() >= MAX_BACKLOG
             || self.waiting_bytes.load(Ordering::Relaxed) >= MAX_WAITING_BYTES

@@ -36,7 +36,7 @@ pub struct Admission {
     pub probe: bool,
 }
 
-/// What the primary did, as the data plane saw it. Never sent at all when the client went away first.
+/// What the primary did, as the data plane saw it. Dropped unsent where the request itself never came whole.
 #[derive(Debug)]
 pub enum PrimaryOutcome {
     Answered {

@@ -209,7 +209,7 @@ fn settle(
 ///
 /// | the primary | becomes |
 /// |---|---|
-/// | promise broken, client gone | `client_aborted` |
+/// | client gone, or the promise dropped | `client_aborted` |
 /// | no answer, or a broken body | `primary_failed` |
 /// | 304, 412, or the whole for a part, to validators that mean nothing to another system | `conditional` |
 /// | anything else | its answer |

@@ -270,8 +270,8 @@ impl Body for AnswerBody {
 }
 
 /// The primary's body, recorded as it streams to the client. When it ends, however it ends, the promise made to the
-/// mirror is kept; when the client goes away first, the promise is broken, which the mirror understands. A client that has
-/// all of it need not wait for its end.
+/// mirror is kept; when the client goes away first, the mirror is told so. A client that has all of it need not wait for its
+/// end.
 #[derive(Debug)]
 pub struct WatchedBody {
     inner: LegAnswerBody,
