@@ -174,9 +174,7 @@ fn streams(context: &Context<'_>, primary: &Answer, other: &Answer, window: Wind
             let owned = out.list.iter().any(|f| f.counts() && matches!(&*f.location, "status" | "header:content-type"));
             let mut found = Findings::default();
             window::ended_early(other, delivered, &mut found);
-            for finding in &mut found.list {
-                context.rules.cover(Scheme::Body, "", finding, None, None);
-            }
+            cover_bodies(context, &mut found);
             out.absorb(found, owned);
             if window::lags(other, delivered) {
                 let (ours, theirs) = delivered;

@@ -214,12 +214,12 @@ impl Trial {
         writeln!(
             out,
             "{} of {} stored exchanges replayed with the rules of {file}",
-            count(replayed),
-            count(self.stored)
+            thousands(replayed),
+            thousands(self.stored)
         )?;
         writeln!(out, "  {}", self.stands_on())?;
         writeln!(out)?;
-        let of = |n: u64| format!("{:>7} of {}  {:>7}", count(n), count(replayed), share(ratio(n, replayed)));
+        let of = |n: u64| format!("{:>7} of {}  {:>7}", thousands(n), thousands(replayed), share(ratio(n, replayed)));
         writeln!(out, "  would be excused   {}", of(excused))?;
         writeln!(out, "  would still diverge{}", of(divergent))?;
         if untold > 0 {
@@ -235,7 +235,7 @@ impl Trial {
         for (rule, covered) in &self.rules {
             let open = match covered.untold {
                 1 => "cannot be told of 1 exchange, redacted".to_owned(),
-                n => format!("cannot be told of {} exchanges, redacted", count(n)),
+                n => format!("cannot be told of {} exchanges, redacted", thousands(n)),
             };
             let did = match (rule.expired, covered.exchanges, covered.untold) {
                 (true, ..) => "has expired, excuses nothing".to_owned(),
@@ -243,11 +243,11 @@ impl Trial {
                 (false, 0, _) => open,
                 (false, n, untold) => format!(
                     "would excuse {} of {} exchanges ({}), {} of {} divergences{}",
-                    count(n),
-                    count(replayed),
+                    thousands(n),
+                    thousands(replayed),
                     share(ratio(n, replayed)),
-                    count(covered.prints.len() as u64),
-                    count(self.prints.len() as u64),
+                    thousands(covered.prints.len() as u64),
+                    thousands(self.prints.len() as u64),
                     if untold > 0 { format!("; {open}") } else { String::new() }
                 ),
             };
@@ -261,7 +261,7 @@ impl Trial {
         for r in remaining.iter().take(MAX_LISTED) {
             let noun = if r.exchanges == 1 { "exchange" } else { "exchanges" };
             let (route, location) = (escape::line(&r.route), escape::line(&r.location));
-            writeln!(out, "  {route}  {}  {}  {} {noun}", paint("36", location), r.kind, count(r.exchanges))?;
+            writeln!(out, "  {route}  {}  {}  {} {noun}", paint("36", location), r.kind, thousands(r.exchanges))?;
             writeln!(out, "    {}", escape::line(&r.summary))?;
         }
         Ok(())
@@ -278,8 +278,9 @@ impl Trial {
             (budget, "beyond the limits of a comparison"),
         ];
         let why: Vec<String> =
-            why.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", count(*n))).collect();
-        let kept = format!("{} of the {} exchanges that differed were kept", count(self.stored), count(self.differed));
+            why.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", thousands(*n))).collect();
+        let kept =
+            format!("{} of the {} exchanges that differed were kept", thousands(self.stored), thousands(self.differed));
         if why.is_empty() { kept } else { format!("{kept}; not replayed: {}", why.join(", ")) }
     }
 }
@@ -287,10 +288,6 @@ impl Trial {
 fn print(route: &str, finding: &Finding) -> String {
     let (kind, location) = (&finding.kind, &finding.location);
     diff::fingerprint(route, kind, location, &finding.primary_class, &finding.candidate_class)
-}
-
-fn count(n: u64) -> String {
-    thousands(n)
 }
 
 fn ratio(part: u64, of: u64) -> f64 {
