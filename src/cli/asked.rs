@@ -7,6 +7,7 @@ use super::now;
 use crate::app::Offline;
 use crate::evidence::Example;
 use crate::gate::{Judgement, Policy};
+use crate::report::pages::encoded;
 use crate::report::{self, DivergenceDetail, Examples, Report};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,7 +40,7 @@ impl Asked {
         match self {
             Asked::Proxy(client) => {
                 let path = match build {
-                    Some(build) => format!("/api/v1/gate?candidate_build={}", encode(build)),
+                    Some(build) => format!("/api/v1/gate?candidate_build={}", encoded(build)),
                     None => "/api/v1/gate".to_owned(),
                 };
                 parse(&client.get(&path).await?, client.url())
@@ -114,15 +115,4 @@ fn parse<T: serde::de::DeserializeOwned>(body: &[u8], url: &str) -> Result<T, Fa
         Failure::new(format!("what answers at {url} is not a Parallax of this version: {e}"))
             .help("is this the admin address? `parallax status --admin URL` tells")
     })
-}
-
-fn encode(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }

@@ -2,8 +2,8 @@
 
 use super::args::{ColorWhen, ServeArgs};
 use super::exit::{Exit, Failure};
-use super::say;
 use super::terminal::Look;
+use super::{block_on_threads, say};
 use crate::app::{App, Origin};
 use crate::config::{self, Checked, Flags};
 use crate::limits;
@@ -35,11 +35,7 @@ pub fn run(args: ServeArgs, color: ColorWhen, quiet: bool) -> Result<Exit, Failu
     if let Err(error) = limits::raise_descriptors() {
         tracing::warn!(%error, "could not raise the limit on file descriptors");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(format!("could not start: {e}")))?;
-    runtime.block_on(async {
+    block_on_threads(async {
         let mut signals = Signals::install()?;
         let (told, asked) = mpsc::channel(1);
         let app = App::build(settings.clone()).await?;
