@@ -63,7 +63,7 @@ impl Examination {
         let skip = vec![settings.build_header.clone()];
         let succession = Mutex::new(Succession::new(settings.store.keep_examples));
         let parts = Arc::new(Parts { rules, redactor, origins, skip, succession });
-        Ok(Self { generation, day: day(now).into(), parts })
+        Ok(Self { generation, day: now.day().into(), parts })
     }
 
     /// The next generation, where on that day other rules are in force.
@@ -285,11 +285,6 @@ fn apart(lag: Duration, legs: &PerLeg<Option<LegRecord>>, leg: Leg) -> Duration 
     (lag + connect(leg)).abs_diff(connect(Leg::Primary))
 }
 
-/// `2027-03-01`, UTC.
-pub fn day(now: Timestamp) -> String {
-    now.to_string().chars().take(10).collect()
-}
-
 /// Where the mirror leaves its pairs: equal ones are settled at once, the rest goes to the comparer.
 #[derive(Debug)]
 pub struct Judging {
@@ -424,9 +419,12 @@ mod tests {
         let before = Timestamp::from_micros(midnight.as_micros() - 1);
         let rules = super::super::live::rules(&settings).unwrap();
         let first = Examination::new(&settings, rules, 4, [7; 32], before).unwrap();
-        assert!(first.turned(&day(before)).is_none());
-        let second = first.turned(&day(midnight)).unwrap();
-        assert!(second.turned(&day(midnight + Duration::from_secs(86_400))).is_none(), "nothing is over on that day");
+        assert!(first.turned(&before.day()).is_none());
+        let second = first.turned(&midnight.day()).unwrap();
+        assert!(
+            second.turned(&(midnight + Duration::from_secs(86_400)).day()).is_none(),
+            "nothing is over on that day"
+        );
         assert_eq!((first.evidence_rules().generation, second.evidence_rules().generation), (4, 5));
         assert_ne!(first.evidence_rules().digest, second.evidence_rules().digest);
         // Whenever it arrived: what a generation has compared was compared under its rules.

@@ -1,7 +1,7 @@
 //! From settings to what runs by them, and what runs beside the traffic.
 
 use super::error::AppError;
-use super::{Shared, examine, now, view};
+use super::{Shared, now, view};
 use crate::config::Checked;
 use crate::diff::RuleSet;
 use crate::evidence::Places;
@@ -34,7 +34,7 @@ pub fn rules(settings: &Checked) -> Result<RuleSet, AppError> {
 
 /// What the days on which rules end mean now.
 pub fn expiries(settings: &Checked, now: Timestamp) -> Result<Vec<Notice>, AppError> {
-    let infos = rules(settings)?.infos(&examine::day(now));
+    let infos = rules(settings)?.infos(&now.day());
     Ok(report::expiry_notices(&infos.into_iter().map(view::rule_info).collect::<Vec<_>>(), now))
 }
 
@@ -119,7 +119,7 @@ pub async fn watch_over(shared: Arc<Shared>) {
     let (mut silence, mut today) = (super::notices::Silence::default(), Today::default());
     loop {
         tick.tick().await;
-        if let Some(day) = today.look(examine::day(now()), Instant::now()) {
+        if let Some(day) = today.look(now().day(), Instant::now()) {
             shared.turn_day(day).await;
         }
         if silence.due(now(), shared.started) {

@@ -15,7 +15,7 @@ mod source;
 mod view;
 
 pub use error::AppError;
-pub use examine::{day, origins};
+pub use examine::origins;
 pub use live::{expiries, rules};
 pub use offline::Offline;
 pub use reload::Origin;

@@ -1,6 +1,5 @@
 //! The evidence of a store without a running proxy.
 
-use super::examine;
 use super::view::{self, View};
 use crate::diff;
 use crate::evidence::{EpochInfo, EpochReason, Evidence, PastEpoch, Proposals};
@@ -105,7 +104,7 @@ impl Offline {
 
     /// The rules as they stood. A version that did not keep them leaves the ids of those that did something.
     fn rules(&self, now: Timestamp) -> Vec<RuleInfo> {
-        let today = examine::day(now);
+        let today = now.day();
         match &self.rules {
             Some(rules) => rules.iter().cloned().map(|rule| view::rule_info(rule.on_day(&today))).collect(),
             None => {

@@ -25,6 +25,11 @@ impl Timestamp {
         self.0
     }
 
+    /// `2027-03-01`, UTC.
+    pub fn day(self) -> String {
+        self.to_string().chars().take(10).collect()
+    }
+
     /// The time from `earlier` to `self`; zero when `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -91,6 +96,7 @@ mod tests {
     fn text_and_back() {
         let t = Timestamp::from_micros(1_767_225_600_123_000);
         assert_eq!(t.to_string(), "2026-01-01T00:00:00.123Z");
+        assert_eq!(t.day(), "2026-01-01");
         assert_eq!(t.to_string().parse::<Timestamp>().unwrap(), t);
     }
 }

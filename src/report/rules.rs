@@ -135,7 +135,7 @@ pub(super) fn notices(rules: &[RuleReport], evidence: &Evidence, compared: u64) 
 
 /// What the end of rules means for report and gate: a rule that is over excuses nothing, and one that ends soon says so.
 pub fn expiry_notices(rules: &[RuleInfo], now: Timestamp) -> Vec<Notice> {
-    let today: Option<jiff::civil::Date> = now.to_string().get(..10).and_then(|day| day.parse().ok());
+    let today: Option<jiff::civil::Date> = now.day().parse().ok();
     let notice = |rule: &RuleInfo| {
         let until = rule.expires.as_deref()?;
         let (code, severity, message) = if rule.expired {

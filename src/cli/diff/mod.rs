@@ -33,7 +33,7 @@ pub fn run(args: DiffArgs, color: ColorWhen) -> Result<Exit, Failure> {
         .with_schema(checked.as_ref().and_then(|c| c.schema.clone()));
     let specs = checked.as_ref().map(|c| c.routes.iter().map(|r| r.spec.clone()).collect::<Vec<_>>());
     let asked = Named::read(args.route.as_deref().unwrap_or("GET /"), specs.as_deref())?;
-    let rules = set.for_route(&asked.route, &now().to_string()[..10]);
+    let rules = set.for_route(&asked.route, &now().day());
     let request =
         RequestHead { method: asked.method, uri: asked.uri, host: None, scheme: "http", headers: Fields::default() };
 

@@ -11,7 +11,7 @@ use super::terminal::Look;
 use super::{block_on, now, offline_config, print};
 use crate::app;
 use crate::diff::{self, Context, Limits};
-use crate::model::{Leg, Outcome, Timestamp};
+use crate::model::{Leg, Outcome};
 use replay::{Rebuilt, rebuild};
 use std::time::{Duration, Instant};
 use trial::Trial;
@@ -42,7 +42,7 @@ fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
         let stored = asked.stored(&report).await?;
         Ok((report, stored))
     })?;
-    let mut trial = Trial::new(&all.infos(&today(now())), &report);
+    let mut trial = Trial::new(&all.infos(&now().day()), &report);
     let origins = app::origins(&settings);
     let skip = [settings.build_header.clone()];
     for (route, example) in &stored {
@@ -54,7 +54,7 @@ fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
             }
         };
         // As it was on the day: a rule that has expired since excuses nothing any more.
-        let rules = all.for_route(route, &today(now()));
+        let rules = all.for_route(route, &now().day());
         let started = Instant::now();
         let context = Context {
             request: &request,
@@ -76,10 +76,6 @@ fn test(args: &RulesTestArgs, color: ColorWhen) -> Result<Exit, Failure> {
         TextOrJson::Text => trial.text(&args.config.display().to_string(), look.color),
     })?;
     Ok(Exit::Ok)
-}
-
-fn today(now: Timestamp) -> String {
-    app::day(now)
 }
 
 #[cfg(test)]
