@@ -70,11 +70,11 @@ impl Evidence {
         Self { routes, numbered, ..Self::new(epoch) }
     }
 
-    /// A request that was not mirrored.
-    pub fn skipped(&mut self, route: &Arc<str>, bucket: Bucket, keep: Keep<'_>) {
+    /// Requests that were not mirrored.
+    pub fn skipped(&mut self, route: &Arc<str>, bucket: Bucket, times: u64, keep: Keep<'_>) {
         let counts = &mut self.route(route, keep).counts;
-        counts.requests += 1;
-        *counts.not_mirrored.get_mut(bucket) += 1;
+        counts.requests += times;
+        *counts.not_mirrored.get_mut(bucket) += times;
     }
 
     /// A request whose mirroring began: pending from here on.

@@ -284,11 +284,11 @@ impl Book {
         self.forgotten.extend(drop);
     }
 
-    /// A request that was not mirrored.
-    pub fn skipped(&mut self, route: &Arc<str>, bucket: Bucket, now: Timestamp) {
+    /// Requests that were not mirrored.
+    pub fn skipped(&mut self, route: &Arc<str>, bucket: Bucket, times: u64, now: Timestamp) {
         let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
         let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
-        self.newest.evidence.skipped(route, bucket, keep);
+        self.newest.evidence.skipped(route, bucket, times, keep);
         self.newest.touch(route);
     }
 

@@ -329,7 +329,7 @@ proptest! {
         let name = |r: u8| -> Arc<str> { format!("GET /{r}").into() };
         for step in steps {
             match step {
-                Step::Skip(r, b) => book.skipped(&name(r), Bucket::ALL[b as usize], at(1)),
+                Step::Skip(r, b) => book.skipped(&name(r), Bucket::ALL[b as usize], 1, at(1)),
                 Step::Begin(r) => open.push(book.begin(&name(r), at(1))),
                 Step::Settle { pick, build, generation: back, what, route } => {
                     if open.is_empty() { continue }

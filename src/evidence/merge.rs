@@ -191,7 +191,7 @@ mod tests {
         let skip = |evidence: &mut Evidence, name: &str, second| {
             let latency = &|_: &str| LatencyTerms::default();
             let keep = Keep { rules: &|_| "r".into(), latency, examples: 0, now: at(second) };
-            evidence.skipped(&name.into(), Bucket::Method, keep);
+            evidence.skipped(&name.into(), Bucket::Method, 1, keep);
         };
         let numbers = |evidence: &Evidence| evidence.routes.values().map(|route| route.number).collect::<Vec<_>>();
         ["c", "b", "a", "b"].into_iter().zip(1..).for_each(|(name, second)| skip(&mut evidence, name, second));
@@ -240,18 +240,18 @@ mod tests {
         #[test]
         fn a_configured_route_keeps_its_name(
             configured in proptest::collection::btree_set(0u32..200, 0..120),
-            asked in proptest::collection::vec((0u32..200, 1u32..4), 1..200),
+            asked in proptest::collection::vec((0u32..200, 1u64..4), 1..200),
         ) {
             let name = |i: u32| -> Arc<str> { format!("GET /shops/word{i}x").into() };
             let configured: BTreeSet<Arc<str>> = configured.into_iter().map(name).collect();
             let mut evidence = Evidence::new(epoch("1", None));
             let keep = Keep { rules: &|_| "r".into(), latency: &|_| LatencyTerms::default(), examples: 0, now: at(0) };
             for (route, times) in asked {
-                (0..times).for_each(|_| evidence.skipped(&name(route), Bucket::Method, keep));
+                evidence.skipped(&name(route), Bucket::Method, times, keep);
             }
             // For other requests of the same path.
             let template = Arc::from("GET /shops/{id}");
-            evidence.skipped(&template, Bucket::Method, keep);
+            evidence.skipped(&template, Bucket::Method, 1, keep);
             let configured: BTreeSet<_> = configured.into_iter().chain([template]).collect();
             let renamed = evidence.template_names(&|route| configured.contains(route));
             let shown = evidence.by_template(&TemplateNames { renamed, ..TemplateNames::default() }, 0);

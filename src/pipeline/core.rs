@@ -229,7 +229,7 @@ impl Core {
             self.cached = None;
             match event {
                 Event::Skipped { route, bucket, times } => {
-                    (0..times).for_each(|_| self.book.skipped(&route, bucket, now.wall));
+                    self.book.skipped(&route, bucket, times, now.wall);
                 }
                 Event::Mirrored { seq, route } => {
                     let begun = self.book.begin(&route, now.wall);
