@@ -381,7 +381,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if self.owed.is_some() {
             let lost = Settlement::Incomparable(Incomparable::CaptureLost);
-            let settled = self.settled_as(lost, u64::MAX, None, PerLeg::default());
+            let settled = self.settled_as(lost, Settled::NO_RULES, None, PerLeg::default());
             self.done(settled);
         }
     }

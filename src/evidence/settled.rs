@@ -12,7 +12,7 @@ pub struct Settled {
     pub id: Arc<str>,
     /// The final route name (an operation read from the body may have been appended since arrival).
     pub route: Arc<str>,
-    /// Generation of the rules it was compared under.
+    /// Generation of the rules it was compared under; [`Settled::NO_RULES`] where it was not.
     pub generation: u64,
     /// The candidate's build as its answer named it.
     pub build: Option<Arc<str>>,
@@ -20,6 +20,11 @@ pub struct Settled {
     /// What each leg did; `None` for a leg that was not asked.
     pub legs: PerLeg<Option<LegRecord>>,
     pub result: Settlement,
+}
+
+impl Settled {
+    /// In place of a generation: it was compared under none, and counts whatever the rules are.
+    pub const NO_RULES: u64 = u64::MAX;
 }
 
 /// A divergent exchange as it was counted: where what asking again shows is to be added.

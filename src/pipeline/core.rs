@@ -434,7 +434,7 @@ impl Core {
                 Box::new(Settled {
                     id: "".into(),
                     route: begun.route.clone(),
-                    generation: u64::MAX,
+                    generation: Settled::NO_RULES,
                     build: None,
                     arrived: now,
                     legs: PerLeg::default(),

@@ -211,21 +211,8 @@ pub fn traffic(points: &[HistoryPoint]) -> Markup {
         return Markup::default();
     }
     let (width, height, base) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM);
-    let mut out = format!(
-        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"comparisons a second over time, at most {}\">",
-        rate(most)
-    );
-    for share in [0.0, 0.5, 1.0] {
-        let y = base - share * height;
-        let _ = write!(
-            out,
-            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"y\" x=\"{}\" y=\"{:.1}\">{}</text>",
-            WIDTH - RIGHT,
-            LEFT - 6.0,
-            y + 3.5,
-            rate(share * most),
-        );
-    }
+    let label = format!("comparisons a second over time, at most {}", rate(most));
+    let mut out = frame(&label, most, rate);
     for (from, seconds, compared, divergent) in steps {
         let (x, wide) = (LEFT + from / span * width, (seconds / span * width).max(0.5));
         for (class, value) in [("compared", compared), ("divergent", divergent)] {
@@ -251,6 +238,23 @@ pub fn traffic(points: &[HistoryPoint]) -> Markup {
 /// `2.5/s`.
 fn rate(a_second: f64) -> String {
     if a_second >= 10.0 { format!("{a_second:.0}/s") } else { format!("{a_second:.1}/s") }
+}
+
+/// An open plot with a line at nothing, at half and at `most`.
+fn frame(label: &str, most: f64, written: fn(f64) -> String) -> String {
+    let mut out = format!("<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
+    for part in [0.0, 0.5, 1.0] {
+        let y = HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM);
+        let _ = write!(
+            out,
+            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"y\" x=\"{}\" y=\"{:.1}\">{}</text>",
+            WIDTH - RIGHT,
+            LEFT - 6.0,
+            y + 3.5,
+            written(part * most),
+        );
+    }
+    out
 }
 
 /// How a rate went, against its limit where that is near: small enough for a row of a table.
@@ -319,21 +323,8 @@ pub fn shares(trend: &ShareTrend) -> Markup {
         return Markup::default();
     }
     let (width, height, base) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM);
-    let mut out = format!(
-        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"its share over time, at most {}; numbers below\">",
-        share(most)
-    );
-    for part in [0.0, 0.5, 1.0] {
-        let y = base - part * height;
-        let _ = write!(
-            out,
-            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"y\" x=\"{}\" y=\"{:.1}\">{}</text>",
-            WIDTH - RIGHT,
-            LEFT - 6.0,
-            y + 3.5,
-            share(part * most),
-        );
-    }
+    let label = format!("its share over time, at most {}; numbers below", share(most));
+    let mut out = frame(&label, most, share);
     let wide = width / spans.len() as f64;
     for (i, span) in spans.iter().enumerate() {
         let Some(value) = span.share() else { continue };

@@ -2,6 +2,7 @@
 
 use super::super::context::Context;
 use super::super::json::JsonRules;
+use super::super::origin::percent_decoded;
 use super::super::rules::Scheme;
 use super::super::{Finding, Findings, Tier};
 use super::pair::{Codec, Message, Pair};
@@ -75,7 +76,7 @@ fn message(context: &Context<'_>, primary: &Answer, candidate: &Answer, out: &mu
     if a == b {
         return;
     }
-    let (x, y) = (a.as_deref().map(percent_decoded), b.as_deref().map(percent_decoded));
+    let (x, y) = (a.as_deref().map(readable), b.as_deref().map(readable));
     let fine = |answer| field(answer, &STATUS).is_some_and(|status| status == "0");
     let finding = if fine(primary) && fine(candidate) {
         // It describes an error, and there is none: some servers say "OK", others nothing.
@@ -167,21 +168,6 @@ fn has_only_empty_messages(answer: &Answer) -> bool {
 }
 
 /// Text with its `%20` read; what is no escape, or no UTF-8 then, stays.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|h| std::str::from_utf8(h).ok()).filter(|_| *first == b'%');
-        match hex.filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit())).and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+fn readable(text: &str) -> String {
+    String::from_utf8(percent_decoded(text)).unwrap_or_else(|_| text.to_owned())
 }

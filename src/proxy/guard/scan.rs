@@ -4,7 +4,7 @@
 //! same bytes again with new ones behind them; it remembers how far it has read and reads each byte once.
 
 use super::Refusal;
-use super::target::{check_target, is_host, uri};
+use super::target::{alphanumeric_or, check_target, is_host, uri};
 use crate::http1::decoder::hex;
 use crate::http1::fields::{self, Place};
 use crate::http1::head::place_in;
@@ -508,23 +508,7 @@ fn is_token_byte(b: u8) -> bool {
 }
 
 /// `tchar` of RFC 9110 5.6.2.
-static TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let marks = b"!#$%&'*+-.^_`|~";
-    let mut i = 0;
-    while i < marks.len() {
-        table[marks[i] as usize] = true;
-        i += 1;
-    }
-    let mut b = 0;
-    while b < 256 {
-        if (b as u8).is_ascii_alphanumeric() {
-            table[b] = true;
-        }
-        b += 1;
-    }
-    table
-};
+static TOKEN: [bool; 256] = alphanumeric_or(b"!#$%&'*+-.^_`|~");
 
 fn place(index: usize) -> String {
     match index {

@@ -138,12 +138,14 @@ fn is_name(host: &[u8]) -> bool {
 }
 
 /// Unreserved, sub-delims, and what else a path or query is made of.
-static PLAIN: [bool; 256] = {
+static PLAIN: [bool; 256] = alphanumeric_or(b"-._~!$&'()*+,;=:@/?%");
+
+/// Whether a byte is a letter, a digit or one of these.
+pub(super) const fn alphanumeric_or(marks: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
-    let plain = b"-._~!$&'()*+,;=:@/?%";
     let mut i = 0;
-    while i < plain.len() {
-        table[plain[i] as usize] = true;
+    while i < marks.len() {
+        table[marks[i] as usize] = true;
         i += 1;
     }
     let mut b = 0;
@@ -154,4 +156,4 @@ static PLAIN: [bool; 256] = {
         b += 1;
     }
     table
-};
+}
