@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench compare`
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "what fails here ends the run")]
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench evidence`
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "what fails here ends the run")]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use parallax::diff::{Finding, Findings, Tier};

@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench hot_path`
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "what fails here ends the run")]
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,7 +1,7 @@
 //! The JSON comparison against cases that nobody here wrote, and against other engines. The files are explained in
 //! ground-truth/README.md, the engines in oracles/README.md.
 
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "what is not there is a failed test")]
 
 use parallax::diff::budget::Budget;
 use parallax::diff::json::{self, JsonOutcome, JsonRules};

@@ -3,7 +3,7 @@
 //! It stands alone, since what is measured is the memory of the whole process.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "what is not there is a failed test")]
 
 use parallax::evidence::{Book, Compared, Evidence, Keep, LatencyTerms, Rules, Settled, Settlement};
 use parallax::model::{LegRecord, PerLeg, StatusClass, Timestamp, Timing};

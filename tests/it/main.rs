@@ -2,7 +2,8 @@
 //!
 //! Only the outward interface is used: flags, configuration, the wire, the report, exit codes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what is not there is a failed test")]
+#![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 mod browser;
 mod harness;
