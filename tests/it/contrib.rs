@@ -7,7 +7,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -109,24 +108,22 @@ fn exposed() -> Exposed {
     proxy.send("GET / HTTP/1.1\r\n\r\n");
     proxy.settled(4);
     proxy.signal("-HUP");
-    let end = Instant::now() + PATIENCE;
-    loop {
+    let is_told = |page: &str| {
+        page.contains("parallax_config_last_reload_timestamp_seconds ") && !page.contains("commit_seconds_count 0\n")
+    };
+    let page = || {
         let mut client = Client::connect(proxy.admin);
         client.write(format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", proxy.admin).as_bytes());
-        let text = client.read_reply().text();
-        if text.contains("parallax_config_last_reload_timestamp_seconds ") && !text.contains("commit_seconds_count 0\n")
-        {
-            let mut exposed = Exposed::of(&text);
-            // On rows of quantiles alone, which take more pairs than come here.
-            let rows = exposed.samples.values_mut().filter(|labels| labels.contains("criterion"));
-            for labels in rows {
-                labels.insert("measure".into());
-            }
-            return exposed;
-        }
-        assert!(Instant::now() < end, "not reloaded or not kept: {text}");
-        std::thread::sleep(Duration::from_millis(20));
+        client.read_reply().text()
+    };
+    until(|| is_told(&page()), || format!("not reloaded or not kept: {}", page()));
+    let mut exposed = Exposed::of(&page());
+    // On rows of quantiles alone, which take more pairs than come here.
+    let rows = exposed.samples.values_mut().filter(|labels| labels.contains("criterion"));
+    for labels in rows {
+        labels.insert("measure".into());
     }
+    exposed
 }
 
 #[test]

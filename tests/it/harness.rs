@@ -14,6 +14,17 @@ use std::time::{Duration, Instant};
 /// How long anything in a test may take before it counts as hanging.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Waits until it holds; where it never does, fails with what is to be said then.
+pub fn until(mut holds: impl FnMut() -> bool, otherwise: impl FnOnce() -> String) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        if Instant::now() > end {
+            panic!("{}", otherwise());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 // === Upstreams ===
 
 /// A request as an upstream read it.
@@ -323,14 +334,14 @@ impl Proxy {
 
     /// Waits for the process to end by itself; its exit code, where it has one.
     pub fn wait(&mut self) -> Option<i32> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < end, "the proxy does not end\n{}", self.log());
-            thread::sleep(Duration::from_millis(10));
-        }
+        let (child, log) = (&mut self.child, &self.log);
+        let mut status = None;
+        let ended = || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        };
+        until(ended, || format!("the proxy does not end\n{}", log.lock().unwrap()));
+        status.unwrap().code()
     }
 
     /// Resident memory in KiB.

@@ -383,10 +383,15 @@ fn captures_hold_the_memory_they_are_charged_for() {
         client.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         client.read_reply();
     }
-    let mut most = 0;
-    while proxy.report()["totals"]["pending"] != 0 {
-        most = most.max(proxy.resident());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let most = std::cell::Cell::new(0);
+    proxy.report_when(|totals| {
+        let over = totals["pending"] == 0;
+        if !over {
+            most.set(proxy.resident().max(most.get()));
+        }
+        over
+    });
+    let most = most.get();
+    assert!(most > 0, "nothing was pending any more when it was looked at");
     assert!(most < before + 60 * 1024, "{before} KiB, then {most} KiB");
 }

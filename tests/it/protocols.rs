@@ -457,7 +457,7 @@ async fn a_certificate_that_does_not_fit_is_named() {
         assert_eq!(proxy.settled(1)["totals"]["incomparable_reasons"]["primary_failed"], 1, "{what}");
         // Why is told to who runs the proxy, and what to do about it.
         let told = || proxy.log().contains("`tls.ca` names whom to trust");
-        crate::stopping::wait_for(told, &proxy);
+        until(told, || proxy.log());
         // The same leg as a candidate harms nobody and diverges.
         let proxy = Proxy::between(&plain.url(), &url).config(&format!("[candidate]\n{tls}")).start();
         assert_eq!(proxy.get("/x").status, 200);
@@ -693,11 +693,8 @@ fn a_client_that_breaks_off_its_upload_is_nobodys_fault() {
         let mut client = proxy.connect();
         client.write(format!("POST /up HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n5\r\nhello\r\n").as_bytes());
         // Both legs have begun to read before the client goes.
-        let end = Instant::now() + PATIENCE;
-        while [&primary, &candidate].iter().any(|u| !text(&u.wire()).ends_with("5\r\nhello\r\n")) {
-            assert!(Instant::now() < end, "{}", text(&candidate.wire()));
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let begun = || [&primary, &candidate].iter().all(|u| text(&u.wire()).ends_with("5\r\nhello\r\n"));
+        until(begun, || text(&candidate.wire()));
         drop(client);
     }
     let report = proxy.settled(2);
@@ -717,11 +714,7 @@ async fn a_client_that_resets_its_http2_upload_is_nobodys_fault() {
     let request = Request::builder().method("POST").uri("http://shop.example/up").body(()).unwrap();
     let (_response, mut upload) = sender.send_request(request, false).unwrap();
     upload.send_data(Bytes::from_static(b"hello"), false).unwrap();
-    let end = Instant::now() + PATIENCE;
-    while [&primary, &candidate].iter().any(|u| !text(&u.wire()).contains("hello")) {
-        assert!(Instant::now() < end);
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(|| [&primary, &candidate].iter().all(|u| text(&u.wire()).contains("hello")), || proxy.log());
     upload.send_reset(h2::Reason::CANCEL);
     let report = proxy.settled(1);
     assert_eq!(report["totals"]["incomparable_reasons"]["client_aborted"], 1, "{report:#}");

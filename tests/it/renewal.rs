@@ -2,7 +2,6 @@
 
 use crate::harness::*;
 use crate::protocols::{Certificate, Sender, Server, Speaks, streamed};
-use crate::stopping::wait_for;
 use http::{HeaderMap, Method, Response};
 use rustls::pki_types::ServerName;
 use std::path::Path;
@@ -21,7 +20,7 @@ async fn is_trusted(proxy: &Proxy, listener: &Certificate) -> bool {
 
 fn reload(proxy: &Proxy, word: &str) {
     proxy.signal("-HUP");
-    wait_for(|| proxy.log().contains(word), proxy);
+    until(|| proxy.log().contains(word), || proxy.log());
 }
 
 fn capture_limit(proxy: &Proxy) -> String {
@@ -69,7 +68,7 @@ async fn renewed_files_are_taken_over_and_broken_ones_change_nothing() {
     put(&leg.cert(), &ca);
     put(&new.key(), &key);
     std::fs::write(&file, format!("{other}# once more\n")).unwrap();
-    wait_for(|| proxy.log().contains("does not belong to the certificate"), &proxy);
+    until(|| proxy.log().contains("does not belong to the certificate"), || proxy.log());
     assert_eq!(capture_limit(&proxy), limit);
     assert_eq!(status(&proxy, &new).await, 200);
 }

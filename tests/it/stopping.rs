@@ -16,13 +16,9 @@ fn drain_serves_clients_in_flight_and_exits_cleanly() {
     let mut proxy = Proxy::between(&primary.url(), &candidate.url()).start();
     let mut client = proxy.connect();
     client.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    while primary.seen().is_empty() {
-        std::thread::yield_now();
-    }
+    until(|| !primary.seen().is_empty(), || proxy.log());
     proxy.signal("-TERM");
-    while std::net::TcpStream::connect(proxy.listen).is_ok() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until(|| std::net::TcpStream::connect(proxy.listen).is_err(), || proxy.log());
     release.send(()).unwrap();
     assert_eq!(client.read_reply().status, 200, "in flight when told to stop, served all the same");
     assert!(client.at_end());
@@ -146,7 +142,7 @@ fn told_to_stop_a_second_time_it_keeps_what_was_counted_and_drops_what_is_in_fli
         std::thread::yield_now();
     }
     proxy.signal("-TERM");
-    wait_for(|| proxy.log().contains("clients in flight are served"), &proxy);
+    until(|| proxy.log().contains("clients in flight are served"), || proxy.log());
     assert_eq!(proxy.report()["totals"]["pending"], 1);
     proxy.signal("-TERM");
     assert_eq!(proxy.wait(), Some(0));
@@ -197,7 +193,7 @@ fn a_changed_file_is_taken_over_and_a_broken_one_refused() {
     let file = proxy.folder.join("parallax.toml");
     std::fs::write(&file, "[mirror]\nmax_inflight = 3\n").unwrap();
     proxy.signal("-HUP");
-    wait_for(|| proxy.log().contains("max_in_flight"), &proxy);
+    until(|| proxy.log().contains("max_in_flight"), || proxy.log());
     assert!(
         proxy.log().contains("the running configuration was kept") || proxy.log().contains("the running one was kept")
     );
@@ -205,13 +201,13 @@ fn a_changed_file_is_taken_over_and_a_broken_one_refused() {
     assert_eq!(proxy.settled(2)["totals"]["mirrored"], 2);
     std::fs::write(&file, "[mirror]\nsample = 0\n").unwrap();
     proxy.signal("-HUP");
-    wait_for(|| proxy.log().contains("configuration was reloaded"), &proxy);
+    until(|| proxy.log().contains("configuration was reloaded"), || proxy.log());
     proxy.get("/3");
     assert_eq!(proxy.settled(3)["totals"]["not_mirrored"]["sampled_out"], 1);
     // What takes a restart is said.
     std::fs::write(&file, "[mirror]\nsample = 0\n[telemetry]\nlog.level = \"debug\"\n").unwrap();
     proxy.signal("-HUP");
-    wait_for(|| proxy.log().contains("[telemetry] has changed: that takes a restart"), &proxy);
+    until(|| proxy.log().contains("[telemetry] has changed: that takes a restart"), || proxy.log());
 }
 
 #[test]
@@ -232,19 +228,11 @@ fn the_number_of_routes_is_bounded_over_reloads_and_restarts() {
     let mut proxy = start();
     assert_eq!(ask(&proxy, 0..2_050), 2_001);
     proxy.signal("-HUP");
-    wait_for(|| proxy.log().contains("configuration was reloaded"), &proxy);
+    until(|| proxy.log().contains("configuration was reloaded"), || proxy.log());
     assert_eq!(ask(&proxy, 2_050..2_100), 2_001);
     proxy.signal("-TERM");
     assert_eq!(proxy.wait(), Some(0));
     assert_eq!(ask(&start(), 2_100..2_150), 2_001);
-}
-
-pub(crate) fn wait_for(holds: impl Fn() -> bool, proxy: &Proxy) {
-    let end = std::time::Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(std::time::Instant::now() < end, "{}", proxy.log());
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]
@@ -337,7 +325,7 @@ fn the_log_has_the_form_and_the_colour_that_were_asked_for() {
     let serve = || Proxy::between(&primary.url(), &candidate.url());
     let reloaded = |proxy: &Proxy| {
         proxy.signal("-HUP");
-        wait_for(|| proxy.log().contains("the configuration was reloaded"), proxy);
+        until(|| proxy.log().contains("the configuration was reloaded"), || proxy.log());
         proxy.log()
     };
     // Every line of it, what is said at the start among them.
@@ -399,7 +387,7 @@ fn who_has_just_connected_may_still_ask_and_who_has_asked_before_is_not_waited_f
     let [mut kept, mut fresh, mut silent] = [(); 3].map(|()| proxy.connect());
     kept.write(ASK);
     assert_eq!(kept.read_reply().status, 200);
-    wait_for(|| connected(&proxy, 3), &proxy);
+    until(|| connected(&proxy, 3), || proxy.log());
     proxy.signal("-TERM");
     assert!(kept.at_end());
     fresh.write(ASK);

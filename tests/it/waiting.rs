@@ -122,11 +122,7 @@ fn a_wait_is_interrupted_before_the_first_answer() {
     // Somebody who takes the question and says nothing.
     let stalled = Upstream::stalled();
     let mut waiting = Waiting::start(&["--admin", &stalled.url(), "--format", "json"]);
-    let end = std::time::Instant::now() + PATIENCE;
-    while stalled.wire().is_empty() {
-        assert!(std::time::Instant::now() < end, "nobody was asked");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until(|| !stalled.wire().is_empty(), || "nobody was asked".to_owned());
     interrupt(&waiting);
     let said = waiting.line();
     assert!(said.contains("has said nothing yet"), "{said}");
