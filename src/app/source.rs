@@ -187,7 +187,6 @@ impl Source for Proxy {
             let kept = {
                 let _one = self.shared.switching.lock().unwrap_or_else(PoisonError::into_inner);
                 self.shared.mirrors.set_enabled(enabled);
-                tracing::info!(enabled, "mirroring was switched by hand");
                 self.shared.ledger.set_mirroring(enabled)
             };
             let after = match kept.await {
@@ -196,6 +195,7 @@ impl Source for Proxy {
                 None if self.is_draining() => return Err(stopping()),
                 None => self.shared.ledger.latest(),
             };
+            tracing::info!(enabled, "mirroring was switched by hand");
             let lost =
                 |why| Unkept::Lost(format!("it holds from now on, but could not be kept for the next start: {why}"));
             view::durable(&after.store).map_err(lost)
