@@ -103,6 +103,7 @@ impl Evidence {
     pub fn apply(&mut self, settled: &Settled, keep: Keep<'_>) -> Option<Vec<Arc<str>>> {
         let began = self.epoch.started_at;
         let places = volatility::places(self.routes.len());
+        let names_it = settled.build.is_some() && settled.build == self.epoch.candidate_build;
         let route = self.route(&settled.route, keep);
         if route.counts.pending == 0 {
             // Its beginning was never seen: count it from there, so that the law holds.
@@ -133,6 +134,8 @@ impl Evidence {
                         .map(|Cover::Rule(id)| id)
                         .collect();
                     count_rules(&mut route.rule_hits, &covers);
+                    let unnamed = route.is_unnamed(settled, names_it);
+                    self.epoch.naming.unnamed += u64::from(unnamed);
                     count_rules(&mut self.rule_hits, &covers);
                     self.kinds.observe(counted.new);
                 }
@@ -158,9 +161,9 @@ impl Evidence {
                 }
             }
             let pending = evidence.counts.pending;
-            let (number, restarts) = (evidence.number, evidence.restarts + 1);
-            *evidence =
-                RouteEvidence { number, restarts, ..RouteEvidence::new(now, rules, evidence.pace.counts.terms) };
+            let (number, restarts, named) = (evidence.number, evidence.restarts + 1, evidence.named);
+            let fresh = RouteEvidence::new(now, rules, evidence.pace.counts.terms);
+            *evidence = RouteEvidence { number, restarts, named, ..fresh };
             self.kinds = Kinds::default();
             evidence.counts.requests = pending;
             evidence.counts.mirrored = pending;
@@ -220,7 +223,21 @@ impl RouteEvidence {
             noise: BTreeMap::new(),
             volatility: BTreeMap::new(),
             rule_hits: BTreeMap::new(),
+            named: Default::default(),
         }
+    }
+
+    /// Whether the candidate's answer has no label where the epoch's build gives one. Errors may be those of what stands
+    /// before it.
+    fn is_unnamed(&mut self, settled: &Settled, names_it: bool) -> bool {
+        let Some(class) = settled.legs.candidate.as_ref().map(|leg| leg.class) else { return false };
+        if matches!(class, StatusClass::ServerError | StatusClass::Failed) {
+            return false;
+        }
+        if names_it {
+            self.named.insert(class);
+        }
+        settled.build.is_none() && self.named.contains(class)
     }
 
     fn incomparable(&mut self, reason: Incomparable) {

@@ -5,9 +5,7 @@
 //!   in the newest, except that what was in flight when an epoch was begun by hand stays where it began.
 //! - Labels that come faster than builds are deployed get no epochs any more (see `turnover`): the newest counts them, and
 //!   says how many they were.
-//! - When only an older build has answered for a while, it was rolled back to: that starts an epoch of it (`build`). When
-//!   for a while no answer has named any, though the newest build does, nobody knows whose they are: the newest counts
-//!   them, and says how many they were.
+//! - When only an older build has answered for a while, it was rolled back to: that starts an epoch of it (`build`).
 //! - Where primary and candidate exchange places an epoch starts (`build`), which takes nothing that was in flight and
 //!   adopts the first build that answers in it.
 //! - Rules that change for every route start an epoch (`rules`); rules that change for some restart those.
@@ -170,7 +168,6 @@ impl Book {
         let evidence = &mut self.newest.evidence;
         evidence.epoch.started_at = evidence.epoch.started_at.min(now);
         evidence.epoch.away.set_back(now);
-        evidence.epoch.naming.since = evidence.epoch.naming.since.map(|since| since.min(now));
         for route in evidence.routes.values_mut().map(Arc::make_mut) {
             route.since = route.since.min(now);
             route.pace.set_back(now);
@@ -317,12 +314,8 @@ impl Book {
                 self.start(Some(label.clone()), EpochReason::Build, now);
             }
             if self.newest.build() == Some(label) {
-                self.newest.evidence.epoch.naming.named = true;
                 self.deployed.newest(settled.arrived);
             }
-        }
-        if settled.build.is_some() {
-            self.named(settled.arrived);
         }
         let target = self.belongs(begun, settled, build);
         let here = target == Some(begun.epoch) && begun.route == settled.route;
@@ -330,9 +323,6 @@ impl Book {
             self.retract(begun);
         }
         let number = target?;
-        if number == self.newest.number && settled.is_unnamed() {
-            self.unnamed(settled.arrived);
-        }
         let (digest, latency) = (self.rules.route.clone(), self.latency.0.clone());
         let keep = Keep { rules: &*digest, latency: &*latency, examples: self.keep_examples, now };
         let epoch = self.epoch_mut(number)?;
@@ -363,10 +353,8 @@ impl Book {
 
     /// Begins a new epoch by hand; without a label it is the same build's.
     pub fn new_epoch(&mut self, build: Option<Arc<str>>, now: Timestamp) {
-        let named = build.is_none() && self.newest.evidence.epoch.naming.named;
         let build = build.or_else(|| self.newest.build().cloned());
         self.start(build, EpochReason::Manual, now);
-        self.newest.evidence.epoch.naming.named = named;
     }
 
     /// A start says which build is deployed: adopted by an epoch that has none, otherwise a new one unless it is the newest
@@ -458,29 +446,6 @@ impl Book {
         self.latency = Terms(terms);
     }
 
-    /// An answer that arrived then named its build.
-    fn named(&mut self, arrived: Timestamp) {
-        self.deployed.named(arrived);
-        let naming = &mut self.newest.evidence.epoch.naming;
-        if naming.since.take_if(|since| arrived >= *since).is_some() {
-            self.newest.dirt.epoch = true;
-        }
-    }
-
-    /// An answer that arrived then, and counts in the newest epoch, named none.
-    fn unnamed(&mut self, arrived: Timestamp) {
-        let naming = &mut self.newest.evidence.epoch.naming;
-        match naming.since {
-            Some(_) => naming.unnamed += 1,
-            None if naming.named => {
-                if let Some((since, answers)) = self.deployed.unnamed(arrived, self.now) {
-                    (naming.since, naming.unnamed) = (Some(since), naming.unnamed + answers);
-                }
-            }
-            None => {}
-        }
-    }
-
     fn start(&mut self, build: Option<Arc<str>>, reason: EpochReason, now: Timestamp) {
         let number = self.next;
         let info = EpochInfo {
@@ -505,10 +470,8 @@ impl Book {
         if reason == EpochReason::Build {
             fresh.restarted = self.newest.restarted.clone();
         }
-        // The same build's epoch goes on being deployed, and names itself.
-        let same = fresh.build() == self.newest.build();
-        fresh.evidence.epoch.naming.named = same && self.newest.evidence.epoch.naming.named;
-        self.deployed.begin(same);
+        // The same build's epoch goes on being deployed.
+        self.deployed.begin(fresh.build() == self.newest.build());
         let mut old = std::mem::replace(&mut self.newest, fresh);
         self.next = number + 1;
         old.ended_at = Some(now);

@@ -1,13 +1,11 @@
-//! Which build is deployed, as far as answers tell: the newest, again one that was before it, or one that does not name
-//! itself.
+//! Which build is deployed, as far as answers tell: the newest, or again one that was before it.
 
 use crate::model::{Moment, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// By the steady clock, and by answers in order of arrival: how long and how many labelled ones have to be of one older
-/// build alone to call it a rollback. In a rolling deployment answers of the newest build come in between. The same for
-/// answers without a label, where the newest build has one: here and there one of a balancer or of a file has none.
+/// build alone to call it a rollback. In a rolling deployment answers of the newest build come in between.
 const ROLLBACK_AFTER: Duration = Duration::from_secs(60);
 const ROLLBACK_ANSWERS: u64 = 20;
 
@@ -18,8 +16,6 @@ pub(super) struct Deployed {
     newest: Option<Timestamp>,
     /// Answers of one older build since any other one answered.
     rollback: Option<(Arc<str>, Streak)>,
-    /// Answers without a label since any had one.
-    unnamed: Option<Streak>,
 }
 
 #[derive(Debug)]
@@ -36,7 +32,7 @@ struct Streak {
 impl Deployed {
     /// The newest build was seen by then, if at all.
     pub(super) fn seen(newest: Option<Timestamp>) -> Self {
-        Self { newest, rollback: None, unnamed: None }
+        Self { newest, rollback: None }
     }
 
     /// An epoch has begun; of the same build, or not.
@@ -62,22 +58,10 @@ impl Deployed {
         }
     }
 
-    /// Any build answered what arrived then, and named itself.
-    pub(super) fn named(&mut self, arrived: Timestamp) {
-        self.unnamed.take_if(|streak| arrived >= streak.arrived);
-    }
-
-    /// An answer named no build. Once that makes it certain that none does any more: the arrival of the first of them, and
-    /// how many they are.
-    pub(super) fn unnamed(&mut self, arrived: Timestamp, now: Moment) -> Option<(Timestamp, u64)> {
-        let streak = self.unnamed.get_or_insert_with(|| Streak::new(arrived, now));
-        streak.add(now).then_some((streak.arrived, streak.answers))
-    }
-
     /// The clock was set back: nothing has arrived later than now.
     pub(super) fn set_back(&mut self, now: Timestamp) {
         self.newest = self.newest.map(|seen| seen.min(now));
-        for streak in self.rollback.iter_mut().map(|(_, streak)| streak).chain(&mut self.unnamed) {
+        if let Some((_, streak)) = &mut self.rollback {
             streak.arrived = streak.arrived.min(now);
         }
     }

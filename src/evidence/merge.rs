@@ -87,6 +87,7 @@ impl RouteEvidence {
         name_above(&mut self.noise);
         volatility::merge(&mut self.volatility, &other.volatility);
         add_hits(&mut self.rule_hits, &other.rule_hits);
+        self.named.merge(other.named);
     }
 }
 

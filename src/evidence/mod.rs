@@ -50,8 +50,9 @@ pub use settled::{Compared, Diverged, Settled, Settlement};
 pub use succession::Succession;
 pub use table::MAX_DIVERGENCES;
 pub use tally::{
-    Cells, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons, IncomparableReasons,
-    KnownNoise, Naming, Noise, NoisePairs, NotMirrored, RouteEvidence, StatusCounts, TemplateNames,
+    Cells, Classes, ControlCounts, Counts, Divergence, EpochInfo, EpochReason, Evidence, ExcusedReasons,
+    IncomparableReasons, KnownNoise, Naming, Noise, NoisePairs, NotMirrored, RouteEvidence, StatusCounts,
+    TemplateNames,
 };
 pub use trend::{Beside, SPANS, Trend};
 pub use volatility::{Sightings, Volatilities, Volatility};

@@ -2,7 +2,7 @@
 
 use super::Exhibit;
 use crate::diff::Findings;
-use crate::model::{Incomparable, LegRecord, PerLeg, StatusClass, Timestamp};
+use crate::model::{Incomparable, LegRecord, PerLeg, Timestamp};
 use std::sync::Arc;
 
 /// What became of one mirrored exchange.
@@ -53,17 +53,6 @@ pub struct Compared {
     pub control: Option<Findings>,
     /// Kept when something differs: the redacted exchange, for showing.
     pub example: Option<Arc<Exhibit>>,
-}
-
-impl Settled {
-    /// Whether the candidate gave a whole answer that names no build, though it could have. Errors may be those of what
-    /// stands before it.
-    pub(super) fn is_unnamed(&self) -> bool {
-        let fails = |leg: &LegRecord| matches!(leg.class, StatusClass::ServerError | StatusClass::Failed);
-        self.build.is_none()
-            && matches!(self.result, Settlement::Compared(_))
-            && self.legs.candidate.as_ref().is_some_and(|leg| !fails(leg))
-    }
 }
 
 impl Compared {

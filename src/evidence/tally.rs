@@ -68,11 +68,8 @@ pub struct EpochInfo {
 /// How far the answers of an epoch name its build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Naming {
-    /// One of them did, here or in the epoch before where that was the same build's.
-    pub named: bool,
-    /// Since when none has, where the build names itself and that has lasted.
-    pub since: Option<Timestamp>,
-    /// Exchanges counted here in such times: of this build, or of one that does not name itself.
+    /// Exchanges counted here whose answers had no label where the build gives one: where answers of that class had it on
+    /// that route before.
     pub unnamed: u64,
 }
 
@@ -214,6 +211,25 @@ impl StatusCounts {
     }
 }
 
+/// Some of the status classes, a bit for each in the order of [`StatusClass::ALL`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Classes(u8);
+
+impl Classes {
+    pub fn insert(&mut self, class: StatusClass) {
+        self.0 |= 1 << class as u8;
+    }
+
+    pub fn contains(self, class: StatusClass) -> bool {
+        self.0 & (1 << class as u8) != 0
+    }
+
+    pub fn merge(&mut self, other: Classes) {
+        self.0 |= other.0;
+    }
+}
+
 /// The four cells of paired exchanges: first digit candidate, second its pair (the control; for errors the primary).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cells {
@@ -342,6 +358,8 @@ pub struct RouteEvidence {
     pub volatility: Volatilities,
     /// Hits per rule id on this route, as in [`Evidence::rule_hits`].
     pub rule_hits: BTreeMap<Arc<str>, u64>,
+    /// Classes of the candidate's answers that have named the epoch's build. Files or what a balancer answers name none.
+    pub named: Classes,
 }
 
 /// Differences that look alike: same route, location pattern, kind and classes.

@@ -134,16 +134,13 @@ fn other_labels(evidence: &Evidence) -> Option<CriterionResult> {
 /// go unjudged.
 fn unnamed(view: &View<'_>) -> Option<CriterionResult> {
     let epoch = &view.evidence.epoch;
-    let (naming, limit) = (&epoch.naming, view.policy.default.max_unjudged);
-    let build = epoch.candidate_build.as_deref().unwrap_or("not named");
-    let why = match naming.since {
-        Some(since) => format!("no answer has named its build since {since}, so it may not be {build} any more"),
-        None if naming.unnamed as f64 <= limit * view.evidence.totals().mirrored as f64 => return None,
-        None => {
-            let n = thousands(naming.unnamed);
-            format!("{n} exchanges counted here came while no answer named its build, so they may not be {build}'s")
-        }
-    };
+    let (unnamed, limit) = (epoch.naming.unnamed, view.policy.default.max_unjudged);
+    if unnamed as f64 <= limit * view.evidence.totals().mirrored as f64 {
+        return None;
+    }
+    let build = epoch.candidate_build.as_deref().unwrap_or("the build");
+    let n = thousands(unnamed);
+    let why = format!("{n} answers counted here name no build where {build} names itself, so they may not be its own");
     let remedy = "all answers of one build have to name it (candidate.build_header); where one is deployed that does not name \
                   itself, say so: POST /api/v1/epoch {\"candidate_build\": \"...\"}";
     Some(open(Criterion::Minimum, format!("{why}: {remedy}")))

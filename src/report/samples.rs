@@ -126,6 +126,7 @@ fn route(compared: u64, divergent: u64, divergences: Vec<Divergence>) -> Arc<Rou
         noise: BTreeMap::new(),
         volatility: BTreeMap::new(),
         rule_hits: BTreeMap::new(),
+        named: Default::default(),
     })
 }
 

@@ -7,8 +7,8 @@
 
 use super::histogram::Packed;
 use crate::evidence::{
-    Cells, ControlCounts, Counts, Divergence, EpochInfo, Example, Kinds, KnownNoise, NoisePairs, Pace, PaceCounts,
-    RouteEvidence, StatusCounts, Trend, Volatility, restore_noise,
+    Cells, Classes, ControlCounts, Counts, Divergence, EpochInfo, Example, Kinds, KnownNoise, NoisePairs, Pace,
+    PaceCounts, RouteEvidence, StatusCounts, Trend, Volatility, restore_noise,
 };
 use crate::gate::Policy;
 use crate::model::{Leg, PerLeg, Timestamp};
@@ -122,6 +122,8 @@ pub(super) struct RouteRow {
     overflow_counted: Option<u64>,
     #[serde(default)]
     number: u64,
+    #[serde(default)]
+    named: Classes,
 }
 
 /// Location, kind, shapes.
@@ -265,6 +267,7 @@ impl RouteRow {
             paired_divergent: Some(route.control.divergent),
             overflow_counted: Some(route.overflow_counted),
             number: route.number,
+            named: route.named,
         }
     }
 
@@ -299,6 +302,7 @@ impl RouteRow {
             self.noise_pairs.into_iter().map(|(l, k, pairs)| ((l, k), KnownNoise { pairs, ..KnownNoise::default() }));
         route.noise = restore_noise(shapes.chain(pairs));
         route.rule_hits = self.rule_hits;
+        route.named = self.named;
         Ok(route)
     }
 }
@@ -328,6 +332,7 @@ mod tests {
     use super::*;
     use crate::evidence::testing::{at, compared, epoch};
     use crate::evidence::{Evidence, Keep, LatencyTerms};
+    use crate::model::StatusClass;
     use proptest::prelude::*;
 
     fn written(row: &RouteRow) -> Vec<u8> {
@@ -348,6 +353,7 @@ mod tests {
         known.pairs = NoisePairs { candidate: 20, control: 1, both: 3, above: true };
         route.noise.entry(("json:$.at".into(), "json.value".into())).or_default();
         route.rule_hits.insert("ids".into(), 9);
+        route.named.insert(StatusClass::ClientError);
         let row = RouteRow::of(&route);
         let bytes = written(&row);
         let mut volatile = route.clone();
@@ -356,7 +362,8 @@ mod tests {
         assert_eq!(decode::<RouteRow>(b"k", &bytes).and_then(RouteRow::read).unwrap(), route);
 
         let mut fields = serde_json::to_value(&row).unwrap();
-        for since in ["noise_pairs", "rule_hits", "restarts", "bursts", "trend", "paired_divergent", "overflow_counted"]
+        for since in
+            ["noise_pairs", "rule_hits", "restarts", "bursts", "trend", "paired_divergent", "overflow_counted", "named"]
         {
             fields.as_object_mut().unwrap().remove(since);
         }
@@ -374,7 +381,7 @@ mod tests {
         assert_eq!((old.control.unpaired_noise, old.noise.len(), old.counts.asked_again), (0, 2, 0));
         assert!(old.noise.values().all(|known| known.pairs == NoisePairs::default()));
         assert!(old.noise.values().any(|known| known.shapes.len() == 2));
-        assert!(old.rule_hits.is_empty() && old.restarts == 0);
+        assert!(old.rule_hits.is_empty() && old.restarts == 0 && old.named == Classes::default());
         assert_eq!(old.control.divergent, 6, "what differed in a pair was divergent");
         assert_eq!(old.overflow_counted, 3, "any of them may have counted");
     }
@@ -415,7 +422,9 @@ mod tests {
         assert_eq!((evidence.kinds.unseen.n(), evidence.kinds.is_sound()), (300, true));
         let mut fields = serde_json::to_value(&row).unwrap();
         fields.as_object_mut().unwrap().remove("kinds");
-        assert_eq!(serde_json::from_value::<EpochRow>(fields).unwrap().kinds, Kinds::default());
+        fields["info"]["naming"] = serde_json::json!({ "named": true, "since": at(1), "unnamed": 7 });
+        let old = serde_json::from_value::<EpochRow>(fields).unwrap();
+        assert_eq!((old.kinds, old.info.naming.unnamed), (Kinds::default(), 7));
     }
 
     #[test]
