@@ -56,8 +56,9 @@ pub struct Book {
     moved: BTreeSet<u64>,
     turnover: Turnover,
     deployed: Deployed,
-    /// The label that a start gave last.
+    /// The label that the last start gave, and the one before it.
     declared: Option<Arc<str>>,
+    declared_before: Option<Arc<str>>,
     /// When it was last told the time.
     now: Moment,
 }
@@ -90,17 +91,18 @@ impl Book {
             turnover: Turnover::new(),
             deployed: Deployed::default(),
             declared: None,
+            declared_before: None,
             now: Moment { wall: now, steady: Duration::ZERO },
         }
     }
 
-    /// Goes on with what was kept: epochs by number, totals of older ones, the next free number, the label that a start gave
-    /// last. Rules that differ restart what they apply to.
+    /// Goes on with what was kept: epochs by number, totals of older ones, the next free number, the label that the
+    /// start before gave. Rules that differ restart what they apply to.
     pub fn resume(
         mut epochs: Vec<Epoch>,
         mut history: Vec<PastEpoch>,
         next: u64,
-        declared: Option<Arc<str>>,
+        declared_before: Option<Arc<str>>,
         rules: Rules,
         keep_examples: usize,
         now: Timestamp,
@@ -109,7 +111,7 @@ impl Book {
         let Some(mut newest) = epochs.pop() else {
             let mut book = Book::new(rules, keep_examples, now);
             book.renumber(next.max(1));
-            (book.history, book.declared) = (history, declared);
+            (book.history, book.declared_before) = (history, declared_before);
             return book;
         };
         newest.ended_at = None;
@@ -131,10 +133,13 @@ impl Book {
             moved: BTreeSet::new(),
             turnover: Turnover::new(),
             deployed: Deployed::seen(answered.then_some(started_at)),
-            declared,
+            declared: None,
+            declared_before,
             now: Moment { wall: now, steady: Duration::ZERO },
         };
         book.set_rules(rules, now);
+        // Whether this start gives one is to be kept, though nothing else changes.
+        book.newest.dirt.epoch |= book.declared_before.is_some();
         book
     }
 
@@ -358,13 +363,12 @@ impl Book {
     }
 
     /// A start says which build is deployed: adopted by an epoch that has none, otherwise a new one unless it is the newest
-    /// epoch's. Where the start before said the same it is no news: what came since, by hand or with answers, stands.
+    /// epoch's. Where the start before said the same of the same legs it is no news: what came since, by hand or with
+    /// answers, stands.
     pub fn declare(&mut self, label: Arc<str>, now: Timestamp) {
-        if self.declared.as_ref() == Some(&label) {
-            return;
-        }
+        let news = self.declared_before.as_ref() != Some(&label);
         match self.newest.build() {
-            Some(current) if *current == label => {}
+            Some(current) if *current == label || !news => {}
             Some(_) => self.start(Some(label.clone()), EpochReason::Build, now),
             None => self.newest.evidence.epoch.candidate_build = Some(label.clone()),
         }
@@ -372,7 +376,7 @@ impl Book {
         self.newest.dirt.epoch = true;
     }
 
-    /// The label that a start gave last.
+    /// The label that the last start gave; none where the legs have exchanged places since.
     pub fn declared(&self) -> Option<&Arc<str>> {
         self.declared.as_ref()
     }
@@ -389,6 +393,7 @@ impl Book {
             self.start(None, EpochReason::Build, now);
             self.newest.apart = true;
             self.deployed = Deployed::default();
+            (self.declared, self.declared_before) = (None, None);
         }
         let from = before.map(|before| before.candidate).filter(|from| *from != places.candidate);
         let evidence = &mut self.newest.evidence;

@@ -67,6 +67,59 @@ fn an_epoch_of_the_other_way_round_takes_nothing_in_flight_and_any_build() {
 }
 
 #[test]
+fn a_label_given_at_a_start_is_for_the_legs_as_they_are() {
+    let restart = |book: &Book, (primary, candidate): (&str, &str), label: Option<&str>| {
+        let kept = book.epochs().map(|e| Epoch::kept(e.number, e.evidence.clone(), e.ended_at)).collect();
+        let declared = book.declared().cloned();
+        let mut book = Book::resume(kept, book.history(), book.next_number(), declared, same(1), 5, at(9));
+        book.set_places(places(primary, candidate), at(9));
+        label.into_iter().for_each(|label| book.declare(label.into(), at(9)));
+        let epoch = book.newest().evidence.epoch.clone();
+        exchange(&mut book, "GET /a", None);
+        (book, epoch.id, epoch.candidate_build)
+    };
+    let epoch = |id: &str, build: Option<&str>| (id.to_owned(), build.map(Arc::from));
+    let (forth, back) = (("old", "new"), ("new", "old"));
+    let (book, ..) = restart(&between("old", "new"), forth, Some("2"));
+    assert_eq!(book.newest().build().map(|build| &**build), Some("2"));
+    // By restarts, with a label and without.
+    let (reverse, id, build) = restart(&book, back, None);
+    assert_eq!((id, build), epoch("2", None));
+    let (again, id, build) = restart(&reverse, forth, Some("2"));
+    assert_eq!((id, build), epoch("3", Some("2")));
+    let (_, id, build) = restart(&again, forth, Some("2"));
+    assert_eq!((id, build), epoch("3", Some("2")));
+    let (_, id, build) = restart(&book, back, Some("2"));
+    assert_eq!((id, build), epoch("2", Some("2")));
+    // While it runs: what the start said was of the other.
+    let mut running = restart(&book, forth, Some("2")).0;
+    running.set_places(places("new", "old"), at(9));
+    assert_eq!(running.declared(), None);
+    let (_, id, build) = restart(&running, back, Some("2"));
+    assert_eq!((id, build), epoch("2", Some("2")));
+}
+
+#[test]
+fn a_label_is_news_after_a_start_without_one() {
+    let mut first = book();
+    first.declare("1".into(), at(0));
+    exchange(&mut first, "GET /a", None);
+    let resume = |book: &Book| {
+        let kept = book.epochs().map(|e| Epoch::kept(e.number, e.evidence.clone(), e.ended_at)).collect();
+        Book::resume(kept, book.history(), book.next_number(), book.declared().cloned(), same(1), 5, at(9))
+    };
+    let mut without = resume(&first);
+    assert!(without.is_dirty() && without.declared().is_none());
+    exchange(&mut without, "GET /a", Some("2"));
+    // Rolled back by a start that says so.
+    let mut back = resume(&without);
+    assert!(!back.is_dirty(), "there is nothing new to keep");
+    back.declare("1".into(), at(9));
+    let epoch = &back.newest().evidence.epoch;
+    assert_eq!((epoch.id.as_str(), epoch.candidate_build.as_deref()), ("3", Some("1")));
+}
+
+#[test]
 fn a_move_is_told_until_the_next_epoch_begins() {
     let mut book = between("old", "blue");
     exchange(&mut book, "GET /a", Some("1"));
