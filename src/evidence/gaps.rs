@@ -4,8 +4,7 @@ use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// More than these become one with the next: what was watched between two counts as unwatched then, never the other way
-/// round.
+/// Where there are more the two nearest become one, which knows how long was watched between them.
 const MAX: usize = 64;
 
 /// The end of one that has none yet: the year 9999, which every format can tell.
@@ -19,6 +18,9 @@ pub struct Gaps(Vec<Gap>);
 struct Gap {
     from: Timestamp,
     to: Timestamp,
+    /// How much of it was watched after all: it was several once.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    watched: Duration,
 }
 
 impl Gaps {
@@ -28,12 +30,16 @@ impl Gaps {
         if to <= from {
             return;
         }
-        self.0.push(Gap { from, to });
+        self.0.push(Gap { from, to, watched: Duration::ZERO });
         if self.0.len() > MAX {
-            let nearest = (1..self.0.len()).min_by_key(|&i| self.0[i].from.since(self.0[i - 1].to));
-            if let Some(i) = nearest {
-                self.0[i - 1].to = self.0[i].to.max(self.0[i - 1].to);
-                self.0.remove(i);
+            // One that lasts stays apart: its end is not known.
+            let ended = self.0.len() - usize::from(self.is_open());
+            let between = |i: usize| self.0[i].from.since(self.0[i - 1].to);
+            if let Some(i) = (1..ended).min_by_key(|&i| between(i)) {
+                let watched = between(i) + self.0[i].watched;
+                let next = self.0.remove(i);
+                self.0[i - 1].to = next.to;
+                self.0[i - 1].watched += watched;
             }
         }
     }
@@ -63,17 +69,22 @@ impl Gaps {
     pub fn set_back(&mut self, at: Timestamp) {
         let open = self.is_open();
         self.0.retain(|gap| gap.from < at);
-        if let Some(last) = self.0.last_mut() {
-            last.to = last.to.min(at);
+        if let Some(last) = self.0.last_mut().filter(|last| last.to > at) {
+            (last.to, last.watched) = (at, Duration::ZERO);
         }
         if open {
             self.open(at);
         }
     }
 
-    /// How much of the time between `since` and `until` they take.
+    /// How much of the time between `since` and `until` they take. Of one that reaches beyond nobody knows where in it was
+    /// watched: it takes all of what it has between them.
     pub fn within(&self, since: Timestamp, until: Timestamp) -> Duration {
-        self.0.iter().map(|gap| gap.to.min(until).since(gap.from.max(since))).sum()
+        let taken = |gap: &Gap| match since <= gap.from && gap.to <= until {
+            true => gap.to.since(gap.from).saturating_sub(gap.watched),
+            false => gap.to.min(until).since(gap.from.max(since)),
+        };
+        self.0.iter().map(taken).sum()
     }
 }
 
@@ -81,6 +92,8 @@ impl Gaps {
 mod tests {
     use super::*;
     use crate::evidence::testing::at;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn only_what_lies_within_counts() {
@@ -135,10 +148,43 @@ mod tests {
     }
 
     #[test]
-    fn many_take_more_time_rather_than_less() {
+    fn many_take_no_more_time_than_they_lasted() {
         let mut gaps = Gaps::default();
         (0..1_000).for_each(|i| gaps.add(at(10 * i), at(10 * i + 4)));
-        assert_eq!(gaps.0.len(), MAX);
-        assert!(gaps.within(at(0), at(10_000)) >= Duration::from_secs(4_000));
+        gaps.open(at(10_000));
+        assert_eq!((gaps.0.len(), gaps.open_since()), (MAX, Some(at(10_000))));
+        assert_eq!(gaps.within(at(0), at(10_001)), Duration::from_secs(4_001));
+        gaps.close(at(10_002));
+        assert_eq!(gaps.within(at(0), at(20_000)), Duration::from_secs(4_002));
+        let told = serde_json::to_string(&gaps).unwrap();
+        assert_eq!(serde_json::from_str::<Gaps>(&told).unwrap(), gaps);
+        // As it was kept before.
+        let old = format!(r#"[{{"from":"{}","to":"{}"}}]"#, at(10), at(20));
+        assert_eq!(serde_json::from_str::<Gaps>(&old).unwrap().within(at(0), at(99)), Duration::from_secs(10));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_not_watched_is_never_taken_for_watched(
+            spans in prop::collection::vec((0_u64..9, 1_u64..9), 0..200), since in 0_u64..1_000, last in 0_u64..1_000,
+            back in prop::option::of(0_u64..2_000)
+        ) {
+            let (mut gaps, mut taken, mut now) = (Gaps::default(), BTreeSet::new(), 0);
+            for (apart, lasts) in spans {
+                gaps.add(at(now + apart), at(now + apart + lasts));
+                taken.extend(now + apart..now + apart + lasts);
+                now += apart + lasts;
+            }
+            if let Some(back) = back {
+                gaps.set_back(at(back));
+                taken.retain(|second| *second < back);
+            }
+            let until = since + last;
+            let least = Duration::from_secs(taken.range(since..until).count() as u64);
+            prop_assert!(gaps.within(at(since), at(until)) >= least);
+            if back.is_none() {
+                prop_assert_eq!(gaps.within(at(0), at(now)), Duration::from_secs(taken.len() as u64));
+            }
+        }
     }
 }
