@@ -137,7 +137,7 @@ pub fn check(rules: &RouteRules, method: Method, a: &Answer, b: &Answer) {
         limits: Limits::default(),
         expired: &expired,
     };
-    let run = |x: &Answer, y: &Answer| compare(&context, x, &Outcome::Answer(y.clone()));
+    let run = |x: &Answer, y: &Answer| compare(&context, x, &Outcome::Answer(Box::new(y.clone())));
     let forth = run(a, b);
     let back = run(b, a);
     let counts = |f: &Findings| f.list.iter().any(|f| f.counts()) || f.dropped > 0;
